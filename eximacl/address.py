@@ -1,0 +1,57 @@
+"""Mail addresses and domain names as the checks compare them. Rule: one canonical form, made once.
+
+A domain is compared in lower case, without a trailing dot, in A-labels (RFC 5890); a localpart keeps the
+spelling the client sent, and is compared in lower case (RFC 5321 section 2.3.11 leaves that to us).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Address(NamedTuple):
+    """A mailbox of SMTP's envelope (RFC 5321 section 4.1.2): `localpart` as sent, `domain` canonical.
+
+    The null sender `<>` is `NULL_SENDER`, both parts empty.
+    """
+
+    localpart: str
+    domain: str
+
+    def __str__(self) -> str:
+        return f"{self.localpart}@{self.domain}" if self.domain else self.localpart
+
+    @property
+    def is_null(self) -> bool:
+        """Whether this is the null sender of a bounce (RFC 5321 section 4.5.5)."""
+        return not self.localpart and not self.domain
+
+
+NULL_SENDER = Address("", "")
+
+
+def parse_address(text: str) -> Address:
+    """Split `local@domain` at its last `@`; without one the whole text is the localpart."""
+    localpart, at, domain = text.rpartition("@")
+    if not at:
+        return Address(domain, "")
+    return Address(localpart, canonical_domain(domain))
+
+
+def canonical_domain(name: str) -> str:
+    """Return `name` in lower case, without a trailing dot, in A-labels; what IDNA refuses stays as it is."""
+    name = name.rstrip(".").lower()
+    if name.isascii():
+        return name
+    try:
+        return name.encode("idna").decode("ascii")
+    except UnicodeError:
+        return name
+
+
+def parents(domain: str) -> Iterator[str]:
+    """Yield a canonical domain and each parent: `a.b.c`, `b.c`, `c`. The empty name has none."""
+    while domain:
+        yield domain
+        _, _, domain = domain.partition(".")

@@ -1,0 +1,273 @@
+"""The lists that options hold. Rule: look-ups take constant time, and new content is swapped in whole.
+
+A list object outlives its content: a check keeps the object, and whoever watches the source calls
+`replace`, which builds the new table first and then swaps one reference. A refused entry raises
+`ValueError` with the entry in its text, and the old content stays.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+import regex
+
+from eximacl.address import canonical_domain, parents, parse_address
+
+# RFC 5321 section 4.5.3.1.1 allows 64 octets; what is longer is judged by its first 64 characters.
+PATTERN_INPUT_CHARACTERS = 64
+# Far above any honest pattern on 64 characters (some microseconds), far below Exim's timeout.
+PATTERN_TIMEOUT_SECONDS = 0.005
+
+
+class PatternTimeout(Exception):
+    """A pattern did not finish within PATTERN_TIMEOUT_SECONDS; the text names the patterns."""
+
+
+class EntryList:
+    """What all lists share: entries in, one table swapped whole. `kind` is the word in docs and errors."""
+
+    kind: ClassVar[str] = "list"
+    entry_help: ClassVar[str] = "one entry"
+
+    __slots__ = ()
+
+    def __init__(self, entries: Iterable[str] = ()) -> None:
+        self.replace(entries)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        """Put `entries` in the place of all that was there. Raises ValueError and changes nothing on a bad one."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+
+class Names(EntryList):
+    """Localparts or other plain names, compared whole and in lower case."""
+
+    kind = "list of names"
+    entry_help = "a localpart, compared whole and in lower case"
+
+    __slots__ = ("_names",)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        self._names = {entry.lower() for entry in entries}
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self._names
+
+
+class Suffixes(EntryList):
+    """Domain names that stand for themselves and all below them, in whole labels: `com.br`, `sa`."""
+
+    kind = "list of domains"
+    entry_help = "a domain: itself and all below it"
+
+    __slots__ = ("_domains",)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        self._domains = frozenset(_domain(entry) for entry in entries)
+
+    def __len__(self) -> int:
+        return len(self._domains)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(sorted(self._domains))
+
+    def match(self, name: str) -> str | None:
+        """Return the longest entry that `name` equals or lies below; None without one."""
+        domains = self._domains
+        if not domains or not name:
+            return None
+        for parent in parents(canonical_domain(name)):
+            if parent in domains:
+                return parent
+        return None
+
+
+class Recipients(EntryList):
+    """Mailboxes by localpart (at any of the domains), by whole address, or by `@domain`."""
+
+    kind = "list of recipients"
+    entry_help = "a localpart, an address, or @domain"
+
+    __slots__ = ("_entries",)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        self._entries = frozenset(_recipient(entry) for entry in entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def match(self, localpart: str, domain: str) -> str | None:
+        """Return the narrowest entry that covers `localpart` (any case) at a canonical `domain`; or None."""
+        entries = self._entries
+        if not entries:
+            return None
+        localpart = localpart.lower()
+        for candidate in (f"{localpart}@{domain}", localpart, f"@{domain}"):
+            if candidate in entries:
+                return candidate
+        return None
+
+
+class Messages(EntryList):
+    """Recipients as in `Recipients`, each with an optional text of its own: `joe No longer works here`."""
+
+    kind = "list of recipients with texts"
+    entry_help = "a localpart, an address, or @domain; then, after a space, an optional text"
+
+    __slots__ = ("_texts",)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        pairs = (entry.partition(" ") for entry in entries)
+        self._texts = {_recipient(who): text.strip() for who, _, text in pairs}
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def match(self, localpart: str, domain: str) -> tuple[str, str] | None:
+        """Return the narrowest entry that covers the recipient and its text (empty: none of its own); or None."""
+        texts = self._texts
+        localpart = localpart.lower()
+        for candidate in (f"{localpart}@{domain}", localpart, f"@{domain}"):
+            if candidate in texts:
+                return candidate, texts[candidate]
+        return None
+
+
+class Networks(EntryList):
+    """IP addresses and networks in CIDR form, IPv4 and IPv6; an IPv4-mapped address counts as IPv4."""
+
+    kind = "list of networks"
+    entry_help = "an IP address or a network like 192.0.2.0/24"
+
+    __slots__ = ("_tables",)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        tables: dict[tuple[int, int], set[int]] = {}
+        for entry in entries:
+            try:
+                network = ipaddress.ip_network(entry)
+            except ValueError as error:
+                raise ValueError(f"{entry!r} is not an IP address or network: {error}") from None
+            bits = network.max_prefixlen
+            shift = bits - network.prefixlen
+            tables.setdefault((bits, shift), set()).add(int(network.network_address) >> shift)
+        self._tables = tables
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tables.values()))
+
+    def __contains__(self, ip: str) -> bool:
+        if not self._tables:
+            return False
+        packed = pack_ip(ip)
+        if packed is None:
+            return False
+        bits, number = len(packed) * 8, int.from_bytes(packed, "big")
+        return any(width == bits and number >> shift in prefixes for (width, shift), prefixes in self._tables.items())
+
+
+class Patterns(EntryList):
+    """Regular expressions, searched in the text as it is; compiled once, as one alternation where possible.
+
+    The text is cut to PATTERN_INPUT_CHARACTERS and a search may take PATTERN_TIMEOUT_SECONDS, so that
+    a pattern that backtracks badly costs its own verdict and nothing else.
+    """
+
+    kind = "list of patterns"
+    entry_help = "a regular expression, searched anywhere in the text unless it has ^ or $"
+
+    __slots__ = ("_compiled", "_sources")
+
+    def replace(self, entries: Iterable[str]) -> None:
+        sources = tuple(dict.fromkeys(entries))
+        for source in sources:
+            _try_pattern(source)
+        self._compiled = _compile(sources)
+        self._sources = sources
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def search(self, text: str) -> str | None:
+        """Return the first pattern (in list order) that is found in `text`; or None. Raises PatternTimeout."""
+        text = text[:PATTERN_INPUT_CHARACTERS]
+        try:
+            for compiled, sources in self._compiled:
+                found = compiled.search(text, timeout=PATTERN_TIMEOUT_SECONDS)
+                if found:
+                    return sources[0] if len(sources) == 1 else _first_of(sources, text)
+        except TimeoutError:
+            raise PatternTimeout(f"took over {PATTERN_TIMEOUT_SECONDS * 1000:.0f} ms: {', '.join(sources)}") from None
+        return None
+
+
+def pack_ip(ip: str) -> bytes | None:
+    """Return an IP address in network byte order, IPv4-mapped IPv6 as IPv4; None when it is none."""
+    family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+    try:
+        packed = socket.inet_pton(family, ip)
+    except (OSError, ValueError):  # ValueError: a NUL byte or a surrogate inside
+        return None
+    if len(packed) == 16 and packed.startswith(b"\0" * 10 + b"\xff\xff"):
+        return packed[12:]
+    return packed
+
+
+def _domain(entry: str) -> str:
+    name = canonical_domain(entry.removeprefix("."))
+    if not name or "@" in name or "" in name.split(".") or any(c.isspace() for c in name):
+        raise ValueError(f"{entry!r} is not a domain name")
+    return name
+
+
+def _recipient(entry: str) -> str:
+    address = parse_address(entry)
+    if not entry or entry.endswith("@"):
+        raise ValueError(f"{entry!r} is not a localpart, an address, or @domain")
+    localpart = address.localpart.lower()
+    return f"{localpart}@{address.domain}" if address.domain else localpart
+
+
+def _try_pattern(source: str) -> None:
+    """Compile one pattern and try it on texts that make a bad one backtrack. Raises ValueError with the reason."""
+    try:
+        compiled = regex.compile(source)
+    except regex.error as error:
+        raise ValueError(f"pattern {source!r} does not compile: {error}") from None
+    for letter in "a0.-_ ":
+        try:
+            compiled.search(letter * (PATTERN_INPUT_CHARACTERS - 1) + "\n", timeout=PATTERN_TIMEOUT_SECONDS * 20)
+        except TimeoutError:
+            raise ValueError(
+                f"pattern {source!r} backtracks without end on a run of {letter!r}: "
+                "do not nest one repetition inside another"
+            ) from None
+
+
+_Compiled = tuple[tuple["regex.Pattern[str]", tuple[str, ...]], ...]
+
+
+def _compile(sources: tuple[str, ...]) -> _Compiled:
+    """Compile to one alternation; to one pattern each where group numbers or global flags forbid it."""
+    if not sources:
+        return ()
+    if not any(regex.compile(source).groups or "(?" in source for source in sources):
+        return ((regex.compile("|".join(f"(?:{source})" for source in sources)), sources),)
+    return tuple((regex.compile(source), (source,)) for source in sources)
+
+
+def _first_of(sources: tuple[str, ...], text: str) -> str:
+    """Name the pattern behind a hit of the alternation; `regex` caches what it compiled."""
+    for source in sources:
+        if regex.search(source, text, timeout=PATTERN_TIMEOUT_SECONDS):
+            return source
+    return sources[0]

@@ -1,0 +1,281 @@
+"""The policy: which checks run in which order for which domain, and what their outcomes lead to.
+
+Rule: pure. No I/O, no clock, no asyncio: `decide` is a coroutine that only awaits questions, so whoever
+drives it decides where answers come from. The first hit whose action is not `observe` decides;
+exemptions come before all; every outcome goes into the trace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Container, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eximacl.check import CheckFunction
+from eximacl.lists import Networks, Recipients, Suffixes
+from eximacl.model import (
+    Action,
+    Alias,
+    Decision,
+    Hit,
+    OnUnknown,
+    Outcome,
+    Query,
+    Stage,
+    Traced,
+    Unknown,
+    Word,
+)
+from eximacl.questions import Ask
+
+# What `message` and `[policy] suffix` templates may name.
+MESSAGE_FIELDS = ("ip", "host", "helo", "sender", "recipient", "localpart", "domain", "detail", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Exempt:
+    """Who is never objected to. `match` names the list and the entry, for the trace."""
+
+    recipients: Recipients = field(default_factory=Recipients)
+    senders: Recipients = field(default_factory=Recipients)
+    sender_domains: Suffixes = field(default_factory=Suffixes)
+    ips: Networks = field(default_factory=Networks)
+    hosts: Suffixes = field(default_factory=Suffixes)
+
+    def match(self, query: Query) -> str | None:
+        """Return `list: entry` of the first list that covers the query, or None."""
+        if query.recipient is not None:
+            entry = self.recipients.match(query.mailbox, query.recipient.domain)
+            if entry:
+                return f"recipients: {entry}"
+        if query.sender is not None and query.sender.domain:
+            entry = self.senders.match(*query.sender)
+            if entry:
+                return f"senders: {entry}"
+            entry = self.sender_domains.match(query.sender.domain)
+            if entry:
+                return f"sender_domains: {entry}"
+        if query.ip in self.ips:
+            return f"ips: {query.ip}"
+        entry = self.hosts.match(query.host)
+        return f"hosts: {entry}" if entry else None
+
+
+class Step:
+    """One check as one domain's policy wants it: bound to its options, action and exemptions. Never changed."""
+
+    __slots__ = ("action", "exempt", "message", "name", "on_unknown", "options", "passed", "run", "stages")
+
+    def __init__(
+        self,
+        name: str,
+        run: CheckFunction,
+        options: Any,
+        *,
+        stages: frozenset[Stage],
+        action: Action = "reject",
+        on_unknown: OnUnknown = "accept",
+        exempt: tuple[Exempt, ...] = (),
+        message: str = "",
+    ) -> None:
+        self.name = name
+        self.run = run
+        self.options = options
+        self.stages = stages
+        self.action = action
+        self.on_unknown = on_unknown
+        self.exempt = exempt
+        self.message = message
+        self.passed = Traced(name, "pass")
+
+
+class Plan:
+    """What one domain asks of its mail: exemptions, and the steps of each stage in the order of the config."""
+
+    __slots__ = ("_by_stage", "exempt", "later")
+
+    def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = ()) -> None:
+        enabled = tuple(step for step in steps if step.action != "off")
+        stages = {stage for step in enabled for stage in step.stages}
+        self._by_stage: dict[Stage, tuple[Step, ...]] = {
+            stage: tuple(step for step in enabled if stage in step.stages) for stage in stages
+        }
+        self.exempt = exempt
+        self.later: tuple[Stage, ...] = ("data",) if "data" in stages else ()
+
+    def steps(self, stage: Stage) -> tuple[Step, ...]:
+        """Return the enabled steps of a stage, in order."""
+        return self._by_stage.get(stage, ())
+
+
+class Policy:
+    """All plans of one configuration. `early` judges the stages before a recipient is known."""
+
+    __slots__ = ("base", "domains", "early", "overlays")
+
+    def __init__(
+        self,
+        domains: Container[str],
+        base: Plan,
+        overlays: Mapping[str, Plan] | None = None,
+        early: Plan | None = None,
+    ) -> None:
+        self.domains = domains
+        self.base = base
+        self.overlays: Mapping[str, Plan] = overlays or {}
+        self.early = early or base
+
+    def plan(self, domain: str) -> Plan | None:
+        """Return the plan for recipients at a canonical domain; None where this policy does not judge it."""
+        if domain not in self.domains:
+            return None
+        return self.overlays.get(domain, self.base)
+
+
+NOT_OURS = Traced("policy", "pass", "not-our-domain", "the recipient's domain is not in policy.domains")
+LOST_PLACE = Hit(
+    "place-lost",
+    "the reservation of this transaction has expired or was released",
+    "this message took too long to be counted; please send it again",
+    status="3.0",
+    temporary=True,
+)
+STATE_UNKNOWN = LOST_PLACE._replace(
+    reason="state-unknown",
+    detail="the state backend could not answer",
+    text="temporary local problem; please send it again",
+)
+
+
+async def decide(policy: Policy, query: Query, ask: Ask) -> Decision:
+    """Decide one query. Raises nothing of its own; what a check raises is a bug and passes through."""
+    if query.stage == "rcpt" and query.recipient is not None:
+        return await _Run(policy.plan(query.recipient.domain), query, ask).decide()
+    if query.stage == "data":
+        return await _decide_data(policy, query, ask)
+    if query.stage == "end":
+        released = await ask.release()
+        return Decision("accept", (Traced("transaction", "pass", "released", str(released)),))
+    return await _Run(policy.early, query, ask).decide()
+
+
+async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
+    """Judge DATA for each recipient; then settle the transaction's places: one message, one fate."""
+    trace: tuple[Traced, ...] = ()
+    for recipient in query.recipients:
+        plan = policy.plan(recipient.domain)
+        if plan is None or not plan.later:
+            continue
+        decision = await _Run(plan, query.for_recipient(recipient), ask).decide()
+        trace += decision.trace
+        if decision.word != "accept":
+            await ask.release()
+            return decision._replace(trace=trace)
+    if not query.reserved:
+        return Decision("accept", trace)
+    settled = await ask.commit()
+    if settled == "committed":
+        return Decision("accept", (*trace, Traced("transaction", "pass", "committed")))
+    hit = LOST_PLACE if settled == "lost" else STATE_UNKNOWN
+    return _objection("transaction", "defer", hit, hit.text, (*trace, Traced("transaction", "defer", *hit[:2])), ())
+
+
+class _Run:
+    """One pass of one plan over one query. Short-lived; its only mutable value is the trace."""
+
+    __slots__ = ("ask", "lasts", "plan", "query", "trace")
+
+    def __init__(self, plan: Plan | None, query: Query, ask: Ask) -> None:
+        self.plan = plan
+        self.query = query
+        self.ask = ask
+        self.trace: list[Traced] = []
+        self.lasts: list[tuple[Step, Callable[[], Awaitable[Hit | Unknown | None]]]] = []
+
+    async def decide(self) -> Decision:
+        plan = self.plan
+        if plan is None:
+            return Decision("accept", (NOT_OURS,))
+        for exempt in plan.exempt:
+            why = exempt.match(self.query)
+            if why:
+                return Decision("accept", (Traced("policy", "exempt", "exempt", why),))
+        for step in plan.steps(self.query.stage):
+            decision = await self._take(step)
+            if decision is not None:
+                return decision
+        for step, last in self.lasts:
+            decision = self._judge(step, await last(), self._started())
+            if decision is not None:
+                return decision
+        want: tuple[Stage, ...] = plan.later
+        if self.ask.reserved:
+            want = ("data", "end")
+        return Decision("accept", tuple(self.trace), want=want if self.query.stage == "rcpt" else ())
+
+    async def _take(self, step: Step) -> Decision | None:
+        started = self._started()
+        for exempt in step.exempt:
+            why = exempt.match(self.query)
+            if why:
+                self.trace.append(Traced(step.name, "exempt", "exempt", why))
+                return None
+        outcome = await step.run(self.query, step.options, self.ask)
+        if outcome is None and started is None:
+            self.trace.append(step.passed)
+            return None
+        return self._judge(step, outcome, started)
+
+    def _judge(self, step: Step, outcome: Outcome, started: float | None) -> Decision | None:
+        """Turn an outcome into a decision, or into a line of the trace."""
+        seconds = 0.0 if started is None or self.ask.clock is None else self.ask.clock() - started
+        if outcome is None:
+            self.trace.append(Traced(step.name, "pass", seconds=seconds))
+            return None
+        if isinstance(outcome, Alias):
+            self.trace.append(Traced(step.name, "alias", "alias", outcome.mailbox, seconds))
+            self.query = self.query.judged_as(outcome.mailbox)
+            if outcome.last is not None:
+                self.lasts.append((step, outcome.last))
+            return None
+        if isinstance(outcome, Unknown):
+            self.trace.append(Traced(step.name, "unknown", "unknown", outcome.detail, seconds))
+            if step.on_unknown == "accept" or step.action == "observe":
+                return None
+            hit = Hit(f"{step.name.replace('_', '-')}-unknown", outcome.detail, STATE_UNKNOWN.text, status="4.3")
+            return _objection(step.name, "defer", hit, hit.text, tuple(self.trace), ())
+        action = step.action
+        if outcome.temporary and action in ("reject", "hold"):
+            action = "defer"
+        self.trace.append(Traced(step.name, action, outcome.reason, outcome.detail, seconds))
+        if action == "observe" or action == "off":
+            return None
+        text = outcome.text if not step.message else fill(step.message, self.query, outcome)
+        return _objection(step.name, action, outcome, text, tuple(self.trace), ())
+
+    def _started(self) -> float | None:
+        return None if self.ask.clock is None else self.ask.clock()
+
+
+def _objection(
+    check: str, word: Word, hit: Hit, text: str, trace: tuple[Traced, ...], want: tuple[Stage, ...]
+) -> Decision:
+    return Decision(word, trace, check, hit.reason, hit.detail, text, hit.sentence or text, hit.status, want)
+
+
+def fill(template: str, query: Query, hit: Hit) -> str:
+    """Fill a `message` template; the config has made sure that it names MESSAGE_FIELDS only."""
+    recipient = query.recipient
+    return template.format_map(
+        {
+            "ip": query.ip,
+            "host": query.host or "Unknown",
+            "helo": query.helo,
+            "sender": str(query.sender or ""),
+            "recipient": str(recipient or ""),
+            "localpart": recipient.localpart if recipient else "",
+            "domain": recipient.domain if recipient else "",
+            "detail": hit.detail,
+            "reason": hit.reason,
+        }
+    )
