@@ -1,0 +1,89 @@
+"""`eximacl why`: find one decision in the journal and tell how it came about."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eximacl.cli import exits
+from eximacl.cli.common import Failure, config_option, json_option, load_settings, print_json, printable
+from eximacl.cli.trace import print_trace
+from eximacl.journal import Entry, find
+from eximacl.references import normalise
+from eximacl.wire import ProtocolError, parse_line
+
+# What the query says about the mail, in the order in which a person asks.
+SHOWN = ("ip", "host", "helo", "from", "rcpt", "rcpts", "tx", "id")
+
+
+@click.command()
+@click.argument("ref")
+@config_option
+@click.option(
+    "--journal",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The journal's directory.  [default: the policy file's]",
+)
+@json_option
+def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> int:
+    """Tell why a mail was refused, deferred or accepted.
+
+    REF is the reference in the bounce, in Exim's log or in the rejection log: eight letters and digits.
+
+    \b
+    eximacl why 7KQ2M9D4
+    eximacl why --json 7KQ2M9D4 | jq .trace
+    """
+    try:
+        reference = normalise(ref)
+    except ValueError as error:
+        raise Failure(str(error), exits.DATA) from None
+    directory = directory or load_settings(config_path).journal.dir
+    if directory is None:
+        raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
+    try:
+        entry = find(directory, reference)
+    except OSError as error:
+        raise Failure(
+            f"{directory}: {error.strerror}; the journal is read by root and its group", exits.IO_ERROR
+        ) from None
+    if entry is None:
+        raise Failure(f"{reference} is not in {directory}: too old, or from another host", exits.NOT_FOUND)
+    if as_json:
+        print_json(as_dict(entry))
+    else:
+        _print(entry)
+    return 0
+
+
+def as_dict(entry: Entry) -> dict[str, Any]:
+    """Return a journal entry as JSON shows it: the query split into its values."""
+    values = dataclasses.asdict(entry)
+    del values["line"]
+    return {**values, "trace": [line._asdict() for line in entry.trace], "query": _query(entry)}
+
+
+def _query(entry: Entry) -> dict[str, str]:
+    try:
+        stage, values = parse_line(entry.line)
+    except ProtocolError:
+        return {}
+    return {"stage": stage, **values}
+
+
+def _print(entry: Entry) -> None:
+    query = _query(entry)
+    when = datetime.fromtimestamp(entry.time).astimezone()
+    click.echo(f"{entry.ref}   {when:%Y-%m-%d %H:%M:%S %Z}   at {query.get('stage', '?')}: {entry.word}")
+    if entry.message:
+        click.echo(f"  told:     {entry.code} {printable(entry.message)}")
+    for key in SHOWN:
+        if key in query:
+            click.echo(f"  {key + ':':<9} {printable(query[key]) or '(empty)'}")
+    click.echo()
+    print_trace(entry.trace, entry.questions, times=False)

@@ -1,0 +1,59 @@
+"""Where the socket comes from, and what is printed of hostile text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eximacl.cli import common
+from eximacl.cli.common import Failure, find_socket, load_settings, printable
+
+
+def test_the_option_comes_first(tmp_path: Path) -> None:
+    assert find_socket(Path("/x"), tmp_path / "none") == Path("/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param('[server]\nsocket = "s"\n', "DIR/s", id="relative"),
+        pytest.param('[server]\nsocket = "/run/s"\n', "/run/s", id="absolute"),
+        pytest.param("nonsense = 1\n", "/run/eximacl/eximacl.sock", id="wrong elsewhere"),
+    ],
+)
+def test_then_the_policy_file(tmp_path: Path, text: str, found: str) -> None:
+    path = tmp_path / "eximacl.toml"
+    path.write_text(text)
+    assert find_socket(None, path) == Path(found.replace("DIR", str(tmp_path)))
+
+
+def test_then_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(common, "DEFAULT_CONFIG", tmp_path / "none")
+    assert find_socket(None, tmp_path / "none") == common.DEFAULT_SOCKET
+
+
+@pytest.mark.parametrize("text", ["[server", "server = 1", "\udcff"])
+def test_a_file_that_cannot_be_read_as_toml(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "eximacl.toml"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(Failure, match="name the socket with --socket") as caught:
+        find_socket(None, path)
+    assert caught.value.status == 78
+
+
+def test_settings(config: Path) -> None:
+    assert load_settings(config).server.socket == config.parent / "eximacl.sock"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("steve@example.org", "steve@example.org"),
+        ("\x1b[2J\n\x9b", "\\x1b[2J\\n\\x9b"),
+        ("grün", "grün"),
+        ("\udcff\u202e", "\\udcff\\u202e"),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    assert printable(text) == shown

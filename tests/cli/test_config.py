@@ -1,0 +1,84 @@
+"""`eximacl config test | show | sample | explain`."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import eximacl
+
+
+def test_a_right_policy(config: Path) -> None:
+    done = eximacl("config", "test")
+    assert (done.status, done.out) == (0, f"{config}: right; 0 domain files, 0 lists\n")
+
+
+def test_every_problem_is_printed(config: Path) -> None:
+    config.write_text(config.read_text() + 'colour = "red"\n[servr]\n')
+    done = eximacl("config", "test")
+    assert done.status == 1
+    assert "checks.rdns_tld.colour" in done.err
+    assert "did you mean server?" in done.err
+    assert done.err.endswith("2 problems\n")
+    answer = json.loads(eximacl("config", "test", "--json").out)
+    assert (answer["ok"], len(answer["problems"])) == (False, 2)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    done = eximacl("config", "test", "--config", tmp_path / "none.toml")
+    assert (done.status, done.err) == (1, "none.toml: does not exist\n1 problem\n")
+
+
+@pytest.mark.usefixtures("config")
+def test_show_has_the_defaults_too_and_reads_as_toml() -> None:
+    done = eximacl("config", "show")
+    shown = tomllib.loads(done.out)
+    assert shown["checks"]["rdns_tld"]["action"] == "defer"
+    assert shown["server"]["mode"] == "0660"
+    assert json.loads(eximacl("config", "show", "--json").out) == shown
+
+
+def test_show_for_a_domain(config: Path) -> None:
+    (config.parent / "domains").mkdir()
+    (config.parent / "domains" / "example.org.toml").write_text('[checks.rdns_tld]\naction = "off"\n')
+    assert (
+        json.loads(eximacl("config", "show", "--json", "--domain", "example.org").out)["checks"]["rdns_tld"]["action"]
+        == "off"
+    )
+    done = eximacl("config", "show", "--domain", "example.com")
+    assert (done.status, done.err) == (66, "Error: policy.domains does not list example.com\n")
+
+
+def test_sample_loads_once_it_is_written(tmp_path: Path) -> None:
+    assert eximacl("config", "sample").out.startswith("# The policy of eximacl")
+    done = eximacl("config", "sample", "--write", tmp_path / "etc")
+    assert done.status == 0
+    assert f"wrote {tmp_path}/etc/eximacl.toml" in done.out
+    assert eximacl("config", "test", "--config", tmp_path / "etc/eximacl.toml").status == 0
+    again = eximacl("config", "sample", "--write", tmp_path / "etc")
+    assert again.status == 74
+    assert "it stays as it is" in again.err
+
+
+def test_sample_where_nothing_can_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = eximacl("config", "sample", "--write", tmp_path / "file" / "etc")
+    assert done.status == 74
+    assert "Not a directory" in done.err
+
+
+@pytest.mark.usefixtures("config")
+def test_explain() -> None:
+    assert "rdns_tld " in eximacl("config", "explain").out
+    assert "rdns_tld" in json.loads(eximacl("config", "explain", "--json").out)
+    assert eximacl("config", "explain", "rdns_tld").out.startswith("[checks.rdns_tld]")
+    assert json.loads(eximacl("config", "explain", "--json", "server.socket").out)["key"] == "server.socket"
+    done = eximacl("config", "explain", "rdns_tdl")
+    assert (done.status, done.err) == (66, "Error: rdns_tdl: unknown name; did you mean rdns_tld?\n")
+
+
+def test_explain_without_a_policy_file(tmp_path: Path) -> None:
+    assert eximacl("config", "explain", "rdns_tld", "--config", tmp_path / "none").status == 0

@@ -1,0 +1,24 @@
+"""A trace as people read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from eximacl.cli.trace import print_trace
+from eximacl.model import Traced
+
+
+def test_questions_stand_once_under_the_last_line_of_their_check(capsys: pytest.CaptureFixture[str]) -> None:
+    trace = (Traced("counted", "alias", "alias", "st\x1beve", 1e-6), Traced("other", "pass"), Traced("counted", "pass"))
+    print_trace(trace, [["counted", "reserve", "key", 3, "tx", "reserved"]], times=True)
+    assert capsys.readouterr().out == (
+        "  counted              alias          1 µs   alias: st\\x1beve\n"
+        "  other                pass           0 µs\n"
+        "  counted              pass           0 µs\n"
+        "    reserve key 3 tx → reserved\n"
+    )
+
+
+def test_without_times(capsys: pytest.CaptureFixture[str]) -> None:
+    print_trace((Traced("x", "reject", "slug", "detail"),), [], times=False)
+    assert capsys.readouterr().out == "  x                    reject   slug: detail\n"

@@ -1,0 +1,82 @@
+"""`eximacl why`: a decision found by its reference, and everything that is no reference."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from eximacl.client import ask
+from eximacl.wire import format_query
+from tests.cli.running import eximacl
+from tests.lab.daemon import Daemon
+
+COUNTED = {"tx": "1-1", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "steve.3.count@example.org"}
+
+
+def decided(daemon: Daemon, config: Path, **values: str) -> str:
+    """Ask the daemon, let it write its records, and return the reference."""
+    reply = ask(config.parent / "eximacl.sock", format_query("rcpt", {**COUNTED, **values}))
+    daemon.close()
+    return reply.ref
+
+
+def test_tells_the_whole_decision(daemon: Daemon, config: Path) -> None:
+    ref = decided(daemon, config, rcpt="nobody\x1b@example.org", host="mx.example.net")
+    done = eximacl("why", ref)
+    assert done.status == 0
+    assert done.out.startswith(f"{ref}   20")
+    assert "rcpt:     nobody\\x1b@example.org" in done.out
+    assert "valid_recipient      reject   unknown-recipient: nobody" in done.out
+
+
+def test_tells_questions_and_answers(daemon: Daemon, config: Path) -> None:
+    ref = decided(daemon, config)
+    assert "reserve counted:steve.3.count@example.org 3 1-1 → reserved" in eximacl("why", ref).out
+
+
+def test_json_and_a_reference_as_people_type_it(daemon: Daemon, config: Path) -> None:
+    ref = decided(daemon, config)
+    typed = f"{ref[:4]}-{ref[4:]}".lower().replace("0", "o").replace("1", "l")
+    answer = json.loads(eximacl("why", "--json", typed).out)
+    assert answer["ref"] == ref
+    assert answer["query"]["rcpt"] == COUNTED["rcpt"]
+    assert answer["word"] == "accept"
+    assert answer["trace"][0] == {
+        "check": "disposable",
+        "result": "alias",
+        "reason": "alias",
+        "detail": "steve",
+        "seconds": 0.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("ref", "status", "words"),
+    [
+        pytest.param("", 65, "is no reference", id="empty"),
+        pytest.param("7KQ2M9D", 65, "one has 8 letters and digits", id="short"),
+        pytest.param("7KQ2M9D!", 65, "is no reference", id="sign"),
+        pytest.param("00000000", 66, "00000000 is not in", id="not there"),
+    ],
+)
+def test_what_is_not_found(config: Path, ref: str, status: int, words: str) -> None:
+    (config.parent / "journal").mkdir()
+    done = eximacl("why", ref)
+    assert done.status == status
+    assert words in done.err
+
+
+def test_no_journal(config: Path) -> None:
+    assert eximacl("why", "7KQ2M9D4").status == 74
+    config.write_text(config.read_text().replace('dir = "journal"', 'dir = ""'))
+    done = eximacl("why", "7KQ2M9D4")
+    assert done.status == 78
+    assert "journal.dir is empty" in done.err
+
+
+def test_another_directory(daemon: Daemon, config: Path) -> None:
+    ref = decided(daemon, config)
+    (config.parent / "journal").rename(config.parent / "old")
+    assert eximacl("why", ref, "--journal", config.parent / "old").status == 0
