@@ -1,0 +1,224 @@
+"""The daemon: one configuration, one state, one judge, one server, put together and kept going.
+
+Rule: it assembles and schedules, and decides nothing about mail. A reload builds the new policy beside the old
+one and swaps a reference between two queries; whatever is wrong with the new one changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from eximacl import __version__
+from eximacl.config import ConfigError, Loaded, load
+from eximacl.judge import Judge
+from eximacl.listen import Listener, ListenError, inherited_sockets, open_socket
+from eximacl.model import Reply
+from eximacl.questions import StateError
+from eximacl.recording import Recording
+from eximacl.references import References
+from eximacl.sdnotify import Notifier
+from eximacl.server import Limits, Server
+from eximacl.state import open_state
+from eximacl.wire import ProtocolError, format_reply, parse_line
+
+# An admin who has touched a list looks for the effect at once; a stat of each list a second costs nothing.
+LIST_REFRESH_SECONDS = 1.0
+# Expired rows only take space.
+PRUNE_SECONDS = 60.0
+# Old days of the journal are deleted a day at a time.
+RETENTION_SECONDS = 3600.0
+
+log = logging.getLogger("eximacl")
+
+
+class StartError(Exception):
+    """The daemon cannot start; the text names what to change."""
+
+
+class Daemon:
+    """Runs one configuration until it is told to stop. `run` may be called once."""
+
+    def __init__(self, loaded: Loaded, environ: Mapping[str, str] = os.environ) -> None:
+        self._loaded = loaded
+        self._environ = environ
+        self._started = time.time()
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reloading: asyncio.Task[tuple[str, ...]] | None = None
+        self._problems: tuple[str, ...] = ()
+        self._notify = Notifier(environ)
+        self._recording = Recording(loaded.settings)
+        try:
+            self._state = open_state(loaded.settings.state.url)
+        except (StateError, ValueError) as error:
+            raise StartError(str(error)) from None
+        self._judge = Judge(loaded.policy, self._state, next_ref=References().next, records=(self._recording.record,))
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then answer what has come, and return. Raises StartError."""
+        try:
+            listeners = self._listen()
+        except ListenError as error:
+            self._state.close()
+            raise StartError(str(error)) from None
+        limits = Limits(waiting=self._loaded.settings.server.connections)
+        server = Server(listeners, self._judge.judge, self._judge.refuse, self._control, limits)
+        server.start()
+        self._set_signals()
+        self._schedule()
+        # What is loaded now lives as long as the daemon: the collector need not look at it again and again.
+        gc.collect()
+        gc.freeze()
+        self._notify.ready(f"serving {', '.join(listener.name for listener in listeners)}")
+        log.info("eximacl %s serves %s", __version__, ", ".join(listener.name for listener in listeners))
+        await self._stop.wait()
+        self._notify.stopping()
+        await server.close()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._recording.close()
+        self._state.close()
+        log.info("stopped")
+
+    def stop(self) -> None:
+        """Make `run` end. Calling it again is harmless."""
+        self._stop.set()
+
+    async def reload(self) -> tuple[str, ...]:
+        """Load the configuration anew and swap it in. Returns the problems of one that was refused; empty: done.
+
+        Several callers at once share one load.
+        """
+        if self._reloading is None:
+            self._reloading = asyncio.get_running_loop().create_task(self._reload())
+        try:
+            return await asyncio.shield(self._reloading)
+        finally:
+            self._reloading = None
+
+    async def _reload(self) -> tuple[str, ...]:
+        self._notify.reloading()
+        try:
+            loaded = await asyncio.to_thread(load, self._loaded.path)
+        except ConfigError as error:
+            self._problems = tuple(str(problem) for problem in error.problems)
+            log.error("the new policy is wrong, the old one stays:\n%s", "\n".join(self._problems))
+            self._notify.ready("the new policy is wrong, the old one stays")
+            return self._problems
+        for line in needs_restart(self._loaded, loaded):
+            log.warning("%s", line)
+        self._judge.policy = loaded.policy
+        self._recording.reopen(loaded.settings)
+        self._loaded = loaded
+        self._problems = ()
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        log.info("reloaded %s", loaded.path)
+        self._notify.ready("reloaded")
+        return ()
+
+    def _listen(self) -> list[Listener]:
+        inherited = inherited_sockets(self._environ)
+        if inherited:
+            return inherited
+        server = self._loaded.settings.server
+        return [open_socket(server.socket, server.mode, server.group)]
+
+    def _set_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._keep(self._reload_logged()))
+
+    async def _reload_logged(self) -> None:
+        await self.reload()
+
+    # What is done again and again.
+
+    def _schedule(self) -> None:
+        self._keep(self._every(LIST_REFRESH_SECONDS, self._refresh_lists))
+        self._keep(self._every(PRUNE_SECONDS, self._prune))
+        self._keep(self._every(RETENTION_SECONDS, self._retain))
+        if self._notify.watchdog_seconds:
+            self._keep(self._every(self._notify.watchdog_seconds / 2, self._watchdog))
+
+    def _keep(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except Exception:
+                log.exception("a regular task failed; it is tried again in %g s", seconds)
+
+    async def _refresh_lists(self) -> None:
+        refreshed = await asyncio.to_thread(self._loaded.sources.refresh)
+        for shown in refreshed.changed:
+            log.info("%s has changed and was read again", shown)
+        for problem in refreshed.problems:
+            log.error("%s", problem)
+
+    async def _prune(self) -> None:
+        try:
+            self._state.prune(time.time())
+        except StateError as error:
+            log.error("%s", error)
+
+    async def _retain(self) -> None:
+        await asyncio.to_thread(self._recording.retain, time.time())
+
+    async def _watchdog(self) -> None:
+        self._notify.watchdog()
+
+    # What `eximacl status` and `eximacl reload` ask.
+
+    def _control(self, line: bytes, uid: int) -> bytes | Awaitable[bytes]:
+        _, values = parse_line(line)
+        word = values.get("do")
+        if word == "status":
+            return _answer(self.status())
+        if word != "reload":
+            return self._judge.refuse(ProtocolError("control", "do= is status or reload"))
+        if uid not in (0, os.getuid()):
+            return self._judge.refuse(ProtocolError("permission", "only root and the daemon's own user may reload"))
+        return self._answer_reload()
+
+    async def _answer_reload(self) -> bytes:
+        return _answer({"problems": list(await self.reload())})
+
+    def status(self) -> dict[str, Any]:
+        """Return what `eximacl status` shows; times in seconds since 1970."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "config": str(self._loaded.path),
+            "uptime": round(time.time() - self._started, 1),
+            "counts": dict(self._judge.counts),
+            "records": self._recording.status(),
+            "problems": list(self._problems),
+        }
+
+
+def needs_restart(old: Loaded, new: Loaded) -> list[str]:
+    """Return a line for each changed setting that a reload cannot change."""
+    was, now = old.settings, new.settings
+    pairs = (("[server]", was.server, now.server), ("state.url", was.state, now.state))
+    return [f"{name} has changed: that takes effect when the daemon is restarted" for name, a, b in pairs if a != b]
+
+
+def _answer(value: Mapping[str, Any]) -> bytes:
+    return format_reply(Reply("ok", extra={"answer": json.dumps(value)}))

@@ -1,0 +1,110 @@
+"""From a query's bytes to its reply's bytes: parse, decide, give a reference, count, record.
+
+Rule: the one place that counts and records. A query's own bytes go to the journal as they came; a dry query
+leaves no trace anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from eximacl.answers import Answers
+from eximacl.drive import Pending, drive
+from eximacl.judged import Asked, Judged, Record
+from eximacl.model import Decision, Query, Reply
+from eximacl.policy import Policy, decide
+from eximacl.questions import Ask, State
+from eximacl.wire import ProtocolError, format_reply, parse_query
+
+_ACCEPT_CODE = 250
+_REJECT_CODE = 550
+_DEFER_CODE = 451
+_CODES = {"accept": _ACCEPT_CODE, "defer": _DEFER_CODE, "reject": _REJECT_CODE, "hold": _REJECT_CODE}
+
+
+class Judge:
+    """Judges queries by the policy it holds at that moment; `policy` may be swapped between two queries."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        state: State,
+        *,
+        next_ref: Callable[[float], str],
+        records: tuple[Record, ...] = (),
+        clock: Callable[[], float] = time.time,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.policy = policy
+        self.state = state
+        self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "error", "dry"), 0)
+        self._next_ref = next_ref
+        self._records = records
+        self._clock = clock
+        self._timer = timer
+
+    def judge(self, line: bytes) -> bytes | Awaitable[bytes]:
+        """Return the reply to one query, or an awaitable of it when only waiting can tell."""
+        try:
+            query = parse_query(line)
+        except ProtocolError as error:
+            return self.refuse(error)
+        now = self._clock()
+        ask = Ask(now, query.transaction, self._timer if query.dry else None)
+        answers = Answers(self.state, ask, dry=query.dry)
+        result = drive(decide(self.policy, query, ask), answers)
+        if isinstance(result, Pending):
+            return self._finish(result, line, query, now, answers.asked)
+        return self._reply(result, line, query, now, answers.asked)
+
+    def refuse(self, error: ProtocolError) -> bytes:
+        """Return the reply to what is no query. The snippet treats it as a failure of the daemon."""
+        self.counts["error"] += 1
+        return format_reply(Reply("error", reason=error.reason, message=str(error), log=f"eximacl: {error}"))
+
+    async def _finish(
+        self, pending: Pending[Decision], line: bytes, query: Query, now: float, asked: list[Asked]
+    ) -> bytes:
+        return self._reply(await pending.finish(), line, query, now, asked)
+
+    def _reply(self, decision: Decision, line: bytes, query: Query, now: float, asked: list[Asked]) -> bytes:
+        if query.dry:
+            self.counts["dry"] += 1
+            return format_reply(reply_for(decision, "", explain(decision, asked)))
+        self.counts[decision.word] += 1
+        ref = self._next_ref(now)
+        reply = reply_for(decision, ref)
+        judged = Judged(ref, now, line, query, asked, decision, reply)
+        for record in self._records:
+            record(judged)
+        return format_reply(reply)
+
+
+def reply_for(decision: Decision, ref: str, extra: dict[str, Any] | None = None) -> Reply:
+    """Put a decision into the words of the wire."""
+    word = decision.word
+    want = " ".join(decision.want)
+    if word == "accept":
+        return Reply(word, _ACCEPT_CODE, "", ref, want, extra=extra or {})
+    code = _CODES[word]
+    suffix = f" (ref {ref})" if ref else ""
+    return Reply(
+        word,
+        code,
+        decision.reason,
+        ref,
+        want,
+        f"{code // 100}.{decision.status} {decision.text}{suffix}",
+        f"eximacl: {decision.check} {decision.reason} {decision.detail}{suffix}",
+        extra or {},
+    )
+
+
+def explain(decision: Decision, asked: list[Asked]) -> dict[str, str]:
+    """Return what `eximacl check --explain` prints, as one JSON value for the reply."""
+    trace = [line._asdict() for line in decision.trace]
+    questions = [one.as_list() for one in asked]
+    return {"check": decision.check, "trace": json.dumps(trace), "questions": json.dumps(questions)}

@@ -1,0 +1,53 @@
+"""A decided query, with all that the records keep of it. Rule: plain values, made once, read by every record."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, NamedTuple, Protocol
+
+from eximacl.address import Address
+from eximacl.model import Decision, Query, Reply, Unknown
+from eximacl.questions import AnyQuestion
+
+
+class Asked(NamedTuple):
+    """One question with its answer. `check` is who asked."""
+
+    check: str
+    question: AnyQuestion
+    answer: Any
+
+    def as_list(self) -> list[Any]:
+        """Return `[check, kind, fields…, answer]`, of plain values only."""
+        fields = [getattr(self.question, field.name) for field in dataclasses.fields(self.question)]
+        answer = {"unknown": self.answer.detail} if isinstance(self.answer, Unknown) else self.answer
+        return [self.check, type(self.question).__name__.lower(), *fields, answer]
+
+
+class Judged(NamedTuple):
+    """One decided query. `now`: seconds since 1970; `line`: the query's bytes as they came, without newline."""
+
+    ref: str
+    now: float
+    line: bytes
+    query: Query
+    asked: list[Asked]
+    decision: Decision
+    reply: Reply
+
+    @property
+    def recipients(self) -> tuple[Address, ...]:
+        """The recipient that was judged; at DATA all of them; before RCPT none."""
+        return (self.query.recipient,) if self.query.recipient else self.query.recipients
+
+    @property
+    def domain(self) -> str:
+        """The domain of the (first) recipient; empty before RCPT."""
+        recipients = self.recipients
+        return recipients[0].domain if recipients else ""
+
+
+class Record(Protocol):
+    """Whoever keeps decisions. It must neither raise nor wait."""
+
+    def __call__(self, judged: Judged, /) -> None: ...

@@ -1,0 +1,177 @@
+"""Queries in, replies, records and counts out, with a real policy and a real (memory) state."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+
+from eximacl.check import Ask, Hit, Outcome, Query, Unknown
+from eximacl.judge import Judge
+from eximacl.judged import Judged
+from eximacl.model import Reply
+from eximacl.policy import Plan, Policy, Step
+from eximacl.questions import State, StateError, StateQuestion
+from eximacl.state import open_state
+from eximacl.wire import ProtocolError, format_query, parse_reply
+
+RCPT = {"tx": "1-1", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "steve@example.org"}
+NOW = 1_800_000_000.0
+
+
+async def passes(_query: Query, _options: Any, _ask: Ask) -> Outcome:
+    return None
+
+
+async def objects(query: Query, _options: Any, _ask: Ask) -> Outcome:
+    return Hit("some-reason", "some detail", f"no mail from {query.sender}", status="7.1")
+
+
+async def counts(_query: Query, _options: Any, ask: Ask) -> Outcome:
+    place = await ask.reserve("a-key", 1)
+    if isinstance(place, Unknown):
+        return place
+    return None if place == "reserved" else Hit("full", place, "no place left", temporary=place == "pending")
+
+
+@dataclass(frozen=True, slots=True)
+class Slow(StateQuestion[str]):
+    """A question that only waiting can answer."""
+
+    def put(self, state: State, now: float, dry: bool) -> str:
+        return cast("str", _at_last())
+
+
+async def waits(_query: Query, _options: Any, _ask: Ask) -> Outcome:
+    return Hit("waited", await Slow(), "you waited for this")
+
+
+def judge_with(*functions: Any, on_unknown: Any = "accept", **kinds: Any) -> tuple[Judge, list[Judged]]:
+    """A judge over these checks for example.org, and what it records."""
+    stages = frozenset({"rcpt"})
+    steps = tuple(Step(f.__name__, f, None, stages=stages, on_unknown=on_unknown) for f in functions)
+    records: list[Judged] = []
+    judge = Judge(
+        Policy({"example.org"}, Plan(steps)),
+        kinds.get("state") or open_state("memory:"),
+        next_ref=lambda _: "7KQ2M9D4",
+        records=(records.append,),
+        clock=lambda: NOW,
+        timer=iter(range(1000)).__next__,
+    )
+    return judge, records
+
+
+def reply_to(judge: Judge, word: str = "rcpt", **values: str) -> Reply:
+    data = judge.judge(format_query(word, {**RCPT, **values}).rstrip(b"\n"))
+    assert isinstance(data, bytes)
+    assert data.endswith(b"\n")
+    return parse_reply(data.rstrip(b"\n"))
+
+
+def test_accept_has_a_reference_and_no_text() -> None:
+    judge, records = judge_with(passes)
+    reply = reply_to(judge)
+    assert (reply.verdict, reply.code, reply.ref, reply.message, reply.want) == ("accept", 250, "7KQ2M9D4", "", "")
+    assert records[0].decision.word == "accept"
+    assert records[0].now == NOW
+
+
+def test_reject_tells_client_and_log_why_with_the_reference() -> None:
+    judge, records = judge_with(passes, objects)
+    reply = reply_to(judge)
+    assert (reply.verdict, reply.code, reply.reason) == ("reject", 550, "some-reason")
+    assert reply.message == "5.7.1 no mail from a@example.net (ref 7KQ2M9D4)"
+    assert reply.log == "eximacl: objects some-reason some detail (ref 7KQ2M9D4)"
+    assert records[0].reply.message == reply.message
+    assert records[0].line.startswith(b"rcpt v=1 ")
+
+
+def test_counts_each_verdict_once() -> None:
+    judge, _ = judge_with(objects)
+    reply_to(judge)
+    reply_to(judge, rcpt="steve@elsewhere.example")
+    judge.judge(b"nonsense")
+    assert judge.counts == {"accept": 1, "defer": 0, "reject": 1, "hold": 0, "error": 1, "dry": 0}
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"nonsense", b"rcpt v=2 ip=1", b"rcpt v=1 ip=192.0.2.7", b'rcpt "', b"control v=1 do=x"]
+)
+def test_what_is_no_query_gets_an_error_and_no_record(line: bytes) -> None:
+    judge, records = judge_with(passes)
+    data = judge.judge(line)
+    assert isinstance(data, bytes)
+    assert parse_reply(data.rstrip()).verdict == "error"
+    assert not records
+
+
+def test_refuse_is_an_error_reply() -> None:
+    judge, _ = judge_with(passes)
+    reply = parse_reply(judge.refuse(ProtocolError("deadline", "too slow")).rstrip())
+    assert (reply.verdict, reply.reason, reply.message) == ("error", "deadline", "too slow")
+
+
+def test_dry_changes_nothing_and_explains_itself() -> None:
+    judge, records = judge_with(passes, counts)
+    reply = reply_to(judge, dry="1")
+    assert reply.verdict == "accept"
+    assert reply.ref == ""
+    assert [line["check"] for line in json.loads(reply.extra["trace"])] == ["passes", "counts"]
+    assert json.loads(reply.extra["questions"]) == [["counts", "reserve", "a-key", 1, "1-1", "reserved"]]
+    assert not records
+    assert judge.counts["accept"] == 0
+    assert judge.counts["dry"] == 1
+    assert judge.state.places("a-key", NOW) == (0, 0)
+
+
+def test_a_place_is_reserved_committed_and_then_used_up() -> None:
+    judge, records = judge_with(counts)
+    assert reply_to(judge).want == "data end"
+    assert reply_to(judge, tx="2-2").verdict == "defer"
+    assert reply_to(judge, "data", rcpts="steve@example.org", want="data end").verdict == "accept"
+    assert reply_to(judge, tx="3-3").verdict == "reject"
+    assert [one.as_list() for one in records[0].asked] == [["counts", "reserve", "a-key", 1, "1-1", "reserved"]]
+
+
+def test_end_gives_the_place_back() -> None:
+    judge, _ = judge_with(counts)
+    reply_to(judge)
+    assert reply_to(judge, "end").verdict == "accept"
+    assert reply_to(judge, tx="2-2").verdict == "accept"
+
+
+class DeadState:
+    """A backend that is gone (a full disk and a locked file are made for real in tests/state)."""
+
+    def __getattr__(self, verb: str) -> Any:
+        def fail(*_: Any) -> None:
+            raise StateError(f"{verb}: the backend is gone")
+
+        return fail
+
+
+@pytest.mark.parametrize(("on_unknown", "word"), [("accept", "accept"), ("defer", "defer")])
+def test_a_dead_state_is_unknown_and_never_a_5xx(on_unknown: str, word: str) -> None:
+    judge, records = judge_with(counts, on_unknown=on_unknown, state=DeadState())
+    assert reply_to(judge).verdict == word
+    assert records[0].asked[0].as_list()[-1] == {"unknown": "reserve: the backend is gone"}
+    assert reply_to(judge, "data", rcpts="steve@example.org", want="data end").verdict == "defer"
+
+
+async def test_what_must_be_waited_for_is_awaited() -> None:
+    judge, records = judge_with(waits)
+    result = judge.judge(format_query("rcpt", RCPT).rstrip(b"\n"))
+    reply = parse_reply((await cast("Awaitable[bytes]", result)).rstrip())
+    assert reply.reason == "waited"
+    assert records[0].decision.detail == "at last"
+    assert records[0].asked[0].answer == "at last"
+
+
+async def _at_last() -> str:
+    await asyncio.sleep(0)
+    return "at last"
