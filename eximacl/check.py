@@ -7,6 +7,10 @@
     @check("rdns_tld", stages={"connect", "helo", "mail", "rcpt"}, options=Options)
     async def rdns_tld(query: Query, options: Options, ask: Ask) -> Outcome: ...
 
+Where options must agree with each other, `Options.__post_init__` raises ValueError with a text that starts
+with the name of the option to change (`secrets: sign = true needs …`); lists are filled by then. The config
+turns it into a problem of `checks.NAME`. A `ZoneInfo` may be given as "": the machine's own zone.
+
 Rule: a declaration is data. The config reads TOML by it, the docs and `eximacl config explain` print it,
 and nothing is registered by hand.
 """
@@ -20,7 +24,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from eximacl.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Suffixes
+from eximacl.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Secrets, Suffixes
 from eximacl.model import STAGES, Action, Alias, Hit, OnUnknown, Outcome, Query, Stage, Unknown
 from eximacl.questions import Ask
 
@@ -40,11 +44,13 @@ __all__ = [
     "Patterns",
     "Query",
     "Recipients",
+    "Secrets",
     "Suffixes",
     "Unknown",
     "check",
     "declared",
     "option",
+    "options_of",
 ]
 
 CheckFunction = Callable[[Query, Any, Ask], Awaitable[Outcome]]
@@ -116,7 +122,7 @@ def check(
             run=function,
             stages=frozenset(stages),
             options_type=options,
-            options=_options(name, options),
+            options=options_of(f"check {name!r}", options),
             action=action,
             on_unknown=on_unknown,
             summary=doc.partition("\n")[0],
@@ -134,13 +140,14 @@ def declared(value: object) -> Check | None:
     return found if isinstance(found, Check) else None
 
 
-def _options(name: str, options: type) -> tuple[Option, ...]:
+def options_of(owner: str, options: type) -> tuple[Option, ...]:
+    """Return what a dataclass of `option` fields declares. Raises TypeError, naming `owner`, on anything else."""
     if not dataclasses.is_dataclass(options):
-        raise TypeError(f"check {name!r}: options must be a dataclass")
+        raise TypeError(f"{owner}: options must be a dataclass")
     types = typing.get_type_hints(options)
     found = []
     for field in dataclasses.fields(options):
         if "help" not in field.metadata:
-            raise TypeError(f"check {name!r}: declare {field.name} with option(default, help)")
+            raise TypeError(f"{owner}: declare {field.name} with option(default, help)")
         found.append(Option(field.name, types[field.name], **field.metadata))
     return tuple(found)

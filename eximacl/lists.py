@@ -14,12 +14,20 @@ from typing import ClassVar
 
 import regex
 
-from eximacl.address import canonical_domain, parents, parse_address
+from eximacl.address import MAX_NAME_CHARACTERS, canonical_domain, parents, parse_address
 
-# RFC 5321 section 4.5.3.1.1 allows 64 octets; what is longer is judged by its first 64 characters.
-PATTERN_INPUT_CHARACTERS = 64
-# Far above any honest pattern on 64 characters (some microseconds), far below Exim's timeout.
+# RFC 5321 section 4.5.3.1.3 allows 256 octets for a whole path; what is longer is judged by its first 256.
+# Not the 64 of a localpart: forwarders' localparts (SRS) are longer, and a pattern with $ must see their end.
+PATTERN_INPUT_CHARACTERS = 256
+# Far above any honest pattern on 256 characters (some microseconds), far below Exim's timeout.
 PATTERN_TIMEOUT_SECONDS = 0.005
+# At load there is time: only a pattern that is hopeless, not one on a busy machine, is refused.
+PATTERN_TRIAL_SECONDS = 0.1
+
+# Short enough to type, long enough that nobody finds it by trying (over 64 bits in any usual alphabet).
+SECRET_CHARACTERS_MIN = 16
+
+_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class PatternTimeout(Exception):
@@ -27,10 +35,15 @@ class PatternTimeout(Exception):
 
 
 class EntryList:
-    """What all lists share: entries in, one table swapped whole. `kind` is the word in docs and errors."""
+    """What all lists share: entries in, one table swapped whole. `kind` is the word in docs and errors.
+
+    texts: an entry may have a text of its own, after a space. private: entries are secret and come from a file.
+    """
 
     kind: ClassVar[str] = "list"
     entry_help: ClassVar[str] = "one entry"
+    texts: ClassVar[bool] = False
+    private: ClassVar[bool] = False
 
     __slots__ = ()
 
@@ -85,10 +98,43 @@ class Suffixes(EntryList):
         domains = self._domains
         if not domains or not name:
             return None
-        for parent in parents(canonical_domain(name)):
+        for parent in parents(canonical_domain(name[-MAX_NAME_CHARACTERS:])):
             if parent in domains:
                 return parent
         return None
+
+
+class Domains(EntryList):
+    """Recipient domains: `example.org` is that one, `.example.org` all that lie below it (and not itself)."""
+
+    kind = "list of recipient domains"
+    entry_help = "a domain; with a dot before it: all below it"
+
+    __slots__ = ("_tables",)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        exact: set[str] = set()
+        below: set[str] = set()
+        for entry in entries:
+            (below if entry.startswith(".") else exact).add(_domain(entry))
+        self._tables = exact, below
+
+    def __len__(self) -> int:
+        return sum(map(len, self._tables))
+
+    def __iter__(self) -> Iterator[str]:
+        exact, below = self._tables
+        yield from sorted(exact)
+        yield from sorted(f".{domain}" for domain in below)
+
+    def __contains__(self, domain: object) -> bool:
+        """Whether a canonical domain is one of these."""
+        exact, below = self._tables
+        if domain in exact:
+            return True
+        if not below or not isinstance(domain, str):
+            return False
+        return any(parent in below for parent in parents(domain.partition(".")[2][-MAX_NAME_CHARACTERS:]))
 
 
 class Recipients(EntryList):
@@ -110,8 +156,7 @@ class Recipients(EntryList):
         entries = self._entries
         if not entries:
             return None
-        localpart = localpart.lower()
-        for candidate in (f"{localpart}@{domain}", localpart, f"@{domain}"):
+        for candidate in _candidates(localpart.lower(), domain):
             if candidate in entries:
                 return candidate
         return None
@@ -122,12 +167,13 @@ class Messages(EntryList):
 
     kind = "list of recipients with texts"
     entry_help = "a localpart, an address, or @domain; then, after a space, an optional text"
+    texts = True
 
     __slots__ = ("_texts",)
 
     def replace(self, entries: Iterable[str]) -> None:
-        pairs = (entry.partition(" ") for entry in entries)
-        self._texts = {_recipient(who): text.strip() for who, _, text in pairs}
+        pairs = ([*entry.split(None, 1), "", ""] for entry in entries)
+        self._texts = {_recipient(who): text.strip() for who, text, *_ in pairs}
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -135,8 +181,9 @@ class Messages(EntryList):
     def match(self, localpart: str, domain: str) -> tuple[str, str] | None:
         """Return the narrowest entry that covers the recipient and its text (empty: none of its own); or None."""
         texts = self._texts
-        localpart = localpart.lower()
-        for candidate in (f"{localpart}@{domain}", localpart, f"@{domain}"):
+        if not texts:
+            return None
+        for candidate in _candidates(localpart.lower(), domain):
             if candidate in texts:
                 return candidate, texts[candidate]
         return None
@@ -157,6 +204,7 @@ class Networks(EntryList):
                 network = ipaddress.ip_network(entry)
             except ValueError as error:
                 raise ValueError(f"{entry!r} is not an IP address or network: {error}") from None
+            network = _unmapped(network)
             bits = network.max_prefixlen
             shift = bits - network.prefixlen
             tables.setdefault((bits, shift), set()).add(int(network.network_address) >> shift)
@@ -201,13 +249,37 @@ class Patterns(EntryList):
         """Return the first pattern (in list order) that is found in `text`; or None. Raises PatternTimeout."""
         text = text[:PATTERN_INPUT_CHARACTERS]
         try:
-            for compiled, sources in self._compiled:
-                found = compiled.search(text, timeout=PATTERN_TIMEOUT_SECONDS)
+            for compiled, sources, timeout in self._compiled:
+                found = compiled.search(text, timeout=timeout)
                 if found:
                     return sources[0] if len(sources) == 1 else _first_of(sources, text)
         except TimeoutError:
             raise PatternTimeout(f"took over {PATTERN_TIMEOUT_SECONDS * 1000:.0f} ms: {', '.join(sources)}") from None
         return None
+
+
+class Secrets(EntryList):
+    """Secrets of a keyed hash: the first one signs, all of them verify. No text that it makes shows one."""
+
+    kind = "file of secrets"
+    entry_help = f"a secret of {SECRET_CHARACTERS_MIN} characters or more; the first signs, all verify"
+    private = True
+
+    __slots__ = ("_secrets",)
+
+    def replace(self, entries: Iterable[str]) -> None:
+        secrets = tuple(dict.fromkeys(entries))
+        if any(len(secret) < SECRET_CHARACTERS_MIN for secret in secrets):
+            raise ValueError(f"a secret is shorter than {SECRET_CHARACTERS_MIN} characters")
+        if not secrets and getattr(self, "_secrets", None):
+            raise ValueError("the last secret is gone; without one no address can be verified")
+        self._secrets = tuple(secret.encode("utf-8", "surrogateescape") for secret in secrets)
+
+    def __len__(self) -> int:
+        return len(self._secrets)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._secrets)
 
 
 def pack_ip(ip: str) -> bytes | None:
@@ -224,28 +296,45 @@ def pack_ip(ip: str) -> bytes | None:
 
 def _domain(entry: str) -> str:
     name = canonical_domain(entry.removeprefix("."))
-    if not name or "@" in name or "" in name.split(".") or any(c.isspace() for c in name):
+    if not name or "@" in name or "" in name.split(".") or any(c.isspace() or c == "*" for c in name):
         raise ValueError(f"{entry!r} is not a domain name")
     return name
 
 
 def _recipient(entry: str) -> str:
+    if entry and "@" not in entry:
+        return entry.lower()  # most entries of a long list
     address = parse_address(entry)
-    if not entry or entry.endswith("@"):
+    if not address.domain:
         raise ValueError(f"{entry!r} is not a localpart, an address, or @domain")
-    localpart = address.localpart.lower()
-    return f"{localpart}@{address.domain}" if address.domain else localpart
+    return f"{address.localpart.lower()}@{address.domain}"
+
+
+def _candidates(localpart: str, domain: str) -> tuple[str, ...]:
+    """Return the entries that cover a mailbox, narrowest first. A localpart with an @ is no entry of its own."""
+    if "@" in localpart:
+        return f"{localpart}@{domain}", f"@{domain}"
+    return f"{localpart}@{domain}", localpart, f"@{domain}"
+
+
+def _unmapped(network: _Network) -> _Network:
+    """Return an IPv4-mapped IPv6 network as the IPv4 network that `pack_ip` makes of its addresses."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network((mapped, network.prefixlen - 96))
 
 
 def _try_pattern(source: str) -> None:
     """Compile one pattern and try it on texts that make a bad one backtrack. Raises ValueError with the reason."""
     try:
         compiled = regex.compile(source)
-    except regex.error as error:
+    except (regex.error, RecursionError) as error:
         raise ValueError(f"pattern {source!r} does not compile: {error}") from None
-    for letter in "a0.-_ ":
+    for letter in dict.fromkeys("a0.-_ " + "".join(filter(str.isalnum, source))):
         try:
-            compiled.search(letter * (PATTERN_INPUT_CHARACTERS - 1) + "\n", timeout=PATTERN_TIMEOUT_SECONDS * 20)
+            # NUL: a letter that no pattern expects at the end. A newline would not do, since `$` matches before it.
+            compiled.search(letter * (PATTERN_INPUT_CHARACTERS - 1) + "\0", timeout=PATTERN_TRIAL_SECONDS)
         except TimeoutError:
             raise ValueError(
                 f"pattern {source!r} backtracks without end on a run of {letter!r}: "
@@ -253,21 +342,21 @@ def _try_pattern(source: str) -> None:
             ) from None
 
 
-_Compiled = tuple[tuple["regex.Pattern[str]", tuple[str, ...]], ...]
+_Compiled = tuple[tuple["regex.Pattern[str]", tuple[str, ...], float | None], ...]
 
 
 def _compile(sources: tuple[str, ...]) -> _Compiled:
     """Compile to one alternation; to one pattern each where group numbers or global flags forbid it."""
     if not sources:
         return ()
+    # Watching the clock takes longer than the search; without these signs nothing can be tried in two ways.
+    timeout = PATTERN_TIMEOUT_SECONDS if set("".join(sources)) & set("*+?{(") else None
     if not any(regex.compile(source).groups or "(?" in source for source in sources):
-        return ((regex.compile("|".join(f"(?:{source})" for source in sources)), sources),)
-    return tuple((regex.compile(source), (source,)) for source in sources)
+        return ((regex.compile("|".join(f"(?:{source})" for source in sources)), sources, timeout),)
+    return tuple((regex.compile(source), (source,), timeout) for source in sources)
 
 
 def _first_of(sources: tuple[str, ...], text: str) -> str:
     """Name the pattern behind a hit of the alternation; `regex` caches what it compiled."""
-    for source in sources:
-        if regex.search(source, text, timeout=PATTERN_TIMEOUT_SECONDS):
-            return source
-    return sources[0]
+    found = (source for source in sources if regex.search(source, text, timeout=PATTERN_TIMEOUT_SECONDS))
+    return next(found, sources[0])

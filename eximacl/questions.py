@@ -22,6 +22,13 @@ Settled = Literal["committed", "lost"]
 # Long enough for a large message on a slow line, short enough that a lost `end` blocks a last place
 # only for a while.
 RESERVATION_SECONDS = 3600.0
+# A used place is used for ever. A row still has an expiry, like all others: longer than any mailbox lasts.
+COMMITTED_SECONDS = 100 * 365.25 * 86400
+# An expired reservation is remembered for this long, so that its transaction is told "lost" and not a part of
+# the truth. No SMTP transaction lasts a week.
+LOST_SECONDS = 7 * 86400.0
+# One call of prune deletes at most so many rows: some milliseconds, for which a query may have to wait.
+PRUNE_ROWS = 1000
 
 
 class State(Protocol):
@@ -53,7 +60,7 @@ class State(Protocol):
         """Return how many places under `key` are committed, and how many are reserved."""
 
     def prune(self, now: float) -> int:
-        """Delete what has expired and return how many rows that were."""
+        """Delete what expired LOST_SECONDS ago or earlier, at most PRUNE_ROWS rows; return how many rows that were."""
 
     def close(self) -> None:
         """Release the backend's resources; calling it twice is harmless."""
@@ -120,15 +127,17 @@ class Ask:
     now: seconds since 1970, the same all through a query (in a replay: the recorded time).
     holder: the transaction's id, under which places are reserved.
     clock: only when explaining: a running clock in seconds, to time each check.
+    reserved: whether a place was reserved for this query. step: the check that asks now, for the records.
     """
 
-    __slots__ = ("clock", "holder", "now", "reserved")
+    __slots__ = ("clock", "holder", "now", "reserved", "step")
 
     def __init__(self, now: float, holder: str = "", clock: Callable[[], float] | None = None) -> None:
         self.now = now
         self.holder = holder
         self.clock = clock
         self.reserved = False
+        self.step = ""
 
     async def reserve(self, key: str, limit: int) -> Place | Unknown:
         """Reserve one of `limit` places under `key` for this transaction (see `State.reserve`)."""

@@ -1,0 +1,76 @@
+"""Running one check in a test: build a query, ask the check's coroutine, answer its questions from a real state.
+
+    outcome = judge(valid_recipient, query(rcpt="steve@example.org"), options)
+
+Rule: nothing is faked. The query is built as the wire builds it, and the questions are put to a State.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from eximacl.drive import drive_now
+from eximacl.model import Alias, Hit, Outcome, Query, Stage, Unknown
+from eximacl.questions import AnyQuestion, Ask, State, StateError, StateQuestion
+from eximacl.state import MemoryState
+from eximacl.wire import build_query
+
+# 2027-01-15 08:00:00 UTC.
+NOW = 1_800_000_000.0
+
+_COMMON = {"v": "1", "ip": "192.0.2.7", "port": "40112", "host": "mx.example.net", "helo": "mx.example.net"}
+_BY_STAGE: dict[Stage, dict[str, str]] = {
+    "connect": {"helo": ""},
+    "helo": {},
+    "mail": {"from": "sender@example.net"},
+    "rcpt": {"from": "sender@example.net", "tx": "4711-1", "rcpt": "steve@example.org"},
+    "data": {"from": "sender@example.net", "tx": "4711-1", "rcpts": "steve@example.org"},
+    "end": {"tx": "4711-1"},
+}
+
+
+def query(stage: Stage = "rcpt", **values: str) -> Query:
+    """Build a query as the wire does, with sensible values unless given; write `from` as `from_`."""
+    given = {key.rstrip("_"): value for key, value in values.items()}
+    return build_query(stage, {**_COMMON, **_BY_STAGE[stage], **given})
+
+
+def judge(
+    check_function: Callable[[Query, Any, Ask], Coroutine[Any, Any, Outcome]],
+    asked: Query,
+    options: Any = None,
+    *,
+    state: State | None = None,
+    now: float = NOW,
+) -> Outcome:
+    """Run a check on a query and return its outcome; an Alias with its `last` not yet asked."""
+    return drive_now(check_function(asked, options, Ask(now, asked.transaction)), answers(state, now, asked.dry))
+
+
+def judge_last(
+    outcome: Outcome, *, state: State | None = None, now: float = NOW, dry: bool = False
+) -> Hit | Unknown | None:
+    """Ask an Alias for its `last` outcome, as the policy does when nothing else objected."""
+    assert isinstance(outcome, Alias)
+    if outcome.last is None:
+        return None
+    return drive_now(_await(outcome.last()), answers(state, now, dry))
+
+
+def answers(state: State | None, now: float, dry: bool = False) -> Callable[[AnyQuestion], Any]:
+    """Return what answers questions from `state`; without one, from an empty memory."""
+    source = MemoryState() if state is None else state
+
+    def answer(question: AnyQuestion) -> Any:
+        assert isinstance(question, StateQuestion)
+        try:
+            return question.put(source, now, dry)
+        except StateError as error:
+            return Unknown(str(error))
+
+    return answer
+
+
+async def _await(awaitable: Awaitable[Hit | Unknown | None]) -> Hit | Unknown | None:
+    return await awaitable

@@ -1,0 +1,370 @@
+"""The check `disposable`: what is accepted, counted, deferred and refused, and what the client is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eximacl.check import Ask, declared
+from eximacl.checks.disposable import FARTHEST_DAYS_MAX, Options, disposable
+from eximacl.checks.valid_recipient import Options as ValidOptions
+from eximacl.checks.valid_recipient import valid_recipient
+from eximacl.config import load
+from eximacl.disposable import mint, standing
+from eximacl.drive import drive_now
+from eximacl.judge import reply_for
+from eximacl.lists import Recipients, Secrets
+from eximacl.model import Alias, Decision, Hit, Outcome, Query, Unknown
+from eximacl.policy import Plan, Policy, Step, decide
+from eximacl.questions import RESERVATION_SECONDS, State, StateError
+from eximacl.state import MemoryState, SqliteState
+from eximacl.wire import parse_line
+from tests.asking import NOW, answers, judge, judge_last, query
+from tests.checks.test_pages import BLOCK, DOCS, ROW
+
+
+def options(**changes: Any) -> Options:
+    """Return the options as the config reads them from an empty table, but for `changes`."""
+    check = declared(disposable)
+    assert check is not None
+    given = {option.name: option.default for option in check.options}
+    return Options(**{**given, "timezone": ZoneInfo("UTC"), "secrets": Secrets(), **changes})
+
+
+SIGNING: dict[str, Any] = {"sign": True, "secrets": Secrets(["a secret of sixteen letters"])}
+THREE = query(rcpt="steve.3.count@example.org")
+STEVE = "steve.3.count@example.org"
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
+    opened: State = MemoryState() if request.param == "memory" else SqliteState(tmp_path / "state.db")
+    yield opened
+    opened.close()
+
+
+def test_declaration() -> None:
+    check = declared(disposable)
+    assert check is not None
+    assert check.stages == {"rcpt"}
+    assert (check.action, check.on_unknown) == ("reject", "defer")
+
+
+@pytest.mark.parametrize(
+    ("rcpt", "changes", "expected"),
+    [
+        ("steve@example.org", {}, None),
+        ("steve.count@example.org", {}, None),
+        ("steve.3.count@example.org", {}, "steve"),
+        ("Steve.3.Count@Example.ORG", {}, "Steve"),
+        ("steve.date.16-01-2027@example.org", {}, "steve"),
+        ("steve.date.15-01-2027@example.org", {}, "dated-expired"),
+        # 08:00 in London, 22:00 on the day before in Honolulu
+        ("steve.date.15-01-2027@example.org", {"timezone": ZoneInfo("Pacific/Honolulu")}, "steve"),
+        ("steve.date.16-01-2027@example.org", {"timezone": ZoneInfo("Pacific/Kiritimati")}, "steve"),
+        ("steve.date.01-01-2000@example.org", {}, "dated-expired"),
+        ("steve.date.16-01-2029@example.org", {}, "steve"),
+        ("steve.date.17-01-2029@example.org", {}, "dated-too-far"),
+        ("steve.date.31-12-9999@example.org", {}, "dated-too-far"),
+        ("steve.date.31-12-9999@example.org", {"farthest_days": FARTHEST_DAYS_MAX}, "dated-too-far"),
+        ("steve.date.31-02-2027@example.org", {}, "dated-invalid"),
+        ("steve.0.count@example.org", {}, "counted-invalid"),
+        ("steve.101.count@example.org", {}, "counted-invalid"),
+        ("steve.101.count@example.org", {"largest_count": 101}, "steve"),
+        ("steve.03.count@example.org", {}, "counted-invalid"),
+        (f"steve.{'9' * 1000}.count@example.org", {}, "counted-invalid"),
+        ("steve.٣.count@example.org", {}, "counted-invalid"),
+        (".3.count@example.org", {}, "disposable-nameless"),
+        ("steve.3.count.5.count@example.org", {}, "disposable-nested"),
+        ("steve.3.count@example.org", SIGNING, "signature-missing"),
+        ("steve.date.15-01-2027@example.org", SIGNING, "signature-missing"),
+        ("steve.3.count.aaaaaaaa@example.org", SIGNING, "signature-bad"),
+        ("steve.3.count.aaaaaaaa@example.org", {}, "steve"),
+    ],
+)
+def test_what_it_finds(rcpt: str, changes: dict[str, Any], expected: str | None) -> None:
+    outcome = judge(disposable, query(rcpt=rcpt), options(**changes))
+    if isinstance(outcome, Hit):
+        assert outcome.reason == expected
+        assert not outcome.temporary
+    elif isinstance(outcome, Alias):
+        assert outcome.mailbox == expected
+        assert (outcome.last is not None) == ("count" in rcpt.lower())
+    else:
+        assert (outcome, expected) == (None, None)
+
+
+def test_nothing_to_say_without_a_recipient() -> None:
+    assert judge(disposable, query("mail"), options()) is None
+
+
+def test_it_judges_the_name_that_an_earlier_check_put_in_place() -> None:
+    outcome = judge(disposable, query(rcpt="sales@example.org").judged_as("steve.3.count"), options())
+    assert isinstance(outcome, Alias)
+    assert outcome.mailbox == "steve"
+
+
+@pytest.mark.parametrize(
+    "rcpt", ["steve.0.count@example.org", "steve.date.31-02-2027@example.org", ".3.count@example.org"]
+)
+def test_what_is_none_is_answered_as_an_unknown_recipient_is(rcpt: str) -> None:
+    unknown = judge(valid_recipient, query(rcpt=rcpt), ValidOptions(recipients=Recipients(["x"]), separators="+"))
+    outcome = judge(disposable, query(rcpt=rcpt), options())
+    assert isinstance(outcome, Hit)
+    assert isinstance(unknown, Hit)
+    assert (outcome.text, outcome.sentence, outcome.status) == (unknown.text, unknown.sentence, unknown.status)
+    assert outcome.reason != unknown.reason
+
+
+def test_what_the_client_and_the_log_are_told() -> None:
+    expired = judge(disposable, query(rcpt="steve.date.15-01-2027@example.org"), options())
+    assert expired == Hit(
+        "dated-expired",
+        "2027-01-15",
+        "mail to steve.date.15-01-2027 not accepted here since 2027-01-15",
+        "Mail for steve.date.15-01-2027 not accepted at example.org since 2027-01-15",
+        "2.1",
+    )
+    state = MemoryState()
+    one = query(rcpt="steve.1.count@example.org")
+    state.reserve("counted:steve.1.count@example.org", 1, "another", NOW, NOW + 10)
+    assert judge_last(judge(disposable, one, options(), state=state), state=state) == Hit(
+        "counted-pending",
+        "1",
+        "mail to steve.1.count has to wait for another message that is just coming in; please send it again",
+        "Mail for steve.1.count not yet accepted at example.org: the last of 1 places is reserved",
+        "2.1",
+        temporary=True,
+    )
+    state.commit("another", NOW)
+    assert judge_last(judge(disposable, one, options(), state=state), state=state) == Hit(
+        "counted-used-up",
+        "1",
+        "mail to steve.1.count not accepted here: it was good for 1 and has taken them",
+        "Mail for steve.1.count not accepted at example.org: 1 of 1 messages taken",
+        "2.1",
+    )
+
+
+# --- counting
+
+
+def deliver(state: State, number: int, rcpt: str = STEVE, now: float = NOW, **changes: Any) -> str:
+    """Ask about one recipient in transaction `number`; return what became of the place."""
+    outcome: Outcome = judge(disposable, query(rcpt=rcpt, tx=f"t{number}"), options(**changes), state=state, now=now)
+    last = judge_last(outcome, state=state, now=now)
+    return last.reason if isinstance(last, Hit) else str(last)
+
+
+def test_n_messages_ever(state: State) -> None:
+    for number in range(3):
+        assert deliver(state, number) == "None"
+        assert state.commit(f"t{number}", NOW) == "committed"
+    assert deliver(state, 3) == "counted-used-up"
+    assert deliver(state, 4, now=NOW + 20 * 365 * 86400) == "counted-used-up"
+
+
+def test_no_more_at_once_than_there_are_places(state: State) -> None:
+    assert [deliver(state, number) for number in range(5)] == ["None"] * 3 + ["counted-pending"] * 2
+    state.release("t0")
+    assert deliver(state, 3) == "None"
+    assert deliver(state, 4) == "counted-pending"
+
+
+def test_an_aborted_message_does_not_count(state: State) -> None:
+    for number in range(10):
+        assert deliver(state, number) == "None"
+        state.release(f"t{number}")
+
+
+def test_a_reservation_that_nobody_ends_expires(state: State) -> None:
+    for number in range(3):
+        deliver(state, number)
+    assert deliver(state, 3, now=NOW + RESERVATION_SECONDS - 1) == "counted-pending"
+    assert deliver(state, 3, now=NOW + RESERVATION_SECONDS) == "None"
+
+
+def test_a_recipient_given_twice_in_a_transaction_counts_once(state: State) -> None:
+    for rcpt in (STEVE, STEVE, "STEVE.3.COUNT@EXAMPLE.ORG"):
+        assert deliver(state, 1, rcpt) == "None"
+    assert state.places(f"counted:{STEVE}", NOW) == (0, 1)
+
+
+def test_signed_or_not_it_is_one_count(state: State) -> None:
+    signed = mint(options(**SIGNING), "steve", "example.org", NOW, count=3)
+    assert deliver(state, 1, signed, **SIGNING) == "None"
+    assert deliver(state, 2, signed.upper(), **SIGNING) == "None"
+    assert deliver(state, 3, signed) == "None"  # signing was turned off since
+    assert deliver(state, 4, STEVE) == "counted-pending"
+
+
+@pytest.mark.parametrize(
+    "rcpt", ["steve.3.count@example.net", "steve.4.count@example.org", "stevie.3.count@example.org"]
+)
+def test_another_address_is_another_count(state: State, rcpt: str) -> None:
+    for number in range(3):
+        deliver(state, number)
+    assert deliver(state, 3, rcpt) == "None"
+
+
+def test_a_dry_query_reserves_nothing(state: State) -> None:
+    for number in range(9):
+        dry = query(rcpt=STEVE, tx=f"t{number}", dry="1")
+        assert judge_last(judge(disposable, dry, options()), state=state, dry=True) is None
+    assert state.places(f"counted:{STEVE}", NOW) == (0, 0)
+
+
+def test_a_dry_query_needs_no_transaction() -> None:
+    assert judge_last(judge(disposable, query(rcpt=STEVE, tx="", dry="1"), options()), dry=True) is None
+
+
+def test_without_a_transaction_there_is_no_counting() -> None:
+    last = judge_last(judge(disposable, query(rcpt=STEVE, tx=""), options()))
+    assert last == Unknown("the query names no transaction (tx=), so the message cannot be counted")
+
+
+def test_a_state_that_cannot_answer_is_unknown(tmp_path: Path) -> None:
+    closed = SqliteState(tmp_path / "state.db")
+    closed.close()
+    last = judge_last(judge(disposable, THREE, options()), state=closed)
+    assert isinstance(last, Unknown)
+    assert "state.db" in last.detail
+
+
+# --- in the policy, with the checks that follow
+
+
+def policy(**changes: Any) -> Policy:
+    """Return a policy of this check and `valid_recipient`, whose only recipient is steve."""
+    valid = ValidOptions(recipients=Recipients(["steve"]), separators="+")
+    check = declared(disposable)
+    assert check is not None
+    rcpt = frozenset({"rcpt"})
+    steps = (
+        Step("disposable", check.run, options(**changes), stages=check.stages, on_unknown=check.on_unknown),
+        Step("valid_recipient", valid_recipient, valid, stages=rcpt),  # type: ignore[arg-type]
+    )
+    return Policy({"example.org"}, Plan(steps))
+
+
+def decided(asked: Query, state: State) -> Decision:
+    return drive_now(decide(policy(), asked, Ask(NOW, asked.transaction)), answers(state, NOW))
+
+
+@pytest.mark.parametrize(
+    ("rcpt", "word", "check"),
+    [
+        ("steve.3.count@example.org", "accept", ""),
+        ("steve+tag.3.count@example.org", "accept", ""),
+        ("nobody.3.count@example.org", "reject", "valid_recipient"),
+        ("nobody.date.16-01-2027@example.org", "reject", "valid_recipient"),
+        ("steve.3.count+tag@example.org", "reject", "valid_recipient"),
+        ("steve.0.count@example.org", "reject", "disposable"),
+    ],
+)
+def test_the_owner_must_pass_the_checks(rcpt: str, word: str, check: str) -> None:
+    decision = decided(query(rcpt=rcpt), MemoryState())
+    assert (decision.word, decision.check) == (word, check)
+    assert decision.want == (("data", "end") if rcpt.startswith("steve") and "accept" in word else ())
+
+
+def test_a_refused_owner_leaves_no_place_behind() -> None:
+    state = MemoryState()
+    decided(query(rcpt="nobody.3.count@example.org"), state)
+    assert state.places("counted:nobody.3.count@example.org", NOW) == (0, 0)
+
+
+def test_from_rcpt_to_the_end(state: State) -> None:
+    def places() -> tuple[int, int]:
+        return state.places(f"counted:{STEVE}", NOW)
+
+    assert decided(query(rcpt=STEVE, tx="a"), state).word == "accept"
+    assert places() == (0, 1)
+    data = query("data", tx="a", rcpts=STEVE, want="data end")
+    assert decided(data, state).word == "accept"
+    assert places() == (1, 0)
+    decided(query("end", tx="a"), state)  # refused by Exim's own rules after all
+    assert places() == (0, 0)
+    assert decided(data, state).word == "defer"
+
+
+class _Dead(MemoryState):
+    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Any:
+        raise StateError("dead")
+
+
+def test_what_cannot_be_counted_is_deferred() -> None:
+    decision = decided(THREE, _Dead())
+    assert (decision.word, decision.reason) == ("defer", "disposable-unknown")
+
+
+# --- its page
+
+
+def examples() -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """Return the page's configuration, and the rows of its table."""
+    files: dict[str, str] = {}
+    rows: list[tuple[str, str]] = []
+    for _, text, table in BLOCK.findall((DOCS / "disposable.md").read_text(encoding="utf-8")):
+        if text:
+            files["eximacl.toml"] = text
+        for row in table.splitlines():
+            match = ROW.match(row)
+            assert match, row
+            rows.append((match[1], match[2] or "accepted"))
+    return files, rows
+
+
+def test_the_examples_of_its_page_are_true(state: State, tmp_path: Path) -> None:
+    files, rows = examples()
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    loaded = load(tmp_path / "eximacl.toml").policy
+    for number, (values, told) in enumerate(rows):
+        given: dict[str, Any] = parse_line(f"rcpt {values}".encode())[1]
+        asked = query(**given, tx=f"t{number}")
+        reply = reply_for(drive_now(decide(loaded, asked, Ask(NOW, f"t{number}")), answers(state, NOW)), "")
+        assert (values, told) == (values, f"{reply.code} {reply.message}" if reply.message else "accepted")
+        state.commit(f"t{number}", NOW)
+    assert {"accepted"} < {told for _, told in rows}
+
+
+PAGE = (DOCS / "disposable.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("path", ["eximacl/disposable.py", "eximacl/checks/disposable.py"])
+def test_every_reason_is_in_its_page(path: str) -> None:
+    source = (DOCS.parents[1] / path).read_text(encoding="utf-8")
+    reasons = re.findall(r'"((?:counted|dated|signature|disposable)-[a-z-]+)"', source)
+    assert len(reasons) >= 4
+    assert [reason for reason in reasons if f"| `{reason}` |" not in PAGE] == []
+
+
+# --- anything at all
+
+
+@given(localpart=st.one_of(st.text(), st.text("steve.3count0date-٣\n ", max_size=30)), tx=st.text())
+def test_any_localpart_has_an_outcome(localpart: str, tx: str) -> None:
+    state = MemoryState()
+    outcome = judge(disposable, query(rcpt=f"{localpart}@example.org", tx=tx), options(), state=state)
+    if isinstance(outcome, Alias):
+        assert outcome.mailbox
+        assert judge_last(outcome, state=state) is None or not tx
+
+
+@given(until=st.dates(date(2020, 1, 1), date(2035, 1, 1)), now=st.floats(NOW - 1e8, NOW + 1e8))
+def test_a_date_is_open_until_its_day_begins(until: date, now: float) -> None:
+    given = options(timezone=ZoneInfo("America/Sao_Paulo"))
+    rcpt = f"steve.date.{until:%d-%m-%Y}@example.org"
+    outcome = judge(disposable, query(rcpt=rcpt), given, now=now)
+    today = datetime.fromtimestamp(now, given.timezone).date()
+    assert isinstance(outcome, Alias) == (standing(given, until, now) == "open")
+    assert isinstance(outcome, Alias) == (today < until and (until - today).days <= given.farthest_days)

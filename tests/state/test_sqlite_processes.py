@@ -1,0 +1,123 @@
+"""`sqlite:` in several processes: parallel holders, a locked file, and `kill -9` at any moment."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import sqlite3
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from eximacl.questions import StateError
+from eximacl.state.sqlite import BUSY_MILLISECONDS, SqliteState
+from tests.state.contract import NOW, UNTIL, opened
+from tests.state.forks import Child, Tell, children
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.db"
+
+
+def test_many_processes_make_the_same_file_at_once(path: Path) -> None:
+    def work(tell: Tell) -> None:
+        with opened(SqliteState(path)) as state:
+            tell(state.reserve("key", 8, str(os.getpid()), NOW, UNTIL))
+
+    with children(work, 8) as started:
+        answers = [child.line() for child in started]
+        assert [child.wait() for child in started] == [0] * 8
+    assert answers == ["reserved"] * 8
+
+
+def test_processes_in_parallel_get_exactly_the_places_there_are(path: Path) -> None:
+    limit, rounds = 3, 30
+
+    def work(tell: Tell) -> None:
+        with opened(SqliteState(path)) as state:
+            for number in range(rounds):
+                try:
+                    answer: str = state.reserve(f"key {number}", limit, str(os.getpid()), NOW, UNTIL)
+                except StateError:
+                    answer = "busy"
+                tell(f"{number} {answer}")
+
+    with children(work, limit + 1) as started:
+        answers = Counter(line for child in started for line in child.rest())
+    with opened(SqliteState(path)) as state:
+        for number in range(rounds):
+            places = state.places(f"key {number}", NOW)
+            assert places == (0, answers[f"{number} reserved"])
+            assert answers[f"{number} busy"] or places == (0, limit)
+
+
+@pytest.mark.parametrize("seed", range(36))
+def test_kill_9_loses_no_commit_and_lets_nobody_in(path: Path, seed: int) -> None:
+    """Two writers of one file, killed at any moment: between two verbs, or in the middle of one."""
+    limit = 3
+    dice = random.Random(seed)
+
+    def work(tell: Tell) -> None:
+        with opened(SqliteState(path)) as state:
+            for number in itertools.count():
+                holder = f"{os.getpid()}-{number}"
+                with suppress(StateError):
+                    place = state.reserve(f"key {number // 2}", limit, holder, NOW, UNTIL)
+                    if place == "reserved" and state.commit(holder, NOW) == "committed":
+                        tell(holder)
+
+    acknowledged: set[str] = set()
+    with Child(work) as first, Child(work) as second:
+        acknowledged.update(first.line() for _ in range(dice.randrange(1, 12)))
+        for _ in range(dice.randrange(20_000)):
+            pass
+        first.kill()
+        acknowledged.update(first.rest())
+        acknowledged.add(second.line())  # the other goes on, or has recovered the file
+        second.kill()
+        acknowledged.update(second.rest())
+    with opened(SqliteState(path)) as state:
+        assert {holder for holder in acknowledged if state.commit(holder, NOW) != "committed"} == set()
+        places = [state.places(f"key {number}", NOW) for number in range(len(acknowledged) + 1)]
+    assert max(map(sum, places)) <= limit
+    assert "" not in acknowledged
+    # Killed between its commit and its line: at most one for each writer.
+    assert len(acknowledged) <= sum(committed for committed, _ in places) <= len(acknowledged) + 2
+
+
+def test_a_locked_file_is_an_error_soon_and_passes(path: Path) -> None:
+    with opened(SqliteState(path)) as state:
+        state.reserve("key", 2, "a", NOW, UNTIL)
+
+        def lock(tell: Tell) -> None:
+            with closing(sqlite3.connect(path, isolation_level=None)) as db:
+                db.execute("BEGIN EXCLUSIVE")
+                tell("locked")
+                os.read(reading, 1)
+
+        reading, writing = os.pipe()
+        with Child(lock) as child:
+            assert child.line() == "locked"
+            for verb in (
+                lambda: state.reserve("key", 2, "b", NOW, UNTIL),
+                lambda: state.commit("a", NOW),
+                lambda: state.release("a"),
+                lambda: state.prune(NOW),
+            ):
+                started = time.monotonic()
+                with pytest.raises(StateError, match=r"state\.db: database is locked"):
+                    verb()
+                # Much longer than it takes, for a busy machine.
+                assert BUSY_MILLISECONDS / 2000 < time.monotonic() - started < 5
+            assert state.places("key", NOW) == (0, 1)
+            assert state.peek("key", 1, "b", NOW) == "pending"
+            os.write(writing, b"\n")
+            assert child.wait() == 0
+        os.close(reading)
+        os.close(writing)
+        assert state.commit("a", NOW) == "committed"
