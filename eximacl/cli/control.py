@@ -62,5 +62,5 @@ def _control(word: str, config_path: Path, socket_path: Path | None) -> dict[str
 
 def _flat(value: Any) -> str:
     if isinstance(value, dict):
-        return "  ".join(f"{name} {number}" for name, number in value.items())
+        return "  ".join(f"{name} {_flat(each)}" for name, each in value.items())
     return "; ".join(value) if isinstance(value, list) else str(value)
