@@ -39,6 +39,7 @@ format: setup
 
 docs: setup
 	$(BIN)/python -m eximacl.config.docs
+	$(BIN)/python -m eximacl.cli.reference
 
 build: setup
 	$(BIN)/python -m build

@@ -6,8 +6,14 @@ spelling the client sent, and is compared in lower case (RFC 5321 section 2.3.11
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
+
+# RFC 1035 section 2.3.4; what is longer is no domain name, and its many parents would cost quadratic time.
+MAX_NAME_CHARACTERS = 255
+
+_QUOTING = re.compile(r'\\(.)|"', re.DOTALL)
 
 
 class Address(NamedTuple):
@@ -40,14 +46,11 @@ def parse_address(text: str) -> Address:
 
 
 def canonical_domain(name: str) -> str:
-    """Return `name` in lower case, without a trailing dot, in A-labels; what IDNA refuses stays as it is."""
+    """Return `name` in lower case, without a trailing dot, in A-labels; a label that IDNA refuses stays as it is."""
     name = name.rstrip(".").lower()
-    if name.isascii():
+    if name.isascii() or len(name) > MAX_NAME_CHARACTERS:
         return name
-    try:
-        return name.encode("idna").decode("ascii")
-    except UnicodeError:
-        return name
+    return ".".join(map(_a_label, name.split("."))).rstrip(".")
 
 
 def parents(domain: str) -> Iterator[str]:
@@ -55,3 +58,25 @@ def parents(domain: str) -> Iterator[str]:
     while domain:
         yield domain
         _, _, domain = domain.partition(".")
+
+
+def unquote(localpart: str) -> str:
+    """Take a localpart out of its quotes and backslashes (RFC 5321 section 4.1.2), as Exim's `$local_part` is."""
+    return _QUOTING.sub(r"\1", localpart)
+
+
+def without_tag(localpart: str, separators: str) -> str:
+    """Return `localpart` up to the first of the `separators` (subaddressing, RFC 5233); one at the start is none."""
+    end = len(localpart)
+    for separator in separators:
+        found = localpart.find(separator, 1, end)
+        if found > 0:
+            end = found
+    return localpart[:end]
+
+
+def _a_label(label: str) -> str:
+    try:
+        return label.encode("idna").decode("ascii")
+    except UnicodeError:
+        return label

@@ -29,10 +29,21 @@ class Pending(Generic[R]):
     async def finish(self) -> R:
         """Wait for each answer in turn, and return the coroutine's result."""
         while True:
-            step = _advance(self._coroutine, self._answer, await self._waiting)
+            try:
+                answer = await self._waiting
+            except BaseException:
+                self._coroutine.close()
+                raise
+            step = _advance(self._coroutine, self._answer, answer)
             if not isinstance(step, Pending):
                 return step
             self._waiting = step._waiting
+
+    def close(self) -> None:
+        """Give up: close the coroutine, and what it waits for if that has not begun."""
+        self._coroutine.close()
+        if inspect.iscoroutine(self._waiting):
+            self._waiting.close()
 
 
 def drive(coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer) -> R | Pending[R]:
@@ -44,7 +55,7 @@ def drive_now(coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer) -> R:
     """Run `coroutine` to its end where every answer is there at once. Raises RuntimeError where one is not."""
     result = drive(coroutine, answer)
     if isinstance(result, Pending):
-        coroutine.close()
+        result.close()
         raise RuntimeError("a question could not be answered without waiting")
     return result
 
@@ -57,3 +68,6 @@ def _advance(coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer, sent: An
                 return Pending(coroutine, answer, sent)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
+    except BaseException:
+        coroutine.close()
+        raise

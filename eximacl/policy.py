@@ -154,7 +154,10 @@ async def decide(policy: Policy, query: Query, ask: Ask) -> Decision:
     if query.stage == "data":
         return await _decide_data(policy, query, ask)
     if query.stage == "end":
+        ask.step = "transaction"
         released = await ask.release()
+        if isinstance(released, Unknown):
+            return Decision("accept", (Traced("transaction", "unknown", "unknown", released.detail),))
         return Decision("accept", (Traced("transaction", "pass", "released", str(released)),))
     return await _Run(policy.early, query, ask).decide()
 
@@ -169,10 +172,13 @@ async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
         decision = await _Run(plan, query.for_recipient(recipient), ask).decide()
         trace += decision.trace
         if decision.word != "accept":
-            await ask.release()
+            if query.reserved:
+                ask.step = "transaction"
+                await ask.release()
             return decision._replace(trace=trace)
     if not query.reserved:
         return Decision("accept", trace)
+    ask.step = "transaction"
     settled = await ask.commit()
     if settled == "committed":
         return Decision("accept", (*trace, Traced("transaction", "pass", "committed")))
@@ -200,35 +206,46 @@ class _Run:
             why = exempt.match(self.query)
             if why:
                 return Decision("accept", (Traced("policy", "exempt", "exempt", why),))
+        ask, clock = self.ask, self.ask.clock
         for step in plan.steps(self.query.stage):
-            decision = await self._take(step)
+            if step.exempt and self._exempted(step):
+                continue
+            ask.step = step.name
+            started = clock() if clock else 0.0
+            outcome = await step.run(self.query, step.options, ask)
+            if outcome is None and clock is None:
+                self.trace.append(step.passed)
+                continue
+            decision = self._judge(step, outcome, clock() - started if clock else 0.0)
             if decision is not None:
                 return decision
+        return await self._finish(plan)
+
+    async def _finish(self, plan: Plan) -> Decision:
+        """Nothing objected: ask what was left for last, then accept. A reserved place has to be settled anyway."""
+        ask, clock = self.ask, self.ask.clock
+        decision = None
         for step, last in self.lasts:
-            decision = self._judge(step, await last(), self._started())
+            ask.step = step.name
+            started = clock() if clock else 0.0
+            decision = self._judge(step, await last(), clock() - started if clock else 0.0)
             if decision is not None:
-                return decision
-        want: tuple[Stage, ...] = plan.later
-        if self.ask.reserved:
-            want = ("data", "end")
+                break
+        want: tuple[Stage, ...] = ("data", "end") if ask.reserved else plan.later
+        if decision is not None:
+            return decision._replace(want=want if ask.reserved else ())
         return Decision("accept", tuple(self.trace), want=want if self.query.stage == "rcpt" else ())
 
-    async def _take(self, step: Step) -> Decision | None:
-        started = self._started()
+    def _exempted(self, step: Step) -> bool:
         for exempt in step.exempt:
             why = exempt.match(self.query)
             if why:
                 self.trace.append(Traced(step.name, "exempt", "exempt", why))
-                return None
-        outcome = await step.run(self.query, step.options, self.ask)
-        if outcome is None and started is None:
-            self.trace.append(step.passed)
-            return None
-        return self._judge(step, outcome, started)
+                return True
+        return False
 
-    def _judge(self, step: Step, outcome: Outcome, started: float | None) -> Decision | None:
+    def _judge(self, step: Step, outcome: Outcome, seconds: float) -> Decision | None:
         """Turn an outcome into a decision, or into a line of the trace."""
-        seconds = 0.0 if started is None or self.ask.clock is None else self.ask.clock() - started
         if outcome is None:
             self.trace.append(Traced(step.name, "pass", seconds=seconds))
             return None
@@ -252,9 +269,6 @@ class _Run:
             return None
         text = outcome.text if not step.message else fill(step.message, self.query, outcome)
         return _objection(step.name, action, outcome, text, tuple(self.trace), ())
-
-    def _started(self) -> float | None:
-        return None if self.ask.clock is None else self.ask.clock()
 
 
 def _objection(

@@ -39,8 +39,19 @@ async def _serve(loaded: Loaded) -> None:
     await Daemon(loaded).run()
 
 
+class _Priority(logging.Formatter):
+    """Puts systemd's `<priority>` before each line (sd-daemon(3)); the journal knows the time itself."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        number = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}.get(record.levelno, 6)
+        return "\n".join(f"<{number}>{line}" for line in super().format(record).splitlines())
+
+
 def _log_to_stderr(verbose: bool) -> None:
-    """Log as systemd's journal wants it: a priority in front, no time; on a terminal the other way round."""
     level = logging.INFO if verbose or sys.stderr.isatty() else logging.WARNING
-    plain = "%(asctime)s %(levelname)s %(message)s"
-    logging.basicConfig(level=level, format="%(message)s" if "JOURNAL_STREAM" in os.environ else plain)
+    handler = logging.StreamHandler()
+    if "JOURNAL_STREAM" in os.environ:
+        handler.setFormatter(_Priority())
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])

@@ -46,6 +46,8 @@ def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> i
     directory = directory or load_settings(config_path).journal.dir
     if directory is None:
         raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
+    if not directory.is_dir():
+        raise Failure(f"{directory} does not exist: has the daemon recorded anything yet?", exits.IO_ERROR)
     try:
         entry = find(directory, reference)
     except OSError as error:

@@ -1,18 +1,15 @@
-"""The command line as a whole: help, exit statuses, completion, and a page that cannot drift."""
+"""The command line as a whole: help, exit statuses, and ends that nobody wants."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 import pytest
 
 from eximacl import __version__
 from eximacl.cli import cli, exits
-from eximacl.cli.reference import PAGE, reference
 from tests.cli.running import eximacl
 
 
@@ -42,28 +39,6 @@ def test_usage_errors_are_no_verdicts(args: tuple[str, ...]) -> None:
     done = eximacl(*args)
     assert done.status == exits.USAGE
     assert "Error: " in done.err
-
-
-def test_the_page_is_what_the_help_says() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference(), "run make docs"
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(shell: str) -> None:
-    done = eximacl("completion", shell)
-    assert done.status == 0
-    assert "_EXIMACL_COMPLETE" in done.out
-
-
-def test_bash_completes_a_command() -> None:
-    environ = {**os.environ, "_EXIMACL_COMPLETE": "bash_complete", "COMP_WORDS": "eximacl che", "COMP_CWORD": "1"}
-    script = Path(sys.executable).parent / "eximacl"
-    done = subprocess.run([script], env=environ, check=False, capture_output=True, text=True)
-    assert "plain,check" in done.stdout
-
-
-def test_an_unknown_shell() -> None:
-    assert eximacl("completion", "csh").status == exits.USAGE
 
 
 def test_a_reader_that_goes_away() -> None:

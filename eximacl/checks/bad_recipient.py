@@ -1,0 +1,43 @@
+"""`bad_recipient`: recipients that are refused although they exist. Rule: the narrowest entry speaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eximacl.address import without_tag
+from eximacl.check import Ask, Hit, Messages, Outcome, Query, check, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `bad_recipient`."""
+
+    recipients: Messages = option([], "Recipients that are refused, each with an optional text for the client.")
+    everywhere: Messages = option([], "The same; stays in force where a domain's own file sets recipients.")
+    separators: str = option("+", "Characters that start a tag: with + an entry steve also refuses steve+tag.")
+
+
+@check("bad_recipient", stages={"rcpt"}, options=Options)
+async def bad_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
+    """Refuse listed recipients, although they exist.
+
+    An entry covers the address itself, then its owner when it is a disposable one, then the name before a
+    tag (steve+tag).
+    """
+    recipient = query.recipient
+    if recipient is None:
+        return None
+    domain = recipient.domain
+    names = (recipient.localpart, query.mailbox, without_tag(query.mailbox, options.separators))
+    for name in dict.fromkeys(names):
+        found = options.recipients.match(name, domain) or options.everywhere.match(name, domain)
+        if found:
+            entry, text = found
+            return Hit(
+                "bad-recipient",
+                entry,
+                text or f"mail to {recipient.localpart} not accepted here",
+                f"Mail for {recipient.localpart} not accepted at {domain}",
+                status="2.1",
+            )
+    return None

@@ -1,0 +1,37 @@
+"""`localpart_pattern`: regular expressions over the recipient's localpart. Rule: a slow pattern refuses nobody."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `localpart_pattern`."""
+
+    patterns: Patterns = option("lists/patterns", "Regular expressions; a localpart in which one is found is refused.")
+
+
+@check("localpart_pattern", stages={"rcpt"}, options=Options)
+async def localpart_pattern(query: Query, options: Options, ask: Ask) -> Outcome:
+    """Refuse recipients in whose localpart one of the patterns is found.
+
+    A disposable address is judged by its owner's name. A pattern that does not finish in time is unknown.
+    """
+    recipient = query.recipient
+    if recipient is None:
+        return None
+    try:
+        pattern = options.patterns.search(query.mailbox)
+    except PatternTimeout as timeout:
+        return Unknown(str(timeout))
+    if pattern is None:
+        return None
+    return Hit(
+        "localpart-pattern",
+        pattern,
+        f"mail to {recipient.localpart} not accepted here",
+        f"Mail for {recipient.localpart} not accepted at {recipient.domain}",
+    )

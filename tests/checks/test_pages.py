@@ -1,0 +1,95 @@
+"""The examples in docs/checks: each configuration is loaded, and each row of its tables is asked.
+
+A page's fenced `toml` blocks are files: one without a name starts a new directory with `eximacl.toml`; one with a
+name (`toml domains/example.net.toml`) is added to it. A table with the heading `Exim asks about` has rows of query
+values as on the wire, and the SMTP reply or `accepted`. Its rows are messages that come one after the other, at noon
+on 15 January 2027 in UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from eximacl.answers import Answers
+from eximacl.config import load
+from eximacl.drive import drive_now
+from eximacl.judge import reply_for
+from eximacl.model import Reply, Stage
+from eximacl.policy import Policy, decide
+from eximacl.questions import Ask, State
+from eximacl.state import MemoryState
+from eximacl.wire import build_query, parse_line
+
+DOCS = Path(__file__).parents[2] / "docs" / "checks"
+NOON = 1800014400.0
+USUAL = {"ip": "192.0.2.7", "from": "a@example.net", "rcpt": "steve@example.org"}
+
+BLOCK = re.compile(r"^```toml ?(\S*)\n(.*?)^```$|^\| Exim asks about \|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)", re.M | re.S)
+ROW = re.compile(r"^\| `(.*)` \| (?:`(.*)`|accepted) \|$")
+
+
+class Example(NamedTuple):
+    """One table: the files before it, and its rows of query values and reply."""
+
+    page: str
+    files: Mapping[str, str]
+    rows: tuple[tuple[str, str], ...]
+
+
+def examples() -> Iterator[Example]:
+    for path in sorted(DOCS.glob("*.md")):
+        files: dict[str, str] = {}
+        for name, text, table in BLOCK.findall(path.read_text(encoding="utf-8")):
+            if text:
+                files = {**files, name: text} if name else {"eximacl.toml": text}
+            else:
+                yield Example(path.stem, files, tuple(map(row_of, table.splitlines())))
+
+
+def row_of(line: str) -> tuple[str, str]:
+    match = ROW.match(line.replace("\\|", "|"))
+    assert match, f"no row: {line}"
+    return match[1], match[2] or "accepted"
+
+
+def ask(policy: Policy, state: State, stage: Stage, values: Mapping[str, str]) -> Reply:
+    asking = Ask(NOON, values["tx"])
+    decision = drive_now(decide(policy, build_query(stage, values), asking), Answers(state, asking, dry=False))
+    return reply_for(decision, "")
+
+
+def told(policy: Policy, state: State, values: Mapping[str, str]) -> str:
+    """Return what a message's client is told at RCPT; one that is accepted there is accepted at DATA, too."""
+    reply = ask(policy, state, "rcpt", values)
+    if reply.verdict != "accept":
+        return f"{reply.code} {reply.message}"
+    if reply.want:
+        assert ask(policy, state, "data", {**values, "rcpts": values["rcpt"], "want": reply.want}).verdict == "accept"
+    return "accepted"
+
+
+EXAMPLES = list(examples())
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=[f"{one.page}: {one.rows[0][0]}" for one in EXAMPLES])
+def test_an_example_is_true(example: Example, tmp_path: Path) -> None:
+    for name, text in example.files.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    policy, state = load(tmp_path / "eximacl.toml").policy, MemoryState()
+    for number, (asked, reply) in enumerate(example.rows):
+        _, values = parse_line(f"rcpt {asked}".encode())
+        assert (asked, told(policy, state, {**USUAL, "tx": str(number), **values})) == (asked, reply)
+
+
+@pytest.mark.parametrize("page", [path.stem for path in sorted(DOCS.glob("*.md"))])
+def test_every_page_has_examples_of_both_fates(page: str) -> None:
+    replies = [reply for one in EXAMPLES if one.page == page for _, reply in one.rows]
+    assert "accepted" in replies
+    assert any(reply.startswith("550 ") for reply in replies)

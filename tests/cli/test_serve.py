@@ -1,0 +1,58 @@
+"""`eximacl serve`: what it needs to start, what it logs, and how it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eximacl.client import ask
+from eximacl.wire import format_query
+from tests.cli.running import eximacl
+
+
+def test_a_wrong_policy(config: Path) -> None:
+    config.write_text(config.read_text().replace("tlds = ", "tdls = "))
+    done = eximacl("serve")
+    assert done.status == 78
+    assert "did you mean tlds?" in done.err
+
+
+def test_a_socket_that_cannot_be_made(config: Path) -> None:
+    config.write_text(config.read_text().replace("eximacl.sock", "no/such/directory/sock"))
+    done = eximacl("serve")
+    assert done.status == 69
+    assert "server.socket: the directory" in done.err
+    assert "does not exist" in done.err
+
+
+def test_a_state_that_cannot_be_opened(config: Path) -> None:
+    (config.parent / "state.db").mkdir()
+    done = eximacl("serve")
+    assert done.status == 69
+    assert "state.db" in done.err
+
+
+@pytest.mark.parametrize(
+    ("args", "environ", "logged"),
+    [
+        pytest.param(("-v",), {}, "INFO eximacl", id="verbose"),
+        pytest.param((), {}, "", id="only what needs attention"),
+        pytest.param(("-v",), {"JOURNAL_STREAM": "8:1"}, "<6>eximacl", id="under systemd"),
+    ],
+)
+def test_serves_until_sigterm(config: Path, args: tuple[str, ...], environ: dict[str, str], logged: str) -> None:
+    command = [sys.executable, "-m", "eximacl", "serve", "--config", str(config), *args]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environ)
+    sock = config.parent / "eximacl.sock"
+    while not sock.exists():
+        assert process.poll() is None
+    assert ask(sock, format_query("connect", {"ip": "192.0.2.7"})).verdict == "accept"
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert errors.startswith(logged) if environ else logged in errors
+    assert bool(errors) == bool(logged)

@@ -1,0 +1,112 @@
+"""Checks whose outcomes a table scripts, and answers from a dict: the policy core runs on nothing else.
+
+A plan is written as steps, in order:
+
+    NAME[:ACTION][/ON_UNKNOWN][!LIST=ENTRY]=OUTCOME[@MAILBOX]
+
+OUTCOME is `pass`, `hit`, `temp` (a hit that time may cure), `unknown`, `alias(NAME)`, or `place(NAME)`: an alias
+whose last question reserves a place. With `@MAILBOX` it holds for that mailbox only; others pass.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from eximacl.drive import drive_now
+from eximacl.lists import Networks, Recipients, Suffixes
+from eximacl.model import Action, Alias, Decision, Hit, OnUnknown, Outcome, Query, Stage, Unknown
+from eximacl.policy import Exempt, Plan, Policy, Step, decide
+from eximacl.questions import AnyQuestion, Ask
+
+STEP = re.compile(r"([a-z_]+)(?::([a-z]+))?(?:/([a-z]+))?(?:!([^=]+=[^=]+))?=([a-z]+)(?:\((.*?)\))?(?:@(.*))?")
+EARLY_AND_RCPT: frozenset[Stage] = frozenset(("connect", "helo", "mail", "rcpt"))
+
+
+def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query, Any, Ask], Awaitable[Outcome]]:
+    async def run(query: Query, options: Any, ask: Ask) -> Outcome:
+        if only and query.mailbox != only:
+            return None
+        if kind == "place":
+            return Alias(argument, lambda: reserve_one(ask, argument))
+        outcomes: dict[str, Outcome] = {
+            "pass": None,
+            "hit": Hit(f"{name}-hit", "detail", f"{name} objects", f"{name} objected"),
+            "temp": Hit(f"{name}-temp", "detail", f"{name} objects for now", status="2.3", temporary=True),
+            "unknown": Unknown(f"{name} cannot tell"),
+            "alias": Alias(argument),
+        }
+        return outcomes[kind]
+
+    return run
+
+
+async def reserve_one(ask: Ask, key: str) -> Hit | Unknown | None:
+    place = await ask.reserve(key, 1)
+    if isinstance(place, Unknown):
+        return place
+    if place == "reserved":
+        return None
+    return Hit(f"place-{place}", key, f"place is {place}", temporary=place == "pending")
+
+
+def exempt_of(text: str) -> Exempt:
+    """Read `LIST=ENTRY,ENTRY`."""
+    kind, _, entries = text.partition("=")
+    one: Any = {
+        "recipients": Recipients,
+        "senders": Recipients,
+        "sender_domains": Suffixes,
+        "ips": Networks,
+        "hosts": Suffixes,
+    }[kind](entries.split(","))
+    return Exempt(**{kind: one})
+
+
+def step_of(text: str, stages: frozenset[Stage] = EARLY_AND_RCPT) -> Step:
+    match = STEP.fullmatch(text)
+    assert match, f"no step: {text}"
+    name, action, on_unknown, exempt, kind, argument, only = match.groups()
+    return Step(
+        name,
+        scripted(name, kind, argument or "", only or ""),
+        None,
+        stages=frozenset(("data",)) if name.startswith("data") else stages,
+        action=cast("Action", action or "reject"),
+        on_unknown=cast("OnUnknown", on_unknown or "accept"),
+        exempt=(exempt_of(exempt),) if exempt else (),
+    )
+
+
+def plan_of(steps: str, exempt: str = "") -> Plan:
+    return Plan(tuple(map(step_of, steps.split())), tuple(map(exempt_of, exempt.split())))
+
+
+class Answers:
+    """Answers from `QUESTION=ANSWER …`, each used once and in order; a question beyond them is an error."""
+
+    def __init__(self, text: str) -> None:
+        self.left = text.split()
+
+    def __call__(self, question: AnyQuestion) -> Any:
+        assert self.left, f"unexpected question: {question}"
+        name, _, value = self.left.pop(0).partition("=")
+        assert type(question).__name__.lower() == name
+        return Unknown("the state is dead") if value == "unknown" else value
+
+
+def trace_of(decision: Decision) -> str:
+    return " ".join(f"{line.check}:{line.result}" for line in decision.trace)
+
+
+def run(policy: Policy, query: Query, answers: str = "") -> Decision:
+    """Decide, and insist that exactly the expected questions were asked."""
+    answer = Answers(answers)
+    decision = drive_now(decide(policy, query, Ask(0.0, query.transaction)), answer)
+    assert not answer.left, f"never asked: {answer.left}"
+    return decision
+
+
+def policy_of(plan: Plan, overlays: Mapping[str, Plan] | None = None, early: Plan | None = None) -> Policy:
+    return Policy(frozenset(("example.org", "example.com")), plan, overlays, early)

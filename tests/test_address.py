@@ -1,0 +1,113 @@
+"""Addresses and domain names: one canonical form, made once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eximacl.address import (
+    MAX_NAME_CHARACTERS,
+    NULL_SENDER,
+    Address,
+    canonical_domain,
+    parents,
+    parse_address,
+    unquote,
+    without_tag,
+)
+
+ADDRESSES = [
+    ("plain", "steve@example.org", Address("steve", "example.org")),
+    ("domain is made canonical, localpart stays", "Steve@Example.ORG.", Address("Steve", "example.org")),
+    ("last @ counts", "a@b@example.org", Address("a@b", "example.org")),
+    ("no domain", "steve", Address("steve", "")),
+    ("empty domain", "steve@", Address("steve", "")),
+    ("only a domain", "@example.org", Address("", "example.org")),
+    ("null sender", "", NULL_SENDER),
+    ("address literal", "a@[192.0.2.7]", Address("a", "[192.0.2.7]")),
+]
+
+
+@pytest.mark.parametrize(("text", "address"), [row[1:] for row in ADDRESSES], ids=[row[0] for row in ADDRESSES])
+def test_parse_address(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+
+
+def test_an_address_is_written_as_it_is_read() -> None:
+    assert str(Address("steve", "example.org")) == "steve@example.org"
+    assert str(Address("steve", "")) == "steve"
+    assert str(NULL_SENDER) == ""
+    assert NULL_SENDER.is_null
+    assert not Address("steve", "").is_null
+    assert not Address("", "example.org").is_null
+
+
+DOMAINS = [
+    ("lower case", "MX.Example.ORG", "mx.example.org"),
+    ("trailing dot", "example.org.", "example.org"),
+    ("empty", "", ""),
+    ("the root", ".", ""),
+    ("U-labels", "пример.рф", "xn--e1afmkfd.xn--p1ai"),
+    ("U-labels in upper case", "ПРИМЕР.РФ", "xn--e1afmkfd.xn--p1ai"),
+    ("A-labels in upper case", "XN--E1AFMKFD.XN--P1AI", "xn--e1afmkfd.xn--p1ai"),
+    ("mixed", "mx.пример.org", "mx.xn--e1afmkfd.org"),
+    ("underscore", "_dmarc.Example.org", "_dmarc.example.org"),
+    ("a label that IDNA refuses leaves the others", "ä" * 70 + ".рф", "ä" * 70 + ".xn--p1ai"),
+    ("empty label beside U-labels", "a..рф", "a..xn--p1ai"),
+    ("8-bit that is no text", "\udcff.рф", "\udcff.xn--p1ai"),
+    ("dot of another script at the end", "sa\u2024", "sa"),
+    ("too long for a name", "ä." * MAX_NAME_CHARACTERS, ("ä." * MAX_NAME_CHARACTERS).rstrip(".")),
+]
+
+
+@pytest.mark.parametrize(("name", "canonical"), [row[1:] for row in DOMAINS], ids=[row[0] for row in DOMAINS])
+def test_canonical_domain(name: str, canonical: str) -> None:
+    assert canonical_domain(name) == canonical
+
+
+@given(st.text(max_size=40) | st.text(alphabet="aÄß.\u2024\u3002x-", max_size=20))
+def test_canonical_is_canonical_again(name: str) -> None:
+    assert canonical_domain(canonical_domain(name)) == canonical_domain(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("mx.example.org", ["mx.example.org", "example.org", "org"]), ("org", ["org"]), ("", [])],
+)
+def test_parents(name: str, expected: list[str]) -> None:
+    assert list(parents(name)) == expected
+
+
+@pytest.mark.parametrize(
+    ("quoted", "localpart"),
+    [
+        ("steve", "steve"),
+        ('"a b"', "a b"),
+        ('"a\\"b"', 'a"b'),
+        ("a\\,b", "a,b"),
+        ('"a\\\\"', "a\\"),
+        ("a\\", "a\\"),
+        ("", ""),
+    ],
+)
+def test_unquote(quoted: str, localpart: str) -> None:
+    assert unquote(quoted) == localpart
+
+
+TAGS = [
+    ("a tag", "steve+tag", "+", "steve"),
+    ("no tag", "steve", "+", "steve"),
+    ("no separators", "steve+tag", "", "steve+tag"),
+    ("the first of several", "a-b+c", "+-", "a"),
+    ("in whatever order", "a+b-c", "-+", "a"),
+    ("one at the start is none", "+steve", "+", "+steve"),
+    ("but the next one is", "+steve+tag", "+", "+steve"),
+    ("empty tag", "steve+", "+", "steve"),
+    ("empty", "", "+", ""),
+]
+
+
+@pytest.mark.parametrize(("localpart", "separators", "name"), [row[1:] for row in TAGS], ids=[row[0] for row in TAGS])
+def test_without_tag(localpart: str, separators: str, name: str) -> None:
+    assert without_tag(localpart, separators) == name
