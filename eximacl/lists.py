@@ -342,6 +342,9 @@ def _try_pattern(source: str) -> None:
             ) from None
 
 
+# Escaped signs are letters like others, and the braces of `\p{L}` repeat nothing.
+_ESCAPED = regex.compile(r"\\[pP]\{[^}]*\}|\\.")
+
 _Compiled = tuple[tuple["regex.Pattern[str]", tuple[str, ...], float | None], ...]
 
 
@@ -350,7 +353,8 @@ def _compile(sources: tuple[str, ...]) -> _Compiled:
     if not sources:
         return ()
     # Watching the clock takes longer than the search; without these signs nothing can be tried in two ways.
-    timeout = PATTERN_TIMEOUT_SECONDS if set("".join(sources)) & set("*+?{(") else None
+    signs = set(_ESCAPED.sub("", "".join(sources)))
+    timeout = PATTERN_TIMEOUT_SECONDS if signs & set("*+?{(") else None
     if not any(regex.compile(source).groups or "(?" in source for source in sources):
         return ((regex.compile("|".join(f"(?:{source})" for source in sources)), sources, timeout),)
     return tuple((regex.compile(source), (source,), timeout) for source in sources)

@@ -196,10 +196,11 @@ def unescape(text: str) -> str:
 
 def safe_text(text: str) -> str:
     """Make a text fit for a reply: no control characters, quotes escaped, at most MAX_TEXT_BYTES of it."""
-    text = _UNSAFE.sub(" ", text)
-    data = text.encode("utf-8", "surrogateescape")
-    if len(data) > MAX_TEXT_BYTES:
-        text = data[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
+    if not (text.isascii() and text.isprintable() and len(text) <= MAX_TEXT_BYTES):
+        text = _UNSAFE.sub(" ", text)
+        data = text.encode("utf-8", "surrogateescape")
+        if len(data) > MAX_TEXT_BYTES:
+            text = data[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 

@@ -112,7 +112,7 @@ def explain_command(name: str | None, config_path: Path, as_json: bool) -> int:
     eximacl config explain rdns_tld
     eximacl config explain disposable.largest_count
     """
-    checks = load_config(config_path).checks if config_path.exists() else find_checks()
+    checks = find_checks(config_path)
     if name is None:
         found: dict[str, Any] = {check.name: check.summary for check in checks.values()}
         if as_json:

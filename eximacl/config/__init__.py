@@ -1,0 +1,28 @@
+"""The policy file: TOML in, a policy ready to run out. Rule: every error names file and key, all of them at once."""
+
+from __future__ import annotations
+
+from eximacl.config.declare import Settings
+from eximacl.config.explain import describe, explain
+from eximacl.config.loading import Loaded, find_checks, load
+from eximacl.config.problems import ConfigError, Problem
+from eximacl.config.sample import sample, write_sample
+from eximacl.config.show import show, show_toml
+from eximacl.config.sources import Refreshed, Sources
+
+__all__ = [
+    "ConfigError",
+    "Loaded",
+    "Problem",
+    "Refreshed",
+    "Settings",
+    "Sources",
+    "describe",
+    "explain",
+    "find_checks",
+    "load",
+    "sample",
+    "show",
+    "show_toml",
+    "write_sample",
+]

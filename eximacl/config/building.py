@@ -1,0 +1,137 @@
+"""From tables to plans: the base plan, a plan for each domain with a file of its own, and the early plan.
+
+Rule: a plan is built from values that were read before, and shares all that it does not change with the base.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from eximacl.check import Check
+from eximacl.config.declare import NARROW_EXEMPT_TABLE, check_table
+from eximacl.config.problems import Site, unknown
+from eximacl.config.sources import Sources
+from eximacl.config.values import Values, read_given, read_table
+from eximacl.policy import Exempt, Plan, Policy, Step
+
+# The verdict is part of the vocabulary, but nothing yet keeps the message for it.
+NO_HOLD = 'hold needs the archive, which this version does not have; use "reject" or "defer"'
+
+
+class Builder:
+    """Collects the tables of checks and domains, and builds the policy of them."""
+
+    def __init__(
+        self, checks: Mapping[str, Check], order: tuple[str, ...], tables: dict[str, Values], sources: Sources
+    ) -> None:
+        self.overlays: dict[str, dict[str, Values]] = {}
+        self._checks = checks
+        self._order = order
+        self._tables = tables
+        self._sources = sources
+        self._steps: dict[str, Step] = {}
+        self._declarations = {name: check_table(checks[name]) for name in order}
+        self._exempt = (_exempt(tables["exempt"]),)
+        self._plans: dict[str, Plan] = {}
+
+    def read_base(self, raw: Any, site: Site) -> None:
+        """Read `[checks.*]` of the main file: a table for each check of the order, defaults where none is given."""
+        given = self._known_checks(raw, site)
+        for name in self._order:
+            here = site.at(name)
+            table = self._declarations[name]
+            values = read_table(table, given.get(name, {}), here, self._sources)
+            _refuse_hold(values, here)
+            self._tables[table.key] = values
+            if len(values) == len(table.options):
+                self._make_step(name, values, (), here, self._steps)
+
+    def read_overlay(self, domain: str, raw: Mapping[str, Any], site: Site) -> None:
+        """Read a domain's file: it sets options of checks, and adds exemptions."""
+        overlay = {}
+        if "exempt" in raw:
+            overlay["exempt"] = read_given(NARROW_EXEMPT_TABLE, raw["exempt"], site.at("exempt"), self._sources)
+        steps = dict(self._steps)
+        for name, given in self._known_checks(raw.get("checks", {}), site.at("checks")).items():
+            here = site.at("checks").at(name)
+            table = self._declarations[name]
+            values = read_given(table, given, here, self._sources)
+            _refuse_hold(values, here)
+            overlay[table.key] = values
+            base = self._steps.get(name)
+            if base is not None:
+                merged = {**self._tables[table.key], **values}
+                inherited = base.exempt if "exempt" in values else ()
+                self._make_step(name, merged, inherited, here, steps)
+        self.overlays[domain] = overlay
+        self._plans[domain] = self._plan(steps, (*self._exempt, *_exempts(overlay.get("exempt"))))
+
+    def policy(self, domains: Any) -> Policy:
+        """Return the policy of all that was read; only of use when there were no problems."""
+        return Policy(domains, self._plan(self._steps, self._exempt), self._plans, self._early())
+
+    def _early(self) -> Plan:
+        """Return the plan of the stages before a recipient is known.
+
+        A refusal there is one for every recipient, so it leaves out each check that would spare some of them: one that
+        a domain's file touches, one that exempts recipients, and all of them where a domain has exemptions.
+        """
+        touched = {key for overlay in self.overlays.values() for key in overlay}
+        if "exempt" in touched:
+            return Plan((), self._exempt)
+        kept = {
+            name: step
+            for name, step in self._steps.items()
+            if f"checks.{name}" not in touched and not any(exempt.recipients for exempt in step.exempt)
+        }
+        return self._plan(kept, self._exempt)
+
+    def _plan(self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...]) -> Plan:
+        return Plan(tuple(steps[name] for name in self._order if name in steps), exempt)
+
+    def _known_checks(self, raw: Any, site: Site) -> dict[str, Any]:
+        """Return the tables of checks that run; the others are problems."""
+        if not isinstance(raw, dict):
+            site.report("expected tables such as [checks.rdns_tld]")
+            return {}
+        for name in raw:
+            if name not in self._checks:
+                site.at(name).report(unknown("check", name, self._checks))
+            elif name not in self._order:
+                site.at(name).report(f"{name} is not in policy.order, so it never runs; add it there")
+        return {name: given for name, given in raw.items() if name in self._declarations}
+
+    def _make_step(
+        self, name: str, values: Values, inherited: tuple[Exempt, ...], site: Site, steps: dict[str, Step]
+    ) -> None:
+        check = self._checks[name]
+        own = {option.name: values[option.name].value for option in check.options}
+        try:
+            options = check.options_type(**own)
+        except ValueError as error:
+            site.report(str(error))
+            return
+        steps[name] = Step(
+            name,
+            check.run,
+            options,
+            stages=check.stages,
+            action=values["action"].value,
+            on_unknown=values["on_unknown"].value,
+            exempt=(*inherited, *((values["exempt"].value,) if values["exempt"].raw else ())),
+            message=values["message"].value,
+        )
+
+
+def _refuse_hold(values: Values, site: Site) -> None:
+    if "action" in values and values["action"].value == "hold":
+        site.at("action").report(NO_HOLD)
+
+
+def _exempt(values: Values) -> Exempt:
+    return Exempt(**{name: value.value for name, value in values.items()})
+
+
+def _exempts(values: Values | None) -> tuple[Exempt, ...]:
+    return (_exempt(values),) if values else ()

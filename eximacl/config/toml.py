@@ -1,0 +1,39 @@
+"""Writing TOML values, which Python's library only reads. Rule: what is written reads back as the same value."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+
+
+def toml(value: Any) -> str:
+    """Return a value as one line of TOML: strings, numbers, booleans, arrays, inline tables.
+
+    Lone surrogates, which TOML cannot hold, become U+FFFD. Raises TypeError for anything else.
+    """
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, str):
+        text = value.encode("utf-8", "replace").decode() if _has_surrogates(value) else value
+        return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, Mapping):
+        pairs = ", ".join(f"{toml_key(key)} = {toml(one)}" for key, one in value.items())
+        return f"{{ {pairs} }}" if pairs else "{}"
+    raise TypeError(f"TOML has no {type(value).__name__}")
+
+
+def toml_key(key: str) -> str:
+    """Return a key, quoted where it must be."""
+    return key if _BARE_KEY.fullmatch(key) else toml(key)
+
+
+def _has_surrogates(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,0 +1,216 @@
+"""The journal: every decision, accepts too, as one msgpack record in `YYYY-MM-DD.mpk` (DESIGN 9). Days are UTC's.
+
+Rule: appended, never rewritten, and no torn record takes its neighbours with it. Each record is one msgpack
+object of extension type RECORD_TYPE with a 32-bit length (MessagePack specification, ext 32), whose data are a CRC-32
+and one msgpack array. A reader that meets garbage looks for the next such header whose checksum is right; so
+a crash, a full disk or a bad block costs the records it hit.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import time
+import zlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from eximacl.judged import Judged
+from eximacl.model import Traced
+from eximacl.records import Later, RecordFile
+from eximacl.references import time_of
+
+KEY = "journal.dir"
+FORMAT = 1
+RECORD_TYPE = 0x45  # any number that is ours alone: b"E"
+# A record holds one line of at most 2 MiB and what was found about it.
+MAX_RECORD_BYTES = 8 * 1024 * 1024
+SECONDS_PER_DAY = 86_400
+
+_HEADER = struct.Struct(">BIBI")  # ext 32, length, type, CRC-32 of what follows
+_EXT32 = 0xC9
+_CRC_BYTES = 4
+# The first byte of a length is 0, and the array has eight elements, of which FORMAT is the first.
+_START = re.compile(rb"\xc9\x00.{3}E.{4}\x98\x01", re.DOTALL)
+_START_BYTES = 12
+_FILE_NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.mpk")
+_READ_BYTES = 1024 * 1024
+
+# `default` for an answer of a kind that msgpack does not know: a record never fails for it.
+_pack = msgpack.Packer(unicode_errors="surrogateescape", default=str).pack
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One decision as it was recorded.
+
+    line: the query's bytes as they came, without newline. questions: who asked, the kind, its fields, the answer last;
+    an answer that could not be had is `{"unknown": why}`. log: the text sent for Exim's own log.
+    """
+
+    ref: str
+    time: float
+    line: bytes
+    questions: tuple[tuple[Any, ...], ...]
+    trace: tuple[Traced, ...]
+    word: str
+    code: int
+    reason: str
+    check: str
+    detail: str
+    want: str
+    message: str
+    log: str
+    domain: str
+
+
+def pack_entry(judged: Judged) -> bytes:
+    """Write one decision as a framed record. A check that merely passed is its bare name in the trace."""
+    decision, reply = judged.decision, judged.reply
+    trace = [t.check if t.result == "pass" and not t.reason else t[:4] for t in decision.trace]
+    verdict = (
+        decision.word,
+        reply.code,
+        decision.reason,
+        decision.check,
+        decision.detail,
+        reply.want,
+        reply.message,
+        reply.log,
+    )
+    questions = [asked.as_list() for asked in judged.asked]
+    data: bytes = _pack((FORMAT, judged.ref, judged.now, judged.line, questions, trace, verdict, judged.domain))
+    return frame(data)
+
+
+def frame(data: bytes) -> bytes:
+    """Make a record of msgpack data."""
+    return _HEADER.pack(_EXT32, len(data) + _CRC_BYTES, RECORD_TYPE, zlib.crc32(data)) + data
+
+
+class Journal:
+    """Writes today's file in `directory`, and tomorrow's when tomorrow comes."""
+
+    def __init__(self, directory: Path, later: Later | None = None) -> None:
+        self.directory = directory
+        now = time.time()
+        self._day = int(now // SECONDS_PER_DAY)
+        self.file = RecordFile(directory / _file_name(now), key=KEY, later=later)
+
+    def record(self, judged: Judged) -> None:
+        """Record one decision."""
+        day = int(judged.now // SECONDS_PER_DAY)
+        if day != self._day:
+            self._day = day
+            self.file.reopen(self.directory / _file_name(judged.now))
+        self.file.write(pack_entry(judged))
+
+
+@dataclass(slots=True)
+class Reading:
+    """What reading a journal has met beside its entries."""
+
+    skipped_bytes: int = 0
+
+
+def read_journal(path: Path, reading: Reading | None = None) -> Iterator[Entry]:
+    """Yield the entries of one file in the order they were written, stepping over what is torn or garbage.
+
+    `reading` is told how many bytes were stepped over. Raises OSError.
+    """
+    reading = reading or Reading()
+    buffer = b""
+    with path.open("rb") as file:
+        while chunk := file.read(_READ_BYTES):
+            buffer += chunk
+            buffer = yield from _entries(buffer, reading, last=False)
+    yield from _entries(buffer, reading, last=True)
+
+
+def find(directory: Path, ref: str, now: float | None = None) -> Entry | None:
+    """Return the decision with a (normalised) reference, or None. Looks first where its time says, then everywhere."""
+    likely = datetime.fromtimestamp(time_of(ref, time.time() if now is None else now), UTC)
+    names = [f"{likely + timedelta(days=shift):%Y-%m-%d}.mpk" for shift in (0, 1, -1)]
+    paths = [directory / name for name in names]
+    paths += [path for path in reversed(journal_files(directory)) if path not in paths]
+    for path in paths:
+        if path.exists():
+            for entry in read_journal(path):
+                if entry.ref == ref:
+                    return entry
+    return None
+
+
+def journal_files(directory: Path) -> list[Path]:
+    """Return the journal's files, the oldest first; nothing else in the directory counts."""
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if _FILE_NAME.fullmatch(path.name))
+
+
+def prune(directory: Path, keep_days: int, now: float) -> list[Path]:
+    """Delete the files of days more than `keep_days` before `now`'s, and return them."""
+    first = _file_name(now - keep_days * SECONDS_PER_DAY)
+    old = [path for path in journal_files(directory) if path.name < first]
+    for path in old:
+        path.unlink(missing_ok=True)
+    return old
+
+
+def _file_name(now: float) -> str:
+    return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}.mpk"
+
+
+def _entries(buffer: bytes, reading: Reading, *, last: bool) -> Generator[Entry, None, bytes]:
+    """Yield the entries in `buffer` and return what may be the beginning of one more; `last`: nothing follows."""
+    start = 0
+    while start < len(buffer):
+        end = _record_end(buffer, start)
+        if end is not None and end > len(buffer) and not last:
+            break
+        entry = _decode(buffer[start:end]) if end is not None and end <= len(buffer) else None
+        if end is not None and entry is not None:
+            yield entry
+            start = end
+            continue
+        found = _START.search(buffer, start + 1)
+        keep = 0 if last else _START_BYTES - 1
+        resume = found.start() if found else max(start + 1, len(buffer) - keep)
+        reading.skipped_bytes += resume - start
+        start = resume
+        if not found:
+            break
+    return buffer[start:]
+
+
+def _record_end(buffer: bytes, start: int) -> int | None:
+    """Return where the record at `start` ends by its header, past the buffer's end too; None where no record is."""
+    if len(buffer) - start < _HEADER.size:
+        return start + _HEADER.size if buffer[start] == _EXT32 else None
+    ext, length, kind, _ = _HEADER.unpack_from(buffer, start)
+    if ext != _EXT32 or kind != RECORD_TYPE or not _CRC_BYTES < length <= MAX_RECORD_BYTES:
+        return None
+    end: int = start + _HEADER.size - _CRC_BYTES + length
+    return end
+
+
+def _decode(record: bytes) -> Entry | None:
+    """Decode a whole record; None where its checksum is wrong or it is of another format."""
+    data = memoryview(record)[_HEADER.size :]
+    if zlib.crc32(data) != _HEADER.unpack_from(record)[3]:
+        return None
+    try:
+        found = msgpack.unpackb(data, use_list=False, strict_map_key=False, unicode_errors="surrogateescape")
+        form, ref, when, line, questions, trace, verdict, domain = found
+        word, code, reason, check, detail, want, message, log = verdict
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return None
+    if form != FORMAT:
+        return None
+    traced = tuple(Traced(t, "pass") if isinstance(t, str) else Traced(*t) for t in trace)
+    return Entry(ref, when, line, questions, traced, word, code, reason, check, detail, want, message, log, domain)

@@ -1,0 +1,202 @@
+"""The listening sockets: opened at a path of the config's, or inherited from systemd.
+
+Rule: a path is ours only while we hold the lock beside it. So two daemons that start at once cannot both
+win, a stale socket file is replaced, and neither a live socket nor anything else is ever deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import grp
+import os
+import resource
+import socket
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+# What Linux allows without a change of net.core.somaxconn; a full backlog makes Exim wait in connect().
+BACKLOG = 4096
+# sockaddr_un has 108 bytes, one of them the final NUL (unix(7)).
+MAX_PATH_BYTES = 107
+# systemd passes the first descriptor here (sd_listen_fds(3)).
+FIRST_INHERITED_FD = 3
+
+
+class ListenError(Exception):
+    """A socket cannot be listened on; the text names the path or the variable to change."""
+
+
+class Listener:
+    """A listening socket, and what has to be undone about it.
+
+    path: where it was made, None when it was inherited. name: systemd's name for it, or the path.
+    """
+
+    def __init__(self, sock: socket.socket, name: str, path: Path | None = None, lock: int | None = None) -> None:
+        self.socket = sock
+        self.name = name
+        self.path = path
+        self._lock = lock
+        self._inode = _inode(path) if path else None
+
+    def withdraw(self) -> None:
+        """Let no new client find the socket: unlink the path if it still is this socket, and give up the lock.
+
+        An inherited socket stays where it is: systemd keeps it for the next daemon.
+        """
+        if self.path is not None and self._lock is not None:
+            with contextlib.suppress(OSError):
+                if _inode(self.path) == self._inode:
+                    self.path.unlink()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def close(self) -> None:
+        """Withdraw and stop listening. Calling it twice is harmless."""
+        self.withdraw()
+        self.socket.close()
+
+
+def open_socket(path: Path, mode: int = 0o660, group: str | None = None) -> Listener:
+    """Listen at `path`, with permission bits and group (a name, or a number as text) set before anyone can connect.
+
+    Raises ListenError where the path is taken by a live socket or by something else, or cannot be made.
+    """
+    _check_path(path)
+    gid = _gid(group)
+    lock = _take_lock(path)
+    try:
+        _check_free(path)
+        return Listener(_bind(path, mode, gid), str(path), path, lock)
+    except BaseException:
+        os.close(lock)
+        raise
+
+
+def inherited_sockets(environ: Mapping[str, str]) -> list[Listener]:
+    """Return the sockets that systemd passed (sd_listen_fds(3)); none where LISTEN_PID is not this process.
+
+    Raises ListenError where one is not a listening Unix stream socket.
+    """
+    if environ.get("LISTEN_PID", "") != str(os.getpid()):
+        return []
+    try:
+        count = int(environ.get("LISTEN_FDS", "0"))
+    except ValueError:
+        raise ListenError(f"LISTEN_FDS={environ['LISTEN_FDS']!r} is not a number") from None
+    names = environ.get("LISTEN_FDNAMES", "unknown").split(":")
+    names += ["unknown"] * (count - len(names))
+    return [_inherit(FIRST_INHERITED_FD + index, names[index]) for index in range(count)]
+
+
+def allow_descriptors(wanted: int) -> int:
+    """Raise this process's soft limit of open files to `wanted` where the hard limit lets it; return what it is."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return soft
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+    return limit
+
+
+def _inherit(fd: int, name: str) -> Listener:
+    what = f"LISTEN_FDS: descriptor {fd} ({name})"
+    try:
+        sock = socket.socket(fileno=fd)
+    except OSError as error:
+        raise ListenError(f"{what} is no socket: {error.strerror}") from None
+    if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
+        sock.detach()
+        raise ListenError(f"{what} is no Unix stream socket: use ListenStream=/path in the .socket unit")
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        sock.detach()
+        raise ListenError(f"{what} does not listen: use Accept=no in the .socket unit")
+    os.set_inheritable(fd, False)
+    sock.setblocking(False)
+    return Listener(sock, name)
+
+
+def _check_path(path: Path) -> None:
+    if not path.parent.is_dir():
+        raise ListenError(f"server.socket: the directory {path.parent} does not exist")
+    if len(os.fsencode(_private_name(path))) > MAX_PATH_BYTES:
+        raise ListenError(f"server.socket: {path} is too long; a socket's path may have about 90 bytes")
+
+
+def _gid(group: str | None) -> int:
+    if not group:
+        return -1
+    if group.isdecimal():
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ListenError(f"server.group: there is no group {group!r}") from None
+
+
+def _take_lock(path: Path) -> int:
+    """Lock the file beside the socket. It is left there: deleting a lock file would open the race it closes."""
+    name = f"{path}.lock"
+    try:
+        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise ListenError(f"server.socket: cannot create {name}: {error.strerror}") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise ListenError(f"server.socket: another eximacl serves {path} (it holds {name})") from None
+    return lock
+
+
+def _check_free(path: Path) -> None:
+    """Nothing may be there but a socket that nobody listens on."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode):
+        raise ListenError(f"server.socket: {path} exists and is no socket; remove it, or name another path")
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except (ConnectionRefusedError, FileNotFoundError):
+            return
+        except BlockingIOError:
+            pass  # its backlog is full: alive
+        except OSError as error:
+            raise ListenError(f"server.socket: cannot tell who serves {path}: {error.strerror}") from None
+    raise ListenError(f"server.socket: another program serves {path}; stop it, or name another path")
+
+
+def _bind(path: Path, mode: int, gid: int) -> socket.socket:
+    """Bind under a private name, listen, and only then put it at `path`: whoever finds it may use it."""
+    private = _private_name(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        private.unlink(missing_ok=True)
+        sock.bind(str(private))
+        os.chown(private, -1, gid)
+        private.chmod(mode)
+        sock.listen(BACKLOG)
+        private.rename(path)
+    except OSError as error:
+        sock.close()
+        with contextlib.suppress(OSError):
+            private.unlink(missing_ok=True)
+        raise ListenError(f"server.socket: cannot listen at {path}: {error.strerror or error}") from None
+    return sock
+
+
+def _private_name(path: Path) -> Path:
+    """Only the holder of the lock uses this name, so it may be deleted without a look."""
+    return path.with_name(f".{path.name}.new")
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    found = path.lstat()
+    return found.st_dev, found.st_ino

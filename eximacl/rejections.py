@@ -1,0 +1,66 @@
+"""The rejection log: one JSON object a line (DESIGN 8), so that a person can find each refused mail again.
+
+Rule: pure ASCII. Whatever bytes a client sent, they are escaped: none can end a line, forge a key or move a cursor.
+The first ten keys and their order never change, since others' programs read them.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+from eximacl.judged import Judged
+from eximacl.records import Later, RecordFile
+
+KEY = "log.rejections"
+NO_HOST = "Unknown"
+
+_LINE = (
+    '{"time": "%s", "from": %s, "helo": %s, "reason": %s, "filename": "", "subject": %s, "ip": %s, '
+    '"message-id": %s, "recipient": %s, "host": %s, '
+    '"ref": "%s", "stage": "%s", "check": %s, "verdict": "%s", "domain": %s}\n'
+)
+
+# Everything but printable ASCII becomes \\u…, lone surrogates too; DEL is the one that it leaves alone.
+_quote = json.encoder.encode_basestring_ascii
+
+
+def rejection_line(judged: Judged) -> bytes:
+    """Write one refusal as a line, newline included.
+
+    `from` stands in angle brackets, `<>` for the null sender, and is empty before MAIL; `recipient` is empty
+    before RCPT, and holds all recipients, joined with `, `, when it was DATA that was refused. `host` is `Unknown`
+    without a reverse name. `reason` is a sentence, `check` the stable slug, `filename` the archived message.
+    """
+    query, decision = judged.query, judged.decision
+    value = query.values.get
+    line = _LINE % (
+        datetime.fromtimestamp(judged.now, UTC).isoformat(timespec="milliseconds"),
+        _quote(f"<{value('from', '')}>" if query.sender is not None else ""),
+        _quote(query.helo),
+        _quote(decision.sentence),
+        _quote(value("subject", "")),
+        _quote(query.ip),
+        _quote(value("message_id", "")),
+        _quote(", ".join(map(str, judged.recipients))),
+        _quote(query.host or NO_HOST),
+        judged.ref,
+        query.stage,
+        _quote(decision.reason),
+        decision.word,
+        _quote(judged.domain),
+    )
+    return line.replace("\x7f", "\\u007f").encode("ascii")
+
+
+class RejectionLog:
+    """The rejections file of a running daemon."""
+
+    def __init__(self, path: Path, later: Later | None = None) -> None:
+        self.file = RecordFile(path, key=KEY, later=later, newline=True)
+
+    def record(self, judged: Judged) -> None:
+        """Log a reject, defer or hold; an accept is no rejection and leaves no line."""
+        if judged.decision.word != "accept":
+            self.file.write(rejection_line(judged))

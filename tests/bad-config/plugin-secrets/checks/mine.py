@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eximacl.check import Ask, Outcome, Query, Secrets, check, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options."""
+
+    secrets: Secrets = option("", "The secrets.")
+
+
+@check("mine", stages={"rcpt"}, options=Options)
+async def run(query: Query, options: Options, ask: Ask) -> Outcome:
+    """Object to nothing."""
+    return None

@@ -1,0 +1,166 @@
+"""What the tables of checks and domains make of a policy: options, exemptions, overlays, and the early plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.config.world import SENDER_DOMAIN, decision, loaded_from, problems_of, word
+
+SPAM = SENDER_DOMAIN + '[checks.sender_domain]\ndomains = ["spam.example"]\n'
+
+
+@pytest.mark.parametrize(
+    ("extra", "verdict"),
+    [
+        ('action = "off"', "accept"),
+        ('action = "observe"', "accept"),
+        ('action = "defer"', "defer"),
+        ('exempt = { senders = ["a@spam.example"] }', "accept"),
+        ('exempt = { senders = ["b@spam.example"] }', "reject"),
+        ('exempt = { sender_domains = ["spam.example"] }', "accept"),
+        ('exempt = { recipients = ["steve"] }', "accept"),
+        ('exempt = { ips = ["192.0.2.0/24"] }', "accept"),
+        ('exempt = { hosts = "hosts" }', "accept"),
+        ("exempt = {}", "reject"),
+        ('[exempt]\nsenders = ["a"]', "accept"),
+        ("[exempt]\nrecipients = []", "reject"),
+    ],
+)
+def test_common_options_and_exemptions(tmp_path: Path, extra: str, verdict: str) -> None:
+    loaded = loaded_from(tmp_path, {"eximacl.toml": f"{SPAM}{extra}\n", "hosts": "lists.example\n"})
+    assert word(loaded, "steve@example.org", host="mx.lists.example") == verdict
+
+
+def test_a_message_of_one_s_own(tmp_path: Path) -> None:
+    loaded = loaded_from(tmp_path, {"eximacl.toml": SPAM + 'message = "{{{detail}}}: not for {recipient}"\n'})
+    found = decision(loaded, sender="a@spam.example", rcpt="steve@example.org")
+    assert found.text == "{spam.example}: not for steve@example.org"
+
+
+OVERLAYS = [
+    pytest.param("", "reject", id="empty-file"),
+    pytest.param('[checks.sender_domain]\naction = "off"', "accept", id="action"),
+    pytest.param("[checks.sender_domain]\ndomains = []", "accept", id="option"),
+    pytest.param('[checks.sender_domain]\ndomains = "ours"', "reject", id="list-beside-the-domain-file"),
+    pytest.param('[checks.sender_domain]\ndomains = "../ours"', "accept", id="list-beside-the-main-file"),
+    pytest.param('[checks.sender_domain]\nexempt = { senders = ["a"] }', "accept", id="exemption-of-a-check"),
+    pytest.param('[checks.sender_domain]\nexempt = { senders = ["b"] }', "reject", id="exemption-of-another"),
+    pytest.param('[exempt]\nsenders = ["a"]', "accept", id="exemption"),
+    pytest.param("[checks]", "reject", id="empty-table"),
+]
+
+
+@pytest.mark.parametrize(("overlay", "verdict"), OVERLAYS)
+def test_a_domain_s_own_file(tmp_path: Path, overlay: str, verdict: str) -> None:
+    files = {
+        "eximacl.toml": SPAM,
+        "domains/example.org.toml": overlay,
+        "domains/ours": "spam.example\n",
+        "domains/notes.txt": "not a policy",
+        "domains/.#example.net.toml": "not a policy",
+        "ours": "else.example\n",
+    }
+    loaded = loaded_from(tmp_path, files)
+    assert word(loaded, "steve@example.org") == verdict
+    assert word(loaded, "steve@other.example.net") == "reject"
+
+
+def test_a_domain_s_file_adds_to_the_exemptions_of_a_check(tmp_path: Path) -> None:
+    base = SPAM + 'exempt = { senders = ["a"] }\n'
+    overlay = '[checks.sender_domain]\nexempt = { senders = ["b"] }\n'
+    loaded = loaded_from(tmp_path, {"eximacl.toml": base, "domains/example.org.toml": overlay})
+    assert [word(loaded, "steve@example.org", f"{who}@spam.example") for who in "abc"] == ["accept", "accept", "reject"]
+
+
+def test_domains_without_a_file_share_one_plan(tmp_path: Path) -> None:
+    loaded = loaded_from(tmp_path, {"eximacl.toml": SPAM, "domains/example.org.toml": ""})
+    plans = [loaded.policy.plan(domain) for domain in ("a.example.net", "b.example.net", "example.org")]
+    assert plans[0] is plans[1] is loaded.policy.base
+    assert plans[2] is not plans[0]
+
+
+@pytest.mark.parametrize(
+    ("files", "early"),
+    [
+        pytest.param({}, "reject", id="base"),
+        pytest.param({"domains/example.org.toml": ""}, "reject", id="domain-that-touches-nothing"),
+        pytest.param({"domains/example.org.toml": '[checks.sender_domain]\naction = "off"'}, "accept", id="touched"),
+        pytest.param({"domains/example.org.toml": '[exempt]\nips = ["203.0.113.1"]'}, "accept", id="domain-exempts"),
+    ],
+)
+def test_early_stages_leave_out_what_a_domain_might_not_want(tmp_path: Path, files: dict[str, str], early: str) -> None:
+    loaded = loaded_from(tmp_path, {"eximacl.toml": SPAM, **files})
+    assert decision(loaded, "mail", sender="a@spam.example").word == early
+    assert word(loaded, "steve@other.example.net") == "reject"
+
+
+@pytest.mark.parametrize(
+    ("extra", "early"),
+    [
+        ('exempt = { recipients = ["steve"] }', "accept"),
+        ('exempt = { ips = ["203.0.113.1"] }', "reject"),
+        ('exempt = { ips = ["192.0.2.7"] }', "accept"),
+        ('[exempt]\nips = ["192.0.2.7"]', "accept"),
+    ],
+)
+def test_early_stages_and_exemptions(tmp_path: Path, extra: str, early: str) -> None:
+    loaded = loaded_from(tmp_path, {"eximacl.toml": f"{SPAM}{extra}\n"})
+    assert decision(loaded, "mail", sender="a@spam.example").word == early
+
+
+def test_an_exemption_that_is_empty_at_first_counts_once_its_file_has_entries(tmp_path: Path) -> None:
+    text = SPAM + 'exempt = { senders = "friends" }\n'
+    loaded = loaded_from(tmp_path, {"eximacl.toml": text, "friends": ""})
+    assert word(loaded, "steve@example.org") == "reject"
+    (tmp_path / "friends").write_text("a@spam.example\n")
+    loaded.sources.refresh()
+    loaded.sources.refresh()
+    assert word(loaded, "steve@example.org") == "accept"
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ("checks = 1", "checks: expected tables such as [checks.rdns_tld]"),
+        ("[checks.rdns_tdl]", "checks.rdns_tdl: unknown check; did you mean rdns_tld?"),
+        ("[checks.rdns_tld]", "checks.rdns_tld: rdns_tld is not in policy.order, so it never runs; add it there"),
+        (
+            '[checks.sender_domain]\naction = "hold"',
+            "checks.sender_domain.action: hold needs the archive, which this version does not have; "
+            'use "reject" or "defer"',
+        ),
+    ],
+)
+@pytest.mark.parametrize("file", ["eximacl.toml", "domains/example.org.toml"])
+def test_wrong_tables_of_checks(tmp_path: Path, file: str, tables: str, problem: str) -> None:
+    files = {"eximacl.toml": SENDER_DOMAIN, "domains/example.org.toml": ""}
+    files[file] = f"{tables}\n{files[file]}"
+    assert problems_of(tmp_path, files) == [f"{file}: {problem}"]
+
+
+def test_options_that_do_not_go_together_are_found_for_a_domain_too(tmp_path: Path) -> None:
+    source = '''
+from dataclasses import dataclass
+from eximacl.check import check, option
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    low: int = option(1, "The lowest.")
+    high: int = option(9, "The highest.")
+
+    def __post_init__(self):
+        if self.low > self.high:
+            raise ValueError("low is above high")
+
+@check("ranged", stages={"rcpt"}, options=Options)
+async def ranged(query, options, ask):
+    """Object to nothing."""
+'''
+    files = {
+        "eximacl.toml": '[policy]\ndomains = ["example.org"]\norder = ["ranged"]\nchecks_dir = "checks"\n',
+        "domains/example.org.toml": "[checks.ranged]\nlow = 10\n",
+        "checks/ranged.py": source,
+    }
+    assert problems_of(tmp_path, files) == ["domains/example.org.toml: checks.ranged: low is above high"]

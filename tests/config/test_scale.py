@@ -1,0 +1,46 @@
+"""A farm's configuration starts fast and small: a million names in a list, a thousand domain files."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.config.world import write
+
+NAMES = 1_000_000
+DOMAINS = 1_000
+# What the project promises; about a tenth and a third of it are needed. Processor time: a busy machine is no failure.
+START_CPU_SECONDS_MAX = 10
+START_MEGABYTES_MAX = 400
+
+MEASURE = """
+import resource, sys
+from pathlib import Path
+from eximacl.config import load
+loaded = load(Path(sys.argv[1]))
+used = resource.getrusage(resource.RUSAGE_SELF)
+names = loaded.tables["checks.valid_recipient"]["recipients"].value
+print(len(names), len(loaded.overlays), used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+"""
+OVERLAY = """
+[exempt]
+senders = ["friend@example.net"]
+[checks.rdns_tld]
+action = "off"
+[checks.sender_domain]
+domains = ["spam.example"]
+"""
+
+
+def test_a_million_names_and_a_thousand_domains(tmp_path: Path) -> None:
+    config = '[policy]\ndomains = [".example.org"]\n[checks.valid_recipient]\nrecipients = "valid"\n'
+    files = {f"domains/d{number}.example.org.toml": OVERLAY for number in range(DOMAINS)}
+    lists = {"lists/tld": "sa\n", "lists/patterns": ",\n", "valid": "".join(f"user{n:07}\n" for n in range(NAMES))}
+    path = write(tmp_path, {"eximacl.toml": config, **lists, **files})
+    command = [sys.executable, "-c", MEASURE, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    names, overlays, seconds, megabytes = map(float, done.stdout.split())
+    assert (names, overlays) == (NAMES, DOMAINS)
+    assert seconds < START_CPU_SECONDS_MAX
+    assert megabytes < START_MEGABYTES_MAX

@@ -1,0 +1,317 @@
+"""Lists from files and directories: what counts as an entry, live re-reading, and what a bad re-read leaves alone."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from eximacl.config.problems import Missing, Problem, Refused
+from eximacl.config.sources import (
+    BAD_ENTRIES_MAX,
+    BLOCK_CHARACTERS,
+    SETTLED_NANOSECONDS,
+    Refreshed,
+    Sources,
+    bad_entries,
+    directory_entries,
+    file_entries,
+    numbered_lines,
+)
+from eximacl.lists import Messages, Names, Networks, Secrets, Suffixes
+
+NOTHING = Refreshed((), ())
+SECRET = "a-long-enough-secret"
+
+
+@pytest.fixture
+def sources(tmp_path: Path) -> Sources:
+    return Sources(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "entries"),
+    [
+        pytest.param(b"", [], id="empty"),
+        pytest.param(b"sa\nvn\n", ["sa", "vn"], id="plain"),
+        pytest.param(b"sa\nvn", ["sa", "vn"], id="no-last-newline"),
+        pytest.param(b"sa\r\nvn\r\n", ["sa", "vn"], id="crlf"),
+        pytest.param(b"\n\nsa\n\n \t\nvn\n", ["sa", "vn"], id="blank-lines"),
+        pytest.param(b"  sa \n\tvn\t\n", ["sa", "vn"], id="blanks-around"),
+        pytest.param(b"# all\nsa # one\nvn\t#two\n  # three\n", ["sa", "vn"], id="comments"),
+        pytest.param(b"a#b\n[#]\n", ["a#b", "[#]"], id="hash-inside-a-word"),
+        pytest.param(b"joe No longer here\n", ["joe No longer here"], id="blanks-inside"),
+        pytest.param(b"\xef\xbb\xbfsa\n", ["sa"], id="byte-order-mark"),
+        pytest.param("jürgen\n".encode(), ["jürgen"], id="utf-8"),
+        pytest.param(b"j\xfcrgen\n", ["j\udcfcrgen"], id="not-utf-8"),
+        pytest.param(b"a\xc2\xa0b\n", ["a\xa0b"], id="only-ascii-blanks-separate"),
+    ],
+)
+def test_entries_of_a_file(tmp_path: Path, data: bytes, entries: list[str]) -> None:
+    path = tmp_path / "list"
+    path.write_bytes(data)
+    assert list(file_entries(path)) == entries
+    assert [entry for _, entry in numbered_lines(path)] == entries
+
+
+def test_a_file_longer_than_a_block_is_read_in_whole_lines(tmp_path: Path) -> None:
+    expected = [f"user{number:06}" for number in range(BLOCK_CHARACTERS // 5)]
+    path = tmp_path / "list"
+    path.write_text("\n".join(expected))
+    assert list(file_entries(path)) == expected
+
+
+def test_entries_of_a_directory_are_its_file_names(tmp_path: Path) -> None:
+    for name in ("vn", "sa", ".hidden", "sa~"):
+        (tmp_path / name).touch()
+    (tmp_path / "old").mkdir()
+    assert directory_entries(tmp_path) == ["sa", "vn"]
+
+
+def test_texts_of_a_directory_are_what_its_files_hold(tmp_path: Path) -> None:
+    (tmp_path / "joe").write_text("No longer\nworks here.\n")
+    (tmp_path / "ann").touch()
+    assert directory_entries(tmp_path, texts=True) == ["ann", "joe No longer works here."]
+
+
+def test_bad_entries_are_numbered_and_few() -> None:
+    numbered = [(number, "a b") for number in range(1, 100)]
+    found = bad_entries(Suffixes, [(0, "sa"), *numbered])
+    assert found[0] == (1, "'a b' is not a domain name")
+    assert len(found) == BAD_ENTRIES_MAX
+
+
+@pytest.mark.parametrize(
+    ("prepare", "error", "text"),
+    [
+        pytest.param(Path.absolute, Missing, "list does not exist", id="missing"),
+        pytest.param(lambda path: path.symlink_to(path), Refused, "list cannot be read: Too many levels", id="loop"),
+        pytest.param(os.mkfifo, Refused, "list is neither a file nor a directory", id="fifo"),
+        pytest.param(lambda path: path.write_text("sa\n\na b\n"), Refused, "list line 3: 'a b' is not", id="entry"),
+    ],
+)
+def test_what_cannot_be_opened(tmp_path: Path, sources: Sources, prepare: object, error: type, text: str) -> None:
+    assert callable(prepare)
+    prepare(tmp_path / "list")
+    with pytest.raises(error, match=text):
+        sources.open(tmp_path / "list", Suffixes)
+
+
+def test_a_bad_list_that_vanishes_while_it_is_read(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "list"
+
+    class Vanishing(Names):
+        def replace(self, entries: Iterable[str]) -> None:
+            super().replace(entries)
+            if len(self):
+                path.unlink()
+                raise ValueError("something is wrong")
+
+    path.write_text("sa\n")
+    with pytest.raises(Refused, match="list: something is wrong"):
+        sources.open(path, Vanishing)
+
+
+def test_a_list_named_twice_is_one_list(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "list"
+    path.write_text("sa\n")
+    assert sources.open(path, Suffixes) is sources.open(path, Suffixes)
+    assert len(sources) == 1
+
+
+def test_a_list_that_was_refused_is_refused_again_under_another_key(tmp_path: Path, sources: Sources) -> None:
+    for _ in range(2):
+        with pytest.raises(Missing):
+            sources.open(tmp_path / "list", Names)
+
+
+def test_a_changed_file_is_read_once_it_is_still(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "list"
+    path.write_text("sa\n")
+    tlds = sources.open(path, Suffixes)
+    assert sources.refresh() == NOTHING
+    with path.open("a") as file:
+        file.write("v")
+        file.flush()
+        assert sources.refresh() == NOTHING
+        file.write("n\n")
+        file.flush()
+        assert sources.refresh() == NOTHING
+    assert list(tlds) == ["sa"]
+    assert sources.refresh() == Refreshed(("list",), ())
+    assert list(tlds) == ["sa", "vn"]
+    assert sources.refresh() == NOTHING
+
+
+def test_what_was_read_right_after_a_change_is_read_again_until_it_has_settled(tmp_path: Path) -> None:
+    path = tmp_path / "list"
+    path.write_text("aa\n")
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 3) as page:
+        page[:2] = b"sa"  # from now on the page is dirty, and what is written to it leaves no trace in the file's times
+        now = [path.stat().st_ctime_ns]
+        sources = Sources(tmp_path, lambda: now[0])
+        tlds = sources.open(path, Suffixes)
+        page[:2] = b"vn"
+        assert sources.refresh() == NOTHING
+        assert list(tlds) == ["vn"]
+        page[:2] = b"ws"
+        now[0] += SETTLED_NANOSECONDS + 1
+        assert sources.refresh() == NOTHING
+        assert list(tlds) == ["ws"]
+        page[:2] = b"ye"
+        assert sources.refresh() == NOTHING
+        assert list(tlds) == ["ws"]
+
+
+def test_touching_a_file_in_a_directory_adds_an_entry(tmp_path: Path, sources: Sources) -> None:
+    (tmp_path / "tld").mkdir()
+    tlds = sources.open(tmp_path / "tld", Suffixes)
+    assert tlds.match("mail.example.sa") is None
+    (tmp_path / "tld" / "sa").touch()
+    sources.refresh()
+    sources.refresh()
+    assert tlds.match("mail.example.sa") == "sa"
+    (tmp_path / "tld" / "sa").unlink()
+    sources.refresh()
+    sources.refresh()
+    assert tlds.match("mail.example.sa") is None
+
+
+def test_a_changed_text_in_a_directory_is_read(tmp_path: Path, sources: Sources) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "joe").write_text("Gone.")
+    bad = sources.open(tmp_path / "bad", Messages)
+    (tmp_path / "bad" / "joe").write_text("Gone for good.")
+    sources.refresh()
+    sources.refresh()
+    assert bad.match("joe", "example.org") == ("joe", "Gone for good.")
+
+
+def test_a_file_replaced_by_a_directory_is_read(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "list"
+    path.write_text("sa\n")
+    tlds = sources.open(path, Suffixes)
+    path.unlink()
+    path.mkdir()
+    (path / "vn").touch()
+    sources.refresh()
+    sources.refresh()
+    assert list(tlds) == ["vn"]
+
+
+def test_a_bad_entry_keeps_the_old_ones_and_is_reported_once(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "list"
+    path.write_text("192.0.2.0/24\n")
+    networks = sources.open(path, Networks)
+    path.write_text("192.0.2.0/24\n198.51.100.300\nx\n")
+    assert sources.refresh() == NOTHING
+    changed, problems = sources.refresh()
+    assert changed == ()
+    assert problems[0][:2] == ("list", "")
+    assert problems[0].message.startswith("list line 2: '198.51.100.300' is not an IP address")
+    assert problems[0].message.endswith("; the 1 entries read before stay in force")
+    assert sources.refresh() == NOTHING
+    assert "192.0.2.7" in networks
+    path.write_text("198.51.100.0/24\n")
+    assert [sources.refresh().changed for _ in range(2)] == [(), ("list",)]
+    assert "192.0.2.7" not in networks
+
+
+def test_a_vanished_directory_keeps_its_entries_until_it_is_back(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "tld"
+    path.mkdir()
+    (path / "sa").touch()
+    tlds = sources.open(path, Suffixes)
+    shutil.rmtree(path)
+    assert sources.refresh() == NOTHING
+    gone = Problem("tld", "", "tld does not exist; the 1 entries read before stay in force")
+    assert sources.refresh() == Refreshed((), (gone,))
+    assert sources.refresh() == NOTHING
+    assert list(tlds) == ["sa"]
+    path.mkdir()
+    (path / "vn").touch()
+    sources.refresh()
+    assert sources.refresh().changed == ("tld",)
+    assert list(tlds) == ["vn"]
+
+
+def test_one_bad_source_does_not_keep_others_from_being_read(tmp_path: Path, sources: Sources) -> None:
+    bad, good = tmp_path / "bad", tmp_path / "good"
+    for path in (bad, good):
+        path.write_text("sa\n")
+    tlds = [sources.open(path, Suffixes) for path in (bad, good)]
+    bad.unlink()
+    good.write_text("vn\nws\n")
+    sources.refresh()
+    changed, problems = sources.refresh()
+    assert changed == ("good",)
+    assert [problem.file for problem in problems] == ["bad"]
+    assert [list(one) for one in tlds] == [["sa"], ["vn", "ws"]]
+
+
+def test_readers_see_the_old_or_the_new_entries_and_nothing_between(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "list"
+    halves = [[f"{half}{number}" for number in range(2000)] for half in "ab"]
+    path.write_text("\n".join(halves[0]))
+    names = sources.open(path, Names)
+    mixed: list[int] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            if len(names) != 2000:
+                mixed.append(len(names))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for round_ in range(20):
+        path.write_text("\n".join(halves[round_ % 2]) + "\n" * round_)
+        sources.refresh()
+        sources.refresh()
+    stop.set()
+    reader.join()
+    assert mixed == []
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o602, 0o644])
+def test_secrets_that_everyone_may_read_are_refused(tmp_path: Path, sources: Sources, mode: int) -> None:
+    path = tmp_path / "secret"
+    path.write_text(SECRET)
+    path.chmod(mode)
+    with pytest.raises(Refused, match="secret holds secrets, and everyone may read or write it: chmod o= secret"):
+        sources.open(path, Secrets)
+
+
+def test_secrets_are_read_from_a_private_file_and_noticed_when_it_stops_being_one(
+    tmp_path: Path, sources: Sources
+) -> None:
+    path = tmp_path / "secret"
+    path.write_text(f"{SECRET}-new\n{SECRET}\n")
+    path.chmod(0o640)
+    secrets = sources.open(path, Secrets)
+    assert list(secrets) == [f"{SECRET}-new".encode(), SECRET.encode()]
+    path.chmod(0o644)
+    sources.refresh()
+    problem = sources.refresh().problems[0]
+    assert "chmod o= secret" in problem.message
+    assert len(secrets) == 2
+
+
+def test_no_secret_stands_in_an_error(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "secret"
+    path.write_text("tooshort\n")
+    path.chmod(0o600)
+    with pytest.raises(Refused) as raised:
+        sources.open(path, Secrets)
+    assert raised.value.messages[0].startswith("secret line 1: a secret is shorter than")
+    assert "tooshort" not in str(raised.value)
+
+
+def test_secrets_are_no_directory(tmp_path: Path, sources: Sources) -> None:
+    with pytest.raises(Refused, match="is not a file; secrets come from a file"):
+        sources.open(tmp_path, Secrets)
