@@ -28,7 +28,7 @@ from eximacl.model import (
 )
 from eximacl.questions import Ask
 
-# What `message` and `[policy] suffix` templates may name.
+# What a `message` template may name.
 MESSAGE_FIELDS = ("ip", "host", "helo", "sender", "recipient", "localpart", "domain", "detail", "reason")
 
 
