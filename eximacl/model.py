@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from eximacl.address import Address
@@ -18,8 +17,7 @@ WORDS: tuple[Word, ...] = get_args(Word)
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """One question of Exim's: the stage, and every value that Exim knew by then.
 
     `values` holds each key as it was sent, unknown ones too. `sender` is None before MAIL and
@@ -72,11 +70,11 @@ class Query:
 
     def judged_as(self, mailbox: str) -> Query:
         """Return this query with the localpart that later checks are to judge."""
-        return replace(self, mailbox=mailbox)
+        return self._replace(mailbox=mailbox)
 
     def for_recipient(self, recipient: Address) -> Query:
         """Return this query about one of its recipients (DATA asks about all of them at once)."""
-        return replace(self, recipient=recipient, mailbox=recipient.localpart)
+        return self._replace(recipient=recipient, mailbox=recipient.localpart)
 
 
 class Hit(NamedTuple):

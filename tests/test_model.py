@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -43,5 +42,5 @@ def test_a_query_is_never_changed() -> None:
     assert query.mailbox == "steve.3.count"
     other = Query("data", {}, NULL_SENDER).for_recipient(Address("joe", "example.org"))
     assert (other.stage, other.recipient, other.mailbox) == ("data", Address("joe", "example.org"), "joe")
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         query.mailbox = "x"  # type: ignore[misc]
