@@ -1,0 +1,95 @@
+"""README.md is run: its policy loads, its commands answer what it prints, its wiring is the one that the tests use."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import eximacl
+from tests.lab.daemon import Daemon
+from tests.lab.demo import HEADINGS
+from tests.lab.mails import CLIENTS, examples
+from tests.lab.site import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+EXIM_PAGE = (ROOT / "docs" / "exim.md").read_text(encoding="utf-8")
+# What differs from run to run: times, process ids, references, message ids.
+CHANGING = re.compile(r" +\d+ µs|check-\d+-\d+|ref [0-9A-Z]{8}|id=\S+")
+
+
+def block(language: str) -> str:
+    """Return the only fenced block of that language."""
+    (found,) = re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+def sessions() -> Iterator[tuple[str, str]]:
+    """Yield each command of the console block with what it prints."""
+    for part in re.split(r"^\$ ", block("console"), flags=re.MULTILINE)[1:]:
+        command, _, output = part.partition("\n")
+        yield command, output
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The policy as README has it, on top of what `config sample --write` writes; the daemon runs it."""
+    assert eximacl("config", "sample", "--write", tmp_path).status == 0
+    path = tmp_path / "eximacl.toml"
+    here = '[server]\nsocket = "s"\n[state]\nurl = "memory:"\n[log]\nrejections = ""\n[journal]\ndir = ""\n'
+    path.write_text(here + block("toml"))
+    monkeypatch.setenv("EXIMACL_CONFIG", str(path))
+    assert eximacl("config", "test").status == 0
+    with Daemon(path, tmp_path / "s", tmp_path / "log"):
+        yield path
+
+
+@pytest.mark.usefixtures("config")
+def test_the_session_prints_what_readme_says() -> None:
+    ran = 0
+    for command, output in sessions():
+        done = eximacl(*shlex.split(command)[1:])
+        assert done.err == ""
+        assert CHANGING.sub("", done.out).rstrip() == CHANGING.sub("", output).rstrip(), command
+        ran += 1
+    assert ran == 3
+
+
+def test_the_policy_has_six_lines() -> None:
+    assert len(block("toml").splitlines()) == 6
+
+
+def test_the_wiring_is_the_one_that_the_real_exim_is_tested_with() -> None:
+    assert f"```sh split\n{block('sh')}```" in EXIM_PAGE
+
+
+def test_the_table_of_make_run_is_what_it_prints() -> None:
+    rows = [line.split("  ") for line in README.splitlines() if re.match(r"    (mx|mail)\.", line)]
+    shown = [tuple(cell.strip() for cell in row if cell.strip()) for row in rows]
+    assert len(shown) >= 5
+    expected = {
+        (CLIENTS[mail.client], f"<{mail.sender}>", mail.recipient, mail.reply, mail.check) for mail in examples()
+    }
+    for client, sender, recipient, reply, check in shown:
+        assert (client, sender, recipient, reply[:3], check.replace("-", "")) in {
+            (*row[:3], row[3][:3], row[4]) for row in expected
+        }
+    headings = next(line for line in README.splitlines() if line.startswith("    client"))
+    assert re.split(r"  +", headings.strip()) == [heading for heading in HEADINGS if heading]
+
+
+@pytest.mark.parametrize("target", re.findall(r"`make ?(\w*)`?", README))
+def test_each_make_target_exists(target: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(rf"^{target or 'test'}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
+)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), f"{page.name}: {link}"
