@@ -1,0 +1,106 @@
+"""Real Exims with the shipped snippets, one for each configuration, shared by all tests of a session."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.exim.real import Real
+from tests.lab import SERVFAIL, SILENT, Daemon, Lab, Names, Responder, Site, reverse_zone
+from tests.lab.mails import NAMES
+from tests.lab.policy import install
+from tests.lab.responder import ACCEPT
+
+# The clients of these tests: what their addresses look up to.
+CLIENTS = {
+    "127.0.0.2": "mx.example.net",
+    "127.0.0.3": "mail.example.com.br",
+    "127.0.0.5": SERVFAIL,
+    "127.0.0.6": SILENT,
+    "127.0.0.99": "relay.example.org",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "soak: takes minutes; `make soak` runs it")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave soak tests out unless they are asked for by marker."""
+    if not config.option.markexpr:
+        items[:] = [item for item in items if item.get_closest_marker("soak") is None]
+
+
+Labs = Callable[[Site], "tuple[Lab, Responder]"]
+
+
+@pytest.fixture(scope="session")
+def home() -> Iterator[Path]:
+    """A directory that Exim's own user can reach, unlike pytest's."""
+    with tempfile.TemporaryDirectory(prefix="eximacl-test-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)
+
+
+@pytest.fixture(scope="session")
+def names() -> Iterator[Names]:
+    with Names(reverse_zone(CLIENTS)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def started(home: Path, names: Names) -> Iterator[Labs]:
+    """Start a lab with a scripted daemon for a site, once per session."""
+    with ExitStack() as stack:
+        known: dict[str, tuple[Lab, Responder]] = {}
+
+        def start(site: Site) -> tuple[Lab, Responder]:
+            if repr(site) not in known:
+                path = home / f"{len(known)}.sock"
+                macros = {"EXIMACL_SOCKET": str(path), **site.macros}
+                daemon = stack.enter_context(Responder(path))
+                wired = Site(**{**vars(site), "macros": macros})
+                known[repr(site)] = stack.enter_context(Lab(wired, names=names)), daemon
+            return known[repr(site)]
+
+        yield start
+        for lab, _ in known.values():
+            panics = lab.log / "paniclog"
+            assert not panics.exists(), panics.read_text()
+
+
+@pytest.fixture
+def labs(started: Labs) -> Labs:
+    """Like `started`, with the daemon as new."""
+
+    def start(site: Site) -> tuple[Lab, Responder]:
+        lab, daemon = started(site)
+        daemon.answer = lambda _: ACCEPT
+        daemon.asked.clear()
+        return lab, daemon
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def started_real(home: Path) -> Iterator[Real]:
+    directory = home / "real"
+    directory.mkdir()
+    path = home / "real.sock"
+    with (
+        Names(reverse_zone(NAMES)) as names,
+        Daemon(install(directory, path), path, directory / "daemon.log") as daemon,
+        Lab(Site(macros={"EXIMACL_SOCKET": str(path), "EXIMACL_TIMEOUT": "1s"}), names=names) as lab,
+    ):
+        yield Real(lab, daemon, directory)
+
+
+@pytest.fixture
+def real(started_real: Real) -> Iterator[Real]:
+    """A lab with the real daemon, which runs again afterwards."""
+    yield started_real
+    started_real.daemon.ensure()

@@ -1,0 +1,32 @@
+"""A private stock Exim with fake DNS, and clients to talk to it. Rule: nothing of the machine's own mail is touched.
+
+    with Lab(Site(socket=...)) as lab:
+        lab.play("C: EHLO mx.example.net ...")
+
+`Site` says how Exim is configured (Debian split, Debian unsplit, plain), `Lab` runs it in mount and PID
+namespaces of its own, `Names` answers its DNS, `Responder` is a scripted daemon and `Daemon` the real one.
+"""
+
+from tests.lab.daemon import Daemon
+from tests.lab.dialogue import Client, Mismatch, parse_script
+from tests.lab.exim import Lab
+from tests.lab.names import SERVFAIL, SILENT, Names, reverse_zone
+from tests.lab.namespace import Missing
+from tests.lab.responder import Asked, Responder
+from tests.lab.site import Site
+
+__all__ = [
+    "SERVFAIL",
+    "SILENT",
+    "Asked",
+    "Client",
+    "Daemon",
+    "Lab",
+    "Mismatch",
+    "Missing",
+    "Names",
+    "Responder",
+    "Site",
+    "parse_script",
+    "reverse_zone",
+]

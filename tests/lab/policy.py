@@ -1,0 +1,20 @@
+"""Copy the lab's policy to where a daemon is to use it. Rule: the lists are the ones that the package ships."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.lab.site import ROOT
+
+POLICY = Path(__file__).parent / "policy"
+LISTS = ROOT / "eximacl" / "sample" / "lists"
+
+
+def install(directory: Path, socket: Path) -> Path:
+    """Write the policy into `directory` for a daemon that listens on `socket`; return the path of its file."""
+    shutil.copytree(POLICY / "domains", directory / "domains", dirs_exist_ok=True)
+    shutil.copytree(LISTS, directory / "lists", dirs_exist_ok=True)
+    config = directory / "eximacl.toml"
+    config.write_text((POLICY / "eximacl.toml").read_text().replace("@SOCKET@", str(socket)))
+    return config

@@ -1,0 +1,55 @@
+"""The benchmark's parts work together, on figures too short to mean anything; `make bench` takes its time."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import policies, queries, size, speed
+from bench.running import BenchError, build, daemon, load, running
+
+SHORT = "clients=2 seconds=0.1"
+
+
+def test_speed_prints_a_row_for_each_server_and_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "MODES", {"flat": SHORT, "paced": f"{SHORT} rate=500 {speed.LIKE_EXIM}"})
+    build(tmp_path)
+    head, *rows, verdicts = speed.measure(tmp_path, rounds=1)
+    assert "of limit" in head
+    assert [row.split("  ")[0] for row in rows if not row.startswith(" ")] == ["flat"] * 3 + ["paced"] * 3
+    assert any("goal" in row and "0.40" in row for row in rows)
+    assert "accept 6" in verdicts
+
+
+def test_size_compares_many_with_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(size, "LARGE", (1000, 20))
+    monkeypatch.setattr(size, "OPTIONS", SHORT)
+    monkeypatch.setattr(size, "SETTLE_SECONDS", 0.0)
+    build(tmp_path)
+    rows = list(size.measure(tmp_path, rounds=1))
+    assert "1,000 recipients, 20 domains" in rows[0]
+    assert [row.split("  ")[0] for row in rows[1:3]] == ["start, s", "memory, MB"]
+
+
+def test_the_mix_meets_every_check_and_both_verdicts(tmp_path: Path) -> None:
+    build(tmp_path)
+    config = policies.sample_policy(tmp_path / "policy")
+    asked = queries.write(tmp_path / "queries", queries.sample_mix())
+    with running("eximacl", daemon(config), config.parent / "s") as server:
+        found = load(tmp_path, server, asked, SHORT)
+        assert server.memory_mb() > 1
+    total = sum(found.verdicts.values())
+    assert 0.5 < found.verdicts["accept"] / total < 0.7
+    log = (config.parent / "rejections.jsonl").read_text()
+    for slug in ("rdns-tld", "unknown-recipient", "localpart-pattern", "sender-domain", "bad-recipient"):
+        assert f'"check": "{slug}"' in log
+
+
+def test_what_does_not_work_is_an_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(BenchError, match="nobody does not serve"),
+        running("nobody", [sys.executable, "-c", ""], tmp_path / "s"),
+    ):
+        pass

@@ -1,0 +1,269 @@
+"""Writing decisions and reading them back: whole, torn, damaged, from other days."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eximacl import journal
+from eximacl.journal import (
+    FORMAT,
+    RECORD_TYPE,
+    SECONDS_PER_DAY,
+    Entry,
+    Journal,
+    Reading,
+    find,
+    journal_files,
+    pack_entry,
+    prune,
+    read_journal,
+)
+from eximacl.judged import Asked, Judged
+from eximacl.model import Decision, Reply, Traced, Unknown
+from eximacl.questions import Question, Release, Reserve
+from eximacl.references import References
+from eximacl.wire import format_query, parse_query
+
+NOW = 1_795_450_593.75
+TODAY = "2026-11-23.mpk"
+LINE = format_query("rcpt", {"ip": "192.0.2.7", "tx": "1-2", "from": "a@example.net", "rcpt": "b@example.org"}).rstrip()
+TRACE = (
+    Traced("bad_recipient", "pass"),
+    Traced("transaction", "pass", "committed"),
+    Traced("sender_domain", "observe", "sender-domain", "junk.example", 0.25),
+    Traced("rdns_tld", "reject", "rdns-tld", "sa"),
+)
+
+
+def judged(ref: str = "7KQ2M9D4", now: float = NOW, line: bytes = LINE, asked: list[Asked] | None = None) -> Judged:
+    decision = Decision("reject", TRACE, "rdns_tld", "rdns-tld", "sa", "text", "sentence", "7.1", ("data", "end"))
+    reply = Reply("reject", 550, "rdns-tld", ref, "data end", "5.7.1 text", "log text")
+    return Judged(ref, now, line, parse_query(LINE), asked or [], decision, reply)
+
+
+def written(tmp_path: Path, count: int = 3) -> tuple[Path, list[bytes]]:
+    """A file of so many records, and each record's bytes."""
+    packed = [pack_entry(judged(f"0000000{number}")) for number in range(count)]
+    path = tmp_path / TODAY
+    path.write_bytes(b"".join(packed))
+    return path, packed
+
+
+def refs(path: Path, reading: Reading | None = None) -> list[str]:
+    return [entry.ref[-1] for entry in read_journal(path, reading)]
+
+
+def test_reads_what_was_written(tmp_path: Path) -> None:
+    asked = [
+        Asked("disposable", Reserve("key", 3, "1-2"), "reserved"),
+        Asked("disposable", Release("1-2"), Unknown("locked")),
+    ]
+    journal = Journal(tmp_path / "journal")
+    journal.record(judged(asked=asked))
+    journal.file.close()
+    [entry] = read_journal(tmp_path / "journal" / TODAY)
+    assert entry == Entry(
+        ref="7KQ2M9D4",
+        time=NOW,
+        line=LINE,
+        questions=(
+            ("disposable", "reserve", "key", 3, "1-2", "reserved"),
+            ("disposable", "release", "1-2", {"unknown": "locked"}),
+        ),
+        trace=(TRACE[0], TRACE[1], TRACE[2]._replace(seconds=0.0), TRACE[3]),
+        word="reject",
+        code=550,
+        reason="rdns-tld",
+        check="rdns_tld",
+        detail="sa",
+        want="data end",
+        message="5.7.1 text",
+        log="log text",
+        domain="example.org",
+    )
+
+
+def test_a_record_is_one_msgpack_object(tmp_path: Path) -> None:
+    path, _ = written(tmp_path, 2)
+    with path.open("rb") as file:
+        objects = list(msgpack.Unpacker(file))
+    assert [type(each) for each in objects] == [msgpack.ExtType] * 2
+    assert {each.code for each in objects} == {RECORD_TYPE}
+    assert msgpack.unpackb(objects[0].data[4:])[0] == FORMAT
+
+
+@given(st.binary(max_size=300))
+def test_keeps_the_query_s_bytes_as_they_came(line: bytes) -> None:
+    entry = journal._decode(pack_entry(judged(line=line)))
+    assert entry is not None
+    assert entry.line == line
+
+
+def test_texts_that_are_not_utf_8_survive() -> None:
+    one = judged()
+    packed = pack_entry(one._replace(reply=one.reply._replace(log="x\udcff\udc80")))
+    entry = journal._decode(packed)
+    assert entry is not None
+    assert entry.log == "x\udcff\udc80"
+
+
+@dataclass(frozen=True, slots=True)
+class Odd(Question[Any]):
+    """A question with a field of a kind that msgpack does not know."""
+
+    where: Path
+
+
+def test_an_answer_of_an_unknown_kind_is_its_text() -> None:
+    entry = journal._decode(pack_entry(judged(asked=[Asked("odd", Odd(Path("/x")), 1 << 70)])))
+    assert entry is not None
+    assert entry.questions == (("odd", "odd", "/x", str(1 << 70)),)
+
+
+# Damage.
+
+
+def test_a_torn_record_anywhere_costs_only_itself(tmp_path: Path) -> None:
+    path, packed = written(tmp_path)
+    for cut in range(1, len(packed[1])):
+        path.write_bytes(packed[0] + packed[1][:cut] + packed[2])
+        reading = Reading()
+        assert refs(path, reading) == ["0", "2"]
+        assert reading.skipped_bytes == cut
+
+
+def test_a_torn_last_record_is_skipped(tmp_path: Path) -> None:
+    path, packed = written(tmp_path)
+    for cut in range(1, len(packed[2])):
+        path.write_bytes(packed[0] + packed[1] + packed[2][:cut])
+        reading = Reading()
+        assert refs(path, reading) == ["0", "1"]
+        assert reading.skipped_bytes == cut
+
+
+def test_a_changed_byte_costs_only_its_record(tmp_path: Path) -> None:
+    path, packed = written(tmp_path)
+    for place in range(len(packed[1])):
+        damaged = bytearray(packed[1])
+        damaged[place] ^= 0x55
+        path.write_bytes(packed[0] + damaged + packed[2])
+        assert refs(path) == ["0", "2"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_garbage_between_records_is_stepped_over(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = random.Random(seed)
+    monkeypatch.setattr(journal, "_READ_BYTES", chance.randrange(1, 500))
+    path, packed = written(tmp_path)
+    garbage = [chance.choice([chance.randbytes(chance.randrange(60)), b"\xc9" * chance.randrange(9)]) for _ in packed]
+    path.write_bytes(b"".join(g + p for g, p in zip(garbage, packed, strict=True)) + garbage[0])
+    reading = Reading()
+    assert refs(path, reading) == ["0", "1", "2"]
+    assert reading.skipped_bytes == sum(map(len, garbage)) + len(garbage[0])
+
+
+@pytest.mark.parametrize("content", [b"", b"\xc9", b"x" * 5000, b"\xc9\x00\xff\xff\xffE", b"\xc9\xff\xff\xff\xffE" * 9])
+def test_a_file_without_records_has_no_entries(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / TODAY).write_bytes(content)
+    reading = Reading()
+    assert refs(tmp_path / TODAY, reading) == []
+    assert reading.skipped_bytes == len(content)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (FORMAT + 1, "ref", 1.0, b"", (), (), ("accept", *range(7)), "domain"),
+        (FORMAT, 2),
+        7,
+        (FORMAT, "ref", 1.0, b"", (), (), 5, "domain"),
+    ],
+)
+def test_a_record_of_another_shape_is_stepped_over(tmp_path: Path, data: Any) -> None:
+    path, packed = written(tmp_path, 1)
+    path.write_bytes(journal.frame(msgpack.packb(data)) + packed[0])
+    assert refs(path) == ["0"]
+
+
+def test_a_forged_record_inside_a_query_is_no_record(tmp_path: Path) -> None:
+    """Only a record that is torn makes the reader look inside what a client has sent."""
+    forged = pack_entry(judged("FFFFFFFF"))
+    whole = pack_entry(judged(line=forged))
+    (tmp_path / TODAY).write_bytes(whole)
+    assert refs(tmp_path / TODAY) == ["4"]
+
+
+def test_what_is_written_after_a_full_disk_can_be_read(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
+    try:
+        first = Journal(disk)
+        for _ in range(400):
+            first.record(judged("00000001"))
+        first.file.close()
+        torn = first.file.path.stat().st_size % len(pack_entry(judged("00000001")))
+        subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+        second = Journal(disk)
+        second.record(judged("00000002"))
+        second.file.close()
+        reading = Reading()
+        found = [entry.ref for path in journal_files(disk) for entry in read_journal(path, reading)]
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+    assert torn
+    assert found[-1] == "00000002"
+    assert set(found[:-1]) == {"00000001"}
+    assert reading.skipped_bytes == torn
+
+
+# Days.
+
+
+def test_a_day_s_decisions_are_in_its_file(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    midnight = NOW - NOW % SECONDS_PER_DAY
+    for number, now in enumerate((midnight - 0.001, midnight, midnight + 1, midnight + SECONDS_PER_DAY)):
+        journal.record(judged(f"0000000{number}", now))
+    journal.file.close()
+    found = {path.name: refs(path) for path in journal_files(tmp_path)}
+    assert found == {"2026-11-22.mpk": ["0"], TODAY: ["1", "2"], "2026-11-24.mpk": ["3"]}
+
+
+@pytest.mark.parametrize("file_day", [-400, -1, 0, 1])
+def test_finds_a_reference_in_whatever_file_it_is(tmp_path: Path, file_day: int) -> None:
+    references = References()
+    wanted = references.next(NOW)
+    packed = [pack_entry(judged(ref)) for ref in (references.next(NOW), wanted)]
+    written_to = Journal(tmp_path)
+    written_to.record(judged("00000009", NOW + file_day * SECONDS_PER_DAY))
+    written_to.file.close()
+    with written_to.file.path.open("ab") as file:
+        file.writelines(packed)
+    entry = find(tmp_path, wanted, NOW + 90 * SECONDS_PER_DAY)
+    assert entry is not None
+    assert entry.ref == wanted
+    assert find(tmp_path, "ZZZZZZZZ", NOW) is None
+
+
+def test_finds_nothing_where_nothing_is(tmp_path: Path) -> None:
+    assert find(tmp_path, "7KQ2M9D4") is None
+    assert find(tmp_path / "missing", "7KQ2M9D4") is None
+
+
+def test_prunes_old_days_and_nothing_else(tmp_path: Path) -> None:
+    kept = ["2026-11-21.mpk", "2026-11-23.mpk", "2026-11-24.mpk", "2026-11-01.mpk.gz", "x2026-11-01.mpk", "notes"]
+    old = ["2025-12-31.mpk", "2026-11-20.mpk"]
+    for name in kept + old:
+        (tmp_path / name).touch()
+    assert [path.name for path in prune(tmp_path, 2, NOW)] == old
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
