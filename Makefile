@@ -49,7 +49,7 @@ setup: $(VENV)/.installed debian
 $(VENV)/.installed: pyproject.toml tests/constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
 	[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || { $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv && $(PYTHON) -m venv --clear $(VENV); }
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint tests/constraints.txt --editable '.[test]'
+	$(BIN)/pip install -qq --disable-pip-version-check --constraint tests/constraints.txt --editable '.[test]'
 	touch $@
 
 # The daemon of Debian's package is not started: the tests and the demo run their own Exim, with its own files.

@@ -134,7 +134,7 @@ async def test_a_bad_policy_is_refused_and_the_old_one_stays(config: Path) -> No
 
 async def test_two_reloads_at_once_are_one(config: Path) -> None:
     async with running(config) as daemon:
-        assert await asyncio.gather(daemon.reload(), daemon.reload()) == [(), ()]
+        assert list(await asyncio.gather(daemon.reload(), daemon.reload())) == [(), ()]
 
 
 async def test_a_list_is_read_again_without_a_reload(config: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown
 from eximacl.judge import Judge
 from eximacl.judged import Judged
-from eximacl.model import Reply
+from eximacl.model import Reply, Stage
 from eximacl.policy import Plan, Policy, Step
 from eximacl.questions import State, StateError, StateQuestion
 from eximacl.state import open_state
@@ -52,7 +52,7 @@ async def waits(_query: Query, _options: Any, _ask: Ask) -> Outcome:
 
 def judge_with(*functions: Any, on_unknown: Any = "accept", **kinds: Any) -> tuple[Judge, list[Judged]]:
     """A judge over these checks for example.org, and what it records."""
-    stages = frozenset({"rcpt"})
+    stages: frozenset[Stage] = frozenset({"rcpt"})
     steps = tuple(Step(f.__name__, f, None, stages=stages, on_unknown=on_unknown) for f in functions)
     records: list[Judged] = []
     judge = Judge(

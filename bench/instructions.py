@@ -1,0 +1,115 @@
+"""`python -m bench.instructions`: how many instructions a query of the sample mix costs, part by part. It needs valgrind.
+
+Instructions are counted, not timed, since a count is the same on a busy machine: on a quiet one, 1,000 of these are
+some 0.13 µs. The parts do not add up to the whole, whose own calls come on top.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from bench import queries
+from bench.policies import sample_policy
+from eximacl.answers import Answers
+from eximacl.config import load
+from eximacl.drive import drive
+from eximacl.journal import pack_entry
+from eximacl.judge import Judge, reply_for
+from eximacl.judged import Judged
+from eximacl.policy import decide
+from eximacl.questions import Ask
+from eximacl.recording import Recording
+from eximacl.references import References
+from eximacl.rejections import rejection_line
+from eximacl.state import open_state
+from eximacl.wire import format_reply, parse_query
+
+QUERIES = 2000
+# Called between two parts; callgrind then writes its count and starts a new one.
+MARK = "sched_yield"
+VALGRIND = ("valgrind", "--tool=callgrind", f"--dump-before={MARK}")
+# Part of the answer, where records go and who asks.
+PARTS = ("whole query", "parse_query", "decide", "reply", "reference", "journal", "rejection log (where refused)", "flush")
+
+
+def measure(directory: Path) -> Iterator[str]:
+    """Yield the lines of the table."""
+    command = [*VALGRIND, f"--callgrind-out-file={directory / 'count'}", sys.executable, "-m", "bench.instructions"]
+    environ = {**os.environ, "PYTHONHASHSEED": "0"}
+    done = subprocess.run([*command, str(directory)], capture_output=True, text=True, env=environ)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    yield f"{'':32}{'instructions/query':>20}"
+    # The first count is of the start, the last of the end.
+    for number, part in enumerate(PARTS, start=2):
+        text = (directory / f"count.{number}").read_text()
+        found = re.search(r"^totals: (\d+)", text, re.MULTILINE)
+        yield f"{part:32}{int(found[1]) // QUERIES if found else 0:>20,}"
+
+
+def run(directory: Path) -> None:
+    """Run each part, with a mark before each and after the last."""
+    loaded = load(sample_policy(directory / "sample"))
+    recording = Recording(loaded.settings, lambda _seconds, _flush: None)
+    state = open_state("memory:")
+    kept: list[Judged] = []
+    records = (recording.record, kept.append)
+    judge = Judge(loaded.policy, state, next_ref=References().next, records=records)
+    lines = [line[:-1].replace(b"tx=TX", b"tx=%d" % n) for n, line in enumerate(islice(queries.sample_mix(), QUERIES))]
+
+    def decided(judged: Judged) -> Any:
+        ask = Ask(judged.now, judged.query.transaction)
+        return drive(decide(loaded.policy, judged.query, ask), Answers(state, ask, dry=False))
+
+    def flush(_refused: Judged) -> None:
+        for record in (recording._journal, recording._rejections):
+            if record is not None:
+                record.file.flush()
+
+    for line in lines:  # once to warm up: caches, and references' heads
+        judge.judge(line)
+    flush(kept[0])
+    kept.clear()
+    next_ref = References().next
+    refused = kept[:0]
+    _part(judge.judge, lines)
+    refused = [judged for judged in kept if judged.decision.word != "accept"]
+    waiting = kept[:1]
+    parts: tuple[tuple[Callable[[Any], Any], list[Any]], ...] = (
+        (parse_query, lines),
+        (decided, kept),
+        (lambda judged: format_reply(reply_for(judged.decision, judged.ref)), kept),
+        (lambda judged: next_ref(judged.now), kept),
+        (pack_entry, kept),
+        (rejection_line, refused),
+        (flush, waiting),
+    )
+    for function, arguments in parts:
+        _part(function, arguments)
+    os.sched_yield()
+    recording.close()
+
+
+def _part(function: Callable[[Any], Any], arguments: list[Any]) -> None:
+    os.sched_yield()
+    for argument in arguments:
+        function(argument)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        run(Path(sys.argv[1]))
+    else:
+        with tempfile.TemporaryDirectory(prefix="eximacl-bench-") as name:
+            for row in measure(Path(name)):
+                print(row, flush=True)
