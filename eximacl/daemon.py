@@ -189,10 +189,12 @@ class Daemon:
     def _control(self, line: bytes, uid: int) -> bytes | Awaitable[bytes]:
         _, values = parse_line(line)
         word = values.get("do")
+        if word == "ping":
+            return format_reply(Reply("ok"))
         if word == "status":
             return _answer(self.status())
         if word != "reload":
-            return self._judge.refuse(ProtocolError("control", "do= is status or reload"))
+            return self._judge.refuse(ProtocolError("control", "do= is ping, status or reload"))
         if uid not in (0, os.getuid()):
             return self._judge.refuse(ProtocolError("permission", "only root and the daemon's own user may reload"))
         return self._answer_reload()

@@ -164,6 +164,11 @@ async def test_status(config: Path) -> None:
     assert status["records"]["journal"]["dropped"] == 0
 
 
+async def test_ping(config: Path) -> None:
+    async with running(config) as daemon:
+        assert daemon._control(b"control v=1 do=ping", 65534).startswith(b"verdict=ok ")  # type: ignore[union-attr]
+
+
 async def test_a_control_word_it_does_not_know(config: Path) -> None:
     async with running(config):
         assert (await control(config, "explode")).reason == "control"
