@@ -1,4 +1,4 @@
-"""`python -m bench.instructions`: how many instructions a query of the sample mix costs, part by part. It needs valgrind.
+"""`python -m bench.instructions`: how many instructions a query of the sample mix costs, part by part. Needs valgrind.
 
 Instructions are counted, not timed, since a count is the same on a busy machine: on a quiet one, 1,000 of these are
 some 0.13 µs. The parts do not add up to the whole, whose own calls come on top.
@@ -6,13 +6,11 @@ some 0.13 µs. The parts do not add up to the whole, whose own calls come on top
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -38,8 +36,16 @@ QUERIES = 2000
 # Called between two parts; callgrind then writes its count and starts a new one.
 MARK = "sched_yield"
 VALGRIND = ("valgrind", "--tool=callgrind", f"--dump-before={MARK}")
-# Part of the answer, where records go and who asks.
-PARTS = ("whole query", "parse_query", "decide", "reply", "reference", "journal", "rejection log (where refused)", "flush")
+PARTS = (
+    "whole query",
+    "parse_query",
+    "decide",
+    "reply",
+    "reference",
+    "journal",
+    "rejection log (of those refused)",
+    "flush",
+)
 
 
 def measure(directory: Path) -> Iterator[str]:
@@ -71,7 +77,7 @@ def run(directory: Path) -> None:
         ask = Ask(judged.now, judged.query.transaction)
         return drive(decide(loaded.policy, judged.query, ask), Answers(state, ask, dry=False))
 
-    def flush(_refused: Judged) -> None:
+    def flush(_last: Judged) -> None:
         for record in (recording._journal, recording._rejections):
             if record is not None:
                 record.file.flush()
@@ -81,7 +87,6 @@ def run(directory: Path) -> None:
     flush(kept[0])
     kept.clear()
     next_ref = References().next
-    refused = kept[:0]
     _part(judge.judge, lines)
     refused = [judged for judged in kept if judged.decision.word != "accept"]
     waiting = kept[:1]

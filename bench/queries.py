@@ -83,6 +83,7 @@ def rcpt(chance: random.Random, values: dict[str, str]) -> bytes:
     """Write one `rcpt` query with all that the snippets send then."""
     host = chance.choice(GOOD_HOSTS)
     sent = {
+        "tx": TRANSACTION,
         "ip": f"192.0.2.{chance.randrange(1, 255)}",
         "port": str(chance.randrange(1024, 65536)),
         "host": host,
@@ -93,7 +94,7 @@ def rcpt(chance: random.Random, values: dict[str, str]) -> bytes:
         "helo": host or "[192.0.2.7]",
         "from": chance.choice(("alice@example.net", "bounces+17-a=b@lists.example.com", "")),
         "tls": "TLS1.3:ECDHE_X25519__RSA_PSS_RSAE_SHA256__AES_256_GCM:256",
-        "tx": TRANSACTION,
+        "rcpt": "",
         "count": "0",
     }
     return format_query("rcpt", sent | values)

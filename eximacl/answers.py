@@ -19,7 +19,7 @@ class Answers:
 
     __slots__ = ("_ask", "_dry", "_state", "asked")
 
-    def __init__(self, state: State, ask: Ask, *, dry: bool) -> None:
+    def __init__(self, state: State, ask: Ask, dry: bool) -> None:
         self._state = state
         self._ask = ask
         self._dry = dry

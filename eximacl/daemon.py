@@ -12,6 +12,7 @@ import json
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -31,6 +32,9 @@ from eximacl.wire import ProtocolError, format_reply, parse_line
 
 # An admin who has touched a list looks for the effect at once; a stat of each list a second costs nothing.
 LIST_REFRESH_SECONDS = 1.0
+# How long a thread that reads a long list again may keep queries waiting, again and again: with Python's own 5 ms
+# one in a hundred takes 18 ms meanwhile, with this 8 ms.
+SWITCH_SECONDS = 0.0005
 # Expired rows only take space.
 PRUNE_SECONDS = 60.0
 # Old days of the journal are deleted a day at a time.
@@ -48,12 +52,14 @@ class Daemon:
 
     def __init__(self, loaded: Loaded, environ: Mapping[str, str] = os.environ) -> None:
         self._loaded = loaded
+        self._started_with = loaded
         self._environ = environ
         self._started = time.time()
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._reloading: asyncio.Task[tuple[str, ...]] | None = None
         self._problems: tuple[str, ...] = ()
+        self._notes: tuple[str, ...] = ()
         self._notify = Notifier(environ)
         self._recording = Recording(loaded.settings)
         try:
@@ -72,6 +78,7 @@ class Daemon:
         limits = Limits(waiting=self._loaded.settings.server.connections)
         server = Server(listeners, self._judge.judge, self._judge.refuse, self._control, limits)
         server.start()
+        sys.setswitchinterval(SWITCH_SECONDS)
         self._set_signals()
         self._schedule()
         # What is loaded now lives as long as the daemon: the collector need not look at it again and again.
@@ -114,7 +121,8 @@ class Daemon:
             log.error("the new policy is wrong, the old one stays:\n%s", "\n".join(self._problems))
             self._notify.ready("the new policy is wrong, the old one stays")
             return self._problems
-        for line in needs_restart(self._loaded, loaded):
+        self._notes = tuple(needs_restart(self._started_with, loaded))
+        for line in self._notes:
             log.warning("%s", line)
         self._judge.policy = loaded.policy
         self._recording.reopen(loaded.settings)
@@ -200,7 +208,8 @@ class Daemon:
         return self._answer_reload()
 
     async def _answer_reload(self) -> bytes:
-        return _answer({"problems": list(await self.reload())})
+        problems = await self.reload()
+        return _answer({"problems": list(problems), "notes": list(self._notes)})
 
     def status(self) -> dict[str, Any]:
         """Return what `eximacl status` shows; times in seconds since 1970."""
@@ -212,6 +221,7 @@ class Daemon:
             "counts": dict(self._judge.counts),
             "records": self._recording.status(),
             "problems": list(self._problems),
+            "notes": list(self._notes),
         }
 
 

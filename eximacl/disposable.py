@@ -91,6 +91,8 @@ class Refusal(NamedTuple):
 
 def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Refusal | None:
     """Read `localpart` at a canonical `domain`; None when it is an ordinary one. Never raises."""
+    if rules.separator not in localpart:
+        return None  # most of them: known in a tenth of the time
     counted, dated = _patterns(rules.separator, rules.count_keyword, rules.date_keyword)
     found = counted.match(localpart)
     if found:

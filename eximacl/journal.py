@@ -15,13 +15,14 @@ import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
 from eximacl.judged import Judged
-from eximacl.model import Traced
+from eximacl.model import Decision, Traced
 from eximacl.records import Later, RecordFile
 from eximacl.references import time_of
 
@@ -32,12 +33,16 @@ RECORD_TYPE = 0x45  # any number that is ours alone: b"E"
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 SECONDS_PER_DAY = 86_400
 
+# Those of a policy with some hundred domains or disposable addresses in use.
+ACCEPTS_KEPT = 256
+
 _HEADER = struct.Struct(">BIBI")  # ext 32, length, type, CRC-32 of what follows
 _EXT32 = 0xC9
 _CRC_BYTES = 4
 # The first byte of a length is 0, and the array has eight elements, of which FORMAT is the first.
 _START = re.compile(rb"\xc9\x00.{3}E.{4}\x98\x01", re.DOTALL)
 _START_BYTES = 12
+_ARRAY_OF_8 = b"\x98"
 _FILE_NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.mpk")
 _READ_BYTES = 1024 * 1024
 
@@ -72,20 +77,23 @@ class Entry:
 def pack_entry(judged: Judged) -> bytes:
     """Write one decision as a framed record. A check that merely passed is its bare name in the trace."""
     decision, reply = judged.decision, judged.reply
+    # Accepts are alike; they have their trace and verdict packed once for all.
+    pack_verdict = _pack_accept if decision.word == "accept" else _pack_verdict
+    verdict = pack_verdict(decision, reply.code, reply.want, reply.message, reply.log)
+    questions = [asked.as_list() for asked in judged.asked] if judged.asked else ()
+    start = _pack((FORMAT, judged.ref, judged.now, judged.line, judged.domain, questions))
+    return frame(b"%b%b%b" % (_ARRAY_OF_8, start[1:], verdict))
+
+
+def _pack_verdict(decision: Decision, code: int, want: str, message: str, log: str) -> bytes:
+    """Pack the last two of the eight elements."""
     trace = [t.check if t.result == "pass" and not t.reason else t[:4] for t in decision.trace]
-    verdict = (
-        decision.word,
-        reply.code,
-        decision.reason,
-        decision.check,
-        decision.detail,
-        reply.want,
-        reply.message,
-        reply.log,
-    )
-    questions = [asked.as_list() for asked in judged.asked]
-    data: bytes = _pack((FORMAT, judged.ref, judged.now, judged.line, questions, trace, verdict, judged.domain))
-    return frame(data)
+    verdict = (decision.word, code, decision.reason, decision.check, decision.detail, want, message, log)
+    packed: bytes = _pack(trace) + _pack(verdict)
+    return packed
+
+
+_pack_accept = lru_cache(maxsize=ACCEPTS_KEPT)(_pack_verdict)
 
 
 def frame(data: bytes) -> bytes:
@@ -99,14 +107,13 @@ class Journal:
     def __init__(self, directory: Path, later: Later | None = None) -> None:
         self.directory = directory
         now = time.time()
-        self._day = int(now // SECONDS_PER_DAY)
+        self._day_began = _day_began(now)
         self.file = RecordFile(directory / _file_name(now), key=KEY, later=later)
 
     def record(self, judged: Judged) -> None:
         """Record one decision."""
-        day = int(judged.now // SECONDS_PER_DAY)
-        if day != self._day:
-            self._day = day
+        if not 0 <= judged.now - self._day_began < SECONDS_PER_DAY:
+            self._day_began = _day_began(judged.now)
             self.file.reopen(self.directory / _file_name(judged.now))
         self.file.write(pack_entry(judged))
 
@@ -162,6 +169,10 @@ def prune(directory: Path, keep_days: int, now: float) -> list[Path]:
     return old
 
 
+def _day_began(now: float) -> float:
+    return now // SECONDS_PER_DAY * SECONDS_PER_DAY
+
+
 def _file_name(now: float) -> str:
     return f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}.mpk"
 
@@ -206,7 +217,7 @@ def _decode(record: bytes) -> Entry | None:
         return None
     try:
         found = msgpack.unpackb(data, use_list=False, strict_map_key=False, unicode_errors="surrogateescape")
-        form, ref, when, line, questions, trace, verdict, domain = found
+        form, ref, when, line, domain, questions, trace, verdict = found
         word, code, reason, check, detail, want, message, log = verdict
     except (ValueError, TypeError, msgpack.UnpackException):
         return None

@@ -52,13 +52,13 @@ class Judge:
             query = parse_query(line)
         except ProtocolError as error:
             return self.refuse(error)
-        now = self._clock()
-        ask = Ask(now, query.transaction, self._timer if query.dry else None)
-        answers = Answers(self.state, ask, dry=query.dry)
+        dry = query.dry
+        ask = Ask(self._clock(), query.transaction, self._timer if dry else None)
+        answers = Answers(self.state, ask, dry)
         result = drive(decide(self.policy, query, ask), answers)
         if isinstance(result, Pending):
-            return self._finish(result, line, query, now, answers.asked)
-        return self._reply(result, line, query, now, answers.asked)
+            return self._finish(result, line, query, ask, answers.asked)
+        return self._reply(result, line, query, ask, answers.asked)
 
     def refuse(self, error: ProtocolError) -> bytes:
         """Return the reply to what is no query. The snippet treats it as a failure of the daemon."""
@@ -66,18 +66,18 @@ class Judge:
         return format_reply(Reply("error", reason=error.reason, message=str(error), log=f"eximacl: {error}"))
 
     async def _finish(
-        self, pending: Pending[Decision], line: bytes, query: Query, now: float, asked: list[Asked]
+        self, pending: Pending[Decision], line: bytes, query: Query, ask: Ask, asked: list[Asked]
     ) -> bytes:
-        return self._reply(await pending.finish(), line, query, now, asked)
+        return self._reply(await pending.finish(), line, query, ask, asked)
 
-    def _reply(self, decision: Decision, line: bytes, query: Query, now: float, asked: list[Asked]) -> bytes:
-        if query.dry:
+    def _reply(self, decision: Decision, line: bytes, query: Query, ask: Ask, asked: list[Asked]) -> bytes:
+        if ask.clock is not None:  # a dry query
             self.counts["dry"] += 1
             return format_reply(reply_for(decision, "", explain(decision, asked)))
         self.counts[decision.word] += 1
-        ref = self._next_ref(now)
+        ref = self._next_ref(ask.now)
         reply = reply_for(decision, ref)
-        judged = Judged(ref, now, line, query, asked, decision, reply)
+        judged = Judged(ref, ask.now, line, query, asked, decision, reply)
         for record in self._records:
             record(judged)
         return format_reply(reply)
@@ -86,9 +86,9 @@ class Judge:
 def reply_for(decision: Decision, ref: str, extra: dict[str, Any] | None = None) -> Reply:
     """Put a decision into the words of the wire."""
     word = decision.word
-    want = " ".join(decision.want)
+    want = " ".join(decision.want) if decision.want else ""
     if word == "accept":
-        return Reply(word, _ACCEPT_CODE, "", ref, want, extra=extra or {})
+        return Reply(word, _ACCEPT_CODE, "", ref, want, "", "", extra or {})
     code = _CODES[word]
     suffix = f" (ref {ref})" if ref else ""
     return Reply(

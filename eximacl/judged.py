@@ -43,8 +43,8 @@ class Judged(NamedTuple):
     @property
     def domain(self) -> str:
         """The domain of the (first) recipient; empty before RCPT."""
-        recipients = self.recipients
-        return recipients[0].domain if recipients else ""
+        first = self.query.recipient or next(iter(self.query.recipients), None)
+        return first.domain if first else ""
 
 
 class Record(Protocol):

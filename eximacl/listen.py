@@ -20,6 +20,11 @@ from pathlib import Path
 BACKLOG = 4096
 # sockaddr_un has 108 bytes, one of them the final NUL (unix(7)).
 MAX_PATH_BYTES = 107
+# The socket's own mode and group say who may use it.
+DIRECTORY_MODE = 0o755
+# What server.group is unless it is set, and whom it then means.
+AUTO_GROUP = "auto"
+DEBIAN_GROUP = "Debian-exim"
 # systemd passes the first descriptor here (sd_listen_fds(3)).
 FIRST_INHERITED_FD = 3
 
@@ -120,8 +125,10 @@ def _inherit(fd: int, name: str) -> Listener:
 
 
 def _check_path(path: Path) -> None:
+    with contextlib.suppress(OSError):  # /run is empty after each boot
+        path.parent.mkdir(DIRECTORY_MODE, exist_ok=True)
     if not path.parent.is_dir():
-        raise ListenError(f"server.socket: the directory {path.parent} does not exist")
+        raise ListenError(f"server.socket: the directory {path.parent} does not exist and cannot be made")
     if len(os.fsencode(_private_name(path))) > MAX_PATH_BYTES:
         raise ListenError(f"server.socket: {path} is too long; a socket's path may have about 90 bytes")
 
@@ -129,12 +136,23 @@ def _check_path(path: Path) -> None:
 def _gid(group: str | None) -> int:
     if not group:
         return -1
+    if group == AUTO_GROUP:
+        return _debian_exim()
     if group.isdecimal():
         return int(group)
     try:
         return grp.getgrnam(group).gr_gid
     except KeyError:
         raise ListenError(f"server.group: there is no group {group!r}") from None
+
+
+def _debian_exim() -> int:
+    """Return the group of Debian's Exim where it exists and we may give it a file, else -1."""
+    try:
+        gid = grp.getgrnam(DEBIAN_GROUP).gr_gid
+    except KeyError:
+        return -1
+    return gid if os.geteuid() == 0 or gid in {os.getegid(), *os.getgroups()} else -1
 
 
 def _take_lock(path: Path) -> int:
@@ -180,7 +198,7 @@ def _bind(path: Path, mode: int, gid: int) -> socket.socket:
     try:
         private.unlink(missing_ok=True)
         sock.bind(str(private))
-        os.chown(private, -1, gid)
+        _give_to_group(private, gid)
         private.chmod(mode)
         sock.listen(BACKLOG)
         private.rename(path)
@@ -190,6 +208,15 @@ def _bind(path: Path, mode: int, gid: int) -> socket.socket:
             private.unlink(missing_ok=True)
         raise ListenError(f"server.socket: cannot listen at {path}: {error.strerror or error}") from None
     return sock
+
+
+def _give_to_group(path: Path, gid: int) -> None:
+    try:
+        os.chown(path, -1, gid)
+    except PermissionError:
+        raise ListenError(
+            f"server.group: this user is not a member of group {gid}, so it cannot give it {path}; run as root, or join"
+        ) from None
 
 
 def _private_name(path: Path) -> Path:

@@ -7,13 +7,14 @@ exemptions come before all; every outcome goes into the trace.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Mapping
+from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from eximacl.check import CheckFunction
 from eximacl.lists import Networks, Recipients, Suffixes
 from eximacl.model import (
+    STAGES,
     Action,
     Alias,
     Decision,
@@ -26,7 +27,7 @@ from eximacl.model import (
     Unknown,
     Word,
 )
-from eximacl.questions import Ask
+from eximacl.questions import AnyQuestion, Ask
 
 # What a `message` template may name.
 MESSAGE_FIELDS = ("ip", "host", "helo", "sender", "recipient", "localpart", "domain", "detail", "reason")
@@ -44,20 +45,21 @@ class Exempt:
 
     def match(self, query: Query) -> str | None:
         """Return `list: entry` of the first list that covers the query, or None."""
-        if query.recipient is not None:
-            entry = self.recipients.match(query.mailbox, query.recipient.domain)
+        recipient, sender = query.recipient, query.sender
+        if recipient is not None and self.recipients.filled:
+            entry = self.recipients.match(query.mailbox, recipient.domain)
             if entry:
                 return f"recipients: {entry}"
-        if query.sender is not None and query.sender.domain:
-            entry = self.senders.match(*query.sender)
+        if sender is not None and sender.domain:
+            entry = self.senders.match(*sender) if self.senders.filled else None
             if entry:
                 return f"senders: {entry}"
-            entry = self.sender_domains.match(query.sender.domain)
+            entry = self.sender_domains.match(sender.domain) if self.sender_domains.filled else None
             if entry:
                 return f"sender_domains: {entry}"
-        if query.ip in self.ips:
+        if self.ips.filled and query.ip in self.ips:
             return f"ips: {query.ip}"
-        entry = self.hosts.match(query.host)
+        entry = self.hosts.match(query.host) if self.hosts.filled else None
         return f"hosts: {entry}" if entry else None
 
 
@@ -89,23 +91,45 @@ class Step:
         self.passed = Traced(name, "pass")
 
 
+class Course:
+    """The steps of one stage, and what most queries come to, made once: each step is passed, the mail accepted."""
+
+    __slots__ = ("accepted", "passed", "steps")
+
+    def __init__(self, steps: tuple[Step, ...] = (), want: tuple[Stage, ...] = ()) -> None:
+        self.steps = steps
+        self.passed = tuple(step.passed for step in steps)
+        self.accepted = Decision("accept", self.passed, want=want)
+
+    def before(self, step: Step) -> list[Traced]:
+        """Return the lines of a trace in which every step before this one was passed."""
+        return list(self.passed[: self.steps.index(step)])
+
+
 class Plan:
     """What one domain asks of its mail: exemptions, and the steps of each stage in the order of the config."""
 
-    __slots__ = ("_by_stage", "exempt", "later")
+    __slots__ = ("_courses", "exempt", "later")
 
     def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = ()) -> None:
         enabled = tuple(step for step in steps if step.action != "off")
         stages = {stage for step in enabled for stage in step.stages}
-        self._by_stage: dict[Stage, tuple[Step, ...]] = {
-            stage: tuple(step for step in enabled if stage in step.stages) for stage in stages
-        }
         self.exempt = exempt
         self.later: tuple[Stage, ...] = ("data",) if "data" in stages else ()
+        self._courses = {
+            stage: Course(
+                tuple(step for step in enabled if stage in step.stages), self.later if stage == "rcpt" else ()
+            )
+            for stage in STAGES
+        }
+
+    def course(self, stage: Stage) -> Course:
+        """Return what is run at a stage."""
+        return self._courses[stage]
 
     def steps(self, stage: Stage) -> tuple[Step, ...]:
         """Return the enabled steps of a stage, in order."""
-        return self._by_stage.get(stage, ())
+        return self._courses[stage].steps
 
 
 class Policy:
@@ -132,7 +156,9 @@ class Policy:
         return self.overlays.get(domain, self.base)
 
 
-NOT_OURS = Traced("policy", "pass", "not-our-domain", "the recipient's domain is not in policy.domains")
+NOT_OURS = Decision(
+    "accept", (Traced("policy", "pass", "not-our-domain", "the recipient's domain is not in policy.domains"),)
+)
 LOST_PLACE = Hit(
     "place-lost",
     "the reservation of this transaction has expired or was released",
@@ -147,19 +173,24 @@ STATE_UNKNOWN = LOST_PLACE._replace(
 )
 
 
-async def decide(policy: Policy, query: Query, ask: Ask) -> Decision:
-    """Decide one query. Raises nothing of its own; what a check raises is a bug and passes through."""
+def decide(policy: Policy, query: Query, ask: Ask) -> Coroutine[AnyQuestion, Any, Decision]:
+    """Decide one query, when awaited. Raises nothing of its own; what a check raises is a bug and passes through."""
     if query.stage == "rcpt" and query.recipient is not None:
-        return await _Run(policy.plan(query.recipient.domain), query, ask).decide()
+        return _Run(policy.plan(query.recipient.domain), query, ask).decide()
     if query.stage == "data":
-        return await _decide_data(policy, query, ask)
+        return _decide_data(policy, query, ask)
     if query.stage == "end":
-        ask.step = "transaction"
-        released = await ask.release()
-        if isinstance(released, Unknown):
-            return Decision("accept", (Traced("transaction", "unknown", "unknown", released.detail),))
-        return Decision("accept", (Traced("transaction", "pass", "released", str(released)),))
-    return await _Run(policy.early, query, ask).decide()
+        return _decide_end(ask)
+    return _Run(policy.early, query, ask).decide()
+
+
+async def _decide_end(ask: Ask) -> Decision:
+    """The message was not accepted in the end: give its places back."""
+    ask.step = "transaction"
+    released = await ask.release()
+    if isinstance(released, Unknown):
+        return Decision("accept", (Traced("transaction", "unknown", "unknown", released.detail),))
+    return Decision("accept", (Traced("transaction", "pass", "released", str(released)),))
 
 
 async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
@@ -187,38 +218,42 @@ async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
 
 
 class _Run:
-    """One pass of one plan over one query. Short-lived; its only mutable value is the trace."""
+    """One pass of one plan over one query. Short-lived. `trace` is made when a step is more than merely passed."""
 
-    __slots__ = ("ask", "lasts", "plan", "query", "trace")
+    __slots__ = ("ask", "course", "lasts", "plan", "query", "trace")
 
     def __init__(self, plan: Plan | None, query: Query, ask: Ask) -> None:
         self.plan = plan
         self.query = query
         self.ask = ask
-        self.trace: list[Traced] = []
-        self.lasts: list[tuple[Step, Callable[[], Awaitable[Hit | Unknown | None]]]] = []
+        self.trace: list[Traced] | None = None
+        self.lasts: tuple[tuple[Step, Callable[[], Awaitable[Hit | Unknown | None]]], ...] = ()
 
     async def decide(self) -> Decision:
         plan = self.plan
         if plan is None:
-            return Decision("accept", (NOT_OURS,))
+            return NOT_OURS
         for exempt in plan.exempt:
             why = exempt.match(self.query)
             if why:
                 return Decision("accept", (Traced("policy", "exempt", "exempt", why),))
+        self.course = course = plan.course(self.query.stage)
         ask, clock = self.ask, self.ask.clock
-        for step in plan.steps(self.query.stage):
+        for step in course.steps:
             if step.exempt and self._exempted(step):
                 continue
             ask.step = step.name
             started = clock() if clock else 0.0
             outcome = await step.run(self.query, step.options, ask)
             if outcome is None and clock is None:
-                self.trace.append(step.passed)
+                if self.trace is not None:
+                    self.trace.append(step.passed)
                 continue
             decision = self._judge(step, outcome, clock() - started if clock else 0.0)
             if decision is not None:
                 return decision
+        if self.trace is None and not ask.reserved:
+            return course.accepted
         return await self._finish(plan)
 
     async def _finish(self, plan: Plan) -> Decision:
@@ -234,41 +269,49 @@ class _Run:
         want: tuple[Stage, ...] = ("data", "end") if ask.reserved else plan.later
         if decision is not None:
             return decision._replace(want=want if ask.reserved else ())
-        return Decision("accept", tuple(self.trace), want=want if self.query.stage == "rcpt" else ())
+        trace = self.course.passed if self.trace is None else tuple(self.trace)
+        return Decision("accept", trace, want=want if self.query.stage == "rcpt" else ())
 
     def _exempted(self, step: Step) -> bool:
         for exempt in step.exempt:
             why = exempt.match(self.query)
             if why:
-                self.trace.append(Traced(step.name, "exempt", "exempt", why))
+                self._note(step, Traced(step.name, "exempt", "exempt", why))
                 return True
         return False
+
+    def _note(self, step: Step, line: Traced) -> tuple[Traced, ...]:
+        """Add a line about this step to the trace, and return the trace so far."""
+        if self.trace is None:
+            self.trace = self.course.before(step)
+        self.trace.append(line)
+        return tuple(self.trace)
 
     def _judge(self, step: Step, outcome: Outcome, seconds: float) -> Decision | None:
         """Turn an outcome into a decision, or into a line of the trace."""
         if outcome is None:
-            self.trace.append(Traced(step.name, "pass", seconds=seconds))
+            self._note(step, Traced(step.name, "pass", seconds=seconds))
             return None
         if isinstance(outcome, Alias):
-            self.trace.append(Traced(step.name, "alias", "alias", outcome.mailbox, seconds))
+            self._note(step, Traced(step.name, "alias", "alias", outcome.mailbox, seconds))
             self.query = self.query.judged_as(outcome.mailbox)
             if outcome.last is not None:
-                self.lasts.append((step, outcome.last))
+                self.lasts += ((step, outcome.last),)
             return None
         if isinstance(outcome, Unknown):
-            self.trace.append(Traced(step.name, "unknown", "unknown", outcome.detail, seconds))
+            trace = self._note(step, Traced(step.name, "unknown", "unknown", outcome.detail, seconds))
             if step.on_unknown == "accept" or step.action == "observe":
                 return None
             hit = Hit(f"{step.name.replace('_', '-')}-unknown", outcome.detail, STATE_UNKNOWN.text, status="4.3")
-            return _objection(step.name, "defer", hit, hit.text, tuple(self.trace), ())
+            return _objection(step.name, "defer", hit, hit.text, trace, ())
         action = step.action
         if outcome.temporary and action in ("reject", "hold"):
             action = "defer"
-        self.trace.append(Traced(step.name, action, outcome.reason, outcome.detail, seconds))
+        trace = self._note(step, Traced(step.name, action, outcome.reason, outcome.detail, seconds))
         if action == "observe" or action == "off":
             return None
         text = outcome.text if not step.message else fill(step.message, self.query, outcome)
-        return _objection(step.name, action, outcome, text, tuple(self.trace), ())
+        return _objection(step.name, action, outcome, text, trace, ())
 
 
 def _objection(

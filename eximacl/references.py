@@ -36,11 +36,11 @@ class References:
         if number <= self._last:
             number = self._last + 1
         self._last = number
-        head = number >> 20  # changes every 105 seconds
+        head = number >> 10  # changes ten times a second
         if head != self._head_number:
             self._head_number = head
-            self._head = _PAIRS[head >> 10 & 1023] + _PAIRS[head & 1023]
-        return self._head + _PAIRS[number >> 10 & 1023] + _PAIRS[number & 1023]
+            self._head = _PAIRS[head >> 20 & 1023] + _PAIRS[head >> 10 & 1023] + _PAIRS[head & 1023]
+        return self._head + _PAIRS[number & 1023]
 
 
 def normalise(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 
 from eximacl.judged import Judged
@@ -17,7 +18,7 @@ KEY = "log.rejections"
 NO_HOST = "Unknown"
 
 _LINE = (
-    '{"time": "%s", "from": %s, "helo": %s, "reason": %s, "filename": "", "subject": %s, "ip": %s, '
+    '{"time": "%s.%03d+00:00", "from": %s, "helo": %s, "reason": %s, "filename": "", "subject": %s, "ip": %s, '
     '"message-id": %s, "recipient": %s, "host": %s, '
     '"ref": "%s", "stage": "%s", "check": %s, "verdict": "%s", "domain": %s}\n'
 )
@@ -35,16 +36,18 @@ def rejection_line(judged: Judged) -> bytes:
     """
     query, decision = judged.query, judged.decision
     value = query.values.get
+    second, millisecond = divmod(int(judged.now * 1000), 1000)
     line = _LINE % (
-        datetime.fromtimestamp(judged.now, UTC).isoformat(timespec="milliseconds"),
+        _date_and_time(second),
+        millisecond,
         _quote(f"<{value('from', '')}>" if query.sender is not None else ""),
-        _quote(query.helo),
+        _quote(value("helo", "")),
         _quote(decision.sentence),
         _quote(value("subject", "")),
-        _quote(query.ip),
+        _quote(value("ip", "")),
         _quote(value("message_id", "")),
         _quote(", ".join(map(str, judged.recipients))),
-        _quote(query.host or NO_HOST),
+        _quote(value("host") or NO_HOST),
         judged.ref,
         query.stage,
         _quote(decision.reason),
@@ -52,6 +55,11 @@ def rejection_line(judged: Judged) -> bytes:
         _quote(judged.domain),
     )
     return line.replace("\x7f", "\\u007f").encode("ascii")
+
+
+@lru_cache(maxsize=1)
+def _date_and_time(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class RejectionLog:

@@ -46,6 +46,21 @@ _PAIR = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
+# What the snippets send for each recipient, in their order, if nothing in it needed a backslash: one match instead
+# of fifteen, a third of the instructions. Whatever differs is read by `_PAIR`, to the same values.
+USUAL_STAGE: Stage = "rcpt"
+USUAL_QUOTED = frozenset(("host", "helo", "from", "tls", "rcpt"))  # with `${quote:}`, which may leave them bare
+# fmt: off
+USUAL_KEYS = (
+    "v", "tx", "ip", "port", "host", "host_failed", "host_deferred", "local_ip", "local_port", "helo", "from", "tls",
+    "rcpt", "count",
+)
+# fmt: on
+_PLAIN_VALUE = "([A-Za-z0-9_.:-]*+)"
+_QUOTED_VALUE = r'"?+((?<=")[^"]*+(?="(?![^ ]))|(?<!")[A-Za-z0-9_.:-]*+(?![^ ]))"?+'
+_USUAL = re.compile(
+    USUAL_STAGE + "".join(f" {key}={_QUOTED_VALUE if key in USUAL_QUOTED else _PLAIN_VALUE}" for key in USUAL_KEYS)
+)
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
 # Stands for an unescaped backslash meanwhile; no decoded text can hold it. A client may send a megabyte of
 # escapes in its headers: what `${quote:}` writes is undone by `replace`, ten times as fast as one by one.
@@ -101,7 +116,14 @@ def parse_line(line: bytes) -> tuple[str, dict[str, str]]:
 
     Raises ProtocolError on anything that is not `word key=value …`, and on a key given twice.
     """
-    text = line.decode("utf-8", "surrogateescape").rstrip("\r\n \t")
+    return _split(_text(line))
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "surrogateescape").rstrip("\r\n \t")
+
+
+def _split(text: str) -> tuple[str, dict[str, str]]:
     word, space, rest = text.partition(" ")
     values: dict[str, str] = {}
     pairs = _PAIR.findall(space + rest)
@@ -116,7 +138,11 @@ def parse_line(line: bytes) -> tuple[str, dict[str, str]]:
 
 def parse_query(line: bytes) -> Query:
     """Parse one query. Raises ProtocolError; unknown keys are kept."""
-    word, values = parse_line(line)
+    text = _text(line)
+    usual = _USUAL.fullmatch(text)
+    if usual and usual[1] == VERSION and "\\" not in text:
+        return build_query(USUAL_STAGE, dict(zip(USUAL_KEYS, usual.groups())))  # noqa: B905 (naming strict costs)
+    word, values = _split(text)
     needed = NEEDED.get(word)
     if needed is None:
         raise ProtocolError("unknown-stage", f"the stage is none of {', '.join(STAGES)}")
@@ -132,14 +158,16 @@ def parse_query(line: bytes) -> Query:
 
 def build_query(stage: Stage, values: Mapping[str, str]) -> Query:
     """Make a Query of values as they came."""
-    sender = recipient = None
-    if "from" in values:
-        text = values["from"]
-        sender = _parse_quoted(text) if text else NULL_SENDER
-    if "rcpt" in values:
-        recipient = parse_address(values["rcpt"])
-    recipients = split_addresses(values["rcpts"]) if "rcpts" in values else ()
-    return Query(stage, values, sender, recipient, recipient.localpart if recipient else "", recipients)
+    sender, recipient = values.get("from"), values.get("rcpt")
+    to = None if recipient is None else parse_address(recipient)
+    return Query(
+        stage,
+        values,
+        None if sender is None else _parse_quoted(sender) if sender else NULL_SENDER,
+        to,
+        to.localpart if to else "",
+        split_addresses(values["rcpts"]) if "rcpts" in values else (),
+    )
 
 
 def split_addresses(text: str) -> tuple[Address, ...]:
@@ -155,12 +183,13 @@ def format_query(word: str, values: Mapping[str, str]) -> bytes:
 
 def format_reply(reply: Reply) -> bytes:
     """Write a reply. Its texts lose control characters and are cut to MAX_TEXT_BYTES."""
+    verdict, code, reason, ref, want, message, log, extra = reply
     line = (
-        f"verdict={reply.verdict} code={reply.code} reason={quote(reply.reason)} ref={reply.ref} "
-        f'want="{reply.want}" message="{safe_text(reply.message)}" log="{safe_text(reply.log)}"'
+        f"verdict={verdict} code={code} reason={quote(reason)} ref={ref} "
+        f'want="{want}" message="{safe_text(message)}" log="{safe_text(log)}"'
     )
-    for key, value in reply.extra.items():
-        line += f" {key}={quote(str(value))}"
+    if extra:
+        line += "".join(f" {key}={quote(str(value))}" for key, value in extra.items())
     return line.encode("utf-8", "surrogateescape") + b"\n"
 
 
@@ -177,6 +206,8 @@ def parse_reply(line: bytes) -> Reply:
 
 def quote(text: str) -> str:
     """Quote as Exim's `${quote:}` does (Exim specification, section 11.7)."""
+    if not text:
+        return '""'
     if _BARE.fullmatch(text):
         return text
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")
@@ -196,6 +227,8 @@ def unescape(text: str) -> str:
 
 def safe_text(text: str) -> str:
     """Make a text fit for a reply: no control characters, quotes escaped, at most MAX_TEXT_BYTES of it."""
+    if not text:
+        return text
     if not (text.isascii() and text.isprintable() and len(text) <= MAX_TEXT_BYTES):
         text = _UNSAFE.sub(" ", text)
         data = text.encode("utf-8", "surrogateescape")
@@ -206,7 +239,7 @@ def safe_text(text: str) -> str:
 
 def _parse_quoted(text: str) -> Address:
     address = parse_address(text)
-    if '"' in address.localpart or "\\" in address.localpart:
+    if '"' in text or "\\" in text:
         return address._replace(localpart=unquote(address.localpart))
     return address
 

@@ -103,7 +103,7 @@ async def test_a_reload_swaps_the_policy(config: Path) -> None:
             )
         )
         assert (await query(config)).verdict == "reject"
-        assert await control(config, "reload") == {"problems": []}
+        assert await control(config, "reload") == {"problems": [], "notes": []}
         assert (await query(config)).verdict == "accept"
 
 
@@ -128,7 +128,7 @@ async def test_a_bad_policy_is_refused_and_the_old_one_stays(config: Path) -> No
         assert (await query(config)).reason == "rdns-tld"
         assert (await control(config, "status"))["problems"] == answer["problems"]
         config.write_text(CONFIG)
-        assert await control(config, "reload") == {"problems": []}
+        assert await control(config, "reload") == {"problems": [], "notes": []}
         assert (await control(config, "status"))["problems"] == []
 
 
@@ -217,6 +217,15 @@ async def test_prune_and_retention_run(config: Path, caplog: pytest.LogCaptureFi
         daemon._state.close()
         await daemon._prune()
     assert "state" in caplog.text
+
+
+async def test_a_reload_tells_what_needs_a_restart(config: Path) -> None:
+    async with running(config):
+        config.write_text(CONFIG.replace("eximacl.sock", "other.sock"))
+        for _ in range(2):
+            notes = (await control(config, "reload"))["notes"]
+            assert notes == ["[server] has changed: that takes effect when the daemon is restarted"]
+        assert (await control(config, "status"))["notes"] == notes
 
 
 def test_what_a_reload_cannot_change_is_named(config: Path) -> None:

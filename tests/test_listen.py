@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import resource
@@ -104,7 +105,7 @@ def test_what_is_no_socket_is_never_deleted(path: Path, make: Callable[[Path], N
 @pytest.mark.parametrize(
     ("name", "group", "error"),
     [
-        ("missing/s", None, "the directory .*missing does not exist"),
+        ("missing/too/s", None, "the directory .*missing/too does not exist and cannot be made"),
         ("x" * 100, None, "is too long"),
         ("s", "no-such-group", "server.group: there is no group 'no-such-group'"),
     ],
@@ -113,6 +114,46 @@ def test_errors_name_what_to_change(tmp_path: Path, name: str, group: str | None
     with pytest.raises(ListenError, match=error):
         open_socket(tmp_path / name, group=group)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_its_own_directory_is_made(tmp_path: Path) -> None:
+    """/run is empty after each boot."""
+    open_socket(tmp_path / "eximacl" / "s").close()
+    assert (tmp_path / "eximacl").stat().st_mode & 0o777 == 0o755
+
+
+def test_auto_is_the_group_of_debians_exim_where_there_is_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listen, "DEBIAN_GROUP", "daemon")
+    with contextlib.closing(open_socket(path, group="auto")):
+        assert path.group() == "daemon"
+    monkeypatch.setattr(listen, "DEBIAN_GROUP", "no-such-group")
+    with contextlib.closing(open_socket(path, group="auto")):
+        assert path.stat().st_gid == os.getegid()
+
+
+def test_a_user_who_may_not_give_it_to_the_group(tmp_path: Path) -> None:
+    """A child gives root away: `auto` leaves the group alone, a named one is an error that tells why."""
+    tmp_path.chmod(0o777)
+    for parent in tmp_path.parents[:2]:
+        parent.chmod(0o755)
+    child = os.fork()
+    if child == 0:
+        os._exit(_as_nobody(tmp_path))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _as_nobody(directory: Path) -> int:
+    os.chdir(directory)
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    listen.DEBIAN_GROUP = "daemon"
+    open_socket(Path("auto"), group="auto").close()
+    try:
+        open_socket(Path("named"), group="daemon")
+    except ListenError as error:
+        return 0 if "is not a member of group" in str(error) else 2
+    return 1
 
 
 def test_a_directory_that_cannot_be_written_is_an_error() -> None:

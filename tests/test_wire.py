@@ -386,3 +386,62 @@ def test_exim_undoes_escapes_as_we_do() -> None:
     lines = [f'x="{text}"'.encode() for text in texts]
     got = exim_expand([f"${{base64:${{extract{{x}}{{{b64d(line)}}}}}}}" for line in lines])
     assert got == [wire.unescape(text).encode("utf-8", "surrogateescape") for text in texts]
+
+
+# The usual query, read in one match, and whatever differs, read pair by pair: to the same values.
+
+SNIPPETS = Path(__file__).parent.parent / "exim-snippets"
+USUAL = {
+    **dict.fromkeys(wire.USUAL_KEYS, "1"),
+    "ip": "2001:db8::1",
+    "host": "mx.example.net",
+    "from": "bounces+17-a=b@lists.example.com",
+    "tls": "TLS1.3:X:256",
+    "rcpt": "steve@example.org",
+}
+
+
+def test_the_usual_keys_are_those_of_the_snippet_in_its_order() -> None:
+    text = (SNIPPETS / "rcpt.acl").read_text()
+    sent = text[text.index(" v=1 ") : text.index("set acl_c_eximacl_query")]
+    sent += text[text.index("$acl_m_eximacl_common ") :]
+    found = re.findall(r"(?<=\s)(\w+)=(\$\{quote:)?", sent[: sent.index("control = caselower")])
+    assert tuple(key for key, _ in found) == wire.USUAL_KEYS
+    assert {key for key, quoted in found if quoted} == wire.USUAL_QUOTED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"from": ""},
+        {"host": ""},
+        {"helo": "two words"},
+        {"helo": 'a"b'},
+        {"helo": "a\\b"},
+        {"helo": "ä\n"},
+        {"from": '"two words"@example.net'},
+        {"tx": "a b"},
+        {"more": "x"},
+    ],
+    ids=str,
+)
+def test_the_usual_query_has_the_values_of_any_other(changes: dict[str, str]) -> None:
+    values = USUAL | changes
+    line = format_query("rcpt", {key: value for key, value in values.items() if key != "v"})
+    assert parse_query(line) == build_query("rcpt", values)
+
+
+@given(st.text(alphabet='a1=. "\\\t\x0b,@', max_size=8), st.sampled_from(wire.USUAL_KEYS[1:]))
+def test_one_match_reads_as_the_pairs_do(value: str, key: str) -> None:
+    """Values put in raw, so that most lines are torn somewhere."""
+    line = ("rcpt " + " ".join(f"{k}={value if k == key else v}" for k, v in USUAL.items())).encode()
+    try:
+        expected: object = build_query("rcpt", wire.parse_line(line)[1])
+    except ProtocolError as error:
+        expected = error.reason
+    try:
+        found: object = parse_query(line)
+    except ProtocolError as error:
+        found = error.reason
+    assert found == expected or (found == "missing-key" and key in wire.NEEDED["rcpt"])

@@ -27,17 +27,25 @@ async def bad_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
     recipient = query.recipient
     if recipient is None:
         return None
-    domain = recipient.domain
-    names = (recipient.localpart, query.mailbox, without_tag(query.mailbox, options.separators))
-    for name in dict.fromkeys(names):
-        found = options.recipients.match(name, domain) or options.everywhere.match(name, domain)
-        if found:
-            entry, text = found
-            return Hit(
-                "bad-recipient",
-                entry,
-                text or f"mail to {recipient.localpart} not accepted here",
-                f"Mail for {recipient.localpart} not accepted at {domain}",
-                status="2.1",
-            )
-    return None
+    localpart, domain = recipient
+    found = _entry(options, localpart, domain)
+    mailbox = query.mailbox
+    if found is None and mailbox != localpart:
+        found = _entry(options, mailbox, domain)
+    if found is None:
+        name = without_tag(mailbox, options.separators)
+        found = _entry(options, name, domain) if name != mailbox else None
+    if found is None:
+        return None
+    entry, text = found
+    return Hit(
+        "bad-recipient",
+        entry,
+        text or f"mail to {localpart} not accepted here",
+        f"Mail for {localpart} not accepted at {domain}",
+        status="2.1",
+    )
+
+
+def _entry(options: Options, name: str, domain: str) -> tuple[str, str] | None:
+    return options.recipients.match(name, domain) or options.everywhere.match(name, domain)

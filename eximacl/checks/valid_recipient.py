@@ -24,7 +24,7 @@ async def valid_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
     """
     recipient = query.recipient
     recipients = options.recipients
-    if recipient is None or not recipients:
+    if recipient is None or not recipients.filled:
         return None
     mailbox, domain = query.mailbox, recipient.domain
     if recipients.match(mailbox, domain):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.common import Failure, print_json, printable
+from eximacl.cli.common import Failure, ip_problem, print_json, printable
 from eximacl.model import STAGES, Reply
 from eximacl.wire import NEEDED, ProtocolError, parse_line
 
@@ -120,4 +120,6 @@ def _finished(number: int, stage: str, values: dict[str, str]) -> Line:
     values = {"tx": f"batch-{os.getpid()}-{number}", "from": "", **values, "dry": "1"}
     missing = [key for key in NEEDED[stage] if key not in values]
     problem = f"stage {stage} needs {', '.join(missing)}" if missing else ""
+    if not problem and "ip" in values:
+        problem = ip_problem(values["ip"])
     return Line(number, stage, values, problem)

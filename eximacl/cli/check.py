@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import time
@@ -19,6 +18,7 @@ from eximacl.cli.common import (
     ask_daemon,
     config_option,
     find_socket,
+    ip_problem,
     json_option,
     load_config,
     print_json,
@@ -75,11 +75,15 @@ def check(
     eximacl check --ip 192.0.2.7 --host mail.example.sa --from a@example.net --rcpt steve@example.org
     eximacl check --explain --ip 192.0.2.7 --from '' --rcpt steve.3.count@example.org
     eximacl check --batch queries.tsv --json > verdicts.jsonl
+
+    With --batch the exit status is 0 when every line was asked, whatever the verdicts, and 65 when one could not be.
     """
     values = _values(ip, host, host_deferred, helo, sender, rcpt)
     if batch is not None:
         if values or stage:
             raise click.UsageError("--batch takes its queries from the file: leave out --ip, --from and the others")
+        if explain:
+            raise click.UsageError("--explain is for one query: leave out --batch")
         return run_batch(read_batch(batch), _asker(offline, config_path, socket_path), as_json=as_json)
     if not ip:
         raise click.UsageError("give at least --ip, the client's address (or --batch FILE)")
@@ -97,10 +101,9 @@ def _values(
 ) -> dict[str, str]:
     """Return the given values under the names of the wire. Raises UsageError for what cannot be a value."""
     if ip is not None:
-        try:
-            ipaddress.ip_address(ip)
-        except ValueError as error:
-            raise click.UsageError(f"--ip: {error}") from None
+        problem = ip_problem(ip)
+        if problem:
+            raise click.UsageError(f"--ip: {problem}")
     if rcpt is not None and "@" not in rcpt.strip("@"):
         raise click.UsageError(f"--rcpt: {rcpt!r} is no address; give localpart@domain")
     if sender and "@" not in sender.strip("@"):

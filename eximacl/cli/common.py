@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import tomllib
 from collections.abc import Callable
@@ -12,13 +13,14 @@ import click
 
 from eximacl.cli import exits
 from eximacl.client import DaemonError, ask
-from eximacl.config import ConfigError, Loaded, Settings, load
+from eximacl.config import ConfigError, Loaded, load
 from eximacl.model import Reply
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_CONFIG = Path("/etc/eximacl/eximacl.toml")
 DEFAULT_SOCKET = Path("/run/eximacl/eximacl.sock")
+DEFAULT_JOURNAL = Path("/var/lib/eximacl/journal")
 
 
 class Failure(click.ClickException):
@@ -69,29 +71,27 @@ def load_config(path: Path) -> Loaded:
         raise Failure(f"the configuration is wrong:\n{problems}", exits.CONFIG) from None
 
 
-def load_settings(path: Path) -> Settings:
-    """Return the settings of the policy file, or fail with all of its problems."""
-    return load_config(path).settings
-
-
 def find_socket(socket_path: Path | None, config_path: Path) -> Path:
-    """Return --socket, or the socket that the policy file names, or the default one.
+    """Return --socket, or the socket that the policy file names, or the default one."""
+    return socket_path or find_path(config_path, "server", "socket", DEFAULT_SOCKET, "--socket")
 
-    Only that one value is read: a policy that is wrong elsewhere must not keep anybody from the running daemon.
+
+def find_path(config_path: Path, table: str, key: str, default: Path, instead: str) -> Path:
+    """Return one path that the policy file names, or the default. `instead` is the option that names it, too.
+
+    Only that one value is read: a policy that is wrong elsewhere must keep nobody from the running daemon.
     """
-    if socket_path is not None:
-        return socket_path
     try:
-        table = tomllib.loads(config_path.read_text("utf-8")).get("server", {})
-        return config_path.parent / str(table.get("socket", DEFAULT_SOCKET))
+        found = tomllib.loads(config_path.read_text("utf-8")).get(table, {})
+        return config_path.parent / str(found.get(key, default))
     except FileNotFoundError:
         if config_path == DEFAULT_CONFIG:
-            return DEFAULT_SOCKET
+            return default
         raise Failure(f"{config_path} does not exist: name the policy file with --config", exits.CONFIG) from None
     except PermissionError:
-        return DEFAULT_SOCKET
+        return default
     except (OSError, ValueError, AttributeError) as error:
-        raise Failure(f"{config_path}: {error}; or name the socket with --socket", exits.CONFIG) from None
+        raise Failure(f"{config_path}: {error}; or give the path with {instead}", exits.CONFIG) from None
 
 
 def ask_daemon(path: Path, line: bytes) -> Reply:
@@ -113,3 +113,12 @@ def print_json(value: Any) -> None:
 def printable(text: str) -> str:
     """Return a text that is safe on a terminal: control characters and broken bytes as escapes."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def ip_problem(ip: str) -> str:
+    """Return what is wrong with an IP address as text; empty when nothing is."""
+    try:
+        ipaddress.ip_address(ip)
+    except ValueError as error:
+        return printable(str(error))
+    return ""

@@ -30,7 +30,7 @@ def reload(config_path: Path, socket_path: Path | None, as_json: bool) -> int:
         lines = "\n".join(answer["problems"])
         raise Failure(f"the new policy is wrong, the old one stays:\n{lines}", exits.CONFIG)
     else:
-        click.echo("reloaded")
+        click.echo("\n".join(("reloaded", *answer["notes"])))
     return exits.CONFIG if answer["problems"] else 0
 
 
@@ -49,8 +49,9 @@ def status(config_path: Path, socket_path: Path | None, as_json: bool) -> int:
     if as_json:
         print_json(answer)
         return 0
+    answer["uptime"] = f"{answer['uptime']:.0f} s"
     for name, value in answer.items():
-        click.echo(f"{name:<10} {_flat(value)}")
+        click.echo(f"{name:<10} {_flat(value) or 'none'}")
     return 0
 
 

@@ -10,7 +10,15 @@ from typing import Any
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.common import Failure, config_option, json_option, load_settings, print_json, printable
+from eximacl.cli.common import (
+    DEFAULT_JOURNAL,
+    Failure,
+    config_option,
+    find_path,
+    json_option,
+    print_json,
+    printable,
+)
 from eximacl.cli.trace import print_trace
 from eximacl.journal import Entry, find
 from eximacl.references import normalise
@@ -43,8 +51,8 @@ def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> i
         reference = normalise(ref)
     except ValueError as error:
         raise Failure(str(error), exits.DATA) from None
-    directory = directory or load_settings(config_path).journal.dir
-    if directory is None:
+    directory = directory or find_path(config_path, "journal", "dir", DEFAULT_JOURNAL, "--journal")
+    if directory == config_path.parent:
         raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
     if not directory.is_dir():
         raise Failure(f"{directory} does not exist: has the daemon recorded anything yet?", exits.IO_ERROR)

@@ -41,7 +41,10 @@ class ServerSettings:
 
     socket: Path = option("/run/eximacl/eximacl.sock", "The Unix socket; the snippets name the same path.")
     mode: FileMode = option("0660", "The socket's permissions, in octal. Exim's user must be able to write to it.")
-    group: str = option("", "The socket's group, such as Debian-exim; empty: the group that the daemon runs as.")
+    group: str = option(
+        "auto",
+        "The socket's group; auto: Debian-exim, where there is such a group and we may; empty: the daemon's own.",
+    )
     connections: int = option(
         4096,
         "How many connections may wait for the rest of their query; beyond it the oldest is told that we are busy.",

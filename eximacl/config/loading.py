@@ -29,6 +29,7 @@ from eximacl.lists import Domains
 from eximacl.policy import Policy
 
 DOMAINS_DIRECTORY = "domains"
+NO_FILE = "does not exist; write one with `eximacl config sample --write DIRECTORY`, or name another with --config"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ def load(path: Path) -> Loaded:
     path = path.absolute()
     problems: list[Problem] = []
     site = Site(path.name, path.parent, path.parent, problems)
+    if not path.exists():
+        raise ConfigError([Problem(str(path), "", NO_FILE)])
     raw = read_toml(path, site)
     if raw is None:
         raise ConfigError(problems)

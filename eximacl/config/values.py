@@ -94,8 +94,8 @@ def _read_default(option: Option, site: Site, sources: Sources) -> Value | None:
     raw = list(option.default) if isinstance(option.default, tuple) else option.default
     try:
         return Value(read_value(option, raw, site, sources), raw)
-    except Missing as missing:
-        site.report(f"{missing}; it is the default: create it, or set {option.name}")
+    except Missing:  # a list that nobody has asked for: a short policy needs no files
+        return Value(option.type(), [])
     except Refused as refused:
         site.report(*refused.messages)
     return None

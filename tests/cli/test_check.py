@@ -114,6 +114,7 @@ def test_json() -> None:
         pytest.param(
             ("--ip", "192.0.2.7", "--batch", "x"), "--batch takes its queries from the file", id="batch and ip"
         ),
+        pytest.param(("--batch", "x", "--explain"), "leave out --batch", id="batch and explain"),
         pytest.param(("--frobnicate",), "No such option", id="no option"),
     ],
 )

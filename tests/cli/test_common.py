@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from eximacl.cli import common
-from eximacl.cli.common import Failure, find_socket, load_settings, printable
+from eximacl.cli.common import Failure, find_path, find_socket, printable
+from eximacl.config.declare import SETTINGS_TABLES
 
 
 def test_the_option_comes_first(tmp_path: Path) -> None:
@@ -37,13 +38,19 @@ def test_then_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
 def test_a_file_that_cannot_be_read_as_toml(tmp_path: Path, text: str) -> None:
     path = tmp_path / "eximacl.toml"
     path.write_text(text, errors="surrogateescape")
-    with pytest.raises(Failure, match="name the socket with --socket") as caught:
+    with pytest.raises(Failure, match="give the path with --socket") as caught:
         find_socket(None, path)
     assert caught.value.status == 78
 
 
-def test_settings(config: Path) -> None:
-    assert load_settings(config).server.socket == config.parent / "eximacl.sock"
+def test_the_defaults_are_the_declared_ones() -> None:
+    assert Path(SETTINGS_TABLES["server"].get("socket").default) == common.DEFAULT_SOCKET  # type: ignore[union-attr]
+    assert Path(SETTINGS_TABLES["journal"].get("dir").default) == common.DEFAULT_JOURNAL  # type: ignore[union-attr]
+
+
+def test_another_path(config: Path) -> None:
+    assert find_path(config, "journal", "dir", Path("/x"), "--journal") == config.parent / "journal"
+    assert find_path(config, "journal", "other", Path("/x"), "--journal") == Path("/x")
 
 
 @pytest.mark.parametrize(

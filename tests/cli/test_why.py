@@ -76,6 +76,12 @@ def test_no_journal(config: Path) -> None:
     assert "journal.dir is empty" in done.err
 
 
+def test_a_broken_policy_is_no_obstacle(daemon: Daemon, config: Path) -> None:
+    ref = decided(daemon, config)
+    config.write_text(config.read_text() + "nonsense = 1\n[servr]\n")
+    assert eximacl("why", ref).status == 0
+
+
 def test_another_directory(daemon: Daemon, config: Path) -> None:
     ref = decided(daemon, config)
     (config.parent / "journal").rename(config.parent / "old")

@@ -18,7 +18,7 @@ def test_defaults(tmp_path: Path) -> None:
     settings = loaded_from(tmp_path, {"eximacl.toml": SENDER_DOMAIN}).settings
     assert settings.server.socket == Path("/run/eximacl/eximacl.sock")
     assert settings.server.mode == 0o660
-    assert settings.server.group == ""
+    assert settings.server.group == "auto"
     assert settings.state.url == "sqlite:/var/lib/eximacl/state.db"
     assert settings.log.rejections == Path("/var/log/eximacl/rejections.jsonl")
     assert settings.journal.dir == Path("/var/lib/eximacl/journal")
@@ -127,12 +127,22 @@ def test_a_loaded_configuration_is_frozen(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "problem"),
     [
-        ({"other": ""}, "eximacl.toml: does not exist"),
+        (
+            {"other": ""},
+            "DIR/eximacl.toml: does not exist; write one with `eximacl config sample --write DIRECTORY`, "
+            "or name another with --config",
+        ),
         ({"eximacl.toml/": ""}, "eximacl.toml: cannot be read: Is a directory"),
     ],
 )
 def test_a_policy_file_that_cannot_be_read(tmp_path: Path, files: dict[str, str], problem: str) -> None:
-    assert problems_of(tmp_path, files) == [problem]
+    assert problems_of(tmp_path, files) == [problem.replace("DIR/", f"{tmp_path}/")]
+
+
+def test_a_default_list_that_is_not_there_is_empty(tmp_path: Path) -> None:
+    loaded = loaded_from(tmp_path, {"eximacl.toml": '[policy]\ndomains = ["example.org"]\norder = ["rdns_tld"]\n'})
+    (step,) = loaded.policy.base.steps("rcpt")
+    assert len(step.options.tlds) == 0
 
 
 def test_a_relative_path_is_taken_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,8 @@ HEADINGS = ("client", "sender", "recipient", "SMTP reply", "check", "")
 )
 def main(once: bool, var: Path) -> None:
     """Start the daemon and a private Exim, and send example mails through them."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT):  # a shell that starts us in the background ignores SIGINT
+        signal.signal(number, _interrupt)
     try:
         with _running(var.resolve()) as (config, lab):
             results = [send(lab, mail) for mail in examples()]

@@ -66,13 +66,16 @@ class Namespace:
             _, stderr = self._init.communicate()
             raise Missing(
                 f"unshare --mount --pid does not work here: {stderr.decode(errors='replace').strip()}; "
-                "in a container, run it with --privileged (or --cap-add SYS_ADMIN)"
+                "in a container, run it with --privileged (or --cap-add SYS_ADMIN); "
+                "in a chroot, make its directory a mount point first: mount --bind DIR DIR"
             )
 
     def command(self, *argv: str) -> list[str]:
         """Return the command line that runs `argv` in here."""
-        ns = f"/proc/{self._init.pid}/ns"
-        return ["nsenter", f"--mount={ns}/mnt", f"--pid={ns}/pid_for_children", "--", *argv]
+        process = f"/proc/{self._init.pid}"
+        spaces = [f"--mount={process}/ns/mnt", f"--pid={process}/ns/pid_for_children"]
+        # Where we run in a chroot: without its root, all this would happen to the machine around it.
+        return ["nsenter", f"--root={process}/root", f"--wd={process}/root", *spaces, "--", *argv]
 
     def run(self, *argv: str, text: str = "", cwd: Path | None = None) -> str:
         """Run `argv` in `cwd` (or /), and return its output. Raises RuntimeError with all it said where it fails."""
