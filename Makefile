@@ -1,7 +1,7 @@
 # make            lint, types and all tests (the same as make test)
 # make run        a daemon and a real Exim with example mails; ONCE=1: exit afterwards
 # make bench      queries/s and CPU beside the limit;  make soak: the long fault loops
-# Everything installs what it needs by itself: a venv in .venv, Debian packages where one is missing.
+# Everything installs what it needs by itself: a venv in .venv, and Debian packages where one is missing.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -47,17 +47,31 @@ build: setup
 setup: $(VENV)/.installed debian
 
 $(VENV)/.installed: pyproject.toml tests/constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
-	[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV) || { $(SUDO) apt-get update && $(SUDO) apt-get install -y python3-venv && $(PYTHON) -m venv --clear $(VENV); }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call install,python3-venv)
+	[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -qq --disable-pip-version-check --constraint tests/constraints.txt --editable '.[test]'
-	touch $@
+	@touch $@
 
-# The daemon of Debian's package is not started: the tests and the demo run their own Exim, with its own files.
 debian:
 	@for command in /usr/sbin/exim4 update-exim4.conf unshare gcc; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
-	if [ -n "$$missing" ]; then echo "Installing with apt-get: $(DEBIAN)"; \
-	  $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(DEBIAN); fi
+	if [ -n "$$missing" ]; then $(call install,$(DEBIAN)); fi
+
+# Nothing that is installed is removed for it (another mail server!), and no service is started: the tests and the
+# demo run an Exim of their own, with its own files.
+define install
+{ echo "Installing with apt-get: $(1)"; log=$$(mktemp); \
+  [ -e /usr/sbin/policy-rc.d ] || { policy=yes; printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee /usr/sbin/policy-rc.d >/dev/null; \
+    $(SUDO) chmod 755 /usr/sbin/policy-rc.d; }; \
+  { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    --no-remove --no-install-recommends $(1); } >"$$log" 2>&1; status=$$?; \
+  [ -z "$$policy" ] || $(SUDO) rm -f /usr/sbin/policy-rc.d; \
+  [ $$status = 0 ] || { cat "$$log"; \
+    echo "apt-get could not install: $(1). Where another mail server would have to go, use a container or a virtual machine."; \
+    exit 1; }; }
+endef
 
 clean:
 	$(SUDO) rm -rf var build dist *.egg-info .coverage .hypothesis .pytest_cache .mypy_cache .ruff_cache

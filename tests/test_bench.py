@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import policies, queries, size, speed
+from bench import instructions, policies, queries, size, speed
 from bench.running import BenchError, build, daemon, load, running
 
 SHORT = "clients=2 seconds=0.1"
@@ -45,6 +45,14 @@ def test_the_mix_meets_every_check_and_both_verdicts(tmp_path: Path) -> None:
     log = (config.parent / "rejections.jsonl").read_text()
     for slug in ("rdns-tld", "unknown-recipient", "localpart-pattern", "sender-domain", "bad-recipient"):
         assert f'"check": "{slug}"' in log
+
+
+def test_the_parts_whose_instructions_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(instructions, "QUERIES", 50)
+    monkeypatch.setattr(instructions.os, "sched_yield", lambda: begun.append("a part"))
+    instructions.run(tmp_path)
+    assert len(begun) == len(instructions.PARTS) + 1
 
 
 def test_what_does_not_work_is_an_error(tmp_path: Path) -> None:

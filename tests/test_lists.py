@@ -32,6 +32,8 @@ def test_every_kind_says_what_it_is(kind: type[EntryList]) -> None:
     assert kind.kind != EntryList.kind
     assert kind.entry_help != EntryList.entry_help
     assert len(kind()) == 0
+    assert not kind().filled
+    assert kind(["long-enough-a-secret.example.org" if kind is not Networks else "192.0.2.7"]).filled
 
 
 def test_the_base_is_no_list_of_its_own() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,10 +24,15 @@ EXIM_PAGE = (ROOT / "docs" / "exim.md").read_text(encoding="utf-8")
 CHANGING = re.compile(r" +\d+ µs|check-\d+-\d+|ref [0-9A-Z]{8}|id=\S+")
 
 
+def blocks(language: str) -> list[str]:
+    """Return the fenced blocks of that language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
 def block(language: str) -> str:
-    """Return the only fenced block of that language."""
-    (found,) = re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    return str(found)
+    """Return the only one."""
+    (found,) = blocks(language)
+    return found
 
 
 def sessions() -> Iterator[tuple[str, str]]:
@@ -36,8 +44,7 @@ def sessions() -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The policy as README has it, on top of what `config sample --write` writes; the daemon runs it."""
-    assert eximacl("config", "sample", "--write", tmp_path).status == 0
+    """The policy as README has it, with nothing beside it; the daemon runs it."""
     path = tmp_path / "eximacl.toml"
     here = '[server]\nsocket = "s"\n[state]\nurl = "memory:"\n[log]\nrejections = ""\n[journal]\ndir = ""\n'
     path.write_text(here + block("toml"))
@@ -63,7 +70,20 @@ def test_the_policy_has_six_lines() -> None:
 
 
 def test_the_wiring_is_the_one_that_the_real_exim_is_tested_with() -> None:
-    assert f"```sh split\n{block('sh')}```" in EXIM_PAGE
+    assert f"```sh split\n{blocks('sh')[1]}```" in EXIM_PAGE
+
+
+def test_the_installation(tmp_path: Path) -> None:
+    """As README says, into another prefix than /opt, /usr/local and /etc."""
+    script = blocks("sh")[0]
+    for place in ("/opt/eximacl", "/usr/local/bin", "/etc/eximacl"):
+        script = script.replace(place, f"{tmp_path}{place}")
+    (tmp_path / "usr/local/bin").mkdir(parents=True)
+    (tmp_path / "opt").mkdir()
+    path = f"{tmp_path}/usr/local/bin:{os.environ['PATH']}"
+    subprocess.run(["bash", "-ec", script], cwd=ROOT, check=True, env={**os.environ, "PATH": path}, capture_output=True)
+    assert (tmp_path / "etc/eximacl/eximacl.toml").exists()
+    shutil.rmtree(ROOT / "build")
 
 
 def test_the_table_of_make_run_is_what_it_prints() -> None:

@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -428,8 +429,8 @@ def test_the_usual_keys_are_those_of_the_snippet_in_its_order() -> None:
 )
 def test_the_usual_query_has_the_values_of_any_other(changes: dict[str, str]) -> None:
     values = USUAL | changes
-    line = format_query("rcpt", {key: value for key, value in values.items() if key != "v"})
-    assert parse_query(line) == build_query("rcpt", values)
+    line = wire.format_query("rcpt", {key: value for key, value in values.items() if key != "v"})
+    assert wire.parse_query(line) == wire.build_query("rcpt", values)
 
 
 @given(st.text(alphabet='a1=. "\\\t\x0b,@', max_size=8), st.sampled_from(wire.USUAL_KEYS[1:]))
@@ -437,11 +438,11 @@ def test_one_match_reads_as_the_pairs_do(value: str, key: str) -> None:
     """Values put in raw, so that most lines are torn somewhere."""
     line = ("rcpt " + " ".join(f"{k}={value if k == key else v}" for k, v in USUAL.items())).encode()
     try:
-        expected: object = build_query("rcpt", wire.parse_line(line)[1])
+        expected: object = wire.build_query("rcpt", wire.parse_line(line)[1])
     except ProtocolError as error:
         expected = error.reason
     try:
-        found: object = parse_query(line)
+        found: object = wire.parse_query(line)
     except ProtocolError as error:
         found = error.reason
     assert found == expected or (found == "missing-key" and key in wire.NEEDED["rcpt"])

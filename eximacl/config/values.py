@@ -259,7 +259,11 @@ def _list(given: Given) -> EntryList:
     raw = given.raw
     kind: type[EntryList] = given.option.type
     if isinstance(raw, str):
-        return given.sources.open(_path(given), kind)
+        path = _path(given)
+        try:
+            return given.sources.open(path, kind)
+        except Missing as missing:
+            raise Missing(f"{missing}; a string names a file or a directory, entries stand in an array") from None
     if isinstance(raw, dict) and kind.texts:
         raw = [_with_text(who, text) for who, text in raw.items()]
     entries = _strings(given._replace(raw=raw))
