@@ -7,6 +7,7 @@ leaves no trace anywhere.
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -17,7 +18,10 @@ from eximacl.judged import Asked, Judged, Record
 from eximacl.model import Decision, Query, Reply
 from eximacl.policy import Policy, decide
 from eximacl.questions import Ask, State
+from eximacl.quiet import Quiet
 from eximacl.wire import ProtocolError, format_reply, parse_query
+
+log = logging.getLogger("eximacl")
 
 _ACCEPT_CODE = 250
 _REJECT_CODE = 550
@@ -45,6 +49,7 @@ class Judge:
         self._records = records
         self._clock = clock
         self._timer = timer
+        self._quiet: dict[str, Quiet] = {}
 
     def judge(self, line: bytes) -> bytes | Awaitable[bytes]:
         """Return the reply to one query, or an awaitable of it when only waiting can tell."""
@@ -71,6 +76,8 @@ class Judge:
         return self._reply(await pending.finish(), line, query, ask, asked)
 
     def _reply(self, decision: Decision, line: bytes, query: Query, ask: Ask, asked: list[Asked]) -> bytes:
+        if ask.fault is not None:
+            self._complain(decision, ask.fault)
         if ask.clock is not None:  # a dry query
             self.counts["dry"] += 1
             return format_reply(reply_for(decision, "", explain(decision, asked)))
@@ -81,6 +88,14 @@ class Judge:
         for record in self._records:
             record(judged)
         return format_reply(reply)
+
+
+    def _complain(self, decision: Decision, fault: BaseException) -> None:
+        """Log a bug in a check, with its traceback; the same check's again after a minute."""
+        name = next((line.check for line in decision.trace if line.result == "unknown"), decision.check)
+        kept_back = self._quiet.setdefault(name, Quiet()).due()
+        if kept_back is not None:
+            log.error("the check %s has a bug (%d times more since)", name, kept_back, exc_info=fault)
 
 
 def reply_for(decision: Decision, ref: str, extra: dict[str, Any] | None = None) -> Reply:

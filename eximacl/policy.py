@@ -174,7 +174,7 @@ STATE_UNKNOWN = LOST_PLACE._replace(
 
 
 def decide(policy: Policy, query: Query, ask: Ask) -> Coroutine[AnyQuestion, Any, Decision]:
-    """Decide one query, when awaited. Raises nothing of its own; what a check raises is a bug and passes through."""
+    """Decide one query, when awaited. Raises nothing; what a check raises stands in `ask.fault`."""
     if query.stage == "rcpt" and query.recipient is not None:
         return _Run(policy.plan(query.recipient.domain), query, ask).decide()
     if query.stage == "data":
@@ -233,10 +233,9 @@ class _Run:
         plan = self.plan
         if plan is None:
             return NOT_OURS
-        for exempt in plan.exempt:
-            why = exempt.match(self.query)
-            if why:
-                return Decision("accept", (Traced("policy", "exempt", "exempt", why),))
+        why = _covered(plan.exempt, self.query)
+        if why:
+            return Decision("accept", (Traced("policy", "exempt", "exempt", why),))
         self.course = course = plan.course(self.query.stage)
         ask, clock = self.ask, self.ask.clock
         for step in course.steps:
@@ -244,7 +243,10 @@ class _Run:
                 continue
             ask.step = step.name
             started = clock() if clock else 0.0
-            outcome = await step.run(self.query, step.options, ask)
+            try:
+                outcome = await step.run(self.query, step.options, ask)
+            except (Exception, SystemExit) as error:
+                outcome = self._broken(error)
             if outcome is None and clock is None:
                 if self.trace is not None:
                     self.trace.append(step.passed)
@@ -263,7 +265,12 @@ class _Run:
         for step, last in self.lasts:
             ask.step = step.name
             started = clock() if clock else 0.0
-            decision = self._judge(step, await last(), clock() - started if clock else 0.0)
+            outcome: Outcome
+            try:
+                outcome = await last()
+            except (Exception, SystemExit) as error:
+                outcome = self._broken(error)
+            decision = self._judge(step, outcome, clock() - started if clock else 0.0)
             if decision is not None:
                 break
         want: tuple[Stage, ...] = ("data", "end") if ask.reserved else plan.later
@@ -272,13 +279,16 @@ class _Run:
         trace = self.course.passed if self.trace is None else tuple(self.trace)
         return Decision("accept", trace, want=want if self.query.stage == "rcpt" else ())
 
+    def _broken(self, error: BaseException) -> Unknown:
+        """A bug in one check is that check's Unknown: the others go on, and whoever drives this logs it."""
+        self.ask.fault = error
+        return Unknown(f"a bug in this check: {type(error).__name__}: {error}")
+
     def _exempted(self, step: Step) -> bool:
-        for exempt in step.exempt:
-            why = exempt.match(self.query)
-            if why:
-                self._note(step, Traced(step.name, "exempt", "exempt", why))
-                return True
-        return False
+        why = _covered(step.exempt, self.query)
+        if why:
+            self._note(step, Traced(step.name, "exempt", "exempt", why))
+        return bool(why)
 
     def _note(self, step: Step, line: Traced) -> tuple[Traced, ...]:
         """Add a line about this step to the trace, and return the trace so far."""
@@ -298,6 +308,8 @@ class _Run:
             if outcome.last is not None:
                 self.lasts += ((step, outcome.last),)
             return None
+        if not isinstance(outcome, Hit | Unknown):
+            outcome = self._broken(TypeError(f"returned {outcome!r}: expected None, Hit, Unknown or Alias"))
         if isinstance(outcome, Unknown):
             trace = self._note(step, Traced(step.name, "unknown", "unknown", outcome.detail, seconds))
             if step.on_unknown == "accept" or step.action == "observe":
@@ -312,6 +324,14 @@ class _Run:
             return None
         text = outcome.text if not step.message else fill(step.message, self.query, outcome)
         return _objection(step.name, action, outcome, text, trace, ())
+
+
+def _covered(exemptions: tuple[Exempt, ...], query: Query) -> str | None:
+    for exempt in exemptions:
+        why = exempt.match(query)
+        if why:
+            return why
+    return None
 
 
 def _objection(

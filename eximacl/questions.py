@@ -127,10 +127,11 @@ class Ask:
     now: seconds since 1970, the same all through a query (in a replay: the recorded time).
     holder: the transaction's id, under which places are reserved.
     clock: only when explaining: a running clock in seconds, to time each check.
+    fault: what a check raised that it should not have, for the log.
     reserved: whether a place was reserved for this query. step: the check that asks now, for the records.
     """
 
-    __slots__ = ("clock", "holder", "now", "reserved", "step")
+    __slots__ = ("clock", "fault", "holder", "now", "reserved", "step")
 
     def __init__(self, now: float, holder: str = "", clock: Callable[[], float] | None = None) -> None:
         self.now = now
@@ -138,6 +139,7 @@ class Ask:
         self.clock = clock
         self.reserved = False
         self.step = ""
+        self.fault: BaseException | None = None
 
     async def reserve(self, key: str, limit: int) -> Place | Unknown:
         """Reserve one of `limit` places under `key` for this transaction (see `State.reserve`)."""

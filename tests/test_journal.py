@@ -182,10 +182,10 @@ def test_a_file_without_records_has_no_entries(tmp_path: Path, content: bytes) -
 @pytest.mark.parametrize(
     "data",
     [
-        (FORMAT + 1, "ref", 1.0, b"", (), (), ("accept", *range(7)), "domain"),
+        (FORMAT + 1, "ref", 1.0, b"", "domain", (), (), ("accept", *range(7))),
         (FORMAT, 2),
         7,
-        (FORMAT, "ref", 1.0, b"", (), (), 5, "domain"),
+        (FORMAT, "ref", 1.0, b"", "domain", (), (), 5),
     ],
 )
 def test_a_record_of_another_shape_is_stepped_over(tmp_path: Path, data: Any) -> None:

@@ -163,6 +163,19 @@ def test_a_dead_state_is_unknown_and_never_a_5xx(on_unknown: str, word: str) -> 
     assert reply_to(judge, "data", rcpts="steve@example.org", want="data end").verdict == "defer"
 
 
+async def divides(_query: Query, _options: Any, _ask: Ask) -> Outcome:
+    return 1 // 0  # type: ignore[return-value]
+
+
+def test_a_bug_in_a_check_is_logged_once_a_minute_and_the_others_decide(caplog: pytest.LogCaptureFixture) -> None:
+    judge, records = judge_with(divides, objects)
+    assert reply_to(judge).reason == "some-reason"
+    reply_to(judge)
+    assert caplog.text.count("the check divides has a bug") == 1
+    assert "ZeroDivisionError" in caplog.text
+    assert records[0].decision.trace[0].result == "unknown"
+
+
 async def test_what_must_be_waited_for_is_awaited() -> None:
     judge, records = judge_with(waits)
     result = judge.judge(format_query("rcpt", RCPT).rstrip(b"\n"))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from eximacl.drive import drive_now
-from eximacl.model import Hit, Outcome, Query
+from eximacl.model import Alias, Hit, OnUnknown, Outcome, Query, Traced
 from eximacl.policy import MESSAGE_FIELDS, Exempt, Plan, Step, decide, fill
 from eximacl.questions import Ask, Commit, Release, Reserve
 from eximacl.wire import parse_query
@@ -149,13 +151,52 @@ class BrokenCheck(Exception):
     pass
 
 
-def test_what_a_check_raises_passes_through() -> None:
-    async def broken(query: Query, options: None, ask: Ask) -> Outcome:
-        raise BrokenCheck
+async def _raises(query: Query, options: None, ask: Ask) -> Outcome:
+    raise BrokenCheck("oh")
 
-    step = Step("broken", broken, None, stages=frozenset(("rcpt",)))
-    with pytest.raises(BrokenCheck):
-        run(policy_of(Plan((step,))), query_of(RCPT))
+
+async def _exits(query: Query, options: None, ask: Ask) -> Outcome:
+    raise SystemExit(1)
+
+
+async def _returns_what_is_no_outcome(query: Query, options: None, ask: Ask) -> Any:
+    return True
+
+
+async def _raises_at_last(query: Query, options: None, ask: Ask) -> Outcome:
+    return Alias("steve", lambda: _raises(query, options, ask))  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize("on_unknown", ["accept", "defer"])
+@pytest.mark.parametrize(
+    ("function", "detail"),
+    [
+        (_raises, "a bug in this check: BrokenCheck: oh"),
+        (_exits, "a bug in this check: SystemExit: 1"),
+        (
+            _returns_what_is_no_outcome,
+            "a bug in this check: TypeError: returned True: expected None, Hit, Unknown or Alias",
+        ),
+        (_raises_at_last, "a bug in this check: BrokenCheck: oh"),
+    ],
+)
+def test_a_bug_in_a_check_is_its_unknown(function: Any, detail: str, on_unknown: OnUnknown) -> None:
+    step = Step("broken", function, None, stages=frozenset(("rcpt",)), on_unknown=on_unknown)
+    ask = Ask(0.0, "T")
+    after = step_of("a=hit")
+    decision = drive_now(decide(policy_of(Plan((step, after))), query_of(RCPT), ask), Answers(""))
+    assert Traced("broken", "unknown", "unknown", detail) in decision.trace or function is _raises_at_last
+    expected = "a" if on_unknown == "accept" or function is _raises_at_last else "broken"
+    assert decision.check == expected
+    assert (ask.fault is None) == (function is _raises_at_last)
+
+
+def test_a_bug_in_a_last_question_is_an_unknown_too() -> None:
+    step = Step("broken", _raises_at_last, None, stages=frozenset(("rcpt",)), on_unknown="defer")
+    ask = Ask(0.0, "T")
+    decision = drive_now(decide(policy_of(Plan((step,))), query_of(RCPT), ask), Answers(""))
+    assert (decision.word, decision.reason) == ("defer", "broken-unknown")
+    assert isinstance(ask.fault, BrokenCheck)
 
 
 FIELDS = " ".join(f"{{{field}}}" for field in MESSAGE_FIELDS)
