@@ -7,7 +7,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-DEBIAN := exim4-daemon-light exim4-config util-linux gcc libc6-dev make
+DEBIAN := exim4-daemon-light exim4-config util-linux gcc libc6-dev
 
 .PHONY: test run bench soak lint types docs format build clean setup debian
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
-from eximacl.model import Reply
+from eximacl.model import WORDS, Reply
 from eximacl.wire import ProtocolError, parse_reply
 
 # What the snippets give the daemon by default (EXIMACL_TIMEOUT): longer means that Exim has given up.
 TIMEOUT_SECONDS = 5.0
+
+
+ANSWERS = (*WORDS, "ok", "error")
 
 
 class DaemonError(Exception):
@@ -25,9 +28,12 @@ def ask(path: Path, line: bytes, timeout: float = TIMEOUT_SECONDS) -> Reply:
     if not data:
         raise DaemonError(f"{path}: the daemon closed the connection without an answer; see its log")
     try:
-        return parse_reply(data)
+        reply = parse_reply(data)
     except ProtocolError as error:
         raise DaemonError(f"{path}: whoever listens there is no eximacl: {error}") from None
+    if reply.verdict not in ANSWERS:
+        raise DaemonError(f"{path}: whoever listens there is another version of eximacl: unknown verdict")
+    return reply
 
 
 def _exchange(path: Path, line: bytes, timeout: float) -> bytes:

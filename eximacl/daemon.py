@@ -57,7 +57,7 @@ class Daemon:
         self._started = time.time()
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._reloading: asyncio.Task[tuple[str, ...]] | None = None
+        self._reloading = asyncio.Lock()
         self._problems: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._notify = Notifier(environ)
@@ -70,6 +70,7 @@ class Daemon:
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then answer what has come, and return. Raises StartError."""
+        self._set_signals()
         try:
             listeners = self._listen()
         except ListenError as error:
@@ -79,7 +80,6 @@ class Daemon:
         server = Server(listeners, self._judge.judge, self._judge.refuse, self._control, limits)
         server.start()
         sys.setswitchinterval(SWITCH_SECONDS)
-        self._set_signals()
         self._schedule()
         # What is loaded now lives as long as the daemon: the collector need not look at it again and again.
         gc.collect()
@@ -103,14 +103,10 @@ class Daemon:
     async def reload(self) -> tuple[str, ...]:
         """Load the configuration anew and swap it in. Returns the problems of one that was refused; empty: done.
 
-        Several callers at once share one load.
+        One load at a time; the one that answers a caller began after its call, so it has seen all changes before it.
         """
-        if self._reloading is None:
-            self._reloading = asyncio.get_running_loop().create_task(self._reload())
-        try:
-            return await asyncio.shield(self._reloading)
-        finally:
-            self._reloading = None
+        async with self._reloading:
+            return await self._reload()
 
     async def _reload(self) -> tuple[str, ...]:
         self._notify.reloading()
@@ -195,7 +191,10 @@ class Daemon:
     # What `eximacl status` and `eximacl reload` ask.
 
     def _control(self, line: bytes, uid: int) -> bytes | Awaitable[bytes]:
-        _, values = parse_line(line)
+        try:
+            _, values = parse_line(line)
+        except ProtocolError as error:
+            return self._judge.refuse(error)
         word = values.get("do")
         if word == "ping":
             return format_reply(Reply("ok"))

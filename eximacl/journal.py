@@ -117,6 +117,11 @@ class Journal:
             self.file.reopen(self.directory / _file_name(judged.now))
         self.file.write(pack_entry(judged))
 
+    def move(self, directory: Path) -> None:
+        """Go on in another directory, or in the same one with the file opened anew; what waits comes along."""
+        self.directory = directory
+        self.file.reopen(directory / self.file.path.name)
+
 
 @dataclass(slots=True)
 class Reading:

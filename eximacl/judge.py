@@ -19,7 +19,7 @@ from eximacl.model import Decision, Query, Reply
 from eximacl.policy import Policy, decide
 from eximacl.questions import Ask, State
 from eximacl.quiet import Quiet
-from eximacl.wire import ProtocolError, format_reply, parse_query
+from eximacl.wire import MAX_TEXT_BYTES, ProtocolError, format_reply, parse_query
 
 log = logging.getLogger("eximacl")
 
@@ -89,7 +89,6 @@ class Judge:
             record(judged)
         return format_reply(reply)
 
-
     def _complain(self, decision: Decision, fault: BaseException) -> None:
         """Log a bug in a check, with its traceback; the same check's again after a minute."""
         name = next((line.check for line in decision.trace if line.result == "unknown"), decision.check)
@@ -112,10 +111,18 @@ def reply_for(decision: Decision, ref: str, extra: dict[str, Any] | None = None)
         decision.reason,
         ref,
         want,
-        f"{code // 100}.{decision.status} {decision.text}{suffix}",
-        f"eximacl: {decision.check} {decision.reason} {decision.detail}{suffix}",
+        cut(f"{code // 100}.{decision.status} {decision.text}", suffix),
+        cut(f"eximacl: {decision.check} {decision.reason} {decision.detail}", suffix),
         extra or {},
     )
+
+
+def cut(text: str, suffix: str) -> str:
+    """Return text and suffix, the text as short as it must be for the suffix to get through (`wire.safe_text`)."""
+    room = MAX_TEXT_BYTES - len(suffix)
+    if len(text) * 4 <= room:
+        return text + suffix
+    return text.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "ignore") + suffix
 
 
 def explain(decision: Decision, asked: list[Asked]) -> dict[str, str]:

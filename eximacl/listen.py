@@ -27,6 +27,8 @@ AUTO_GROUP = "auto"
 DEBIAN_GROUP = "Debian-exim"
 # systemd passes the first descriptor here (sd_listen_fds(3)).
 FIRST_INHERITED_FD = 3
+# A unit may have several sockets; nobody has dozens.
+MAX_INHERITED = 64
 
 
 class ListenError(Exception):
@@ -92,6 +94,8 @@ def inherited_sockets(environ: Mapping[str, str]) -> list[Listener]:
         count = int(environ.get("LISTEN_FDS", "0"))
     except ValueError:
         raise ListenError(f"LISTEN_FDS={environ['LISTEN_FDS']!r} is not a number") from None
+    if not 0 <= count <= MAX_INHERITED:
+        raise ListenError(f"LISTEN_FDS={count} is not between 0 and {MAX_INHERITED}")
     names = environ.get("LISTEN_FDNAMES", "unknown").split(":")
     names += ["unknown"] * (count - len(names))
     return [_inherit(FIRST_INHERITED_FD + index, names[index]) for index in range(count)]

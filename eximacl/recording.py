@@ -36,9 +36,19 @@ class Recording:
             self._journal.record(judged)
 
     def reopen(self, settings: Settings) -> None:
-        """Go on as new settings want it; also what a rotation by hand asks for."""
-        self.close()
+        """Go on as new settings want it; also what a rotation by hand asks for. What waits is never thrown away."""
         self._settings = settings
+        path, directory = settings.log.rejections, settings.journal.dir
+        if self._rejections is not None and path is not None:
+            self._rejections.file.reopen(path)
+        elif self._rejections is not None:
+            self._rejections.file.close()
+            self._rejections = None
+        if self._journal is not None and directory is not None:
+            self._journal.move(directory)
+        elif self._journal is not None:
+            self._journal.file.close()
+            self._journal = None
         self._open()
 
     def retain(self, now: float) -> None:
@@ -69,7 +79,7 @@ class Recording:
         self._rejections = self._journal = None
 
     def _open(self) -> None:
-        if self._settings.log.rejections is not None:
+        if self._rejections is None and self._settings.log.rejections is not None:
             self._rejections = RejectionLog(self._settings.log.rejections, self._later)
-        if self._settings.journal.dir is not None:
+        if self._journal is None and self._settings.journal.dir is not None:
             self._journal = Journal(self._settings.journal.dir, self._later)

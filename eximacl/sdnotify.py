@@ -11,6 +11,11 @@ import socket
 import time
 from collections.abc import Mapping
 
+# Some hundred thousand years; more is a mistake.
+MAX_DIGITS = 19
+# Shorter than that and we would do little else.
+MIN_WATCHDOG_SECONDS = 0.02
+
 
 class Notifier:
     """Speaks to the service manager that `environ` names; to nobody without one.
@@ -62,9 +67,9 @@ def _watchdog_seconds(environ: Mapping[str, str]) -> float | None:
     if environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
         return None
     microseconds = environ.get("WATCHDOG_USEC", "")
-    if not microseconds.isdecimal() or not int(microseconds):
+    if not microseconds.isdecimal() or len(microseconds) > MAX_DIGITS or not int(microseconds):
         return None
-    return int(microseconds) / 1_000_000
+    return max(int(microseconds) / 1_000_000, MIN_WATCHDOG_SECONDS)
 
 
 def _one_line(text: str) -> str:

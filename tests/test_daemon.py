@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -132,9 +133,33 @@ async def test_a_bad_policy_is_refused_and_the_old_one_stays(config: Path) -> No
         assert (await control(config, "status"))["problems"] == []
 
 
-async def test_two_reloads_at_once_are_one(config: Path) -> None:
+async def test_a_reload_that_was_asked_for_meanwhile_sees_later_changes(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first load has read the file already when it changes and the second is asked for."""
+    read, go = threading.Event(), threading.Event()
+
+    def slow(path: Path) -> Any:
+        loaded = load(path)
+        read.set()
+        assert go.wait(PATIENCE_SECONDS)
+        return loaded
+
     async with running(config) as daemon:
-        assert list(await asyncio.gather(daemon.reload(), daemon.reload())) == [(), ()]
+        monkeypatch.setattr("eximacl.daemon.load", slow)
+        first = asyncio.create_task(daemon.reload())
+        await asyncio.to_thread(read.wait)
+        config.write_text(CONFIG.replace('["steve"]', '["bob"]'))
+        second = asyncio.create_task(daemon.reload())
+        await asyncio.sleep(0)
+        go.set()
+        assert [await first, await second] == [(), ()]
+        assert (await query(config)).reason == "unknown-recipient"
+
+
+async def test_a_control_line_that_is_none(config: Path) -> None:
+    async with running(config) as daemon:
+        assert b"reason=syntax" in daemon._control(b"control garbage", 0)  # type: ignore[operator]
 
 
 async def test_a_list_is_read_again_without_a_reload(config: Path) -> None:

@@ -91,6 +91,15 @@ def test_reject_tells_client_and_log_why_with_the_reference() -> None:
     assert records[0].line.startswith(b"rcpt v=1 ")
 
 
+@pytest.mark.parametrize("letter", ["x", "ü", "\udcff"])
+def test_a_long_text_never_costs_the_reference(letter: str) -> None:
+    judge, _ = judge_with(objects)
+    reply = reply_to(judge, **{"from": f"{letter * 380}@example.net"})
+    assert reply.message.startswith("5.7.1 no mail from ")
+    assert reply.message.endswith(" (ref 7KQ2M9D4)")
+    assert reply.log.endswith(" (ref 7KQ2M9D4)")
+
+
 def test_counts_each_verdict_once() -> None:
     judge, _ = judge_with(objects)
     reply_to(judge)

@@ -285,6 +285,12 @@ def test_a_count_that_is_no_number_is_an_error() -> None:
         inherited_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "x"})
 
 
+@pytest.mark.parametrize("count", ["-1", "65", "100000000"])
+def test_a_count_out_of_all_bounds_is_an_error(count: str) -> None:
+    with pytest.raises(ListenError, match="is not between 0 and 64"):
+        inherited_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count})
+
+
 AS_SYSTEMD = """
 import os, sys
 os.dup2(int(sys.argv[1]), 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -86,6 +87,38 @@ def test_reopen_goes_on_as_new_settings_want(tmp_path: Path, timers: list[Callab
     records.close()
     assert "7KQ2M9D4" in (tmp_path / "log/rejections.jsonl").read_text()
     assert "7KQ2M9D6" in (tmp_path / "other.jsonl").read_text()
+
+
+def test_reopen_on_a_full_disk_keeps_what_waits(tmp_path: Path, timers: list[Callable[[], None]]) -> None:
+    full = tmp_path / "full"
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(full)], check=True)
+    try:
+        (full / "filler").write_bytes(b"x" * 4096)
+        made = settings(tmp_path, "full/rejections.jsonl", "full/journal")
+        records = recording(made, timers)
+        records.record(judged())
+        records.reopen(made)
+        assert records.status()["rejections"]["waiting"] == 1
+        assert records.status()["journal"]["waiting"] == 1
+        records.reopen(settings(tmp_path, "elsewhere.jsonl", "elsewhere"))
+        assert records.status()["rejections"]["waiting"] == 0
+        records.close()
+    finally:
+        subprocess.run(["umount", str(full)], check=True)
+    assert "7KQ2M9D4" in (tmp_path / "elsewhere.jsonl").read_text()
+    assert [entry.ref for entry in read_journal(journal_files(tmp_path / "elsewhere")[0])] == ["7KQ2M9D4"]
+
+
+def test_reopen_may_end_and_begin_records(tmp_path: Path, timers: list[Callable[[], None]]) -> None:
+    records = recording(settings(tmp_path), timers)
+    records.record(judged())
+    records.reopen(settings(tmp_path, "", ""))
+    assert records.status() == {}
+    assert "7KQ2M9D4" in (tmp_path / "log/rejections.jsonl").read_text()
+    records.reopen(settings(tmp_path))
+    assert set(records.status()) == {"rejections", "journal"}
+    records.close()
 
 
 def test_old_days_are_deleted(

@@ -59,6 +59,8 @@ def test_without_a_manager_nothing_happens(name: str) -> None:
         ({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "1"}, None),
         ({"WATCHDOG_USEC": "0"}, None),
         ({"WATCHDOG_USEC": "soon"}, None),
+        ({"WATCHDOG_USEC": "9" * 5000}, None),
+        ({"WATCHDOG_USEC": "1"}, 0.02),
     ],
 )
 def test_watchdog_interval(environ: dict[str, str], seconds: float | None) -> None:

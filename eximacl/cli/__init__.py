@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import sys
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -18,6 +20,9 @@ from eximacl.cli.control import reload, status
 from eximacl.cli.mint import mint
 from eximacl.cli.serve import serve
 from eximacl.cli.why import why
+
+# What click's completion scripts set when a shell asks.
+COMPLETION = "_EXIMACL_COMPLETE"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -37,20 +42,51 @@ for _command in (serve, check, why, mint, config, reload, status, completion):
     cli.add_command(_command)
 
 
-def main(argv: list[str] | None = None) -> Any:
-    """Run the command line and exit. Usage errors exit with 64, since 1 to 3 are verdicts."""
+def main(argv: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit. What went wrong never exits with 1 to 3, which are verdicts."""
+    if COMPLETION in os.environ:
+        cli.main(prog_name="eximacl", complete_var=COMPLETION)
+    status = _run(argv)
     try:
-        result = cli.main(args=argv, prog_name="eximacl", standalone_mode=False)
+        sys.stdout.flush()
+    except OSError as error:
+        _discard_output()
+        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough is no failure to tell about
+            click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
+        status = exits.IO_ERROR
+    sys.exit(status)
+
+
+def _run(argv: list[str] | None) -> int:
+    try:
+        with cli.make_context("eximacl", list(sys.argv[1:] if argv is None else argv)) as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except click.UsageError as error:
         error.show()
-        sys.exit(exits.USAGE)
+        return exits.USAGE
     except Failure as error:
         error.show()
-        sys.exit(error.status)
-    except click.Abort:
+        return error.status
+    except click.ClickException as error:
+        error.show()
+        return exits.USAGE
+    except (click.Abort, KeyboardInterrupt):
         click.echo("Stopped.", err=True)
-        sys.exit(130)
-    except BrokenPipeError:
+        return exits.INTERRUPTED
+    except OSError as error:
+        _discard_output()
+        if not isinstance(error, BrokenPipeError):
+            click.echo(f"Error: {error}", err=True)
+        return exits.IO_ERROR
+    except Exception:
+        logging.getLogger("eximacl").exception("this is a bug in eximacl")
+        return exits.SOFTWARE
+    return result if isinstance(result, int) else 0
+
+
+def _discard_output() -> None:
+    """Let Python's own end not stumble over what could not be written."""
+    with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(exits.IO_ERROR)
-    sys.exit(result if isinstance(result, int) else 0)

@@ -29,7 +29,7 @@ from eximacl.cli.trace import print_trace
 from eximacl.judge import Judge
 from eximacl.model import STAGES, Reply, Traced
 from eximacl.state import open_state
-from eximacl.wire import format_query, parse_reply
+from eximacl.wire import format_query, limit_for, parse_reply
 
 AskOne = Callable[[str, Mapping[str, str]], Reply]
 
@@ -139,7 +139,10 @@ def _asker(offline: bool, config_path: Path, socket_path: Path | None) -> AskOne
     judge = Judge(load_config(config_path).policy, open_state("memory:"), next_ref=lambda _: "")
 
     def ask_here(stage: str, values: Mapping[str, str]) -> Reply:
-        data = judge.judge(format_query(stage, values).rstrip(b"\n"))
+        line = format_query(stage, values).rstrip(b"\n")
+        if len(line) > limit_for(line):
+            raise Failure(f"line-too-long: the query is longer than {limit_for(line)} bytes", exits.DATA)
+        data = judge.judge(line)
         if not isinstance(data, bytes):
             raise Failure("a question needs the daemon: ask without --offline", exits.UNAVAILABLE)
         reply = parse_reply(data)

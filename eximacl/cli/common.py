@@ -23,6 +23,10 @@ DEFAULT_SOCKET = Path("/run/eximacl/eximacl.sock")
 DEFAULT_JOURNAL = Path("/var/lib/eximacl/journal")
 
 
+# Reasons of an `error` that say nothing about the query.
+DAEMONS_OWN = ("late", "overload", "internal", "stopping")
+
+
 class Failure(click.ClickException):
     """An error for people: a text on stderr, and an exit status of its own."""
 
@@ -101,7 +105,8 @@ def ask_daemon(path: Path, line: bytes) -> Reply:
     except DaemonError as error:
         raise Failure(str(error), exits.UNAVAILABLE) from None
     if reply.verdict == "error":
-        raise Failure(f"the daemon refused the query: {reply.reason}: {reply.message}", exits.UNAVAILABLE)
+        status = exits.UNAVAILABLE if reply.reason in DAEMONS_OWN else exits.DATA
+        raise Failure(f"the daemon refused the query: {reply.reason}: {printable(reply.message)}", status)
     return reply
 
 

@@ -57,7 +57,10 @@ def status(config_path: Path, socket_path: Path | None, as_json: bool) -> int:
 
 def _control(word: str, config_path: Path, socket_path: Path | None) -> dict[str, Any]:
     reply = ask_daemon(find_socket(socket_path, config_path), format_query(CONTROL, {"do": word}))
-    answer: dict[str, Any] = json.loads(reply.extra["answer"])
+    try:
+        answer: dict[str, Any] = json.loads(reply.extra["answer"])
+    except (KeyError, ValueError):
+        raise Failure("the daemon's answer cannot be read: is it of another version?", exits.UNAVAILABLE) from None
     return answer
 
 

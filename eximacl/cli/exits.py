@@ -14,6 +14,7 @@ SOFTWARE = 70  # a bug
 IO_ERROR = 74  # a file cannot be read or written
 NO_PERMISSION = 77
 CONFIG = 78  # the configuration is wrong
+INTERRUPTED = 130  # Ctrl-C, as shells count it
 
 HELP = """\b
 Exit status:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def serve(config_path: Path, verbose: bool) -> int:
     SIGHUP reloads the policy (or: eximacl reload), SIGTERM answers what has come and stops.
     """
     _log_to_stderr(verbose)
+    # Until the daemon listens to it: it would end us, and the file is being read anyway.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     loaded = load_config(config_path)
     try:
         asyncio.run(_serve(loaded))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -41,15 +43,39 @@ def test_usage_errors_are_no_verdicts(args: tuple[str, ...]) -> None:
     assert "Error: " in done.err
 
 
-def test_a_reader_that_goes_away() -> None:
-    command = f"{sys.executable} -m eximacl config sample | head -n 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True)
+ASK = "check --offline --ip 192.0.2.7 --from '' --rcpt steve@example.org"
+
+
+@pytest.mark.parametrize(
+    "command", [ASK, f"{ASK} --json", "config sample", "config explain", "--help", "completion bash"]
+)
+@pytest.mark.parametrize("where", ["> /dev/full", "| true"])
+def test_output_that_cannot_be_written_is_no_verdict(config: Path, command: str, where: str) -> None:
+    script = f"{sys.executable} -m eximacl {command} {where}; exit ${{PIPESTATUS[0]}}"
+    environ = {**os.environ, "EXIMACL_CONFIG": str(config)}
+    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True, text=True, env=environ)
     assert "Traceback" not in done.stderr
+    # A pipe takes what fits into it, before its reader goes away or after.
+    assert done.returncode == exits.IO_ERROR or (where == "| true" and done.returncode == 0)
 
 
-def test_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise click.Abort
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (click.Abort(), 130, "Stopped."),
+        (KeyboardInterrupt(), 130, "Stopped."),
+        (click.ClickException("no"), 64, "Error: no"),
+        (OSError(28, "No space left on device"), 74, "No space left"),
+        (BrokenPipeError(), 74, ""),
+        (ZeroDivisionError("oh"), 70, ""),
+    ],
+)
+def test_how_a_command_may_end(monkeypatch: pytest.MonkeyPatch, error: BaseException, status: int, words: str) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
 
-    monkeypatch.setattr(cli, "main", interrupt)
-    assert eximacl("status") == (130, "", "Stopped.\n")
+    monkeypatch.setattr(cli, "invoke", fail)
+    monkeypatch.setattr("eximacl.cli._discard_output", lambda: None)
+    done = eximacl("status")
+    assert done.status == status
+    assert words in done.err

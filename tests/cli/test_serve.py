@@ -36,6 +36,28 @@ def test_a_state_that_cannot_be_opened(config: Path) -> None:
     assert "state.db" in done.err
 
 
+def _ignores_sighup(pid: int) -> bool:
+    status = Path(f"/proc/{pid}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigIgn"))
+    return bool(int(mask, 16) & 1)
+
+
+def test_sighup_during_the_start_does_not_end_it(config: Path) -> None:
+    names = "".join(f"name{number}\n" for number in range(300_000))
+    (config.parent / "many").write_text(names)
+    config.write_text(config.read_text().replace('recipients = ["steve", "joe"]', 'recipients = "many"'))
+    command = [sys.executable, "-m", "eximacl", "serve", "--config", str(config)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not _ignores_sighup(process.pid):
+        assert process.poll() is None
+    process.send_signal(signal.SIGHUP)
+    while not (config.parent / "eximacl.sock").exists():
+        assert process.poll() is None
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
 @pytest.mark.parametrize(
     ("args", "environ", "logged"),
     [
