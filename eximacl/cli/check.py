@@ -171,11 +171,11 @@ def reply_as_dict(reply: Reply) -> dict[str, Any]:
 
 def _print(reply: Reply, explain: bool) -> None:
     answer = reply_as_dict(reply)
-    by = f"   ({answer['check']}: {reply.reason})" if answer.get("check") else ""
+    by = f"   ({printable(answer['check'])}: {printable(reply.reason)})" if answer.get("check") else ""
     click.echo(f"{reply.verdict}   {reply.code} {printable(reply.message) or 'no objection'}{by}")
     if not explain:
         return
     click.echo()
     print_trace([Traced(**line) for line in answer["trace"]], answer["questions"], times=True)
     if reply.want:
-        click.echo(f"\n  Exim would be asked again at: {reply.want}")
+        click.echo(f"\n  Exim would be asked again at: {printable(reply.want)}")

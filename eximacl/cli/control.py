@@ -9,7 +9,16 @@ from typing import Any
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.common import Failure, ask_daemon, config_option, find_socket, json_option, print_json, socket_option
+from eximacl.cli.common import (
+    Failure,
+    ask_daemon,
+    config_option,
+    find_socket,
+    json_option,
+    print_json,
+    printable,
+    socket_option,
+)
 from eximacl.wire import CONTROL, format_query
 
 
@@ -67,4 +76,4 @@ def _control(word: str, config_path: Path, socket_path: Path | None) -> dict[str
 def _flat(value: Any) -> str:
     if isinstance(value, dict):
         return "  ".join(f"{name} {_flat(each)}" for name, each in value.items())
-    return "; ".join(value) if isinstance(value, list) else str(value)
+    return printable("; ".join(value) if isinstance(value, list) else str(value))

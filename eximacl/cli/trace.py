@@ -20,8 +20,8 @@ def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, 
     for index, line in enumerate(trace):
         reason = ": ".join(part for part in (line.reason, line.detail) if part)
         time = f"{line.seconds * 1e6:>7.0f} µs   " if times else ""
-        click.echo(f"  {line.check:<20} {line.result:<8} {time}{printable(reason)}".rstrip())
+        click.echo(f"  {printable(line.check):<20} {printable(line.result):<8} {time}{printable(reason)}".rstrip())
         for check, kind, *fields, answer in questions:
             if check == line.check and last[check] == index:
                 asked = " ".join(str(field) for field in fields)
-                click.echo(f"    {kind} {printable(asked)} → {printable(str(answer))}")
+                click.echo(f"    {printable(str(kind))} {printable(asked)} → {printable(str(answer))}")

@@ -89,7 +89,7 @@ def _query(entry: Entry) -> dict[str, str]:
 def _print(entry: Entry) -> None:
     query = _query(entry)
     when = datetime.fromtimestamp(entry.time).astimezone()
-    click.echo(f"{entry.ref}   {when:%Y-%m-%d %H:%M:%S %Z}   at {query.get('stage', '?')}: {entry.word}")
+    click.echo(f"{entry.ref}   {when:%Y-%m-%d %H:%M:%S %Z}   at {query.get('stage', '?')}: {printable(entry.word)}")
     if entry.message:
         click.echo(f"  told:     {entry.code} {printable(entry.message)}")
     for key in SHOWN:

@@ -19,6 +19,13 @@ def test_questions_stand_once_under_the_last_line_of_their_check(capsys: pytest.
     )
 
 
+def test_nothing_of_a_forged_record_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    escape = "\x1b[2J"
+    line = Traced(escape, escape, escape, escape)
+    print_trace((line,), [[escape, escape, escape, escape]], times=False)
+    assert "\x1b" not in capsys.readouterr().out
+
+
 def test_without_times(capsys: pytest.CaptureFixture[str]) -> None:
     print_trace((Traced("x", "reject", "slug", "detail"),), [], times=False)
     assert capsys.readouterr().out == "  x                    reject   slug: detail\n"
