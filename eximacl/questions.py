@@ -22,8 +22,9 @@ Settled = Literal["committed", "lost"]
 # Long enough for a large message on a slow line, short enough that a lost `end` blocks a last place
 # only for a while.
 RESERVATION_SECONDS = 3600.0
-# A used place is used for ever. A row still has an expiry, like all others: longer than any mailbox lasts.
-COMMITTED_SECONDS = 100 * 365.25 * 86400
+# A reservation that ends later than this was made by a clock that has been set back since: it counts no more. The ten
+# minutes are for queries that took their time earlier and waited, and for clocks that are corrected by a little.
+FARTHEST_SECONDS = RESERVATION_SECONDS + 600.0
 # An expired reservation is remembered for this long, so that its transaction is told "lost" and not a part of
 # the truth. No SMTP transaction lasts a week.
 LOST_SECONDS = 7 * 86400.0
@@ -35,13 +36,15 @@ class State(Protocol):
     """The atomic verbs (DESIGN 6). Each is one transaction: all of it happens, or nothing.
 
     Times are seconds since 1970. A backend that cannot answer raises StateError and has changed nothing.
+    However wrong the clock is, and however it is set: a committed place stays, and no more are used than there are.
     """
 
     def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Place:
         """Take one of `limit` places under `key` for `holder` until `until`; a second call keeps the first place.
 
-        A reservation past its `until` counts no more. A place of the holder's that is committed already
-        answers "reserved": the same transaction asked again.
+        A reservation past its `until`, or with one after now + FARTHEST_SECONDS, counts no more. Whoever is given
+        a place ends such reservations of that key for good, so that none comes back with the clock.
+        A place of the holder's that is committed already answers "reserved": the same transaction asked again.
         """
 
     def peek(self, key: str, limit: int, holder: str, now: float) -> Place:
@@ -60,7 +63,10 @@ class State(Protocol):
         """Return how many places under `key` are committed, and how many are reserved."""
 
     def prune(self, now: float) -> int:
-        """Delete what expired LOST_SECONDS ago or earlier, at most PRUNE_ROWS rows; return how many rows that were."""
+        """Delete reservations that ended LOST_SECONDS ago or earlier, at most PRUNE_ROWS, and return how many.
+
+        Never a committed place: a clock that is wrong for a minute must not give used places away.
+        """
 
     def close(self) -> None:
         """Release the backend's resources; calling it twice is harmless."""

@@ -14,6 +14,7 @@ import click
 from eximacl.cli import exits
 from eximacl.client import DaemonError, ask
 from eximacl.config import ConfigError, Loaded, load
+from eximacl.config.sources import SOURCE_BYTES_MAX, read_regular
 from eximacl.model import Reply
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,7 +87,7 @@ def find_path(config_path: Path, table: str, key: str, default: Path, instead: s
     Only that one value is read: a policy that is wrong elsewhere must keep nobody from the running daemon.
     """
     try:
-        found = tomllib.loads(config_path.read_text("utf-8")).get(table, {})
+        found = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get(table, {})
         return config_path.parent / str(found.get(key, default))
     except FileNotFoundError:
         if config_path == DEFAULT_CONFIG:

@@ -21,6 +21,7 @@ import eximacl.checks
 from eximacl.check import Check, declared
 from eximacl.config.declare import COMMON_TABLE
 from eximacl.config.problems import Problem, Refused, Site, printable
+from eximacl.config.sources import SOURCE_BYTES_MAX, read_regular
 from eximacl.config.values import kind_of
 
 ENTRY_POINTS = "eximacl.checks"
@@ -100,21 +101,31 @@ def _in_directory(directory: Path | None, site: Site) -> Iterator[Found]:
     for path in paths:
         origin = site.shown(path)
         try:
-            found = list(_declared_in(_load(path), origin))
-        except (Exception, SystemExit) as error:
-            site.problems.append(Problem(origin, "", _one_line(error)))
-            continue
-        if not found:
-            site.problems.append(Problem(origin, "", NOTHING_DECLARED))
-        yield from found
+            yield from _in_file(path, origin)
+        except Refused as refused:
+            site.problems.append(Problem(origin, "", str(refused)))
 
 
-def _load(path: Path) -> ModuleType:
+def _in_file(path: Path, origin: str) -> list[Found]:
+    """Find the checks in one file. Raises Refused."""
+    try:
+        source = read_regular(path, SOURCE_BYTES_MAX)
+    except OSError as error:
+        raise Refused(f"cannot be read: {error.strerror}") from None
+    try:
+        found = list(_declared_in(_load(path, source), origin))
+    except (Exception, SystemExit) as error:
+        raise Refused(_one_line(error)) from None
+    if not found:
+        raise Refused(NOTHING_DECLARED)
+    return found
+
+
+def _load(path: Path, source: bytes) -> ModuleType:
     """Run a file as a module of its own. Its name contains its content's hash: what changed gets a new module.
 
     So a reload that is refused in the end leaves the checks of the running policy as they are.
     """
-    source = path.read_bytes()
     digest = hashlib.sha256(b"%s\0%s" % (bytes(path), source)).hexdigest()[:16]
     name = f"eximacl_checks_dir_{path.stem}_{digest}"
     if name in sys.modules:

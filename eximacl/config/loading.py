@@ -23,7 +23,7 @@ from eximacl.config.declare import (
 )
 from eximacl.config.discovery import discover
 from eximacl.config.problems import ConfigError, Problem, Site, nearest, unknown
-from eximacl.config.sources import Sources
+from eximacl.config.sources import SOURCE_BYTES_MAX, Sources, read_regular
 from eximacl.config.values import Value, Values, read_given, read_table
 from eximacl.lists import Domains
 from eximacl.policy import Policy
@@ -159,7 +159,7 @@ def _wrong_domain(domain: str, domains: Domains | None, files: Mapping[str, str]
 def read_toml(path: Path, site: Site) -> dict[str, Any] | None:
     """Return what a TOML file holds; None, with a problem, when it cannot be read."""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(read_regular(path, SOURCE_BYTES_MAX).decode("utf-8-sig"))
     except FileNotFoundError:
         site.report("does not exist")
     except OSError as error:

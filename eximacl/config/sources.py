@@ -6,6 +6,8 @@ has changed is read once it has been still between two calls of `refresh`, so th
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import stat
@@ -13,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from eximacl.config.problems import Missing, Problem, Refused, shown_path
 from eximacl.lists import EntryList
@@ -22,6 +24,10 @@ from eximacl.lists import EntryList
 BLOCK_CHARACTERS = 256 * 1024
 # Enough to see what is wrong with a list; a wrong file (a mailbox, a binary) would otherwise fill the screen.
 BAD_ENTRIES_MAX = 10
+# A text becomes part of an SMTP reply of 512 bytes. What is longer was not meant to be one.
+TEXT_BYTES_MAX = 64 * 1024
+# A policy or a check has some kilobytes; a wrong file (a disk image, a device behind a link) would fill the memory.
+SOURCE_BYTES_MAX = 4 * 1024 * 1024
 # File systems tell two changes apart when they are some milliseconds apart, old ones a second or two. What is read
 # within this time of its last change may change again without a trace, so it is read once more.
 SETTLED_NANOSECONDS = 2_000_000_000
@@ -142,13 +148,39 @@ def fill(entries: EntryList, path: Path, shown: str) -> None:
             entries.replace(file_entries(path))
         else:
             raise Refused(f"{shown} is neither a file nor a directory")
-    except FileNotFoundError:
-        raise Missing(f"{shown} does not exist") from None
     except OSError as error:
-        raise Refused(f"{shown} cannot be read: {error.strerror}") from None
+        # The file of a directory that it is about: scandir and open say which.
+        named = shown + str(error.filename or "").removeprefix(str(path))
+        if isinstance(error, FileNotFoundError) and named == shown:
+            raise Missing(f"{shown} does not exist") from None
+        raise Refused(f"{named} cannot be read: {error.strerror}") from None
     except ValueError as error:
         found = [] if stat.S_ISDIR(mode) else bad_lines(type(entries), path, shown)
         raise Refused(*(found or [f"{shown}: {error}"])) from None
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading; nothing else makes it wait (a FIFO) or fills the memory (a device).
+
+    Raises OSError; its `strerror` is for the admin.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return os.fdopen(fd, "rb")
+    os.close(fd)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+
+def read_regular(path: Path, bytes_max: int) -> bytes:
+    """Return what a regular file holds, when that is not more than `bytes_max`. Raises OSError, as `open_regular`."""
+    with open_regular(path) as file:
+        data = file.read(bytes_max + 1)
+    if len(data) > bytes_max:
+        raise OSError(errno.EFBIG, f"it is longer than {bytes_max // 1024} KiB", str(path))
+    return data
 
 
 def file_entries(path: Path) -> Iterator[str]:
@@ -167,7 +199,7 @@ def directory_entries(path: Path, *, texts: bool = False) -> list[str]:
     entries = _directory(path)
     if not texts:
         return [entry.name for entry in entries]
-    return [f"{entry.name} {' '.join(_text(Path(entry.path)).split())}".rstrip() for entry in entries]
+    return [f"{entry.name} {_text(Path(entry.path))}".rstrip() for entry in entries]
 
 
 def bad_lines(kind: type[EntryList], path: Path, shown: str) -> list[str]:
@@ -193,13 +225,14 @@ def bad_entries(kind: type[EntryList], numbered: Iterable[tuple[int, str]]) -> l
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield each entry of a file with the number of its line. Slow; for errors."""
-    for number, line in enumerate(_text(path).split("\n"), 1):
-        for entry in _entries(line):
-            yield number, entry
+    with _open_text(path) as file:
+        for number, line in enumerate(file, 1):
+            for entry in _entries(line.removesuffix("\n")):
+                yield number, entry
 
 
 def _blocks(path: Path) -> Iterator[Iterable[str]]:
-    with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
+    with _open_text(path) as file:
         while block := file.read(BLOCK_CHARACTERS):
             yield _entries(block + file.readline())
 
@@ -211,8 +244,13 @@ def _entries(block: str) -> Iterable[str]:
     return filter(None, (line.strip(_BLANKS) for line in _COMMENT.sub("", block).split("\n")))
 
 
+def _open_text(path: Path) -> io.TextIOWrapper:
+    return io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors="surrogateescape")
+
+
 def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8-sig", errors="surrogateescape")
+    """Return a short text on one line."""
+    return " ".join(read_regular(path, TEXT_BYTES_MAX).decode("utf-8-sig", errors="surrogateescape").split())
 
 
 def _directory(path: Path) -> list[os.DirEntry[str]]:

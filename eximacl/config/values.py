@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 from eximacl.check import Option
 from eximacl.config.declare import NARROW_EXEMPT_TABLE, FileMode, StateUrl, Table, Template
 from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
-from eximacl.config.sources import Sources, bad_entries
+from eximacl.config.sources import Sources, bad_entries, open_regular
 from eximacl.lists import EntryList, Secrets
 from eximacl.policy import MESSAGE_FIELDS, Exempt
 
@@ -248,7 +248,7 @@ def local_zone(localtime: Path = LOCALTIME) -> zoneinfo.ZoneInfo:
         except (zoneinfo.ZoneInfoNotFoundError, ValueError):
             pass  # a POSIX rule (`EST5EDT,M3.2.0,…`) or a path: what the C library makes of it, ZoneInfo cannot
     try:
-        with localtime.open("rb") as file:
+        with open_regular(localtime) as file:
             return zoneinfo.ZoneInfo.from_file(file, key="localtime")
     except OSError:
         return zoneinfo.ZoneInfo("UTC")

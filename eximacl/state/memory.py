@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import heapq
+import math
 import threading
 from typing import NamedTuple
 
-from eximacl.questions import COMMITTED_SECONDS, LOST_SECONDS, PRUNE_ROWS, Place, Settled
+from eximacl.questions import FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, Place, Settled
 
 
 class _Row(NamedTuple):
+    """until: seconds since 1970; negative: ended for good at that time."""
+
     committed: bool
     until: float
+
+    def live(self, now: float) -> bool:
+        return self.committed or now < self.until <= now + FARTHEST_SECONDS
 
 
 class MemoryState:
@@ -30,6 +36,7 @@ class MemoryState:
                 return "reserved"
             place = self._vacancy(key, limit, now)
             if place == "reserved":
+                self._end_stale(key, now)
                 self._put(key, holder, _Row(False, until))
             return place
 
@@ -46,7 +53,7 @@ class MemoryState:
                 return "lost"
             for key, row in list(rows.items()):
                 if not row.committed:
-                    self._put(key, holder, _Row(True, now + COMMITTED_SECONDS))
+                    self._put(key, holder, _Row(True, math.inf))
             return "committed"
 
     def release(self, holder: str) -> int:
@@ -69,7 +76,7 @@ class MemoryState:
             while self._expiries and self._expiries[0][0] <= now - LOST_SECONDS and deleted < PRUNE_ROWS:
                 until, key, holder = heapq.heappop(self._expiries)
                 row = self._rows.get(key, {}).get(holder)
-                if row is not None and row.until == until:
+                if row is not None and abs(row.until) == until:
                     self._delete(key, holder)
                     deleted += 1
         return deleted
@@ -79,7 +86,7 @@ class MemoryState:
 
     def _live(self, key: str, holder: str, now: float) -> bool:
         row = self._rows.get(key, {}).get(holder)
-        return row is not None and row.until > now
+        return row is not None and row.live(now)
 
     def _vacancy(self, key: str, limit: int, now: float) -> Place:
         committed, reserved = self._counts(key, now)
@@ -88,13 +95,19 @@ class MemoryState:
         return "pending" if committed + reserved >= limit else "reserved"
 
     def _counts(self, key: str, now: float) -> tuple[int, int]:
-        live = [row.committed for row in self._rows.get(key, {}).values() if row.until > now]
+        live = [row.committed for row in self._rows.get(key, {}).values() if row.live(now)]
         return sum(live), len(live) - sum(live)
+
+    def _end_stale(self, key: str, now: float) -> None:
+        for holder, row in list(self._rows.get(key, {}).items()):
+            if row.until > 0 and not row.live(now):
+                self._put(key, holder, _Row(False, -now))
 
     def _put(self, key: str, holder: str, row: _Row) -> None:
         self._rows.setdefault(key, {})[holder] = row
         self._holders.setdefault(holder, {})[key] = row
-        heapq.heappush(self._expiries, (row.until, key, holder))
+        if not row.committed:
+            heapq.heappush(self._expiries, (abs(row.until), key, holder))
 
     def _delete(self, key: str, holder: str) -> None:
         _drop(self._rows, key, holder)

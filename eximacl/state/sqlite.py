@@ -10,21 +10,25 @@ check for damage.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, NamedTuple, TypeVar
 
-from eximacl.questions import COMMITTED_SECONDS, LOST_SECONDS, PRUNE_ROWS, Place, Settled, StateError
+from eximacl.questions import FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, Place, Settled, StateError
 
 T = TypeVar("T")
 
 # A verb waits on the event loop for another process's transaction, which takes under a millisecond, or a slow
 # disk's sync some ten. Longer means that somebody holds the lock, and every query would wait behind this one.
 BUSY_MILLISECONDS = 100
+# After such a wait in vain no verb waits for this long: a hundred queries must not stand in line for ten seconds. The
+# loop is blocked for a tenth of the time at most, and after a short lock queries wait for their turn again.
+IMPATIENT_SECONDS = 1.0
 # Opening waits for other processes that create, migrate or recover the same file at that moment.
 OPEN_SECONDS = 5.0
 OPEN_RETRY_SECONDS = 0.01
@@ -50,13 +54,16 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
 )
 
-_COUNT = "SELECT total(committed), count(*), total(holder = ?) FROM places WHERE key = ? AND until > ?"
+# A negative `until` is the time at which a reservation was ended for good.
+_COUNT = """SELECT total(committed), total(live), total(live AND holder = ?), count(*)
+    FROM (SELECT committed, holder, committed OR (until > ? AND until <= ?) AS live FROM places WHERE key = ?)"""
+_END_STALE = "UPDATE places SET until = ? WHERE key = ? AND NOT committed AND until > 0 AND (until <= ? OR until > ?)"
 _RESERVE = "INSERT OR REPLACE INTO places (key, holder, committed, until) VALUES (?, ?, 0, ?)"
 _HELD = "SELECT count(*), total(committed), total(NOT committed AND until <= ?) FROM places WHERE holder = ?"
 _COMMIT = "UPDATE places SET committed = 1, until = ? WHERE holder = ? AND NOT committed"
 _RELEASE = "DELETE FROM places WHERE holder = ?"
 _PRUNE = """DELETE FROM places WHERE (key, holder) IN
-    (SELECT key, holder FROM places WHERE until <= ? ORDER BY until LIMIT ?)"""
+    (SELECT key, holder FROM places WHERE until BETWEEN ? AND ? AND NOT committed ORDER BY until LIMIT ?)"""
 
 _Sync = Literal["NORMAL", "FULL"]
 
@@ -68,11 +75,20 @@ class SqliteState:
     cannot be used: not writable, damaged, not ours, or of a newer version.
     """
 
-    def __init__(self, path: str | Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        migrations: Sequence[Sequence[str]] = MIGRATIONS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._path = Path(path).absolute()
         self._lock = threading.Lock()
+        self._clock = clock
+        self._impatient_until: float | None = None
         try:
             _create(self._path)
+            # Looked at before it is opened: what replaces it in between is noticed.
+            self._files = {self._path: _inode(self._path)}
             self._db = sqlite3.connect(self._path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise StateError(f"{self._path}: cannot open the state file: {error}") from error
@@ -90,16 +106,18 @@ class SqliteState:
         row = _bytes(key), _bytes(holder)
 
         def work(db: sqlite3.Connection) -> Place:
-            place, mine = _look(db, *row, limit, now)
-            if place == "reserved" and not mine:
+            found = _look(db, *row, limit, now)
+            if found.stale and found.place == "reserved" and not found.mine:
+                db.execute(_END_STALE, (-now, row[0], now, now + FARTHEST_SECONDS))
+            if found.place == "reserved" and not found.mine:
                 db.execute(_RESERVE, (*row, until))
-            return place
+            return found.place
 
         return self._transaction(work)
 
     def peek(self, key: str, limit: int, holder: str, now: float) -> Place:
         """See `State.peek`."""
-        return self._read(lambda db: _look(db, _bytes(key), _bytes(holder), limit, now)[0])
+        return self._read(lambda db: _look(db, _bytes(key), _bytes(holder), limit, now).place)
 
     def commit(self, holder: str, now: float) -> Settled:
         """See `State.commit`."""
@@ -110,7 +128,7 @@ class SqliteState:
             if not rows or expired:
                 return "lost"
             if committed < rows:
-                db.execute(_COMMIT, (now + COMMITTED_SECONDS, name))
+                db.execute(_COMMIT, (math.inf, name))
             return "committed"
 
         return self._transaction(work, sync="FULL")
@@ -121,12 +139,13 @@ class SqliteState:
 
     def places(self, key: str, now: float) -> tuple[int, int]:
         """See `State.places`."""
-        committed, live, _ = self._read(lambda db: db.execute(_COUNT, (b"", _bytes(key), now)).fetchone())
-        return int(committed), live - int(committed)
+        committed, live, _, _ = self._read(lambda db: _count(db, _bytes(key), b"", now))
+        return committed, live - committed
 
     def prune(self, now: float) -> int:
         """See `State.prune`."""
-        return self._transaction(lambda db: db.execute(_PRUNE, (now - LOST_SECONDS, PRUNE_ROWS)).rowcount)
+        then = now - LOST_SECONDS
+        return self._transaction(lambda db: db.execute(_PRUNE, (-then, then, PRUNE_ROWS)).rowcount)
 
     def close(self) -> None:
         """See `State.close`."""
@@ -140,14 +159,41 @@ class SqliteState:
             try:
                 if sync == "FULL":
                     db.execute("PRAGMA synchronous = FULL")
-                db.execute("BEGIN IMMEDIATE")
+                self._begin()
                 result = work(db)
+                self._check_files()
                 db.execute("COMMIT")
                 return result
             except sqlite3.Error as error:
                 raise StateError(f"{self._path}: {error}") from error
             finally:
                 self._tidy(sync)
+
+    def _begin(self) -> None:
+        """Begin to write: wait for the lock, unless that was in vain a moment ago. Raises sqlite3.Error."""
+        if self._impatient_until is not None and self._clock() >= self._impatient_until:
+            self._wait_for_locks(True)
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and self._impatient_until is None:
+                self._wait_for_locks(False)
+            raise
+        if self._impatient_until is not None:
+            self._wait_for_locks(True)
+
+    def _wait_for_locks(self, patient: bool) -> None:
+        self._impatient_until = None if patient else self._clock() + IMPATIENT_SECONDS
+        self._db.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS if patient else 0}")
+
+    def _check_files(self) -> None:
+        """Raise StateError when what is open is not what others find: what is counted there would be gone."""
+        for path, inode in self._files.items():
+            if _inode(path) != inode:
+                raise StateError(
+                    f"{path}: was deleted or replaced while it was in use; nothing is counted until it is back, "
+                    "or the daemon is restarted (it then counts with the file that is there, or a new one)"
+                )
 
     def _tidy(self, sync: _Sync) -> None:
         """Leave the connection as every verb expects it; after a failure, roll back."""
@@ -175,7 +221,9 @@ class SqliteState:
             raise StateError(f"{self._path}: the state file is damaged ({damage}); restore it, or move it away")
         self._transaction(lambda db: self._migrate(db, migrations))
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        self._wait_for_locks(True)
+        wal = Path(f"{self._path}-wal")
+        self._files[wal] = _inode(wal)
 
     def _migrate(self, db: sqlite3.Connection, migrations: Sequence[Sequence[str]]) -> None:
         version = _number(db, "user_version")
@@ -212,14 +260,36 @@ def use_wal(db: sqlite3.Connection) -> None:
         time.sleep(OPEN_RETRY_SECONDS)
 
 
-def _look(db: sqlite3.Connection, key: bytes, holder: bytes, limit: int, now: float) -> tuple[Place, bool]:
-    """Return what `reserve` answers, and whether the holder has that place already."""
-    committed, live, mine = db.execute(_COUNT, (holder, key, now)).fetchone()
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class _Found(NamedTuple):
+    """What `reserve` answers; whether the holder has that place already; whether the key has stale reservations."""
+
+    place: Place
+    mine: bool
+    stale: bool
+
+
+def _look(db: sqlite3.Connection, key: bytes, holder: bytes, limit: int, now: float) -> _Found:
+    committed, live, mine, rows = _count(db, key, holder, now)
     if mine:
-        return "reserved", True
+        return _Found("reserved", True, live < rows)
     if committed >= limit:
-        return "full", False
-    return ("pending" if live >= limit else "reserved"), False
+        return _Found("full", False, live < rows)
+    return _Found("pending" if live >= limit else "reserved", False, live < rows)
+
+
+def _count(db: sqlite3.Connection, key: bytes, holder: bytes, now: float) -> tuple[int, int, int, int]:
+    """Return how many places of `key` are committed, live, live and the holder's, and how many rows there are."""
+    committed, live, mine, rows = db.execute(_COUNT, (holder, now, now + FARTHEST_SECONDS, key)).fetchone()
+    return int(committed), int(live), int(mine), rows
 
 
 def _bytes(text: str) -> bytes:

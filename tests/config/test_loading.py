@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from eximacl.config import ConfigError, Loaded, find_checks, load
 from eximacl.config.declare import DEFAULT_ORDER
+from eximacl.config.sources import SOURCE_BYTES_MAX
 from tests.config.world import SENDER_DOMAIN, loaded_from, problems_of, word, write
 
 SPAM = SENDER_DOMAIN + '[checks.sender_domain]\ndomains = ["spam.example"]\n'
@@ -143,6 +146,27 @@ def test_a_default_list_that_is_not_there_is_empty(tmp_path: Path) -> None:
     loaded = loaded_from(tmp_path, {"eximacl.toml": '[policy]\ndomains = ["example.org"]\norder = ["rdns_tld"]\n'})
     (step,) = loaded.policy.base.steps("rcpt")
     assert len(step.options.tlds) == 0
+
+
+@pytest.mark.parametrize("name", ["eximacl.toml", "domains/example.org.toml", "checks/mine.py"])
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        (os.mkfifo, "it is not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "it is not a regular file"),
+        (lambda path: path.write_text("#" * (SOURCE_BYTES_MAX + 1)), "it is longer than 4096 KiB"),
+    ],
+)
+def test_what_is_no_file_of_a_policy_is_named(
+    tmp_path: Path, name: str, make: Callable[[Path], None], text: str
+) -> None:
+    source = SENDER_DOMAIN + 'checks_dir = "checks"\n'
+    path = write(tmp_path, {"eximacl.toml": source, "domains/": "", "checks/": ""})
+    (tmp_path / name).unlink(missing_ok=True)
+    make(tmp_path / name)
+    with pytest.raises(ConfigError) as raised:
+        load(path)
+    assert str(raised.value) == f"{name}: cannot be read: {text}"
 
 
 def test_a_relative_path_is_taken_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import mmap
 import os
 import shutil
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,15 @@ from eximacl.config.sources import (
     BAD_ENTRIES_MAX,
     BLOCK_CHARACTERS,
     SETTLED_NANOSECONDS,
+    TEXT_BYTES_MAX,
     Refreshed,
     Sources,
     bad_entries,
     directory_entries,
     file_entries,
     numbered_lines,
+    open_regular,
+    read_regular,
 )
 from eximacl.lists import Messages, Names, Networks, Secrets, Suffixes
 
@@ -77,6 +80,50 @@ def test_texts_of_a_directory_are_what_its_files_hold(tmp_path: Path) -> None:
     (tmp_path / "joe").write_text("No longer\nworks here.\n")
     (tmp_path / "ann").touch()
     assert directory_entries(tmp_path, texts=True) == ["ann", "joe No longer works here."]
+
+
+IRREGULAR = [
+    pytest.param(os.mkfifo, "it is not a regular file", id="fifo"),
+    pytest.param(lambda path: path.symlink_to("/dev/zero"), "it is not a regular file", id="device"),
+    pytest.param(Path.mkdir, "Is a directory", id="directory"),
+    pytest.param(lambda path: path.symlink_to("nowhere"), "No such file or directory", id="dangling"),
+]
+
+
+@pytest.mark.parametrize(("make", "text"), IRREGULAR)
+def test_only_regular_files_are_opened(tmp_path: Path, make: Callable[[Path], None], text: str) -> None:
+    make(tmp_path / "x")
+    for read in (open_regular, lambda path: read_regular(path, 10), lambda path: list(file_entries(path))):
+        with pytest.raises(OSError, match=text):
+            read(tmp_path / "x")
+
+
+def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"a" * 2048)
+    assert read_regular(path, 2048) == b"a" * 2048
+    with pytest.raises(OSError, match="it is longer than 1 KiB"):
+        read_regular(path, 1024)
+
+
+@pytest.mark.parametrize(
+    ("make", "text"),
+    [
+        *(one for one in IRREGULAR if one.id != "directory"),
+        pytest.param(lambda path: path.write_text("a" * (TEXT_BYTES_MAX + 1)), "it is longer than 64 KiB", id="long"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_named_and_keeps_the_others(
+    tmp_path: Path, sources: Sources, make: Callable[[Path], None], text: str
+) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "joe").write_text("Gone.")
+    bad = sources.open(tmp_path / "bad", Messages)
+    make(tmp_path / "bad" / "ann")
+    sources.refresh()
+    (problem,) = sources.refresh().problems
+    assert problem.message.startswith(f"bad/ann cannot be read: {text}")
+    assert bad.match("joe", "example.org") == ("joe", "Gone.")
 
 
 def test_bad_entries_are_numbered_and_few() -> None:

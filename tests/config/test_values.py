@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zoneinfo
 from pathlib import Path
 from typing import Any, Literal
@@ -250,6 +251,8 @@ def test_the_local_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variabl
     monkeypatch.delenv("TZ")
     assert local_zone(localtime).key == "localtime"
     assert local_zone(tmp_path / "nowhere").key == "UTC"
+    os.mkfifo(tmp_path / "fifo")
+    assert local_zone(tmp_path / "fifo").key == "UTC"
 
 
 def test_an_empty_time_zone_is_the_machine_s(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 import pytest
 
-from eximacl.questions import COMMITTED_SECONDS, LOST_SECONDS, PRUNE_ROWS, State, StateError
+from eximacl.questions import FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, State, StateError
 
 NOW = 1_800_000_000.0
 UNTIL = NOW + 3600
 LATER = UNTIL + 1
+CENTURY = 100 * 365.25 * 86400
 
 HOSTILE = ("", "\0", "a\0b", "'; DROP TABLE places; --", "\udce9\udcff", "\ud800", "ä", "A" * 70_000, "%", "?")
 
@@ -92,9 +93,10 @@ class Contract(ABC):
         state.reserve("key", 1, "a", NOW, UNTIL)
         assert state.commit("a", UNTIL - 1) == "committed"
         assert state.commit("a", LATER) == "committed"
-        decades = NOW + COMMITTED_SECONDS / 2
-        assert state.prune(decades) == 0
-        assert state.places("key", decades) == (1, 0)
+        for wrong in (NOW + CENTURY, NOW + 10 * CENTURY, 0.0, NOW):
+            assert state.prune(wrong) == 0
+            assert state.places("key", wrong) == (1, 0)
+            assert state.reserve("key", 1, "b", wrong, wrong + 1) == "full"
 
     def test_commit_takes_all_keys_of_the_holder(self, state: State) -> None:
         for key in ("one", "two"):
@@ -162,11 +164,36 @@ class Contract(ABC):
         assert state.prune(then) == 0
         assert [state.places(key, then) for key in ("lost", "committed", "live")] == [(0, 0), (1, 0), (0, 1)]
 
-    def test_even_a_committed_place_has_an_expiry(self, state: State) -> None:
-        state.reserve("key", 1, "a", NOW, UNTIL)
-        state.commit("a", NOW)
-        assert state.prune(NOW + COMMITTED_SECONDS + LOST_SECONDS) == 1
+    def test_a_reservation_that_a_clock_ahead_has_made_blocks_nobody(self, state: State) -> None:
+        ahead = NOW + 86400
+        state.reserve("key", 1, "a", ahead, ahead + 3600)
+        assert state.places("key", ahead) == (0, 1)
         assert state.places("key", NOW) == (0, 0)
+        assert state.peek("key", 1, "b", NOW) == "reserved"
+        assert state.reserve("key", 1, "b", NOW, UNTIL) == "reserved"
+        assert (state.commit("a", NOW), state.commit("b", NOW)) == ("lost", "committed")
+        assert (state.commit("a", ahead), state.places("key", ahead)) == ("lost", (1, 0))
+        assert state.prune(NOW + LOST_SECONDS) == 1
+
+    def test_it_is_committed_when_nobody_else_has_taken_the_place(self, state: State) -> None:
+        ahead = NOW + 86400
+        state.reserve("key", 1, "a", ahead, ahead + 3600)
+        assert state.commit("a", NOW) == "committed"
+        assert state.reserve("key", 1, "b", NOW, UNTIL) == "full"
+
+    @pytest.mark.parametrize("wrong", [NOW + 86400, NOW - 86400])
+    def test_a_place_that_was_given_away_does_not_come_back_with_the_clock(self, state: State, wrong: float) -> None:
+        state.reserve("key", 1, "a", NOW, UNTIL)
+        assert state.reserve("key", 1, "b", wrong, wrong + 3600) == "reserved"
+        assert state.commit("b", wrong) == "committed"
+        assert state.commit("a", NOW + 1) == "lost"
+        assert state.places("key", NOW + 1) == (1, 0)
+
+    def test_a_query_that_took_its_time_earlier_sees_the_reservation(self, state: State) -> None:
+        latest = NOW + FARTHEST_SECONDS
+        state.reserve("key", 1, "a", NOW, latest)
+        assert state.reserve("key", 1, "b", NOW, UNTIL) == "pending"
+        assert state.reserve("key", 1, "b", NOW - 1, UNTIL) == "reserved"
 
     def test_one_prune_does_a_bounded_amount_of_work(self, state: State) -> None:
         for number in range(PRUNE_ROWS + 5):

@@ -63,6 +63,10 @@ class Comparison(RuleBasedStateMachine):
     def time_passes(self, step: float) -> None:
         self.now += step
 
+    @rule(step=STEPS)
+    def the_clock_is_set_back(self, step: float) -> None:
+        self.now -= step
+
     @rule(key=KEYS, holder=HOLDERS, seconds=STEPS)
     def reserve(self, key: str, holder: str, seconds: float) -> None:
         asked = (key, LIMITS[key], holder, self.now)
@@ -133,6 +137,47 @@ def test_a_full_disk_changes_nothing_and_passes(path: Path) -> None:
         assert child.wait() == 0
     with opened(SqliteState(path)) as state:
         assert state.places("key", NOW) == (2, 1)
+
+
+def _delete(path: Path) -> None:
+    for file in path.parent.iterdir():
+        file.unlink()
+
+
+def _replace(path: Path) -> None:
+    _delete(path)
+    SqliteState(path).close()
+
+
+def _delete_wal(path: Path) -> None:
+    path.with_name("state.db-wal").unlink()
+
+
+@pytest.mark.parametrize("change", [_delete, _replace, _delete_wal])
+def test_nothing_is_counted_in_a_file_that_is_no_longer_there(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    path = tmp_path / "own" / "state.db"
+    with opened(SqliteState(path)) as state:
+        state.reserve("key", 2, "a", NOW, UNTIL)
+        change(path)
+        for verb in (
+            lambda: state.commit("a", NOW),
+            lambda: state.reserve("key", 2, "b", NOW, UNTIL),
+            lambda: state.release("a"),
+            lambda: state.prune(UNTIL),
+        ):
+            with pytest.raises(StateError, match=r"state\.db.*: was deleted or replaced .* the daemon is restarted"):
+                verb()
+        assert state.places("key", NOW) == (0, 1)
+
+
+def test_a_file_that_is_put_back_goes_on(path: Path) -> None:
+    with opened(SqliteState(path)) as state:
+        state.reserve("key", 1, "a", NOW, UNTIL)
+        path.rename(path.with_name("away"))
+        with pytest.raises(StateError, match="was deleted or replaced"):
+            state.commit("a", NOW)
+        path.with_name("away").rename(path)
+        assert state.commit("a", NOW) == "committed"
 
 
 def test_the_file_is_for_the_daemon_and_its_group(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.questions import StateError
-from eximacl.state.sqlite import BUSY_MILLISECONDS, SqliteState
+from eximacl.state.sqlite import BUSY_MILLISECONDS, IMPATIENT_SECONDS, SqliteState
 from tests.state.contract import NOW, UNTIL, opened
 from tests.state.forks import Child, Tell, children
 
@@ -91,7 +91,8 @@ def test_kill_9_loses_no_commit_and_lets_nobody_in(path: Path, seed: int) -> Non
 
 
 def test_a_locked_file_is_an_error_soon_and_passes(path: Path) -> None:
-    with opened(SqliteState(path)) as state:
+    now = [0.0]
+    with opened(SqliteState(path, clock=lambda: now[0])) as state:
         state.reserve("key", 2, "a", NOW, UNTIL)
 
         def lock(tell: Tell) -> None:
@@ -114,6 +115,7 @@ def test_a_locked_file_is_an_error_soon_and_passes(path: Path) -> None:
                     verb()
                 # Much longer than it takes, for a busy machine.
                 assert BUSY_MILLISECONDS / 2000 < time.monotonic() - started < 5
+                now[0] += IMPATIENT_SECONDS
             assert state.places("key", NOW) == (0, 1)
             assert state.peek("key", 1, "b", NOW) == "pending"
             os.write(writing, b"\n")
@@ -121,3 +123,32 @@ def test_a_locked_file_is_an_error_soon_and_passes(path: Path) -> None:
         os.close(reading)
         os.close(writing)
         assert state.commit("a", NOW) == "committed"
+
+
+def test_after_one_wait_in_vain_a_locked_file_is_an_error_at_once(path: Path) -> None:
+    """Whether a verb would wait is what SQLite itself says: `PRAGMA busy_timeout`."""
+    now = [0.0]
+    with closing(SqliteState(path, clock=lambda: now[0])) as state, closing(sqlite3.connect(path)) as other:
+
+        def waits() -> int:
+            return int(state._db.execute("PRAGMA busy_timeout").fetchone()[0])
+
+        def refused() -> None:
+            with pytest.raises(StateError, match="database is locked"):
+                state.reserve("key", 1, "a", NOW, UNTIL)
+
+        assert waits() == BUSY_MILLISECONDS
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        for _ in range(100):
+            refused()
+        assert time.monotonic() - started < 100 * BUSY_MILLISECONDS / 2000
+        assert waits() == 0
+        now[0] = IMPATIENT_SECONDS
+        started = time.monotonic()
+        refused()
+        assert time.monotonic() - started > BUSY_MILLISECONDS / 2000
+        assert waits() == 0
+        other.rollback()
+        assert state.reserve("key", 1, "a", NOW, UNTIL) == "reserved"
+        assert waits() == BUSY_MILLISECONDS
