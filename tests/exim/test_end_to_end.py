@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -146,6 +147,31 @@ def test_a_daemon_lost_between_rcpt_and_data_delivers_nothing_uncounted(real: Re
     real.lab.play(script + QUIT, GOOD, calls)
     assert real.delivered(address) == 0
     until(lambda: real.places(address) == (0, 0))
+
+
+def test_a_client_gone_after_the_final_dot_gets_its_place_back(real: Real) -> None:
+    """The message was counted, and Exim throws it away: what the client sends again is accepted."""
+    address = real.address(1)
+    message = "C: DATA\nS: 354\nC: Subject: hello\nC:\nC: text\nC: .\n"
+    before = len(real.lab.mainlog())
+    with real.lab.client(GOOD) as client:
+        client.play(START + MAIL + rcpt(address))
+        real.daemon.signal(signal.SIGSTOP)
+        client.play(message)
+    real.daemon.signal(signal.SIGCONT)
+    until(lambda: "SMTP connection lost after final dot" in real.lab.mainlog()[before:])
+    until(lambda: real.places(address) == (0, 0))
+    assert attempt(real.lab, address).startswith("250")
+    assert real.places(address) == (1, 0)
+    assert real.delivered(address) == 1
+
+
+def test_a_daemon_hung_at_a_counted_address_keeps_no_place(real: Real) -> None:
+    address = real.address(1)
+    stop, resume = STOPPED["hung"]
+    calls = {"stop": partial(stop, real.daemon), "resume": partial(resume, real.daemon)}
+    real.lab.play(START + MAIL + "X: stop\n" + rcpt(address, "451 4.3.0") + "X: resume\n" + QUIT, GOOD, calls)
+    assert attempt(real.lab, address).startswith("250")
 
 
 def test_each_refusal_can_be_found_again(real: Real) -> None:

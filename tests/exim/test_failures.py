@@ -12,7 +12,7 @@ import pytest
 
 from tests.exim.answers import ERROR, RESERVED, WANT_DATA, by
 from tests.exim.conftest import Labs
-from tests.lab import Site
+from tests.lab import Lab, Responder, Site
 from tests.lab.responder import Action
 
 TIMEOUT_SECONDS = 1
@@ -142,6 +142,9 @@ def test_a_hung_daemon_costs_a_timeout_and_a_second(labs: Labs) -> None:
 
 
 LONG_MESSAGE = "".join(f"C: line {number} {'x' * 60}\n" for number in range(2000))
+# Exim opens its log of rejections with the first, and looks nothing up for this one.
+REFUSED = "C: RCPT TO:<refused@example.org>\nS: 550\n"
+REFUSING = "deny local_parts = refused\n"
 
 
 @pytest.mark.parametrize("backlog", ["no-socket", "refused", "full"])
@@ -169,6 +172,15 @@ def test_a_daemon_that_cannot_be_reached_spoils_nothing(labs: Labs, home: Path, 
     assert "-- paniclog" not in lab.logs(), lab.logs()
 
 
+def test_many_queries_to_a_daemon_that_is_not_there_spoil_nothing(labs: Labs) -> None:
+    """More than the 25 files that Exim's look-ups hold open at once."""
+    macros = {"EXIMACL_SOCKET": "/run/no-such/many.sock", "EXIMACL_ON_FAILURE": "accept"}
+    lab, _ = labs(Site(macros=macros, rcpt_acl=REFUSING))
+    message = f"C: DATA\nS: 354\nC: Subject: long\nC:\n{LONG_MESSAGE}C: .\nS: 250\n"
+    lab.play(START + "C: RCPT TO:<steve@example.org>\nS: 250\n" * 40 + REFUSED + message + MAIL + REFUSED)
+    check_nothing_is_spoilt(lab)
+
+
 @contextlib.contextmanager
 def unreachable(path: Path, how: str) -> Iterator[None]:
     """Have no socket at `path`, one that nobody listens on, or one whose queue of connections is full."""
@@ -192,3 +204,63 @@ def test_end_without_an_answer_holds_nothing_up(labs: Labs) -> None:
         START + COUNTED.format(reply="250") + "C: RSET\nS: 250\n" + START.partition("250\n")[2] + "C: QUIT\nS: 221"
     )
     daemon.wait("rcpt", "end")
+
+
+@pytest.mark.parametrize("length", [0, 106, 107], ids=["short", "longest-but-one", "longest"])
+def test_a_daemon_that_dies_with_a_query_in_its_hands_spoils_nothing(labs: Labs, home: Path, length: int) -> None:
+    """It takes the query and listens no more: Exim connects once, and never again.
+
+    The first failure comes after a connection, those that follow before one; see the test above for what may be spoilt.
+    """
+    path = home / f"{'x' * max(length - len(f'{home}/.sock'), 5)}.sock"
+    lab, _ = labs(Site(macros={"EXIMACL_SOCKET": str(path), "EXIMACL_ON_FAILURE": "accept", "EXIMACL_TIMEOUT": "1s"}))
+    with Responder(path, by(juha="vanish")) as daemon:
+        rcpts = [f"C: RCPT TO:<{name}@example.org>\nS: 250\n" for name in ("steve", "juha", "postmaster", "postmaster")]
+        lab.play(START + "".join(rcpts) + f"C: DATA\nS: 354\nC: Subject: long\nC:\n{LONG_MESSAGE}C: .\nS: 250\n")
+        assert daemon.stages() == ["rcpt", "rcpt"]
+    lab.deliver()
+    assert [mail.get_payload() for mail in lab.mailbox("steve")] == [LONG_MESSAGE.replace("C: ", "")]
+    assert "v=1 tx=" not in lab.logs()
+    assert "-- paniclog" not in lab.logs(), lab.logs()
+
+
+def test_a_daemon_that_dies_again_and_again_spoils_nothing(labs: Labs, home: Path) -> None:
+    """Each time it is back for one query: the numbers that Exim keeps are more than one."""
+    path = home / "again.sock"
+    macros = {"EXIMACL_SOCKET": str(path), "EXIMACL_ON_FAILURE": "accept", "EXIMACL_TIMEOUT": "1s"}
+    lab, _ = labs(Site(macros=macros, rcpt_acl=REFUSING))
+    with lab.client() as client:
+        client.play(START)
+        for _ in range(3):
+            with Responder(path, lambda _: "vanish"):
+                client.play("C: RCPT TO:<steve@example.org>\nS: 250\n")
+        client.play(REFUSED)
+        client.play(f"C: DATA\nS: 354\nC: Subject: long\nC:\n{LONG_MESSAGE}C: .\nS: 250\n")
+        client.play(MAIL + REFUSED)
+    check_nothing_is_spoilt(lab)
+
+
+def check_nothing_is_spoilt(lab: Lab) -> None:
+    """One long message was sent, and one recipient refused before it and one after."""
+    lab.deliver()
+    assert [mail.get_payload() for mail in lab.mailbox("steve")] == [LONG_MESSAGE.replace("C: ", "")]
+    assert "tx=" not in lab.logs()
+    assert (lab.log / "rejectlog").read_text().count("refused@example.org") == 2
+    assert "-- paniclog" not in lab.logs(), lab.logs()
+
+
+def test_a_counted_address_that_got_no_answer_is_ended(labs: Labs) -> None:
+    """The daemon may have read the query after Exim gave up, and keep a place that nobody would give back."""
+    lab, daemon = labs(Site())
+    daemon.answer = by(steve3count="close")
+    lab.play(START + COUNTED.format(reply=DEFER) + "C: QUIT\nS: 221")
+    daemon.wait("rcpt", "end")
+    assert daemon.asked[0]["tx"] == daemon.asked[1]["tx"]
+
+
+def test_a_message_for_others_does_not_settle_it(labs: Labs) -> None:
+    lab, daemon = labs(Site())
+    daemon.answer = by(steve3count="close", juha=WANT_DATA)
+    others = "C: RCPT TO:<juha@example.org>\nS: 250\nC: DATA\nS: 354\nC:\nC: .\nS: 250\n"
+    lab.play(START + COUNTED.format(reply=DEFER) + others + "C: QUIT\nS: 221")
+    daemon.wait("rcpt", "rcpt", "data", "end")

@@ -7,7 +7,7 @@ import pytest
 from tests.exim.answers import DEFER, REJECT, RESERVED, WANT_DATA, by
 from tests.exim.conftest import Labs
 from tests.lab import Site
-from tests.lab.responder import Action
+from tests.lab.responder import ACCEPT, Action, Asked
 
 START = """
     S: 220
@@ -165,6 +165,33 @@ def test_data_carries_all_that_exim_knows(labs: Labs) -> None:
     assert asked["headers"].startswith("Received: from mx.example.net")
     assert len(asked["id"]) == 16
     assert int(asked["size"]) > 0
+
+
+def test_the_end_is_asked_when_the_client_is_gone_before_the_250(labs: Labs) -> None:
+    """Exim throws the message away then, which the daemon has counted by its accept."""
+    lab, daemon = labs(Site())
+    client = lab.client()
+
+    def answer(asked: Asked) -> Action:
+        if asked.stage == "data":
+            client.close()
+        return RESERVED if asked.stage == "rcpt" else ACCEPT
+
+    daemon.answer = answer
+    client.play(START + RESERVE + SEND.partition("S: {reply}")[0].format(subject="hello"))
+    daemon.wait("rcpt", "data", "end")
+    assert daemon.asked[2]["why"] == "connection-lost"
+    assert daemon.asked[2]["tx"] == daemon.asked[0]["tx"]
+
+
+def test_long_subjects_and_message_ids_are_cut(labs: Labs) -> None:
+    lab, daemon = labs(Site())
+    daemon.answer = by(juha=WANT_DATA)
+    folded = "".join(f"C:  {'x' * 900}\n" for _ in range(5))
+    lab.play(f"{START}{NEXT}C: DATA\nS: 354\nC: Subject: x\n{folded}C: Message-ID: x\n{folded}C:\nC: .\nS: 250")
+    asked = daemon.asked[-1]
+    assert (len(asked["subject"]), len(asked["message_id"])) == (1000, 1000)
+    assert len(asked["headers"]) > 9000
 
 
 @pytest.mark.parametrize("answer", [REJECT, DEFER], ids=["reject", "defer"])

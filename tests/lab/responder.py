@@ -14,8 +14,9 @@ from typing import Literal, TypeAlias
 from eximacl.model import Reply
 from eximacl.wire import format_reply, parse_line
 
-# What a daemon may do other than to reply: close without a byte, reset the connection, say nothing until the end.
-Fault: TypeAlias = Literal["close", "reset", "hang"]
+# What a daemon may do other than to reply: close without a byte, reset the connection, say nothing until the end, or
+# say nothing and listen no more, as one that is dying.
+Fault: TypeAlias = Literal["close", "reset", "hang", "vanish"]
 Action: TypeAlias = Reply | bytes | Fault
 CHUNK_BYTES = 65536
 # Exim notices a dropped connection at once; a machine under load may take a thousand times that.
@@ -99,8 +100,10 @@ class Responder:
                 client.close()
 
     def _act(self, client: socket.socket, action: Action) -> None:
-        if action == "hang":
+        if action in ("hang", "vanish"):
             self._hanging.append(client)
+            if action == "vanish":
+                self._listener.shutdown(socket.SHUT_RDWR)
             return
         if action != "reset":
             client.recv(len(LAST))
