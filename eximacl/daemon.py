@@ -15,10 +15,13 @@ import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from eximacl import __version__
+from eximacl.archive import ArchiveError, purge
 from eximacl.config import ConfigError, Loaded, load
+from eximacl.holding import Keeper
 from eximacl.judge import Judge
 from eximacl.listen import Listener, ListenError, inherited_sockets, open_socket
 from eximacl.model import Reply
@@ -66,7 +69,13 @@ class Daemon:
             self._state = open_state(loaded.settings.state.url)
         except (StateError, ValueError) as error:
             raise StartError(str(error)) from None
-        self._judge = Judge(loaded.policy, self._state, next_ref=References().next, records=(self._recording.record,))
+        try:
+            keeper = Keeper(loaded.settings)
+        except ArchiveError as error:
+            raise StartError(str(error)) from None
+        self._judge = Judge(
+            loaded.policy, self._state, next_ref=References().next, records=(self._recording.record,), keep=keeper.keep
+        )
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then answer what has come, and return. Raises StartError."""
@@ -117,10 +126,18 @@ class Daemon:
             log.error("the new policy is wrong, the old one stays:\n%s", "\n".join(self._problems))
             self._notify.ready("the new policy is wrong, the old one stays")
             return self._problems
+        try:
+            keeper = Keeper(loaded.settings)
+        except ArchiveError as error:
+            self._problems = (str(error),)
+            log.error("the new policy is wrong, the old one stays:\n%s", self._problems[0])
+            self._notify.ready("the new policy is wrong, the old one stays")
+            return self._problems
         self._notes = tuple(needs_restart(self._started_with, loaded))
         for line in self._notes:
             log.warning("%s", line)
         self._judge.policy = loaded.policy
+        self._judge.keep = keeper.keep
         self._recording.reopen(loaded.settings)
         self._loaded = loaded
         self._problems = ()
@@ -184,6 +201,9 @@ class Daemon:
 
     async def _retain(self) -> None:
         await asyncio.to_thread(self._recording.retain, time.time())
+        archive = self._loaded.settings.archive
+        if archive.dir is not None:
+            await asyncio.to_thread(_purge, archive.dir, archive.keep_days, archive.keep_mb)
 
     async def _watchdog(self) -> None:
         self._notify.watchdog()
@@ -222,6 +242,15 @@ class Daemon:
             "problems": list(self._problems),
             "notes": list(self._notes),
         }
+
+
+def _purge(root: Path, keep_days: int, keep_mb: int) -> None:
+    """Delete what the archive may not keep any longer, and log each message."""
+    purged = purge(root, keep_days=keep_days, keep_mb=keep_mb, now=time.time())
+    for message in purged.messages:
+        log.warning("archive: %s", message)
+    for problem in purged.problems:
+        log.error("archive: %s", problem)
 
 
 def needs_restart(old: Loaded, new: Loaded) -> list[str]:

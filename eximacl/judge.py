@@ -14,8 +14,9 @@ from typing import Any
 
 from eximacl.answers import Answers
 from eximacl.drive import Pending, drive
+from eximacl.holding import Kept, held_ref, is_held
 from eximacl.judged import Asked, Judged, Record
-from eximacl.model import Decision, Query, Reply
+from eximacl.model import Decision, Query, Reply, Traced
 from eximacl.policy import Policy, decide
 from eximacl.questions import Ask, State
 from eximacl.quiet import Quiet
@@ -29,6 +30,10 @@ _DEFER_CODE = 451
 _CODES = {"accept": _ACCEPT_CODE, "defer": _DEFER_CODE, "reject": _REJECT_CODE, "hold": _REJECT_CODE}
 
 
+# Keeps the message of a held DATA query (`holding.Keeper.keep`); without one such a query is judged like any other.
+Keep = Callable[[Query, float], Awaitable[Kept]]
+
+
 class Judge:
     """Judges queries by the policy it holds at that moment; `policy` may be swapped between two queries."""
 
@@ -39,10 +44,12 @@ class Judge:
         *,
         next_ref: Callable[[float], str],
         records: tuple[Record, ...] = (),
+        keep: Keep | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.policy = policy
+        self.keep = keep
         self.state = state
         self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "error", "dry"), 0)
         self._next_ref = next_ref
@@ -57,6 +64,8 @@ class Judge:
             query = parse_query(line)
         except ProtocolError as error:
             return self.refuse(error)
+        if is_held(query) and self.keep is not None and not query.dry:
+            return self._hold(line, query)
         dry = query.dry
         ask = Ask(self._clock(), query.transaction, self._timer if dry else None)
         answers = Answers(self.state, ask, dry)
@@ -64,6 +73,24 @@ class Judge:
         if isinstance(result, Pending):
             return self._finish(result, line, query, ask, answers.asked)
         return self._reply(result, line, query, ask, answers.asked)
+
+    async def _hold(self, line: bytes, query: Query) -> bytes:
+        """Refuse a held message, once it is kept; without the archive where it cannot be, which is logged."""
+        assert self.keep is not None
+        now = self._clock()
+        kept = await self.keep(query, now)
+        ref = held_ref(query) or self._next_ref(now)
+        decision = held_decision(query, kept)
+        self.counts[decision.word] += 1
+        if kept.problem:
+            log.error("the held message %s is refused without being archived: %s", ref, kept.problem)
+        message = query.values.get("held_message", "") or f"5.7.1 {decision.text}"
+        text = "archived" if kept.filenames else "not archived"
+        reply = Reply("reject", _REJECT_CODE, decision.reason, ref, "", message, f"eximacl: held, {text} (ref {ref})")
+        judged = Judged(ref, now, line, query, [], decision, reply, " ".join(kept.filenames))
+        for record in self._records:
+            record(judged)
+        return format_reply(reply)
 
     def refuse(self, error: ProtocolError) -> bytes:
         """Return the reply to what is no query. The snippet treats it as a failure of the daemon."""
@@ -83,7 +110,7 @@ class Judge:
             return format_reply(reply_for(decision, "", explain(decision, asked)))
         self.counts[decision.word] += 1
         ref = self._next_ref(ask.now)
-        reply = reply_for(decision, ref)
+        reply = reply_for(decision, ref, held_words(decision) if decision.word == "hold" else None)
         judged = Judged(ref, ask.now, line, query, asked, decision, reply)
         for record in self._records:
             record(judged)
@@ -95,6 +122,25 @@ class Judge:
         kept_back = self._quiet.setdefault(name, Quiet()).due()
         if kept_back is not None:
             log.error("the check %s has a bug (%d times more since)", name, kept_back, exc_info=fault)
+
+
+def held_decision(query: Query, kept: Kept) -> Decision:
+    """Return the decision on a held message: `hold` where it is archived, `reject` where it could not be."""
+    value = query.values.get
+    result = "unknown" if kept.problem else "hold"
+    trace = Traced(
+        "archive", result, "archived" if kept.filenames else "not-archived", kept.problem or kept.filenames[0]
+    )
+    return Decision(
+        "hold" if kept.filenames else "reject",
+        (trace,),
+        value("held_check", ""),
+        value("held_reason", ""),
+        trace.detail,
+        "this message is not accepted here",
+        value("held_sentence", "") or "Mail not accepted",
+        "7.1",
+    )
 
 
 def reply_for(decision: Decision, ref: str, extra: dict[str, Any] | None = None) -> Reply:
@@ -115,6 +161,16 @@ def reply_for(decision: Decision, ref: str, extra: dict[str, Any] | None = None)
         cut(f"eximacl: {decision.check} {decision.reason} {decision.detail}", suffix),
         extra or {},
     )
+
+
+def held_words(decision: Decision) -> dict[str, str]:
+    """Return what a `hold` says about itself, for the snippet to send back with DATA."""
+    return {"check": decision.check, "sentence": safe(decision.sentence)}
+
+
+def safe(text: str) -> str:
+    """Return a text without control characters, cut so that an Exim variable and a log line can hold it."""
+    return "".join(char if char.isprintable() else " " for char in text[:MAX_TEXT_BYTES])
 
 
 def cut(text: str, suffix: str) -> str:

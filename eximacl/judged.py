@@ -25,7 +25,10 @@ class Asked(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """One decided query. `now`: seconds since 1970; `line`: the query's bytes as they came, without newline."""
+    """One decided query. `now`: seconds since 1970; `line`: the query's bytes as they came, without newline.
+
+    filename: a held message's in the archive.
+    """
 
     ref: str
     now: float
@@ -34,6 +37,7 @@ class Judged(NamedTuple):
     asked: list[Asked]
     decision: Decision
     reply: Reply
+    filename: str = ""
 
     @property
     def recipients(self) -> tuple[Address, ...]:

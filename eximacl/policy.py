@@ -275,7 +275,7 @@ class _Run:
                 break
         want: tuple[Stage, ...] = ("data", "end") if ask.reserved else plan.later
         if decision is not None:
-            return decision._replace(want=want if ask.reserved else ())
+            return decision._replace(want=want) if ask.reserved else decision
         trace = self.course.passed if self.trace is None else tuple(self.trace)
         return Decision("accept", trace, want=want if self.query.stage == "rcpt" else ())
 
@@ -319,11 +319,14 @@ class _Run:
         action = step.action
         if outcome.temporary and action in ("reject", "hold"):
             action = "defer"
+        if action == "hold" and self.query.stage != "rcpt":
+            action = "reject"  # there is no recipient yet whose message could be kept, or no more
         trace = self._note(step, Traced(step.name, action, outcome.reason, outcome.detail, seconds))
         if action == "observe" or action == "off":
             return None
         text = outcome.text if not step.message else fill(step.message, self.query, outcome)
-        return _objection(step.name, action, outcome, text, trace, ())
+        want: tuple[Stage, ...] = ("data",) if action == "hold" else ()
+        return _objection(step.name, action, outcome, text, trace, want)
 
 
 def _covered(exemptions: tuple[Exempt, ...], query: Query) -> str | None:

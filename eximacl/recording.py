@@ -41,6 +41,7 @@ class Recording:
         path, directory = settings.log.rejections, settings.journal.dir
         if self._rejections is not None and path is not None:
             self._rejections.file.reopen(path)
+            self._rejections.redact = settings.archive.redact
         elif self._rejections is not None:
             self._rejections.file.close()
             self._rejections = None
@@ -80,6 +81,6 @@ class Recording:
 
     def _open(self) -> None:
         if self._rejections is None and self._settings.log.rejections is not None:
-            self._rejections = RejectionLog(self._settings.log.rejections, self._later)
+            self._rejections = RejectionLog(self._settings.log.rejections, self._later, self._settings.archive.redact)
         if self._journal is None and self._settings.journal.dir is not None:
             self._journal = Journal(self._settings.journal.dir, self._later)

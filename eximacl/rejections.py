@@ -7,10 +7,12 @@ The first ten keys and their order never change, since others' programs read the
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from eximacl.archive.subject import logged_subject
 from eximacl.judged import Judged
 from eximacl.records import Later, RecordFile
 
@@ -18,7 +20,7 @@ KEY = "log.rejections"
 NO_HOST = "Unknown"
 
 _LINE = (
-    '{"time": "%s.%03d+00:00", "from": %s, "helo": %s, "reason": %s, "filename": "", "subject": %s, "ip": %s, '
+    '{"time": "%s.%03d+00:00", "from": %s, "helo": %s, "reason": %s, "filename": %s, "subject": %s, "ip": %s, '
     '"message-id": %s, "recipient": %s, "host": %s, '
     '"ref": "%s", "stage": "%s", "check": %s, "verdict": "%s", "domain": %s}\n'
 )
@@ -27,8 +29,8 @@ _LINE = (
 _quote = json.encoder.encode_basestring_ascii
 
 
-def rejection_line(judged: Judged) -> bytes:
-    """Write one refusal as a line, newline included.
+def rejection_line(judged: Judged, redact: Container[str] = ()) -> bytes:
+    """Write one refusal as a line, newline included. `redact`: archive.redact.
 
     `from` stands in angle brackets, `<>` for the null sender, and is empty before MAIL; `recipient` is empty
     before RCPT, and holds all recipients, joined with `, `, when it was DATA that was refused. `host` is `Unknown`
@@ -43,7 +45,8 @@ def rejection_line(judged: Judged) -> bytes:
         _quote(f"<{value('from', '')}>" if query.sender is not None else ""),
         _quote(value("helo", "")),
         _quote(decision.sentence),
-        _quote(value("subject", "")),
+        _quote(judged.filename),
+        _quote(logged_subject(value("subject", ""), redact)),
         _quote(value("ip", "")),
         _quote(value("message_id", "")),
         _quote(", ".join(map(str, judged.recipients))),
@@ -65,10 +68,11 @@ def _date_and_time(second: int) -> str:
 class RejectionLog:
     """The rejections file of a running daemon."""
 
-    def __init__(self, path: Path, later: Later | None = None) -> None:
+    def __init__(self, path: Path, later: Later | None = None, redact: Container[str] = ()) -> None:
+        self.redact = redact
         self.file = RecordFile(path, key=KEY, later=later, newline=True)
 
     def record(self, judged: Judged) -> None:
-        """Log a reject, defer or hold; an accept is no rejection and leaves no line."""
-        if judged.decision.word != "accept":
-            self.file.write(rejection_line(judged))
+        """Log a reject, a defer, and a held message; an accept is no rejection, and a hold at RCPT not yet one."""
+        if judged.decision.word != "accept" and (judged.decision.word != "hold" or judged.query.stage == "data"):
+            self.file.write(rejection_line(judged, self.redact))

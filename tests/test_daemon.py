@@ -23,6 +23,8 @@ from eximacl.config import load
 from eximacl.daemon import Daemon, StartError, needs_restart
 from eximacl.model import Reply
 from eximacl.wire import format_query
+from tests.archive.holding import HEADERS, ID, archive_at, names_in, spool_with
+from tests.archive.holding import held as held_message
 
 CONFIG = """
 [server]
@@ -242,6 +244,40 @@ async def test_prune_and_retention_run(config: Path, caplog: pytest.LogCaptureFi
         daemon._state.close()
         await daemon._prune()
     assert "state" in caplog.text
+
+
+async def test_a_held_message_is_kept_and_a_reload_changes_where(config: Path) -> None:
+    held = {"rcpts": "steve@example.org", "held": "7KQ2M9D4", "headers": HEADERS, "id": ID}
+    held["spool"] = str(spool_with(config.parent / "spool"))
+    async with running(config):
+        for table, text in (('dir = "one"', "archived"), ('dir = "two"', "archived"), ("", "not archived")):
+            config.write_text(f"{CONFIG}[archive]\n{table}\n")
+            assert (await control(config, "reload"))["problems"] == []
+            assert (await query(config, "data", **held)).log == f"eximacl: held, {text} (ref 7KQ2M9D4)"
+    assert [len(names_in(config.parent / name)) for name in ("one", "two")] == [1, 1]
+
+
+async def test_an_archive_that_cannot_be_stops_a_start_and_a_reload(config: Path) -> None:
+    (config.parent / "file").touch()
+    async with running(config):
+        config.write_text(CONFIG + '[archive]\ndir = "file"\n')
+        (problem,) = (await control(config, "reload"))["problems"]
+        assert problem.startswith(f"archive.dir: {config.parent}/file is no directory; create it")
+        assert (await control(config, "status"))["problems"] == [problem]
+        assert (await query(config)).reason == "rdns-tld"
+    with pytest.raises(StartError, match=r"^archive\.dir: .*/file is no directory"):
+        Daemon(load(config), {})
+
+
+async def test_old_messages_are_purged_and_that_is_logged(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config.write_text(CONFIG + '[archive]\ndir = "archive"\nkeep_days = 3\n')
+    archive = archive_at(config.parent / "archive")
+    archive.store(held_message(spool_with(config.parent / "spool"), time=time.time() - 10 * 86_400))
+    caplog.set_level("INFO", "eximacl")
+    async with running(config) as daemon:
+        await daemon._retain()
+    assert names_in(archive.root) == []
+    assert [line for line in caplog.messages if "(ref 7KQ2M9D4, " in line and "archive.keep_days" in line]
 
 
 async def test_a_reload_tells_what_needs_a_restart(config: Path) -> None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import pytest
 
 from eximacl import lists, records, wire
+from eximacl.archive.spool import HEADERS_CUT_BYTES
+from eximacl.judge import held_words
+from eximacl.model import Decision, Word
 from eximacl.server import Limits
 from tests.lab.site import ROOT
 
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 RUNNING = (ROOT / "docs/running.md").read_text(encoding="utf-8")
+HOLDING = (ROOT / "eximacl/holding.py").read_text(encoding="utf-8")
+HELD = Decision("hold", ())
 
 
 def reasons() -> set[str]:
@@ -57,4 +63,44 @@ def test_example_queries_parse(query: str) -> None:
 
 @pytest.mark.parametrize("reply", re.findall(r"^    (verdict=.*)$", PROTOCOL, re.MULTILINE))
 def test_example_replies_parse(reply: str) -> None:
-    assert wire.parse_reply(reply.encode()).verdict == "reject"
+    parsed = wire.parse_reply(reply.encode())
+    assert parsed.verdict in get_args(Word)
+    assert set(parsed.extra) == (set(held_words(HELD)) if parsed.verdict == "hold" else set())
+
+
+def data_keys() -> set[str]:
+    """Every key that the snippet for DATA sends and no stage before it."""
+    snippets = "".join(
+        (ROOT / "exim-snippets" / f"{name}.acl").read_text(encoding="utf-8") for name in ("data", "hold")
+    )
+    return set(re.findall(r"(?<![\w$])([a-z_]+)=\$", snippets))
+
+
+def test_there_are_data_keys() -> None:
+    assert {"rcpts", "headers", "held", "held_sentence", "spool"} <= data_keys()
+
+
+@pytest.mark.parametrize("key", sorted(data_keys()))
+def test_each_key_of_data_is_explained(key: str) -> None:
+    assert re.search(rf"^\|[^|]*`{key}`[^|]*\| data only", PROTOCOL, re.MULTILINE)
+
+
+@pytest.mark.parametrize("key", held_words(HELD))
+def test_each_key_that_only_a_hold_has_is_explained(key: str) -> None:
+    assert re.search(rf"^\|[^|]*`{key}`[^|]*\| `hold` at `rcpt` only", PROTOCOL, re.MULTILINE)
+
+
+@pytest.mark.parametrize("key", re.findall(r'value\("(held\w*|spool)"', HOLDING))
+def test_what_the_archive_takes_from_a_query_is_sent(key: str) -> None:
+    assert key in data_keys()
+
+
+def test_the_texts_about_a_message_that_is_not_kept() -> None:
+    judge = (ROOT / "eximacl" / "judge.py").read_text(encoding="utf-8")
+    archive = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
+    exim = (ROOT / "docs" / "exim.md").read_text(encoding="utf-8")
+    assert "the held message %s is refused without being archived: %s" in judge
+    assert "the held message 7KQ2M9D4 is refused without being archived: …" in archive
+    assert f"{HEADERS_CUT_BYTES // 1024} KiB" in archive
+    assert "eximacl: held, {text} (ref {ref})" in judge
+    assert "eximacl: held, archived (ref 7KQ2M9D4)" in exim

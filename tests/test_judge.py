@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown
+from eximacl.holding import Kept
 from eximacl.judge import Judge
 from eximacl.judged import Judged
 from eximacl.model import Reply, Stage
@@ -197,3 +198,90 @@ async def test_what_must_be_waited_for_is_awaited() -> None:
 async def _at_last() -> str:
     await asyncio.sleep(0)
     return "at last"
+
+
+# ---- held messages
+
+HELD = {
+    "rcpts": "steve@example.org",
+    "held": "8RB3N2E5",
+    "held_reason": "some-reason",
+    "held_check": "objects",
+    "held_message": "5.1.1 not here (ref 8RB3N2E5)",
+    "held_sentence": "Mail for steve not accepted",
+}
+
+
+async def held_reply(kept: Kept, word: str = "data", **values: str) -> tuple[Reply, Judge, list[Judged], list[Query]]:
+    judge, records = judge_with(objects)
+    asked: list[Query] = []
+
+    async def keep(query: Query, now: float) -> Kept:
+        assert now == NOW
+        asked.append(query)
+        return kept
+
+    judge.keep = keep
+    data = judge.judge(format_query(word, {**RCPT, **HELD, **values}).rstrip(b"\n"))
+    return parse_reply((data if isinstance(data, bytes) else await data).rstrip(b"\n")), judge, records, asked
+
+
+def test_a_hold_says_what_the_snippet_sends_back() -> None:
+    """At RCPT: the check and the sentence go with the reply, since the daemon forgets them until DATA."""
+
+    async def sells_nothing(_query: Query, _options: Any, _ask: Ask) -> Outcome:
+        return Hit("some-reason", "detail", "not here", "Mail \n not accepted" + "x" * 500, status="1.1")
+
+    judge, records = judge_with()
+    step = Step("sells_nothing", sells_nothing, None, stages=frozenset({"rcpt"}), action="hold")
+    judge.policy = Policy({"example.org"}, Plan((step,)))
+    reply = reply_to(judge)
+    assert (reply.verdict, reply.code, reply.message) == ("hold", 550, "5.1.1 not here (ref 7KQ2M9D4)")
+    assert "data" in reply.want.split()
+    assert reply.extra["check"] == "sells_nothing"
+    assert reply.extra["sentence"].startswith("Mail   not accepted")
+    assert len(reply.extra["sentence"]) <= 400
+    assert records[0].decision.word == "hold"
+
+
+async def test_a_held_message_is_refused_once_it_is_kept() -> None:
+    reply, judge, (record,), (query,) = await held_reply(Kept(("one.example.org", "one.example.com")))
+    assert query.stage == "data"
+    assert (reply.verdict, reply.code, reply.reason, reply.ref) == ("reject", 550, "some-reason", "8RB3N2E5")
+    assert reply.message == "5.1.1 not here (ref 8RB3N2E5)"
+    assert reply.log == "eximacl: held, archived (ref 8RB3N2E5)"
+    assert (record.ref, record.filename, record.decision.word) == (
+        "8RB3N2E5",
+        "one.example.org one.example.com",
+        "hold",
+    )
+    assert (record.decision.check, record.decision.sentence) == ("objects", "Mail for steve not accepted")
+    assert (judge.counts["hold"], judge.counts["reject"]) == (1, 0)
+
+
+async def test_what_cannot_be_kept_is_refused_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    reply, judge, (record,), _ = await held_reply(Kept((), "the disk is full"))
+    assert (reply.verdict, reply.code, reply.message) == ("reject", 550, "5.1.1 not here (ref 8RB3N2E5)")
+    assert reply.log == "eximacl: held, not archived (ref 8RB3N2E5)"
+    assert (record.filename, record.decision.word, record.decision.detail) == ("", "reject", "the disk is full")
+    assert (judge.counts["hold"], judge.counts["reject"]) == (0, 1)
+    assert caplog.messages == ["the held message 8RB3N2E5 is refused without being archived: the disk is full"]
+
+
+async def test_a_held_message_without_words_still_gets_some() -> None:
+    reply, _, (record,), _ = await held_reply(Kept(("one",)), held="none", held_message="", held_sentence="")
+    assert reply.message == "5.7.1 this message is not accepted here"
+    assert (reply.ref, record.ref) == ("7KQ2M9D4", "7KQ2M9D4")
+    assert record.decision.sentence == "Mail not accepted"
+
+
+@pytest.mark.parametrize(("word", "dry"), [("rcpt", ""), ("data", "1")])
+async def test_a_dry_query_and_one_at_rcpt_are_never_kept(word: str, dry: str) -> None:
+    reply, _, _, asked = await held_reply(Kept(("one",)), word, **({"dry": dry} if dry else {}))
+    assert asked == []
+    assert "held, " not in reply.log
+
+
+def test_without_an_archive_a_held_query_is_judged_like_any_other() -> None:
+    judge, _ = judge_with(objects)
+    assert reply_to(judge, "data", **HELD).verdict == "accept"

@@ -65,6 +65,20 @@ def test_the_session_prints_what_readme_says() -> None:
     assert ran == 3
 
 
+COMMANDS = [line for part in blocks("sh") for line in part.splitlines() if re.match("eximacl (archive|log)", line)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_on_a_wrong_refusal_is_one(command: str) -> None:
+    """docs/archive.md has the same ones, and there they are run."""
+    done = eximacl(*shlex.split(command, comments=True)[1:], "--help")
+    assert (done.status, done.err) == (0, "")
+
+
+def test_there_are_commands_on_a_wrong_refusal() -> None:
+    assert len(COMMANDS) == 3
+
+
 def test_the_policy_has_six_lines() -> None:
     assert len(block("toml").splitlines()) == 6
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.config import Settings, load
+from eximacl.config.declare import Redacted
 from eximacl.journal import journal_files, read_journal
 from eximacl.judged import Judged
 from eximacl.model import Decision, Reply, Traced
@@ -60,6 +62,23 @@ def test_a_rejection_goes_into_both_an_accept_only_into_the_journal(
     (day,) = journal_files(tmp_path / "journal")
     assert [entry.ref for entry in read_journal(day)] == ["7KQ2M9D4", "7KQ2M9D5"]
     records.close()
+
+
+def test_a_reload_redacts_from_then_on(tmp_path: Path, timers: list[Callable[[], None]]) -> None:
+    data = {**VALUES, "rcpts": "joe@example.org", "subject": "secret"}
+    held = judged("hold")._replace(query=build_query("data", data))
+    made = settings(tmp_path)
+    records = recording(made, timers)
+    records.record(held)
+    redacting = dataclasses.replace(made, archive=dataclasses.replace(made.archive, redact=Redacted(("subject",))))
+    records.reopen(redacting)
+    records.record(held)
+    records.close()
+    again = recording(redacting, timers)
+    again.record(held)
+    again.close()
+    lines = (tmp_path / "log/rejections.jsonl").read_text().splitlines()
+    assert [json.loads(line)["subject"] for line in lines] == ["secret", "(redacted)", "(redacted)"]
 
 
 def test_close_writes_what_waits_and_may_come_twice(tmp_path: Path, timers: list[Callable[[], None]]) -> None:

@@ -110,7 +110,7 @@ def test_control_characters_and_stray_bytes_are_escaped(byte: int) -> None:
     assert rejection_line(judged(helo=chr(byte))).isascii()
 
 
-@pytest.mark.parametrize(("word", "lines"), [("accept", 0), ("defer", 1), ("reject", 1), ("hold", 1)])
+@pytest.mark.parametrize(("word", "lines"), [("accept", 0), ("defer", 1), ("reject", 1), ("hold", 0)])
 def test_logs_what_is_not_accepted(tmp_path: Path, word: Word, lines: int) -> None:
     path = tmp_path / "rejections.jsonl"
     log = RejectionLog(path)
@@ -118,6 +118,35 @@ def test_logs_what_is_not_accepted(tmp_path: Path, word: Word, lines: int) -> No
     log.file.close()
     found = path.read_text().splitlines() if path.exists() else []
     assert [json.loads(line)["verdict"] for line in found] == [word] * lines
+
+
+def test_a_held_message_is_logged_once_it_is_refused(tmp_path: Path) -> None:
+    """At RCPT its fate is still open; at DATA it has a file, a subject and a message id."""
+    path = tmp_path / "rejections.jsonl"
+    log = RejectionLog(path)
+    log.record(judged(word="hold"))
+    data = {"ip": "192.0.2.7", "tx": "1", "rcpts": "juha@example.org, steve@example.com"}
+    data |= {"message_id": "<1@x>", "subject": "=?utf-8?q?=C3=A4?="}
+    kept = judged(word="hold")._replace(query=build_query("data", data), filename="1.M2P3Q4.mx.example.org")
+    log.record(kept)
+    log.redact = ("subject",)
+    log.record(kept)
+    log.file.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["subject"] for line in lines] == ["ä", "(redacted)"]
+    assert list(lines[0]) == FIRST_KEYS + OTHER_KEYS
+    assert [lines[0][key] for key in ("filename", "message-id", "recipient", "stage", "verdict", "domain")] == [
+        "1.M2P3Q4.mx.example.org", "<1@x>", "juha@example.org, steve@example.com", "data", "hold", "example.org",
+    ]  # fmt: skip
+
+
+@given(st.text(), st.text())
+def test_no_subject_and_no_message_id_leaves_its_line(subject: str, message_id: str) -> None:
+    query = build_query("data", {**RCPT, "rcpts": "a@example.org", "subject": subject, "message_id": message_id})
+    line = rejection_line(judged(word="hold")._replace(query=query))
+    assert line.count(b"\n") == 1
+    assert all(0x20 <= byte < 0x7F for byte in line[:-1])
+    assert json.loads(line)["message-id"] == message_id
 
 
 def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_CONFIG = Path("/etc/eximacl/eximacl.toml")
 DEFAULT_SOCKET = Path("/run/eximacl/eximacl.sock")
 DEFAULT_JOURNAL = Path("/var/lib/eximacl/journal")
+DEFAULT_REJECTIONS = Path("/var/log/eximacl/rejections.jsonl")
+DEFAULT_SENDMAIL = Path("/usr/sbin/sendmail")
 
 
 # Reasons of an `error` that say nothing about the query.
@@ -118,6 +120,8 @@ def print_json(value: Any) -> None:
 
 def printable(text: str) -> str:
     """Return a text that is safe on a terminal: control characters and broken bytes as escapes."""
+    if text.isprintable():
+        return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 

@@ -16,7 +16,7 @@ from eximacl.config.values import Values, read_given, read_table
 from eximacl.policy import Exempt, Plan, Policy, Step
 
 # The verdict is part of the vocabulary, but nothing yet keeps the message for it.
-NO_HOLD = 'hold needs the archive, which this version does not have; use "reject" or "defer"'
+NO_HOLD = "hold needs the archive: set archive.dir, or use another action"
 
 
 class Builder:
@@ -42,7 +42,7 @@ class Builder:
             here = site.at(name)
             table = self._declarations[name]
             values = read_table(table, given.get(name, {}), here, self._sources)
-            _refuse_hold(values, here)
+            self._check_hold(values, here)
             self._tables[table.key] = values
             if len(values) == len(table.options):
                 self._make_step(name, values, (), here, self._steps)
@@ -57,7 +57,7 @@ class Builder:
             here = site.at("checks").at(name)
             table = self._declarations[name]
             values = read_given(table, given, here, self._sources)
-            _refuse_hold(values, here)
+            self._check_hold(values, here)
             overlay[table.key] = values
             base = self._steps.get(name)
             if base is not None:
@@ -66,6 +66,11 @@ class Builder:
                 self._make_step(name, merged, inherited, here, steps)
         self.overlays[domain] = overlay
         self._plans[domain] = self._plan(steps, (*self._exempt, *_exempts(overlay.get("exempt"))))
+
+    def _check_hold(self, values: Values, site: Site) -> None:
+        archive = self._tables["archive"].get("dir")
+        if "action" in values and values["action"].value == "hold" and archive is not None and archive.value is None:
+            site.at("action").report(NO_HOLD)
 
     def policy(self, domains: Any) -> Policy:
         """Return the policy of all that was read; only of use when there were no problems."""
@@ -122,11 +127,6 @@ class Builder:
             exempt=(*inherited, *((values["exempt"].value,) if values["exempt"].raw else ())),
             message=values["message"].value,
         )
-
-
-def _refuse_hold(values: Values, site: Site) -> None:
-    if "action" in values and values["action"].value == "hold":
-        site.at("action").report(NO_HOLD)
 
 
 def _exempt(values: Values) -> Exempt:

@@ -21,6 +21,8 @@ from eximacl.policy import Exempt
 FileMode = NewType("FileMode", int)
 StateUrl = NewType("StateUrl", str)
 Template = NewType("Template", str)
+# Of names in REDACTABLE.
+Redacted = NewType("Redacted", tuple[str, ...])
 
 # The order in which checks run unless `policy.order` says otherwise; those that are not installed are left out.
 # Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name.
@@ -33,6 +35,8 @@ DEFAULT_ORDER = (
     "sender_domain",
     "rdns_tld",
 )
+# What `archive.redact` may keep out of logs and envelopes.
+REDACTABLE = ("subject",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,26 @@ class JournalSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArchiveSettings:
+    """The archive of held messages, which the action `hold` needs."""
+
+    dir: Path | None = option(
+        "", "The directory of the archive, such as /var/lib/eximacl/archive, all of it on one file system; empty: none."
+    )
+    group: str = option("", "The group that may read the archive; empty: the group that the daemon runs as.")
+    keep_days: int = option(30, "Messages older than this many days are deleted; 0: kept for ever.", minimum=0)
+    keep_mb: int = option(
+        1000, "The oldest messages are deleted when all take more megabytes than this; 0: no limit.", minimum=0
+    )
+    redact: Redacted = option(
+        [], 'What is left out of the rejection log and the envelopes: "subject". The messages stay as they are.'
+    )
+    sendmail: Path = option(
+        "/usr/sbin/sendmail", "Exim's sendmail program, to which `eximacl archive release` gives messages."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolicySettings:
     """Whose mail is judged, and by which checks."""
 
@@ -99,6 +123,7 @@ class Settings:
     state: StateSettings
     log: LogSettings
     journal: JournalSettings
+    archive: ArchiveSettings
     policy: PolicySettings
 
 
@@ -154,6 +179,7 @@ SETTINGS: Mapping[str, type] = {
     "state": StateSettings,
     "log": LogSettings,
     "journal": JournalSettings,
+    "archive": ArchiveSettings,
     "policy": PolicySettings,
 }
 SETTINGS_TABLES: Mapping[str, Table] = {key: _table(key, declaration) for key, declaration in SETTINGS.items()}

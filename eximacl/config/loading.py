@@ -49,14 +49,18 @@ class Loaded:
     overlays: Mapping[str, Mapping[str, Values]]
 
 
-def load(path: Path) -> Loaded:
-    """Load the policy file at `path`, the domain files beside it, and all lists. Raises ConfigError."""
+def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
+    """Load the policy file at `path`, the domain files beside it, and all lists. Raises ConfigError.
+
+    instead: the text of TOML files, by absolute path, as they would be; to try a change before it is made.
+    """
     path = path.absolute()
+    instead = instead or {}
     problems: list[Problem] = []
     site = Site(path.name, path.parent, path.parent, problems)
     if not path.exists():
         raise ConfigError([Problem(str(path), "", NO_FILE)])
-    raw = read_toml(path, site)
+    raw = read_toml(path, site, instead)
     if raw is None:
         raise ConfigError(problems)
     check_top_level(raw, TOP_LEVEL, site)
@@ -66,7 +70,7 @@ def load(path: Path) -> Loaded:
     order = settle_order(tables["policy"], raw, checks, site.at("policy").at("order"))
     builder = Builder(checks, order, tables, sources)
     builder.read_base(raw.get("checks", {}), site.at("checks"))
-    read_domain_files(builder, tables["policy"], site)
+    read_domain_files(builder, tables["policy"], site, instead)
     if problems:
         raise ConfigError(problems)
     settings = _settings(tables)
@@ -123,12 +127,12 @@ def settle_order(policy: Values, raw: Mapping[str, Any], checks: Mapping[str, Ch
     return tuple(dict.fromkeys(name for name in order if name in checks))
 
 
-def read_domain_files(builder: Builder, policy: Values, site: Site) -> None:
+def read_domain_files(builder: Builder, policy: Values, site: Site, instead: Mapping[Path, str]) -> None:
     """Read `domains/*.toml` beside the main file into `builder`. Problems are collected."""
     directory = site.home / DOMAINS_DIRECTORY
     domains: Domains | None = policy["domains"].value if "domains" in policy else None
     files: dict[str, str] = {}
-    for path in sorted(directory.glob("*.toml")):
+    for path in sorted({*directory.glob("*.toml"), *(path for path in instead if path.parent == directory)}):
         if path.name.startswith(".#"):
             continue  # an editor's lock
         here = site._replace(file=site.shown(path), directory=directory)
@@ -138,7 +142,7 @@ def read_domain_files(builder: Builder, policy: Values, site: Site) -> None:
         if wrong:
             here.report(wrong)
             continue
-        raw = read_toml(path, here)
+        raw = read_toml(path, here, instead)
         if raw is not None:
             check_top_level(raw, DOMAIN_TOP_LEVEL, here)
             builder.read_overlay(domain, raw, here)
@@ -156,10 +160,11 @@ def _wrong_domain(domain: str, domains: Domains | None, files: Mapping[str, str]
     return f"policy.domains does not list {domain}" + (f"; did you mean {near}?" if near else "")
 
 
-def read_toml(path: Path, site: Site) -> dict[str, Any] | None:
-    """Return what a TOML file holds; None, with a problem, when it cannot be read."""
+def read_toml(path: Path, site: Site, instead: Mapping[Path, str] | None = None) -> dict[str, Any] | None:
+    """Return what a TOML file holds, or would hold; None, with a problem, when it cannot be read."""
     try:
-        return tomllib.loads(read_regular(path, SOURCE_BYTES_MAX).decode("utf-8-sig"))
+        data = instead[path].encode() if instead and path in instead else read_regular(path, SOURCE_BYTES_MAX)
+        return tomllib.loads(data.decode("utf-8-sig"))
     except FileNotFoundError:
         site.report("does not exist")
     except OSError as error:

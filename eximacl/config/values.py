@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
 from eximacl.check import Option
-from eximacl.config.declare import NARROW_EXEMPT_TABLE, FileMode, StateUrl, Table, Template
+from eximacl.config.declare import (
+    NARROW_EXEMPT_TABLE,
+    REDACTABLE,
+    FileMode,
+    Redacted,
+    StateUrl,
+    Table,
+    Template,
+)
 from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
 from eximacl.config.sources import Sources, bad_entries, open_regular
 from eximacl.lists import EntryList, Secrets
@@ -174,6 +182,14 @@ def _strings(given: Given) -> tuple[str, ...]:
     return tuple(given.raw)
 
 
+def _redacted(given: Given) -> tuple[str, ...]:
+    entries = _strings(given)
+    wrong = [f"{entry}: {unknown('name', entry, REDACTABLE)}" for entry in entries if entry not in REDACTABLE]
+    if wrong:
+        raise Refused(*wrong)
+    return entries
+
+
 def _choice(given: Given) -> str:
     text = _typed(given, str)
     choices = get_args(given.option.type)
@@ -314,6 +330,9 @@ KINDS: dict[Any, Kind] = {
         "a string", _choice, lambda annotation: " or ".join(f'"{choice}"' for choice in get_args(annotation))
     ),
     tuple[str, ...]: Kind("an array of strings", _strings, _says("array of strings")),
+    Redacted: Kind(
+        "an array of strings", _redacted, _says("array of " + " or ".join(f'"{name}"' for name in REDACTABLE))
+    ),
     Path: Kind("a path", _path, _says("path")),
     Path | None: Kind("a path", _optional_path, _says('path, or ""')),
     FileMode: Kind('a string such as "0660"', _file_mode, _says("octal permissions")),

@@ -128,8 +128,7 @@ def test_an_exemption_that_is_empty_at_first_counts_once_its_file_has_entries(tm
         ("[checks.rdns_tld]", "checks.rdns_tld: rdns_tld is not in policy.order, so it never runs; add it there"),
         (
             '[checks.sender_domain]\naction = "hold"',
-            "checks.sender_domain.action: hold needs the archive, which this version does not have; "
-            'use "reject" or "defer"',
+            "checks.sender_domain.action: hold needs the archive: set archive.dir, or use another action",
         ),
     ],
 )

@@ -30,7 +30,7 @@ VALUES = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(st.sampled_from
 TABLE = st.dictionaries(st.sampled_from(OPTIONS) | TEXTS, VALUES, max_size=4) | VALUES
 NAMED = st.dictionaries(st.sampled_from(sorted(CHECKS)) | TEXTS, TABLE, max_size=4)
 FILE = st.dictionaries(
-    st.sampled_from(["server", "state", "log", "journal", "policy", "exempt"]) | TEXTS, TABLE, max_size=4
+    st.sampled_from(["server", "state", "log", "journal", "archive", "policy", "exempt"]) | TEXTS, TABLE, max_size=4
 )
 UNHURRIED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

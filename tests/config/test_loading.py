@@ -26,6 +26,9 @@ def test_defaults(tmp_path: Path) -> None:
     assert settings.log.rejections == Path("/var/log/eximacl/rejections.jsonl")
     assert settings.journal.dir == Path("/var/lib/eximacl/journal")
     assert settings.journal.keep_days == 30
+    archive = settings.archive
+    assert (archive.dir, archive.group, archive.keep_days, archive.keep_mb) == (None, "", 30, 1000)
+    assert archive.redact == ()
     assert settings.policy.checks_dir is None
 
 
@@ -43,6 +46,12 @@ def test_settings_that_are_given(tmp_path: Path) -> None:
         [journal]
         dir = ""
         keep_days = 0
+        [archive]
+        dir = "archive"
+        group = "adm"
+        keep_days = 7
+        keep_mb = 0
+        redact = ["subject"]
         [policy]
         domains = "domains.list"
         order = []
@@ -53,6 +62,9 @@ def test_settings_that_are_given(tmp_path: Path) -> None:
     assert settings.state.url == "memory:"
     assert settings.log.rejections is settings.journal.dir is None
     assert settings.journal.keep_days == 0
+    archive = settings.archive
+    assert (archive.dir, archive.group, archive.keep_days, archive.keep_mb) == (tmp_path / "archive", "adm", 7, 0)
+    assert archive.redact == ("subject",)
     assert "example.org" in settings.policy.domains
     assert settings.policy.order == ()
 

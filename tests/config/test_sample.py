@@ -23,7 +23,9 @@ def test_the_sample_loads_and_is_the_default(tmp_path: Path) -> None:
     loaded = load(tmp_path / "eximacl.toml")
     (tmp_path / "eximacl.toml").write_text('[policy]\ndomains = ["example.org"]\n')
     plain = load(tmp_path / "eximacl.toml")
-    settings = [(s.server, s.state, s.log, s.journal, s.policy.order) for s in (loaded.settings, plain.settings)]
+    settings = [
+        (s.server, s.state, s.log, s.journal, s.archive, s.policy.order) for s in (loaded.settings, plain.settings)
+    ]
     assert settings[0] == settings[1]
     raws = [
         {key: {n: v.raw for n, v in values.items()} for key, values in one.tables.items()} for one in (loaded, plain)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from eximacl.check import Option
-from eximacl.config.declare import NARROW_EXEMPT_TABLE, FileMode, StateUrl, Table, Template
+from eximacl.config.declare import NARROW_EXEMPT_TABLE, FileMode, Redacted, StateUrl, Table, Template
 from eximacl.config.problems import Refused
 from eximacl.config.sources import Sources
 from eximacl.config.values import (
@@ -52,6 +52,8 @@ GOOD = [
     (Path | None, "x", HOME / "x"),
     (FileMode, "0660", 0o660),
     (FileMode, "600", 0o600),
+    (Redacted, ["subject"], ("subject",)),
+    (Redacted, [], ()),
     (StateUrl, "memory:", "memory:"),
     (StateUrl, "sqlite:/var/lib/x.db", "sqlite:/var/lib/x.db"),
     (StateUrl, "sqlite:state.db", "sqlite:/etc/eximacl/state.db"),
@@ -90,6 +92,8 @@ BAD = [
     (FileMode, "", "expected permissions in octal, such as \"0660\", got ''"),
     (FileMode, "1777", "expected permissions in octal, such as \"0660\", got '1777'"),
     (FileMode, "00660", "expected permissions in octal, such as \"0660\", got '00660'"),
+    (Redacted, "subject", "expected an array of strings, got a string"),
+    (Redacted, ["subjekt"], "subjekt: unknown name; did you mean subject?"),
     (StateUrl, "memory:x", "expected sqlite:PATH or memory:, got 'memory:x'"),
     (StateUrl, "sqlite", "expected sqlite:PATH or memory:, got 'sqlite'"),
     (

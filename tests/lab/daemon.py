@@ -21,13 +21,15 @@ STOP_SECONDS = 10.0
 class Daemon:
     """`eximacl serve --config CONFIG`, listening on `path`. Its output goes to `output`.
 
-    It ends with the thread that started it, even where that is killed.
+    rights: further options of setpriv, to take rights away. It ends with the thread that
+    started it, even where that is killed.
     """
 
-    def __init__(self, config: Path, path: Path, output: Path) -> None:
+    def __init__(self, config: Path, path: Path, output: Path, rights: tuple[str, ...] = ()) -> None:
         self.config = config
         self.path = path
         self.output = output
+        self.rights = rights
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -36,7 +38,7 @@ class Daemon:
         command = [sys.executable, "-m", "eximacl", "serve", "--config", str(self.config)]
         with self.output.open("ab") as output:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "TERM", *command],
+                ["setpriv", "--pdeathsig", "TERM", *self.rights, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

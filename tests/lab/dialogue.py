@@ -72,6 +72,11 @@ class Client:
         self.transcript += [f"C: {line}" for line in lines]
         self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode("utf-8", "surrogateescape"))
 
+    def send_bytes(self, data: bytes) -> None:
+        """Send bytes as they are: a message, perhaps a large one."""
+        self.transcript.append(f"C: ({len(data)} bytes)")
+        self._socket.sendall(data)
+
     def reply(self) -> str:
         """Read one reply: its code, and its lines joined with newlines. Empty when the server has hung up.
 

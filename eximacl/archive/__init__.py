@@ -1,0 +1,37 @@
+"""The archive of held messages: kept byte for byte, found by reference, released (DESIGN 8).
+
+Rule: no policy here, and no clock but the one it is given; `store` alone writes messages, `retention` alone ages them.
+"""
+
+from __future__ import annotations
+
+from eximacl.archive.changing import delete, locked, mark_released
+from eximacl.archive.envelope import Envelope, Release
+from eximacl.archive.errors import ArchiveError, NoSuchMessage, SpoolError
+from eximacl.archive.reading import Message, find, messages, open_message
+from eximacl.archive.retention import Purge, Purged, purge
+from eximacl.archive.store import Archive, Held, Stored
+from eximacl.archive.subject import logged_subject, readable
+
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "Envelope",
+    "Held",
+    "Message",
+    "NoSuchMessage",
+    "Purge",
+    "Purged",
+    "Release",
+    "SpoolError",
+    "Stored",
+    "delete",
+    "find",
+    "locked",
+    "logged_subject",
+    "mark_released",
+    "messages",
+    "open_message",
+    "purge",
+    "readable",
+]

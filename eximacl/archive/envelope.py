@@ -1,0 +1,142 @@
+"""The envelope of an archived message: who sent it to whom, why it was held, and whether it was released. Pure.
+
+Rule: a JSON object of ASCII, so that no byte of a client's reaches a terminal; and an envelope that is not whole is an
+error that says what is wrong with it, never a half-filled value.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One release: when (seconds since 1970), to whom, and by which user."""
+
+    time: float
+    recipients: tuple[str, ...]
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """What is known of an archived message.
+
+    ref: the reference the sender was told. time: seconds since 1970. sender: empty for the null sender. recipients:
+    the held ones in this domain. host: empty without a reverse name. reason: the slug; check: who objected; sentence:
+    why, for people. size: bytes of the message; sha256: of these bytes, in hex. released: the releases, oldest first.
+    """
+
+    ref: str
+    time: float
+    sender: str
+    recipients: tuple[str, ...]
+    ip: str
+    host: str
+    helo: str
+    reason: str
+    check: str
+    sentence: str
+    message_id: str
+    subject: str
+    size: int
+    sha256: str
+    released: tuple[Release, ...] = ()
+
+
+def format_envelope(envelope: Envelope) -> bytes:
+    """Write an envelope as it stands in its file."""
+    values = {
+        "ref": envelope.ref,
+        "time": _iso(envelope.time),
+        "from": envelope.sender,
+        "recipients": envelope.recipients,
+        "ip": envelope.ip,
+        "host": envelope.host,
+        "helo": envelope.helo,
+        "reason": envelope.reason,
+        "check": envelope.check,
+        "sentence": envelope.sentence,
+        "message-id": envelope.message_id,
+        "subject": envelope.subject,
+        "size": envelope.size,
+        "sha256": envelope.sha256,
+        "released": [{"time": _iso(one.time), "to": one.recipients, "by": one.by} for one in envelope.released],
+    }
+    return f"{json.dumps(values, indent=1)}\n".replace("\x7f", "\\u007f").encode("ascii")
+
+
+def parse_envelope(data: bytes) -> Envelope:
+    """Read an envelope. Raises ValueError, with what is wrong, for one that is not whole."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError("is no JSON object")
+    return Envelope(
+        **{name: _string(found, key) for name, key in _STRINGS.items()},
+        time=_time(found),
+        recipients=_strings(found, "recipients"),
+        size=_size(found),
+        released=tuple(map(_release, _list(found, "released"))),
+    )
+
+
+_STRINGS = {
+    **{name: name for name in ("ref", "ip", "host", "helo", "reason", "check", "sentence", "subject", "sha256")},
+    "sender": "from",
+    "message_id": "message-id",
+}
+
+
+def _iso(when: float) -> str:
+    return datetime.fromtimestamp(when, UTC).isoformat(timespec="microseconds")
+
+
+def _release(found: Any) -> Release:
+    if not isinstance(found, dict):
+        raise ValueError("released is no list of objects")
+    return Release(time=_time(found), recipients=_strings(found, "to"), by=_string(found, "by"))
+
+
+def _string(found: Mapping[str, Any], key: str) -> str:
+    value = found.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is no string")
+    return value
+
+
+def _list(found: Mapping[str, Any], key: str) -> list[Any]:
+    value = found.get(key)
+    if not isinstance(value, list):
+        raise ValueError(f"{key} is no list")
+    return value
+
+
+def _strings(found: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = _list(found, key)
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{key} is no list of strings")
+    return tuple(values)
+
+
+def _size(found: Mapping[str, Any]) -> int:
+    value = found.get("size")
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("size is no number of bytes")
+    return value
+
+
+def _time(found: Mapping[str, Any]) -> float:
+    try:
+        when = datetime.fromisoformat(_string(found, "time"))
+    except ValueError:
+        raise ValueError("time is no time") from None
+    if when.tzinfo is None:
+        raise ValueError("time has no time zone")
+    return when.timestamp()

@@ -1,0 +1,138 @@
+"""Files and directories of the archive. Rule: they have its permissions and group, and are on the disk when we say so.
+
+An OSError becomes an ArchiveError at the archive's edge (`Writer.explained`), where the settings have names.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import grp
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from eximacl.archive.errors import ArchiveError
+from eximacl.archive.layout import KEY
+
+FILE_MODE = 0o640
+DIRECTORY_MODE = 0o750
+GROUP_KEY = "archive.group"
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Writer:
+    """Creates files and directories in the archive at `root`, with its permissions and its group.
+
+    group: its name or number; empty: that of the process. Raises ArchiveError for a group that is not there.
+    """
+
+    def __init__(self, root: Path, group: str = "") -> None:
+        self.root = root
+        self._group = group
+        self._gid = _gid(group)
+
+    def prepare(self) -> None:
+        """Make the archive's own directory where it is missing. Raises ArchiveError."""
+        with self.explained():
+            if not self.root.is_dir():
+                self.root.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
+                self.make_directory(self.root)
+
+    def make_directory(self, path: Path) -> None:
+        """Make a directory unless it is there. Raises OSError."""
+        try:
+            path.mkdir(DIRECTORY_MODE)
+        except FileExistsError:
+            if not path.is_dir():
+                raise
+            return
+        os.chown(path, -1, self._gid)
+        path.chmod(DIRECTORY_MODE)
+
+    def create(self, path: Path) -> int:
+        """Create a file that is not there yet, and return its descriptor. Raises OSError."""
+        fd = os.open(path, _CREATE, FILE_MODE)
+        try:
+            os.fchown(fd, -1, self._gid)
+            os.fchmod(fd, FILE_MODE)
+        except BaseException:
+            os.close(fd)
+            path.unlink()
+            raise
+        return fd
+
+    @contextlib.contextmanager
+    def explained(self) -> Iterator[None]:
+        """Turn an OSError into an ArchiveError that names what to change."""
+        try:
+            yield
+        except OSError as error:
+            raise ArchiveError(self._explain(error)) from error
+
+    def _explain(self, error: OSError) -> str:
+        where = f"{KEY}: {error.filename or self.root}: {error.strerror}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return f"{where}; free some space, or lower archive.keep_mb or archive.keep_days"
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST) and not self.root.is_dir():
+            return f"{KEY}: {self.root} is no directory; create it, or mount what belongs there"
+        if error.errno == errno.EPERM and self._gid >= 0:
+            return f"{GROUP_KEY}: {where}; the daemon's user must be a member of {self._group}"
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return f"{where}; the daemon's user must be able to write there"
+        return where
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Put new content in the place of a file in one step, on the disk, with the same owner. Raises OSError."""
+    private = path.with_name(f".{path.name}.{os.getpid()}")
+    private.unlink(missing_ok=True)
+    owner = path.stat()
+    try:
+        with os.fdopen(os.open(private, _CREATE, FILE_MODE), "wb", buffering=0) as file:
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            os.fchmod(file.fileno(), FILE_MODE)
+            write_all(file, data)
+            os.fsync(file.fileno())
+        private.rename(path)
+    except BaseException:
+        private.unlink(missing_ok=True)
+        raise
+    sync_directory(path.parent)
+
+
+def write_all(file: BinaryIO, data: bytes) -> None:
+    """Write all of `data`; a disk that is nearly full takes only a part, and refuses the next. Raises OSError."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
+def names(directory: Path) -> list[str]:
+    """Return what is in a directory; nothing where it is missing, or purged meanwhile. Raises OSError."""
+    try:
+        return [path.name for path in directory.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def sync_directory(path: Path) -> None:
+    """Bring a directory's entries to the disk. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _gid(group: str) -> int:
+    if not group:
+        return -1
+    if group.isdecimal():
+        return int(group)
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise ArchiveError(f"{GROUP_KEY}: there is no group {group!r}") from None

@@ -1,0 +1,239 @@
+"""Putting a held message into the archive, before its sender is told that it was refused.
+
+Rule: a message is archived exactly when it is in `new/` (or `cur/`), and then it is there whole, with its envelope, on
+the disk. Whatever happens before that moment, a `kill -9` too, leaves nothing in `new/`.
+
+The name is reserved by creating the envelope's file, so that no two messages ever share one; the message is written in
+`tmp/` and fsynced; then the envelope is written and fsynced, since it holds the message's hash; then the message is
+renamed into `new/`, and the directories are fsynced. A purge in another process may remove a directory that is still
+empty at any time: then it is made again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from eximacl.address import Address
+from eximacl.archive.envelope import Envelope, format_envelope
+from eximacl.archive.errors import ArchiveError
+from eximacl.archive.files import Writer, sync_directory, write_all
+from eximacl.archive.layout import MAX_HOST_CHARACTERS, TODAY, Day, day_of, safe_name
+from eximacl.archive.spool import body_chunks, message_headers, open_body
+
+T = TypeVar("T")
+
+# Read and written at a time: so much memory does a message need, however big it is.
+CHUNK_BYTES = 1024 * 1024
+# How often a directory may be removed under us; a purge does it once a day, and only while it is empty.
+TRIES = 16
+
+# Of the whole process, so that two archives in it never make the same name.
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A message to archive. What it says about its meaning, see Envelope.
+
+    ref: the reference the sender will be told. time: now, in seconds since 1970. recipients: the held ones. headers:
+    `$message_headers_raw`. spool, id, queue: where Exim has the body (`open_body`).
+    """
+
+    ref: str
+    time: float
+    sender: str
+    recipients: tuple[Address, ...]
+    ip: str
+    host: str
+    helo: str
+    reason: str
+    check: str
+    sentence: str
+    message_id: str
+    subject: str
+    headers: str
+    spool: str
+    id: str
+    queue: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One copy in the archive: the name of its file, its path in `new/`, and what is known of it."""
+
+    filename: str
+    path: Path
+    envelope: Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A copy that is not in the archive yet."""
+
+    name: str
+    day: Day
+    recipients: tuple[str, ...]
+
+    @property
+    def envelope(self) -> Path:
+        """The file that reserves the name."""
+        return self.day.envelope(self.name)
+
+    @property
+    def private(self) -> Path:
+        """Where the message is written."""
+        return self.day.tmp / self.name
+
+    @property
+    def public(self) -> Path:
+        """Where it counts as archived."""
+        return self.day.new / self.name
+
+
+class Archive:
+    """The archive at `root`, for writing. `store` may be called by several threads and processes at once.
+
+    group: of all files and directories, by name or number; empty: that of the process. host: in the names of files.
+    Raises ArchiveError for a group that is not there.
+    """
+
+    def __init__(self, root: Path, group: str = "", host: str = "") -> None:
+        self.root = root
+        self.writer = Writer(root, group)
+        self._host = safe_name(host or socket.gethostname(), MAX_HOST_CHARACTERS)
+
+    def prepare(self) -> None:
+        """Make the archive's directory where it is missing. Raises ArchiveError."""
+        self.writer.prepare()
+
+    def store(self, held: Held) -> tuple[Stored, ...]:
+        """Archive a message: one copy for each domain of its recipients, in their order. All of them or none.
+
+        Returns once they are on the disk; that takes several fsyncs. Raises ArchiveError; then nothing is left behind.
+        """
+        if not held.recipients:
+            raise ArchiveError(f"{held.ref}: a message without a held recipient belongs to nobody")
+        headers = message_headers(held.headers, held.id).encode("utf-8", "surrogateescape")
+        drafts: list[_Draft] = []
+        with open_body(held.spool, held.id, held.queue) as body, self.writer.explained():
+            try:
+                for draft in self._drafts(held):
+                    self._reserve(draft)
+                    drafts.append(draft)
+                size, digest = self._write_message(drafts[0], headers, body)
+                for copy in drafts[1:]:
+                    self._link(drafts[0], copy)
+                stored = tuple(_stored(held, draft, size, digest) for draft in drafts)
+                for draft, one in zip(drafts, stored, strict=True):
+                    self._write_envelope(draft, one.envelope)
+                for draft in drafts:
+                    self._publish(draft)
+            except BaseException:
+                _discard(drafts)
+                raise
+        return stored
+
+    def _drafts(self, held: Held) -> list[_Draft]:
+        """Return a draft for each domain."""
+        numbers = f"{int(held.time)}.M{int(held.time % 1 * 1_000_000):06d}P{os.getpid()}Q{next(_numbers)}"
+        by_domain: dict[str, list[str]] = {}
+        for recipient in held.recipients:
+            by_domain.setdefault(safe_name(recipient.domain), []).append(str(recipient))
+        return [
+            _Draft(f"{numbers}.{self._host}.{domain}", Day(self.root / domain / day_of(held.time)), tuple(recipients))
+            for domain, recipients in by_domain.items()
+        ]
+
+    def _reserve(self, draft: _Draft) -> None:
+        os.close(self._in(draft.day, lambda: self.writer.create(draft.envelope)))
+
+    def _write_message(self, draft: _Draft, headers: bytes, body: BinaryIO) -> tuple[int, str]:
+        """Write the message in `tmp/`, on the disk; return its size and SHA-256."""
+        digest, size = hashlib.sha256(), 0
+        fd = self._in(draft.day, lambda: self.writer.create(draft.private))
+        with os.fdopen(fd, "wb", buffering=0) as file:
+            for chunk in itertools.chain((headers, b"\n"), body_chunks(body, CHUNK_BYTES)):
+                digest.update(chunk)
+                size += len(chunk)
+                write_all(file, chunk)
+            os.fsync(fd)
+        return size, digest.hexdigest()
+
+    def _link(self, first: _Draft, copy: _Draft) -> None:
+        """Let a message for several domains take its place on the disk once."""
+        self._in(copy.day, lambda: os.link(first.private, copy.private))
+
+    def _write_envelope(self, draft: _Draft, envelope: Envelope) -> None:
+        with draft.envelope.open("r+b", buffering=0) as file:
+            write_all(file, format_envelope(envelope))
+            os.fsync(file.fileno())
+        sync_directory(draft.day.envelopes)
+
+    def _publish(self, draft: _Draft) -> None:
+        """The moment: the message comes into `new/`, and all directories on the way there are on the disk."""
+        _point_today(draft.day)
+        self._in(draft.day, lambda: draft.private.rename(draft.public))
+        with contextlib.suppress(FileNotFoundError):  # purged already, with its directories
+            for directory in (draft.day.new, draft.day.path, draft.day.domain, self.root):
+                sync_directory(directory)
+
+    def _in(self, day: Day, act: Callable[[], T]) -> T:
+        """Do what needs the day's directories. They are made where they are missing, also when a purge has taken them
+        away in the middle. Raises OSError."""
+        for _ in range(TRIES):
+            try:
+                return act()
+            except FileNotFoundError:
+                with contextlib.suppress(FileNotFoundError):
+                    for directory in day.directories:
+                        self.writer.make_directory(directory)
+        return act()
+
+
+def _stored(held: Held, draft: _Draft, size: int, digest: str) -> Stored:
+    envelope = Envelope(
+        ref=held.ref,
+        time=held.time,
+        sender=held.sender,
+        recipients=draft.recipients,
+        ip=held.ip,
+        host=held.host,
+        helo=held.helo,
+        reason=held.reason,
+        check=held.check,
+        sentence=held.sentence,
+        message_id=held.message_id,
+        subject=held.subject,
+        size=size,
+        sha256=digest,
+    )
+    return Stored(draft.name, draft.public, envelope)
+
+
+def _point_today(day: Day) -> None:
+    """Let `today` point to this day, in one step. It is a convenience: no message is refused for its sake."""
+    link = day.domain / TODAY
+    private = day.domain / f".{TODAY}.{os.getpid()}"
+    with contextlib.suppress(OSError):
+        if link.is_symlink() and str(link.readlink()) == day.path.name:
+            return
+        try:
+            private.symlink_to(day.path.name)
+            private.rename(link)
+        finally:
+            private.unlink(missing_ok=True)
+
+
+def _discard(drafts: Iterable[_Draft]) -> None:
+    for draft in drafts:
+        for path in (draft.public, draft.private, draft.envelope):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)

@@ -1,0 +1,108 @@
+"""What the commands on the archive share: finding its messages, and showing them in a row or as JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from eximacl.archive import ArchiveError, Envelope, Message, NoSuchMessage, find, messages
+from eximacl.archive.envelope import format_envelope
+from eximacl.archive.layout import time_in
+from eximacl.cli import exits
+from eximacl.cli.common import Failure, find_path
+from eximacl.cli.table import Column, size
+from eximacl.times import local
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _from(get: Callable[[Envelope], str]) -> Callable[[Message], str]:
+    return lambda message: "?" if message.envelope is None else get(message.envelope)
+
+
+COLUMNS = (
+    Column[Message]("TIME", lambda message: local(time_of_message(message)), 19, 19, 0),
+    Column[Message]("REF", _from(lambda envelope: envelope.ref), 8, 8, 1),
+    Column[Message]("RELEASED", _from(lambda envelope: "yes" if envelope.released else ""), 8, 8, 7),
+    Column[Message]("SIZE", _from(lambda envelope: size(envelope.size)), 6, 6, 5),
+    Column[Message]("CHECK", _from(lambda envelope: envelope.reason), 10, 22, 6),
+    Column[Message]("IP", _from(lambda envelope: envelope.ip), 15, 15, 8),
+    Column[Message]("FROM", _from(lambda envelope: f"<{envelope.sender}>"), 14, 40, 4),
+    Column[Message]("RECIPIENT", _from(lambda envelope: ", ".join(envelope.recipients)), 14, 40, 2),
+    Column[Message]("SUBJECT", _from(lambda envelope: envelope.subject), 14, 60, 3),
+)
+
+
+def archive_option(function: F) -> F:
+    """Add --archive; without it the policy file names the archive."""
+    return click.option(
+        "--archive",
+        "directory",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="The archive's directory.  [default: the policy file's]",
+    )(function)
+
+
+def archive_of(directory: Path | None, config_path: Path) -> Path:
+    """Return --archive, or the archive that the policy file names, or fail."""
+    root = directory or find_path(config_path, "archive", "dir", config_path.parent, "--archive")
+    if root == config_path.parent:
+        raise Failure(f"{config_path}: archive.dir is empty, so nothing is archived", exits.CONFIG)
+    if not root.is_dir():
+        raise Failure(f"{root} does not exist: has anything been held yet?", exits.IO_ERROR)
+    return root
+
+
+def copies_of(root: Path, reference: str) -> list[Message]:
+    """Return the copies of the message with a reference, one for each domain; at least one, or fail."""
+    with explained():
+        copies = find(root, reference)
+    if not copies:
+        raise Failure(
+            f"{reference} is not in {root}: refused without being held, purged, or held on another host"
+            f" (eximacl log --ref {reference})",
+            exits.NOT_FOUND,
+        )
+    return copies
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """Return a message as JSON shows it: its envelope, and where it is."""
+    known = {} if message.envelope is None else json.loads(format_envelope(message.envelope))
+    where = {"domain": message.day.domain.name, "path": str(message.path)}
+    return {**known, **where, **({"problem": message.problem} if message.problem else {})}
+
+
+def all_of(root: Path) -> Iterator[Message]:
+    """Yield all messages, the oldest first, or fail."""
+    with explained():
+        yield from messages(root)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn what the archive raises into a failure."""
+    try:
+        yield
+    except NoSuchMessage as error:
+        raise Failure(str(error), exits.NOT_FOUND) from None
+    except ArchiveError as error:
+        raise Failure(str(error), exits.IO_ERROR) from None
+
+
+def time_of_message(message: Message) -> float:
+    """Return when a message was held, in seconds since 1970; also where its envelope is damaged."""
+    if message.envelope is not None:
+        return message.envelope.time
+    return float(time_in(message.name) or 0)
+
+
+def size_of(message: Message) -> int:
+    """Return the bytes of a message; 0 where its envelope is damaged."""
+    return 0 if message.envelope is None else message.envelope.size

@@ -1,0 +1,41 @@
+"""Points in time and spans as people type them: `2026-12-31`, `2026-12-31 14:30`, `2h`, `30d`.
+
+Rule: what cannot be read for certain is refused, and the text says what can.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+
+# The letters of a span. A month is none: it has no length.
+UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+# More digits are a slip of the finger, and would leave the calendar.
+_SPAN = re.compile(r"(\d{1,6})\s*([smhdw])", re.ASCII)
+_HELP = "give a span such as 2h or 3d, a day such as 2026-12-31, or a time such as 2026-12-31T14:30"
+
+
+def parse_span(text: str) -> float:
+    """Return the seconds of a span: a number and one of s, m, h, d, w. Raises ValueError."""
+    match = _SPAN.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError(f"{text!r} is no span of time; give a number and one of s, m, h, d, w, such as 30d")
+    return float(int(match[1]) * UNIT_SECONDS[match[2]])
+
+
+def parse_time(text: str, now: float) -> float:
+    """Return a point in time, in seconds since 1970: an ISO 8601 time, a day (when it begins), or a span before `now`.
+
+    A time without a zone is the machine's. Raises ValueError.
+    """
+    if _SPAN.fullmatch(text.strip().lower()):
+        return now - parse_span(text)
+    try:
+        return datetime.fromisoformat(text.strip()).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text!r} is no time; {_HELP}") from None
+
+
+def local(seconds: float) -> str:
+    """Return a point in time as people read it, in the machine's zone: `2026-12-31 14:30:05`."""
+    return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"

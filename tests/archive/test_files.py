@@ -1,0 +1,190 @@
+"""Files and directories of the archive: permissions, owners, one-step replacement, and errors that name the cure."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from eximacl.archive.errors import ArchiveError
+from eximacl.archive.files import Writer, names, replace_file, sync_directory, write_all
+from tests.archive.holding import let_everybody_pass, nobody, small_disk
+
+GROUP = 4  # adm, on every Debian
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "var" / "archive"
+
+
+def test_prepare_makes_the_archive_and_leaves_one_that_is_there_alone(root: Path) -> None:
+    Writer(root).prepare()
+    assert mode(root) == 0o750
+    root.chmod(0o700)
+    Writer(root).prepare()
+    assert mode(root) == 0o700
+
+
+@pytest.mark.parametrize("group", [str(GROUP), "adm"])
+@pytest.mark.parametrize("umask", [0, 0o077])
+def test_what_is_made_has_the_archive_s_permissions_and_group(root: Path, group: str, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        writer = Writer(root, group)
+        writer.prepare()
+        writer.make_directory(root / "day")
+        os.close(writer.create(root / "day" / "file"))
+    finally:
+        os.umask(before)
+    assert [mode(path) for path in (root, root / "day", root / "day" / "file")] == [0o750, 0o750, 0o640]
+    assert [path.stat().st_gid for path in (root, root / "day", root / "day" / "file")] == [GROUP] * 3
+
+
+def test_without_a_group_it_is_the_process_s(root: Path) -> None:
+    writer = Writer(root)
+    writer.prepare()
+    assert root.stat().st_gid == os.getegid()
+
+
+def test_a_group_that_is_not_there_is_named(root: Path) -> None:
+    with pytest.raises(ArchiveError, match=r"^archive\.group: there is no group 'nosuchgroup'$"):
+        Writer(root, "nosuchgroup")
+
+
+def test_a_directory_that_is_there_stays_as_it_is(root: Path) -> None:
+    writer = Writer(root)
+    writer.prepare()
+    (root / "day").mkdir(0o700)
+    writer.make_directory(root / "day")
+    assert mode(root / "day") == 0o700
+    (root / "file").touch()
+    with pytest.raises(FileExistsError):
+        writer.make_directory(root / "file")
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_file_in_the_archive_s_place_is_no_directory(root: Path, inside: bool) -> None:
+    root.parent.mkdir()
+    root.touch()
+    path = root / "archive" if inside else root
+    with pytest.raises(ArchiveError, match=f"^archive.dir: {path} is no directory; create it"):
+        Writer(path).prepare()
+
+
+def test_a_file_is_made_once_and_never_through_a_link(root: Path, tmp_path: Path) -> None:
+    writer = Writer(root)
+    writer.prepare()
+    os.close(writer.create(root / "file"))
+    with pytest.raises(FileExistsError):
+        writer.create(root / "file")
+    (root / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileExistsError):
+        writer.create(root / "link")
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_file_that_cannot_have_its_group_is_not_left_behind(root: Path) -> None:
+    let_everybody_pass(root.parent.parent)
+    Writer(root).prepare()
+    root.chmod(0o777)
+    root.parent.chmod(0o755)
+    writer = Writer(root, str(GROUP))
+    with nobody(), pytest.raises(ArchiveError, match=r"^archive\.group: .* must be a member of 4$"), writer.explained():
+        writer.create(root / "file")
+    assert names(root) == []
+
+
+def refused(number: int, name: str | None = "/a/b") -> OSError:
+    return OSError(number, os.strerror(number), name)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (
+            refused(errno.ENOSPC),
+            "archive.dir: /a/b: No space left on device; free some space, or lower archive.keep_mb",
+        ),
+        (refused(errno.EDQUOT), "archive.dir: /a/b: Disk quota exceeded; free some space, or lower archive.keep_mb"),
+        (refused(errno.EACCES), "archive.dir: /a/b: Permission denied; the daemon's user must be able to write there"),
+        (refused(errno.EROFS), "archive.dir: /a/b: Read-only file system; the daemon's user must be able to write"),
+        (refused(errno.EPERM), "archive.dir: /a/b: Operation not permitted; the daemon's user must be able to write"),
+        (refused(errno.EIO), "archive.dir: /a/b: Input/output error"),
+        (refused(errno.EIO, None), "archive.dir: ROOT: Input/output error"),
+        (refused(errno.ENOENT), "archive.dir: ROOT is no directory; create it, or mount what belongs there"),
+    ],
+)
+def test_every_error_names_what_to_change(root: Path, error: OSError, text: str) -> None:
+    with pytest.raises(ArchiveError, match=f"^{re.escape(text.replace('ROOT', str(root)))}"), Writer(root).explained():
+        raise error
+
+
+def test_a_missing_file_in_an_archive_that_is_there_is_just_that(root: Path) -> None:
+    writer = Writer(root)
+    writer.prepare()
+    with pytest.raises(ArchiveError, match=r"^archive\.dir: /a/b: No such file or directory$"), writer.explained():
+        raise refused(errno.ENOENT)
+
+
+def test_replaced_in_one_step_with_the_same_owner(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    os.chown(path, 65534, GROUP)
+    (tmp_path / f".file.{os.getpid()}").write_bytes(b"left by a crash")
+    with path.open("rb") as before:
+        replace_file(path, b"new")
+        assert before.read() == b"old"
+    assert path.read_bytes() == b"new"
+    assert (path.stat().st_uid, path.stat().st_gid, mode(path)) == (65534, GROUP, 0o640)
+    assert names(tmp_path) == ["file"]
+
+
+def test_what_cannot_be_replaced_stays_as_it_was(tmp_path: Path) -> None:
+    with small_disk(tmp_path, "size=64k"):
+        path = tmp_path / "file"
+        path.write_bytes(b"old")
+        with pytest.raises(OSError, match="No space left"):
+            replace_file(path, b"x" * 100_000)
+        assert path.read_bytes() == b"old"
+        assert names(tmp_path) == ["file"]
+
+
+class Hesitant(io.BytesIO):
+    """A file that takes three bytes at a time, as a full disk or a signal does."""
+
+    def write(self, data: object) -> int:
+        return super().write(memoryview(data)[:3])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"0123456789"])
+def test_all_is_written_however_little_at_a_time(data: bytes) -> None:
+    file = Hesitant()
+    write_all(file, data)
+    assert file.getvalue() == data
+
+
+def test_names_of_what_is_there_and_of_what_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "one").touch()
+    assert names(tmp_path) == ["one"]
+    assert names(tmp_path / "missing") == []
+    with pytest.raises(NotADirectoryError):
+        names(tmp_path / "one")
+
+
+def test_a_directory_is_brought_to_the_disk_and_a_file_is_none(tmp_path: Path) -> None:
+    sync_directory(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        sync_directory(tmp_path / "file")
+    with pytest.raises(FileNotFoundError):
+        sync_directory(tmp_path / "missing")
