@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import signal
 import struct
 import subprocess
 import sys
@@ -26,7 +27,14 @@ class Terminal:
         environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
         command = [sys.executable, "-m", "eximacl", *map(str, args)]
         self.process = subprocess.Popen(
-            command, stdin=stdin or theirs, stdout=stdout or theirs, stderr=theirs, env=environ, start_new_session=True
+            command,
+            stdin=stdin or theirs,
+            stdout=stdout or theirs,
+            stderr=theirs,
+            env=environ,
+            start_new_session=True,
+            # A shell that has started us in the background lets us, and all our children, ignore Ctrl-C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         os.close(theirs)
         self.shown = b""
