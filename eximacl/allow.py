@@ -150,6 +150,9 @@ def prepare(config: Path, kind: Kind, refusal: Refusal, comment: str, *, everywh
     comment: stands beside the entry where there is room for one.
     """
     entry = entry_for(kind, refusal)
+    recipient = refusal.query.recipient
+    if recipient is None:
+        raise AllowError("the refusal names no recipient, so no domain can be told what to exempt")
     try:
         loaded = load(config)
     except ConfigError as error:
@@ -157,8 +160,8 @@ def prepare(config: Path, kind: Kind, refusal: Refusal, comment: str, *, everywh
     already = exemption(loaded, refusal)
     if already:
         return Change(loaded.path, refusal, entry, loaded.path, f"{TABLE}.{already}", already=already)
-    domain = "" if everywhere else refusal.query.recipient.domain  # type: ignore[union-attr]
-    if loaded.policy.plan(refusal.query.recipient.domain) is None:  # type: ignore[union-attr]
+    domain = "" if everywhere else recipient.domain
+    if loaded.policy.plan(recipient.domain) is None:
         raise AllowError(f"policy.domains does not list the domain of {refusal.recipient}")
     toml = _toml_of(loaded, domain)
     key, list_type = _KEYS[kind]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesParser
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from eximacl.archive.subject import decoded
@@ -109,7 +110,7 @@ def _headers(data: bytes) -> tuple[tuple[str, str], ...]:
     for line in re.sub(r"\n[ \t]", " ", block).split("\n"):
         name, colon, value = line.partition(":")
         if colon and name.strip():
-            found.append((name.strip(), _safely(lambda raw=value: decoded(raw), value)))  # type: ignore[misc]
+            found.append((name.strip(), _safely(partial(decoded, value), value)))
     return tuple(found)
 
 

@@ -19,8 +19,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from eximacl.address import canonical_domain, parse_address
+from eximacl.address import Address, canonical_domain, parse_address
 from eximacl.lists import Domains, Networks, Recipients
+from eximacl.wire import split_addresses
 
 # A piece that fits the processor's cache, read, searched and dropped as one.
 BLOCK_BYTES = 1024 * 1024
@@ -316,9 +317,9 @@ def _search_file(
     path: Path, file: IO[bytes], wanted: Wanted, reading: Reading, progress: Callable[[int], None] | None
 ) -> Iterator[Found]:
     told = 0
-    lines: IO[bytes] = file
+    lines: IO[bytes] | gzip.GzipFile = file
     if file.read(len(_GZIP)) == _GZIP:
-        lines = gzip.GzipFile(fileobj=file)  # type: ignore[assignment]
+        lines = gzip.GzipFile(fileobj=file)
     file.seek(0)
     try:
         while block := lines.read(BLOCK_BYTES):
@@ -364,9 +365,9 @@ def _lines_with(block: bytes, needle: bytes) -> Iterator[bytes]:
         at = lower.find(needle, end)
 
 
-def _recipients(entry: Entry) -> list[tuple[str, str]]:
+def _recipients(entry: Entry) -> tuple[Address, ...]:
     """Return localpart and domain of each recipient of a line."""
-    return [tuple(parse_address(one)) for one in text_of(entry, "recipient").split(", ") if one]  # type: ignore[misc]
+    return split_addresses(text_of(entry, "recipient"))
 
 
 def _stamp(seconds: float) -> bytes:

@@ -14,7 +14,6 @@ SOFTWARE = 70  # a bug
 ALREADY = 73  # it was done before, and is not done twice unasked
 IO_ERROR = 74  # a file cannot be read or written
 NOT_SENT = 75  # Exim did not take a message; nothing is lost, and it can be tried again
-NO_PERMISSION = 77
 CONFIG = 78  # the configuration is wrong
 INTERRUPTED = 130  # Ctrl-C, as shells count it
 

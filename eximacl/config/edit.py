@@ -155,7 +155,8 @@ def _insert(text: str, found: _Statement, entry: str, comment: str) -> str:
         return f"{text[:last]}{comma}{'' if first else ' '}{entry}{text[last:]}"
     # The bracket has a line of its own, and so gets the entry; what stands before it may have a comment.
     line = text.rfind("\n", 0, close) + 1
-    indent = " " * 4 if first else re.match(r"[ \t]*", text[text.rfind("\n", 0, last) + 1 :])[0]  # type: ignore[index]
+    before = text[text.rfind("\n", 0, last) + 1 : last]
+    indent = " " * 4 if first else before[: len(before) - len(before.lstrip(" \t"))]
     note = f"  # {comment}" if comment else ""
     return f"{text[:last]}{comma}{text[last:line]}{indent}{entry},{note}{_newline(text)}{text[line:]}"
 
