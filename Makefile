@@ -1,15 +1,18 @@
 # make            lint, types and all tests (the same as make test)
 # make run        a daemon and a real Exim with example mails; ONCE=1: exit afterwards
 # make bench      queries/s and CPU beside the limit;  make soak: the long fault loops
+# make deb        the Debian package, in build/;  make deb-test: lintian, and its whole life in a Debian of its own
 # Everything installs what it needs by itself: a venv in .venv, and Debian packages where one is missing.
 
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-DEBIAN := exim4-daemon-light exim4-config util-linux gcc libc6-dev
+DEBIAN := exim4-daemon-light exim4-config util-linux gcc libc6-dev systemd groff-base
+# debian/control's, by name.
+BUILD_DEPENDS = $(shell sed -n '/^Build-Depends:/,/^[A-Z]/{s/^ dh-sequence-installsysusers/ debhelper/;s/^ dh-sequence-python3/ dh-python/;s/^ debhelper-compat.*/ debhelper,/;s/^ \([a-z0-9-]*\).*/\1/p}' debian/control)
 
-.PHONY: test run bench soak lint types docs format build clean setup debian
+.PHONY: test run bench soak lint types docs format build clean setup debian deb deb-test
 
 test: setup
 	$(BIN)/ruff check .
@@ -44,6 +47,25 @@ docs: setup
 build: setup
 	$(BIN)/python -m build
 
+# In a copy, without what .gitignore names: nothing is left in the tree.
+deb:
+	@command -v dpkg-buildpackage >/dev/null && dpkg-checkbuilddeps 2>/dev/null || $(call install,build-essential $(BUILD_DEPENDS))
+	rm -rf build/deb
+	mkdir -p build/deb/eximacl
+	sed 's,/$$,,' .gitignore | tar -c --exclude-vcs --exclude-from=- . | tar -x -C build/deb/eximacl
+	cd build/deb/eximacl && env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/nonexistent LC_ALL=C.UTF-8 \
+	  DEB_BUILD_OPTIONS="$(DEB_BUILD_OPTIONS)" dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary
+	rm -f build/eximacl_*
+	mv build/deb/eximacl_* build/
+	rm -rf build/deb
+	@ls build/eximacl_*.deb
+
+deb-test: deb
+	@for command in lintian debootstrap systemd-nspawn unshare; do \
+	  command -v $$command >/dev/null || missing=yes; done; \
+	if [ -n "$$missing" ]; then $(call install,lintian debootstrap systemd-container util-linux); fi
+	$(SUDO) tests/debian/try-package build/eximacl_*_all.deb
+
 setup: $(VENV)/.installed debian
 
 $(VENV)/.installed: pyproject.toml tests/constraints.txt
@@ -55,7 +77,7 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt
 	@touch $@
 
 debian:
-	@for command in /usr/sbin/exim4 update-exim4.conf unshare gcc; do \
+	@for command in /usr/sbin/exim4 update-exim4.conf unshare gcc systemd-analyze groff; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
 	if [ -n "$$missing" ]; then $(call install,$(DEBIAN)); fi
 

@@ -51,11 +51,12 @@ LAYERS = (
     Layer("mailview release rejection_search times", ANYTHING),
     Layer("config", ANYTHING),
     Layer("allow", ANYTHING),
-    Layer("listen sdnotify client", ANYTHING),
+    Layer("listen sdnotify client exim", ANYTHING),
     Layer("holding recording", ANYTHING),
     Layer("judge", ANYTHING),
     Layer("server", ANYTHING),
     Layer("daemon", ANYTHING),
+    Layer("doctor", ANYTHING, "dns"),
     Layer("cli", ANYTHING, "click"),
     Layer("__main__", ANYTHING),
 )

@@ -18,6 +18,8 @@ from eximacl.cli.common import Failure
 from eximacl.cli.completion import completion
 from eximacl.cli.config import config
 from eximacl.cli.control import reload, status
+from eximacl.cli.doctor import doctor
+from eximacl.cli.exim import exim
 from eximacl.cli.log import log
 from eximacl.cli.mint import mint
 from eximacl.cli.serve import serve
@@ -39,10 +41,12 @@ def cli() -> None:
     eximacl log --domain example.org    what was refused?
     eximacl archive release 7KQ2M9D4    deliver it after all
     eximacl config test                 is the policy file right?
+    eximacl exim install                wire it into Exim
+    eximacl doctor                      does all of it work together?
     """
 
 
-for _command in (serve, check, why, log, archive, mint, config, reload, status, completion):
+for _command in (serve, check, why, log, archive, mint, config, reload, status, exim, doctor, completion):
     cli.add_command(_command)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eximacl.config.toml import toml, toml_key
 
-TEXTS = st.text(st.characters(codec="utf-8"))
+TEXTS = st.text()
 VALUES = st.recursive(
     st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | TEXTS,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),

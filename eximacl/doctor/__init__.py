@@ -1,0 +1,13 @@
+"""`eximacl doctor`: does the whole of it work, from Exim's configuration to the disk?
+
+Rule: it looks and asks, and changes nothing: no mail is sent, no query is counted or logged, no file is written but
+a socket of its own in a temporary directory.
+"""
+
+from __future__ import annotations
+
+from eximacl.doctor.case import Case
+from eximacl.doctor.model import Finding, Level, diagnoses, diagnosis, ok, problem, warning
+from eximacl.doctor.running import examine
+
+__all__ = ["Case", "Finding", "Level", "diagnoses", "diagnosis", "examine", "ok", "problem", "warning"]

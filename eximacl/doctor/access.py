@@ -1,0 +1,108 @@
+"""Who may do what with a file. Rule: computed from modes and owners; nothing is opened, made or written to find out."""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Right = Literal["read", "write"]
+_BITS = {"read": 4, "write": 2, "enter": 1}
+# CAP_DAC_OVERRIDE is 1, CAP_DAC_READ_SEARCH is 2; the latter lets read files and enter directories (capabilities(7)).
+_CAPABILITIES = {"read": 0b110, "write": 0b010, "enter": 0b110}
+# Below this nothing works for long; below the other it may soon not.
+FREE_BYTES_MIN = 1024 * 1024
+FREE_BYTES_LOW = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Who:
+    """A user with all its groups, as the kernel knows them.
+
+    passes: the rights for which it needs no permission: all for root, unless its capabilities were taken away.
+    """
+
+    name: str
+    uid: int
+    gids: frozenset[int]
+    passes: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_process(cls, directory: Path, word: str) -> Who | None:
+        """Return whom a process (/proc/PID) runs as; None where it is gone, or its command line lacks `word`."""
+        try:
+            lines = dict(line.split(":", 1) for line in (directory / "status").read_text().splitlines())
+            command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except (OSError, ValueError):
+            return None
+        if word not in command:
+            return None
+        uid, gid = int(lines["Uid"].split()[1]), int(lines["Gid"].split()[1])
+        held = int(lines["CapEff"], 16)
+        passes = frozenset(right for right, mask in _CAPABILITIES.items() if held & mask)
+        return cls(f"user {uid}", uid, frozenset([gid, *map(int, lines["Groups"].split())]), passes)
+
+    def has(self, found: os.stat_result, right: str) -> bool:
+        """Whether the mode bits give this user a right: owner, else group, else all (path_resolution(7))."""
+        if right in self.passes:
+            return True
+        bits = (
+            found.st_mode >> 6
+            if found.st_uid == self.uid
+            else found.st_mode >> 3
+            if found.st_gid in self.gids
+            else found.st_mode
+        )
+        return bool(bits & _BITS[right])
+
+
+def refusal(who: Who, path: Path, right: Right, view: Path = Path("/")) -> str:
+    """Return what keeps a user from reading or writing a path, empty where nothing does.
+
+    view: the root directory as the process sees it. A file that is not there yet counts as its directory.
+    """
+    parts = path.absolute().parts[1:]
+    here = view
+    for index, part in enumerate(("", *parts)):
+        here = here / part
+        shown = Path("/", *parts[:index])
+        try:
+            found = here.stat()
+        except FileNotFoundError:
+            return _refused(who, here.parent, shown.parent, "write") if right == "write" else f"{shown} does not exist"
+        except OSError as error:
+            return f"{shown}: {error.strerror}"
+        if index == len(parts):
+            return _refused(who, here, shown, right)
+        if stat.S_ISDIR(found.st_mode) and not who.has(found, "enter"):
+            return f"{shown} ({describe(found)}) lets {who.name} not pass"
+    return ""
+
+
+def _refused(who: Who, path: Path, shown: Path, right: Right) -> str:
+    found = path.stat()
+    if not who.has(found, right):
+        return f"{shown} ({describe(found)}) gives {who.name} no right to {right}"
+    if right == "write" and not stat.S_ISSOCK(found.st_mode) and os.statvfs(path).f_flag & os.ST_RDONLY:
+        return f"{shown} is read-only"
+    return ""
+
+
+def describe(found: os.stat_result) -> str:
+    """Return mode and owners as `ls` shows them."""
+    return f"{stat.filemode(found.st_mode)} {found.st_uid}:{found.st_gid}"
+
+
+def free_bytes(path: Path, view: Path = Path("/")) -> int | None:
+    """Return the space that is left for a file, 0 where there are no inodes; None where its directory is missing."""
+    for candidate in (path, *path.parents):
+        try:
+            found = os.statvfs(view / candidate.relative_to("/"))
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return None
+        return 0 if found.f_files and not found.f_favail else found.f_bavail * found.f_frsize
+    return None

@@ -1,0 +1,45 @@
+"""Is the clock right, as far as files can tell?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from eximacl.doctor.case import Case
+from eximacl.doctor.model import Finding, diagnosis, ok, problem
+
+# This version was written then: an earlier clock is wrong.
+YEAR_MIN = 2026
+# Two machines that share a disk differ by less, or have trouble anyway.
+AHEAD_SECONDS = 300
+
+
+@diagnosis("system")
+def clock(case: Case) -> Iterator[Finding]:
+    """The clock is not before the year of this version, nor before the last change of our files and Exim's."""
+    year = datetime.fromtimestamp(case.now, UTC).year
+    ahead = [path for path in _files(case) if path.exists() and path.stat().st_mtime > case.now + AHEAD_SECONDS]
+    if year < YEAR_MIN or ahead:
+        why = f"it is {year}" if year < YEAR_MIN else f"{ahead[0]} was changed in the future"
+        yield problem(
+            f"the clock is wrong: {why}",
+            "dated addresses end on the wrong day, and counts are kept too long or too short",
+            "set the clock (timedatectl), and keep it right with systemd-timesyncd or chrony",
+        )
+    else:
+        yield ok("the clock agrees with the files")
+
+
+def _files(case: Case) -> Iterator[Path]:
+    yield case.main_log
+    if case.loaded is None:
+        return
+    settings = case.loaded.settings
+    kind, _, rest = str(settings.state.url).partition(":")
+    if kind == "sqlite":
+        yield Path(rest)
+    if settings.log.rejections is not None:
+        yield settings.log.rejections
+    if settings.journal.dir is not None and settings.journal.dir.is_dir():
+        yield from settings.journal.dir.iterdir()

@@ -1,0 +1,38 @@
+"""Does the daemon run, answer, and run what is installed?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from eximacl import __version__
+from eximacl.doctor.case import Case
+from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+
+
+@diagnosis("daemon")
+def daemon(case: Case) -> Iterator[Finding]:
+    """The daemon answers in time; it is of the installed version, and runs this policy file."""
+    status = case.status
+    if status is None:
+        yield problem(
+            f"the daemon does not answer: {case.silence}",
+            "Exim goes on as EXIMACL_ON_FAILURE says, and nothing is refused",
+            "systemctl restart eximacl; its log (journalctl -u eximacl) tells why it stopped or hangs",
+        )
+        return
+    if status["version"] != __version__:
+        yield warning(
+            f"the daemon is of version {status['version']}, installed is {__version__}",
+            "what was mended since is not in force",
+            "systemctl restart eximacl",
+        )
+    if Path(status["config"]) != case.config.absolute():
+        yield warning(
+            f"the daemon runs {status['config']}, not {case.config}",
+            "what is said here of the policy is not true for it",
+            f"give --config {status['config']}, or restart the daemon with the other",
+        )
+    for text in status.get("notes", ()):
+        yield warning(f"{text}", "the daemon still runs with the old value", "systemctl restart eximacl")
+    yield ok(f"the daemon answers (version {status['version']}, up for {status['uptime']:.0f} s)")

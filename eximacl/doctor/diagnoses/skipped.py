@@ -1,0 +1,46 @@
+"""Are our own hosts and users left alone?"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+
+from eximacl.doctor.case import Case
+from eximacl.doctor.model import Finding, diagnosis, ok, warning
+
+
+@diagnosis("mail")
+def skipped(case: Case) -> Iterator[Finding]:
+    """In sessions of our own, Exim does not ask about relay hosts and authenticated clients."""
+    if not case.wired:
+        return
+    relay = _relay(case)
+    asked = case.sessions.from_client(relay).queries if relay else ()
+    if asked:
+        yield warning(
+            f"Exim asks about the relay host {relay}",
+            "the mail of your own hosts is judged, and may be refused",
+            "leave EXIMACL_SKIP_HOSTS at +relay_from_hosts, or put your own hosts into it",
+        )
+    elif relay:
+        yield ok(f"Exim does not ask about relay hosts ({relay})")
+    if case.sessions.from_client("192.0.2.1", "-oMaa", "doctor").asked("rcpt") is not None:
+        yield warning(
+            "Exim asks about authenticated clients",
+            "the mail of your own users is judged, and may be refused",
+            "use rcpt.acl as it is shipped: eximacl exim install",
+        )
+    else:
+        yield ok("Exim does not ask about authenticated clients")
+
+
+def _relay(case: Case) -> str:
+    """Return the first single address of Exim's relay_from_hosts; empty where there is none."""
+    listed = case.exim.lists("relay_from_hosts").get("relay_from_hosts", "")
+    for item in re.split(r"\s*;\s*|\s+:\s+", listed.replace("::::", "::")):
+        try:
+            return str(ipaddress.ip_address(item.strip(" <;")))
+        except ValueError:
+            continue
+    return ""

@@ -1,0 +1,53 @@
+"""How long may Exim wait for the daemon?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from eximacl.doctor.case import Case
+from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+
+# Senders wait five minutes for a reply to RCPT (RFC 5321, section 4.5.3.2.3), and there may be many recipients.
+LONG_SECONDS = 60
+# A daemon that waits for DNS needs some seconds for an answer.
+SHORT_SECONDS = 2
+_UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
+
+
+def seconds(text: str) -> int | None:
+    """Return an Exim time (Exim specification, section 6.16) in seconds; None for what is none."""
+    if not re.fullmatch(r"(\d+[wdhms])+", text):
+        return None
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([wdhms])", text))
+
+
+@diagnosis("exim")
+def timeouts(case: Case) -> Iterator[Finding]:
+    """EXIMACL_TIMEOUT and EXIMACL_HOLD_TIMEOUT are times that neither give up too early nor keep a client for ever."""
+    names = {"ask": "EXIMACL_TIMEOUT", "held": "EXIMACL_HOLD_TIMEOUT"}
+    found = case.setting("timeout")
+    bad = False
+    for key, name in names.items():
+        if key not in found:
+            continue
+        value = seconds(found[key])
+        if value is None or value == 0:
+            bad = True
+            yield problem(
+                f"{name} is {found[key]!r}",
+                "that is no time limit: every query fails, or a daemon that hangs holds up Exim",
+                f"set {name} = {'5s' if key == 'ask' else '60s'}, above the .include of macros",
+            )
+        elif key == "ask" and not SHORT_SECONDS <= value <= LONG_SECONDS:
+            bad = True
+            short = value < SHORT_SECONDS
+            yield warning(
+                f"{name} is {found[key]}",
+                "Exim may give up on a daemon that is only busy"
+                if short
+                else "a daemon that hangs keeps each client so long",
+                f"set {name} = 5s, above the .include of macros",
+            )
+    if found and not bad:
+        yield ok(f"Exim waits for the daemon for {found['ask']} at most, for {found['held']} while it keeps a message")

@@ -1,0 +1,37 @@
+"""Exim's side of the machine: what it says about its configuration, and our snippets in it.
+
+Rule: nothing here talks to the daemon or prints. What changes a file does so in one place, `changing`.
+"""
+
+from __future__ import annotations
+
+from eximacl.exim.changing import Changed, change
+from eximacl.exim.errors import SetupError
+from eximacl.exim.place import Kind, Place, find_place
+from eximacl.exim.planning import Plan, plan_install, plan_remove
+from eximacl.exim.program import Exim, Said
+from eximacl.exim.reloading import reload_exim
+from eximacl.exim.snippets import find_shipped, fingerprint
+from eximacl.exim.state import State, read_state
+from eximacl.exim.trying import Tried, try_plan
+
+__all__ = [
+    "Changed",
+    "Exim",
+    "Kind",
+    "Place",
+    "Plan",
+    "Said",
+    "SetupError",
+    "State",
+    "Tried",
+    "change",
+    "find_place",
+    "find_shipped",
+    "fingerprint",
+    "plan_install",
+    "plan_remove",
+    "read_state",
+    "reload_exim",
+    "try_plan",
+]

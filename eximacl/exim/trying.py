@@ -1,0 +1,188 @@
+"""Trying a plan where it does no harm. Rule: a copy of the configuration is changed, made and read, never the other."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+from eximacl.exim import wiring
+from eximacl.exim.errors import SetupError
+from eximacl.exim.place import Place
+from eximacl.exim.planning import Plan, configuration_files, plan_install, read, refuse_by_hand
+from eximacl.exim.program import Exim, check_configuration
+from eximacl.exim.snippets import copy
+
+UPDATE = "update-exim4.conf"
+# It is a shell script that reads some files.
+UPDATE_SECONDS = 60.0
+# What may follow eximacl at each stage, and the macro that names it.
+STAGES = ("connect", "helo", "mail", "rcpt", "data", "quit", "notquit")
+# An ACL by its name or its path; anything else cannot be an item of a named list.
+PLAIN_ACL = re.compile(r"[\w./+-]{1,200}")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What Exim makes of a plan.
+
+    needed: further EXIMACL_NEXT_… settings, so that each of the admin's own ACLs runs as before. own: those ACLs that
+    are not Debian's, by stage. complaint: Exim's own words where it refuses; empty: it is fine.
+    """
+
+    needed: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    complaint: str = ""
+
+
+def try_plan(place: Place, shipped: Path, settings: Mapping[str, str], exim: Exim, *, router: bool) -> Tried:
+    """Try to install, in a copy. Raises SetupError where the configuration is wrong already, before any change."""
+    refuse_by_hand(place)
+    with _copy_of(place) as scratch:
+        without_us = _generate(scratch, exim, "without")
+        complaint = check_configuration(without_us)
+        if complaint:
+            raise SetupError(f"Exim refuses its configuration already, without eximacl: {complaint}")
+        before = _acls(without_us)
+        directory = copy(shipped, scratch.own)
+        _apply(plan_install(scratch, directory, settings, router=router))
+        ours = _generate(scratch, exim, "with")
+        complaint = check_configuration(ours)
+        if complaint:
+            return Tried(complaint=explain(complaint, place))
+        needed = dict(_needed(before, ours))
+        own = {stage: acl for stage, acl in before.items() if acl not in ("", f"acl_check_{stage}")}
+        return Tried(needed, own, _not_in_force(place, ours, directory))
+
+
+def generate(etc: Path, output: Path) -> None:
+    """Let Debian's own script make a configuration of the directory `etc`. Raises SetupError with its words."""
+    command = [UPDATE, "--keepcomments", "-d", str(etc), "-o", str(output)]
+    run_update(command)
+    if not output.exists():
+        raise SetupError(f"{UPDATE} wrote no {output}")
+
+
+def run_update(command: list[str]) -> None:
+    """Run update-exim4.conf. Raises SetupError."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=UPDATE_SECONDS, cwd="/")
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"{UPDATE}: {error}: is exim4-config installed?") from None
+    if done.returncode:
+        raise SetupError(
+            f"{UPDATE} exited {done.returncode}: {(done.stderr + done.stdout).decode(errors='replace').strip()}"
+        )
+
+
+@contextmanager
+def _copy_of(place: Place) -> Iterator[Place]:
+    """Yield a copy of a place, with eximacl taken out."""
+    with tempfile.TemporaryDirectory(prefix="eximacl-try-") as home:
+        etc = Path(home) / "etc"
+        etc.mkdir()
+        shutil.copy(place.etc / "update-exim4.conf.conf", etc)
+        if place.kind == "split":
+            shutil.copytree(place.etc / "conf.d", etc / "conf.d")
+        for name in ("exim4.conf.template", "exim4.conf.localmacros"):
+            if (place.etc / name).exists():
+                shutil.copy(place.etc / name, etc)
+        scratch = Place(etc, place.kind)
+        for path in {scratch.switch, scratch.router}:
+            text = read(path)
+            if text is not None and wiring.has_block(text):
+                _write(path, wiring.without(text))
+        yield scratch
+
+
+def _generate(scratch: Place, exim: Exim, name: str) -> Exim:
+    """Make the configuration of a copy.
+
+    The script reads `exim4.conf.localmacros` of another directory only while /etc/exim4 has one, too. So the copy's
+    stands in front of its template instead.
+    """
+    template, macros = scratch.etc / "exim4.conf.template", scratch.etc / "exim4.conf.localmacros"
+    output = scratch.etc.parent / name
+    if scratch.kind == "split":
+        generate(scratch.etc, output)
+        return Exim(exim.path, output)
+    made = scratch.etc.parent / f"{name}.etc"
+    made.mkdir()
+    shutil.copy(scratch.etc / "update-exim4.conf.conf", made)
+    (made / macros.name).touch()
+    _write(made / template.name, (read(macros) or "") + "\n" + (read(template) or ""))
+    generate(made, output)
+    return Exim(exim.path, output)
+
+
+def _apply(plan: Plan) -> None:
+    for edit in plan.edits:
+        _write(edit.path, edit.after or "")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def _acls(exim: Exim) -> dict[str, str]:
+    found = exim.options(*(f"acl_smtp_{stage}" for stage in STAGES))
+    return {name.removeprefix("acl_smtp_"): value for name, value in found.items()}
+
+
+def _needed(before: Mapping[str, str], ours: Exim) -> Iterator[tuple[str, str]]:
+    """Yield the settings without which an ACL that ran before would not run after."""
+    after = ours.lists(*(f"eximacl_next_{stage}" for stage in ("mail", "rcpt", "data")))
+    for stage in ("mail", "rcpt", "data"):
+        was, now = before[stage], after.get(f"eximacl_next_{stage}", "")
+        if was and not PLAIN_ACL.fullmatch(was):
+            raise SetupError(
+                f"acl_smtp_{stage} is {was!r}: eximacl can go on only to an ACL with a name or a path; "
+                f"put that into an ACL of your own and name it"
+            )
+        if was == now or (was == "" and now == "accept"):
+            continue
+        yield f"EXIMACL_NEXT_{stage.upper()}", was or "accept"
+
+
+def _not_in_force(place: Place, ours: Exim, directory: Path) -> str:
+    """Return which ACL is not ours although Exim is content; empty when all are."""
+    for stage in ("rcpt", "data"):
+        found = ours.options(f"acl_smtp_{stage}").get(f"acl_smtp_{stage}", "")
+        if f"{directory}/{stage}.acl" not in found:
+            name = f"acl_smtp_{stage}"
+            cure = f"set MAIN_ACL_CHECK_{stage.upper()} in {place.settings} instead"
+            return f"{name} stays {found!r}{_where(place, name)}: {cure}"
+    return ""
+
+
+def explain(complaint: str, place: Place) -> str:
+    """Add to Exim's words which line of the admin's clashes with ours, and what to do."""
+    clash = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
+    if not clash:
+        return complaint
+    name = clash[1] or clash[2]
+    if name.startswith("acl_smtp_"):
+        stage = name.removeprefix("acl_smtp_").upper()
+        cure = f"delete that line, and set EXIMACL_NEXT_{stage} to its ACL in {place.settings}"
+    elif name.startswith("MAIN_ACL_CHECK_"):
+        cure = f"move that line to {place.settings}, where eximacl finds it and goes on to its ACL"
+    else:
+        cure = f"delete that line; eximacl sets {name} itself"
+    return f"{complaint}\n{name} is set{_where(place, name)}: {cure}"
+
+
+def _where(place: Place, name: str) -> str:
+    """Return where an admin sets a name; Debian's own lines for it count only where nobody else has set it."""
+    found = []
+    for path in configuration_files(place):
+        lines = wiring.without(read(path) or "").splitlines()
+        for number, (above, line) in enumerate(pairwise(["", *lines]), 1):
+            if re.match(rf"\s*{name}\s*=", line) and not re.match(rf"\s*\.ifndef\s+{name}\s*$", above):
+                found.append(f"{path}:{number}")
+    return f" in {', '.join(found)}" if found else ""

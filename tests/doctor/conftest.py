@@ -1,0 +1,17 @@
+"""One working set-up for all tests; each that breaks it mends it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.doctor.world import World
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    with World(settings='[archive]\ndir = "archive"\n') as working:
+        # What a machine has after its first message: the spool's directories.
+        working.run("exim4", "-odq", "postmaster@example.org", text="Subject: first\n\ntext\n")
+        yield working

@@ -1,0 +1,73 @@
+"""What a person sees of the doctor, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.running import eximacl
+from tests.doctor import breaks
+from tests.doctor.breaks import socket_mode
+from tests.doctor.world import PID_FILE, World
+
+
+def options(world: World) -> list[str]:
+    host, port = world.lab.server
+    return ["--pid-file", PID_FILE, "--smtp", f"{host}:{port}"]
+
+
+def test_a_problem_with_what_it_means_and_what_to_do(world: World) -> None:
+    with socket_mode(0o600)(world):
+        done = world.eximacl("doctor", *options(world))
+    assert done.status == 1
+    lines = done.out.splitlines()
+    start = next(
+        number for number, line in enumerate(lines) if line.startswith("PROBLEM socket-access: Exim's user may")
+    )
+    assert lines[start + 1] == "        this means: no query arrives"
+    assert lines[start + 2].startswith("        to do: set server.group")
+    assert "ok      config: Exim reads " in done.out
+    assert lines[-1].endswith(" 1 problems")
+
+
+def test_quiet_says_only_what_is_not_well(world: World) -> None:
+    with breaks.dead_dns(world):
+        done = world.eximacl("doctor", "--quiet", *options(world))
+    assert done.status == 1
+    assert "ok      " not in done.out
+    assert "PROBLEM names: DNS does not answer" in done.out
+
+
+def test_without_the_session(world: World) -> None:
+    assert "live" not in {each["diagnosis"] for each in world.doctor("--smtp", "")}
+
+
+def test_it_changes_nothing(world: World) -> None:
+    """Nothing is counted, logged, journaled or queued, and no file of Exim's or of ours is another afterwards."""
+
+    def seen() -> tuple[object, ...]:
+        counts = world.eximacl("status", "--json").out.partition('"counts": {')[2].partition(', "dry"')[0]
+        queued = world.lab.queued()
+        journal = [(path.name, path.stat().st_size) for path in sorted((world.home / "journal").glob("*"))]
+        etc = [(path, path.stat().st_mtime_ns) for path in sorted(world.lab.etc.rglob("*"))]
+        return counts, queued, journal, etc
+
+    before = seen()
+    world.doctor()
+    assert seen() == before
+
+
+def test_only_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    done = eximacl("doctor")
+    assert (done.status, "run it as root" in done.err) == (64, True)
+
+
+@pytest.mark.parametrize("smtp", ["localhost", ":25", "localhost:smtp"])
+def test_no_address(smtp: str) -> None:
+    done = eximacl("doctor", "--smtp", smtp)
+    assert (done.status, "is no HOST:PORT" in done.err) == (64, True)
+
+
+def test_no_snippets() -> None:
+    done = eximacl("doctor", "--snippets", "/no/such")
+    assert (done.status, "no snippets in /no/such" in done.err) == (78, True)
