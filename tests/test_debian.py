@@ -17,7 +17,7 @@ from eximacl import __version__
 from eximacl.cli.common import DEFAULT_SOCKET
 from eximacl.config import find_checks, load, sample, show
 from eximacl.config.declare import SETTINGS_TABLES
-from eximacl.exim.place import BACKUPS, EXIM_DIR, SNIPPETS
+from eximacl.exim_setup.place import BACKUPS, EXIM_DIR, SNIPPETS
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
 

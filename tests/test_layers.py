@@ -51,7 +51,7 @@ LAYERS = (
     Layer("mailview release rejection_search times", ANYTHING),
     Layer("config", ANYTHING),
     Layer("allow", ANYTHING),
-    Layer("listen sdnotify client exim", ANYTHING),
+    Layer("listen sdnotify client exim_setup", ANYTHING),
     Layer("holding recording", ANYTHING),
     Layer("judge", ANYTHING),
     Layer("server", ANYTHING),

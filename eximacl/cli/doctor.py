@@ -14,8 +14,8 @@ from eximacl.cli.common import Failure, config_option, json_option, print_json, 
 from eximacl.cli.exim import snippets_option
 from eximacl.cli.table import write_line
 from eximacl.doctor import Case, Finding, examine
-from eximacl.exim import Exim, SetupError, find_shipped
-from eximacl.exim.program import DEBIANS_EXIM
+from eximacl.exim_setup import Exim, SetupError, find_shipped
+from eximacl.exim_setup.program import DEBIANS_EXIM
 
 MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 PROBLEMS = 1

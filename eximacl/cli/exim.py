@@ -18,7 +18,7 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.common import DEFAULT_SOCKET, Failure, config_option, find_socket, json_option, print_json, printable
-from eximacl.exim import (
+from eximacl.exim_setup import (
     Exim,
     Place,
     Plan,
@@ -35,9 +35,9 @@ from eximacl.exim import (
     reload_exim,
     try_plan,
 )
-from eximacl.exim.place import EXIM_DIR
-from eximacl.exim.program import DEBIANS_EXIM, check_configuration
-from eximacl.exim.snippets import copy, prune
+from eximacl.exim_setup.place import EXIM_DIR
+from eximacl.exim_setup.program import DEBIANS_EXIM, check_configuration
+from eximacl.exim_setup.snippets import copy, prune
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -7,7 +7,7 @@ a socket of its own in a temporary directory.
 from __future__ import annotations
 
 from eximacl.doctor.case import Case
-from eximacl.doctor.model import Finding, Level, diagnoses, diagnosis, ok, problem, warning
+from eximacl.doctor.model import Finding, Level, diagnosis, ok, problem, warning
 from eximacl.doctor.running import examine
 
-__all__ = ["Case", "Finding", "Level", "diagnoses", "diagnosis", "examine", "ok", "problem", "warning"]
+__all__ = ["Case", "Finding", "Level", "diagnosis", "examine", "ok", "problem", "warning"]

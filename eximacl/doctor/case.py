@@ -17,9 +17,9 @@ from eximacl.client import DaemonError, ask
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.doctor.access import Who
 from eximacl.doctor.sessions import Sessions
-from eximacl.exim import Exim
-from eximacl.exim.program import check_configuration
-from eximacl.exim.trying import STAGES
+from eximacl.exim_setup import Exim
+from eximacl.exim_setup.program import check_configuration
+from eximacl.exim_setup.trying import STAGES
 from eximacl.wire import CONTROL, format_query
 
 LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts")

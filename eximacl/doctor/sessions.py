@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from eximacl.exim import Exim
+from eximacl.exim_setup import Exim
 from eximacl.model import Reply
 from eximacl.wire import format_reply
 
@@ -28,7 +28,6 @@ HELO = "doctor.example.net"
 # In every text of a made-up verdict, so that it is known again in Exim's reply.
 TOKEN = "eximacl-doctor-test"
 REF = "00000000"
-ACCEPT_SECONDS = 0.2
 # Exim writes as soon as it is connected; a machine under load may take a thousand times that.
 READ_SECONDS = 5.0
 READ_BYTES = 1 << 20
@@ -125,11 +124,11 @@ def _listening(answer: Answer | None) -> Iterator[tuple[Path, list[bytes]]]:
             listener.bind(str(path))
             path.chmod(0o666)
             listener.listen(8)
-            listener.settimeout(ACCEPT_SECONDS)
             done = threading.Event()
             thread = threading.Thread(target=_serve, args=(listener, answer, queries, done), daemon=True)
             thread.start()
             stack.callback(thread.join)
+            stack.callback(listener.shutdown, socket.SHUT_RDWR)  # ends the thread's accept()
             stack.callback(done.set)
         yield path, queries
 

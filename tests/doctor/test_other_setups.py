@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from eximacl.doctor import Case, Finding
-from eximacl.doctor.model import Diagnosis
-from eximacl.doctor.running import examine
-from eximacl.exim import Exim, SetupError, find_shipped
 from tests.doctor.world import MAILBOXES, World
 from tests.lab import Site
 from tests.lab.site import ROUTER
@@ -40,23 +34,3 @@ def test_routers_in_another_order_and_no_relay_hosts() -> None:
         named = {(each["diagnosis"], each["level"]): each["what"] for each in found}
         assert named["router", "warning"] == "the router own comes before eximacl_disposable"
         assert not any("relay host" in what for what in named.values())
-
-
-@pytest.mark.parametrize(
-    ("error", "words"), [(SetupError("no such Exim"), "at: no such Exim"), (ValueError("x"), "a bug: ValueError('x')")]
-)
-def test_a_diagnosis_that_fails_keeps_none_away(monkeypatch: pytest.MonkeyPatch, error: Exception, words: str) -> None:
-    def fails(case: Case):  # type: ignore[no-untyped-def]
-        raise error
-        yield
-
-    def works(case: Case):  # type: ignore[no-untyped-def]
-        yield Finding("ok", "well")
-
-    both = (Diagnosis("fails", "exim", "", fails), Diagnosis("works", "exim", "", works))
-    monkeypatch.setattr("eximacl.doctor.running.diagnoses", lambda: both)
-    case = Case(Exim(), find_shipped() / "none", find_shipped(), 0.0)
-    first, second = examine(case)
-    assert (first.level, first.diagnosis) == ("problem", "fails")
-    assert words in first.what
-    assert (second.level, second.diagnosis) == ("ok", "works")

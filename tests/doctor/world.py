@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -56,6 +57,7 @@ class World:
         self.lab = Lab(replace(site, macros=macros), names=self.names)
         self.run("mount", "-t", "proc", "proc", "/proc")
         self.start()
+        self.wait_for_exim(1)
         if wired:
             done = self.eximacl("exim", "install", "--yes", "--router", "--reload", "--pid-file", PID_FILE)
             assert done.status == 0, done
@@ -122,6 +124,13 @@ class World:
     def wait_for_exim(self, starts: int) -> None:
         """Wait until Exim's daemon has been started (or restarted by SIGHUP) so often."""
         until(lambda: self.lab.mainlog().count("daemon started") >= starts, f"Exim's start {starts}")
+        until(self._heeds, "Exim to heed SIGHUP")  # it makes a certificate after it has logged its start
+
+    def _heeds(self) -> bool:
+        shown = self.run("sh", "-c", f"cat /proc/$(cat {PID_FILE})/status").out
+        caught = re.search(r"(?m)^SigCgt:\s*(\w+)$", shown)
+        sleeps = re.search(r"(?m)^State:\s*S", shown) is not None
+        return sleeps and caught is not None and bool(int(caught[1], 16) & 1 << (signal.SIGHUP - 1))
 
     def close(self) -> None:
         """End all of it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import tempfile
 from pathlib import Path
 
 from tests.doctor.world import MAILBOXES, PID_FILE, Done, World
 from tests.lab import Site
-from tests.lab.site import Kind
+from tests.lab.site import ROOT, Kind
 
 # A recipient that the lab's policy refuses, and one that it does not know anything against.
 REFUSED, GOOD = "info99@example.org", "steve@example.org"
@@ -29,21 +31,57 @@ def machine(kind: Kind, macros: dict[str, str] | None = None, files: dict[str, s
     return World(Site(kind, macros or {}, mailboxes=MAILBOXES, files=files or {}, snippets=False), wired=False)
 
 
+class Kept:
+    """A machine, and the configuration that its Exim has been started with."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._places = {"etc": world.lab.etc, "var-lib": world.lab.home / "var-lib"}
+        self._starts = starts(world)
+        self._kept = Path(tempfile.mkdtemp(prefix="kept-", dir=world.home))
+        for name, directory in self._places.items():
+            shutil.copytree(directory, self._kept / name, symlinks=True)
+
+    def put_back(self) -> None:
+        """Make the configuration what it was; an Exim that was started with another is started anew."""
+        for name, directory in self._places.items():
+            for found in directory.iterdir():
+                shutil.rmtree(found) if found.is_dir() else found.unlink()
+            shutil.copytree(self._kept / name, directory, symlinks=True, dirs_exist_ok=True)
+        if starts(self.world) != self._starts:
+            restart(self.world)
+            self._starts = starts(self.world)
+
+
+def starts(world: World) -> int:
+    """Return how often Exim's daemon has been started, or started itself anew."""
+    return world.lab.mainlog().count("daemon started")
+
+
+def other_snippets(world: World) -> str:
+    """Return a directory with the snippets of another version, as the lab sees it."""
+    directory = world.home / "other-snippets"
+    shutil.rmtree(directory, ignore_errors=True)
+    shutil.copytree(ROOT / "exim-snippets", directory)
+    (directory / "end.acl").write_text((directory / "end.acl").read_text() + "# of another version\n")
+    return str(directory)
+
+
 def install(world: World, *options: str) -> Done:
     """Wire it in, and wait until Exim runs with it."""
-    starts = world.lab.mainlog().count("daemon started")
+    before = starts(world)
     done = world.eximacl("exim", "install", *RELOAD, *options)
     assert done.status == 0, done
     if "reloads" in done.out:
-        world.wait_for_exim(starts + 1)
+        world.wait_for_exim(before + 1)
     return done
 
 
 def restart(world: World) -> None:
     """Make Exim read its configuration anew."""
-    starts = world.lab.mainlog().count("daemon started")
+    before = starts(world)
     world.run("sh", "-c", f"kill -HUP $(cat {PID_FILE})")
-    world.wait_for_exim(starts + 1)
+    world.wait_for_exim(before + 1)
 
 
 def takes(world: World, recipient: str, code: str = "250") -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Exim, Said, SetupError
-from eximacl.exim.program import check_configuration
+from eximacl.exim_setup import Exim, Said, SetupError
+from eximacl.exim_setup.program import check_configuration
 
 CONFIG = """primary_hostname = mx.example.org
 keep_environment =
@@ -65,7 +65,7 @@ def test_no_exim_and_one_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     program = tmp_path / "hangs"
     program.write_text("#!/bin/sh\nexec sleep 60\n")
     program.chmod(0o755)
-    monkeypatch.setattr("eximacl.exim.program.RUN_SECONDS", 0.05)
+    monkeypatch.setattr("eximacl.exim_setup.program.RUN_SECONDS", 0.05)
     said = Exim(program).run("-bV")
     assert (said.status, "did not end" in said.complaint) == (-1, True)
     assert Exim(program).config_file() is None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import SetupError, find_shipped, fingerprint
-from eximacl.exim.snippets import DIGITS, NAMED, copy, files_of, prune
+from eximacl.exim_setup import SetupError, find_shipped, fingerprint
+from eximacl.exim_setup.snippets import DIGITS, NAMED, copy, files_of, prune
 from tests.lab.site import ROOT
 
 SHIPPED = ROOT / "exim-snippets"

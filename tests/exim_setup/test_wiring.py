@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import SetupError, wiring
+from eximacl.exim_setup import SetupError, wiring
 
 BLOCK = wiring.switch_lines(Path("/e/1234abcd"), {"EXIMACL_SOCKET": "/run/s"})
 TEMPLATE = "begin acl\n\nbegin routers\n\nfirst:\n  driver = accept\n"

@@ -10,6 +10,9 @@ from eximacl.doctor.case import Case
 from eximacl.doctor.diagnoses.records import writable
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
 
+# What Debian's package brings for it, with the commands that put it in force.
+UNIT_PART = Path("/usr/share/eximacl/systemd/archive.conf")
+
 
 @diagnosis("disk")
 def archive(case: Case) -> Iterator[Finding]:
@@ -30,7 +33,7 @@ def archive(case: Case) -> Iterator[Finding]:
         yield problem(
             f"the daemon may not read Exim's spool: {why}",
             "held messages are refused without being kept",
-            "put the daemon's user into the spool's group (Debian-exim); systemd: SupplementaryGroups=, ReadOnlyPaths=",
+            f"put the daemon's user into the spool's group (Debian-exim); Debian's package: as {UNIT_PART} says",
         )
     else:
         yield ok(f"the daemon can read Exim's spool, {path}")

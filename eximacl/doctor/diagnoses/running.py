@@ -10,9 +10,9 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, warning
-from eximacl.exim import SetupError, find_place
-from eximacl.exim.planning import configuration_files
-from eximacl.exim.reloading import daemon_pid
+from eximacl.exim_setup import SetupError, find_place
+from eximacl.exim_setup.planning import configuration_files
+from eximacl.exim_setup.reloading import daemon_pid
 
 # The log's times have no fractions of a second.
 LOG_SECONDS = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.exim.snippets import files_of, fingerprint
+from eximacl.exim_setup.snippets import files_of, fingerprint
 
 
 @diagnosis("exim")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from eximacl.exim import wiring
-from eximacl.exim.place import Place
-from eximacl.exim.planning import read, wired_by_hand
-from eximacl.exim.program import Exim
-from eximacl.exim.snippets import files_of, fingerprint
+from eximacl.exim_setup import wiring
+from eximacl.exim_setup.place import Place
+from eximacl.exim_setup.planning import read, wired_by_hand
+from eximacl.exim_setup.program import Exim
+from eximacl.exim_setup.snippets import files_of, fingerprint
 
 
 @dataclass(frozen=True)

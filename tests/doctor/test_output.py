@@ -1,10 +1,7 @@
-"""What a person sees of the doctor, and what it refuses."""
+"""What a person sees of the doctor where something is wrong, and what it leaves alone."""
 
 from __future__ import annotations
 
-import pytest
-
-from tests.cli.running import eximacl
 from tests.doctor import breaks
 from tests.doctor.breaks import socket_mode
 from tests.doctor.world import PID_FILE, World
@@ -54,20 +51,3 @@ def test_it_changes_nothing(world: World) -> None:
     before = seen()
     world.doctor()
     assert seen() == before
-
-
-def test_only_root(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    done = eximacl("doctor")
-    assert (done.status, "run it as root" in done.err) == (64, True)
-
-
-@pytest.mark.parametrize("smtp", ["localhost", ":25", "localhost:smtp"])
-def test_no_address(smtp: str) -> None:
-    done = eximacl("doctor", "--smtp", smtp)
-    assert (done.status, "is no HOST:PORT" in done.err) == (64, True)
-
-
-def test_no_snippets() -> None:
-    done = eximacl("doctor", "--snippets", "/no/such")
-    assert (done.status, "no snippets in /no/such" in done.err) == (78, True)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from eximacl.exim import wiring
-from eximacl.exim.errors import SetupError
-from eximacl.exim.place import Place
+from eximacl.exim_setup import wiring
+from eximacl.exim_setup.errors import SetupError
+from eximacl.exim_setup.place import Place
 
 
 @dataclass(frozen=True)

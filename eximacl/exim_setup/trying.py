@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from eximacl.exim import wiring
-from eximacl.exim.errors import SetupError
-from eximacl.exim.place import Place
-from eximacl.exim.planning import Plan, configuration_files, plan_install, read, refuse_by_hand
-from eximacl.exim.program import Exim, check_configuration
-from eximacl.exim.snippets import copy
+from eximacl.exim_setup import wiring
+from eximacl.exim_setup.errors import SetupError
+from eximacl.exim_setup.place import Place
+from eximacl.exim_setup.planning import Plan, configuration_files, plan_install, read, refuse_by_hand
+from eximacl.exim_setup.program import Exim, check_configuration
+from eximacl.exim_setup.snippets import copy
 
 UPDATE = "update-exim4.conf"
 # It is a shell script that reads some files.
@@ -85,6 +85,7 @@ def run_update(command: list[str]) -> None:
 def _copy_of(place: Place) -> Iterator[Place]:
     """Yield a copy of a place, with eximacl taken out."""
     with tempfile.TemporaryDirectory(prefix="eximacl-try-") as home:
+        Path(home).chmod(0o711)  # Exim gives up root's rights before it reads the files that are included
         etc = Path(home) / "etc"
         etc.mkdir()
         shutil.copy(place.etc / "update-exim4.conf.conf", etc)

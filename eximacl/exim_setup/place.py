@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from eximacl.exim.errors import SetupError
+from eximacl.exim_setup.errors import SetupError
 
 # split, unsplit: Debian's, in conf.d or in one template; plain: a file that an admin wrote.
 Kind = Literal["split", "unsplit", "plain"]

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from eximacl.exim.errors import SetupError
-from eximacl.exim.place import BACKUPS, EXIM_DIR
-from eximacl.exim.planning import Edit, Plan
-from eximacl.exim.program import Exim, check_configuration
-from eximacl.exim.trying import UPDATE, run_update
+from eximacl.exim_setup.errors import SetupError
+from eximacl.exim_setup.place import BACKUPS, EXIM_DIR
+from eximacl.exim_setup.planning import Edit, Plan
+from eximacl.exim_setup.program import Exim, check_configuration
+from eximacl.exim_setup.trying import UPDATE, run_update
 
 NEW_MODE = 0o644
 

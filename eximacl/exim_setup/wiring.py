@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eximacl import __version__
-from eximacl.exim.errors import SetupError
+from eximacl.exim_setup.errors import SetupError
 
 BEGIN = "# >>> eximacl exim install >>>"
 END = "# <<< eximacl exim install <<<"

@@ -5,15 +5,15 @@ Rule: nothing here talks to the daemon or prints. What changes a file does so in
 
 from __future__ import annotations
 
-from eximacl.exim.changing import Changed, change
-from eximacl.exim.errors import SetupError
-from eximacl.exim.place import Kind, Place, find_place
-from eximacl.exim.planning import Plan, plan_install, plan_remove
-from eximacl.exim.program import Exim, Said
-from eximacl.exim.reloading import reload_exim
-from eximacl.exim.snippets import find_shipped, fingerprint
-from eximacl.exim.state import State, read_state
-from eximacl.exim.trying import Tried, try_plan
+from eximacl.exim_setup.changing import Changed, change
+from eximacl.exim_setup.errors import SetupError
+from eximacl.exim_setup.place import Kind, Place, find_place
+from eximacl.exim_setup.planning import Plan, plan_install, plan_remove
+from eximacl.exim_setup.program import Exim, Said
+from eximacl.exim_setup.reloading import reload_exim
+from eximacl.exim_setup.snippets import find_shipped, fingerprint
+from eximacl.exim_setup.state import State, read_state
+from eximacl.exim_setup.trying import Tried, try_plan
 
 __all__ = [
     "Changed",

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from eximacl.exim.program import Exim
+from eximacl.exim_setup.program import Exim
 
 PROC = Path("/proc")
 

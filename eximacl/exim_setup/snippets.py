@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import eximacl
-from eximacl.exim.errors import SetupError
+from eximacl.exim_setup.errors import SetupError
 
 # As many digits as tell any two versions apart.
 DIGITS = 8

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from eximacl.exim.errors import SetupError
+from eximacl.exim_setup.errors import SetupError
 
 DEBIANS_EXIM = Path("/usr/sbin/exim4")
 # Reading a configuration takes some ten milliseconds; a whole `-bh` session waits for DNS and time limits, too.

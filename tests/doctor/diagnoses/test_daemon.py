@@ -1,0 +1,39 @@
+"""A daemon that is away, hangs, is another, or is not what is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eximacl import __version__
+from eximacl.doctor.diagnoses.daemon import daemon
+from tests.doctor import breaks
+from tests.doctor.proof import Way, known, prove, told
+from tests.doctor.world import World
+
+WAYS: dict[str, Way] = {
+    "stopped": Way(breaks.stopped, "problem", "does not answer"),
+    "hung": Way(breaks.hung, "problem", "no answer within 5 s"),
+    "another program at the socket": Way(breaks.another_program, "problem", "does not answer"),
+    "another policy file": Way(breaks.another_policy, "warning", "not "),
+    "a setting that needs a restart": Way(breaks.unapplied_setting, "warning", r"\[server\] has changed"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_break_is_named(world: World, way: str) -> None:
+    prove(world, "daemon", WAYS[way])
+
+
+def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
+    assert sound("daemon") == {"ok"}
+
+
+def test_an_older_one_still_runs(tmp_path: Path) -> None:
+    config = str(tmp_path / "eximacl.toml")
+    case = known(tmp_path, _asked={"version": "0.0.1", "config": config, "uptime": 3.2, "pid": 1})
+    older, answers = told(daemon, case)
+    assert older == ("warning", f"the daemon is of version 0.0.1, installed is {__version__}")
+    assert answers == ("ok", "the daemon answers (version 0.0.1, up for 3 s)")

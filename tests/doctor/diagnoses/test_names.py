@@ -1,0 +1,29 @@
+"""A resolver that does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.doctor import breaks
+from tests.doctor.proof import Way, prove
+from tests.doctor.world import World
+
+WAYS: dict[str, Way] = {
+    "DNS dead": Way(breaks.dead_dns, "problem", "DNS does not answer"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_break_is_named(world: World, way: str) -> None:
+    prove(world, "names", WAYS[way])
+
+
+def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
+    assert sound("names") == {"ok"}
+
+
+def test_no_such_name_is_an_answer(world: World) -> None:
+    """The lab's DNS knows no MX of example.org: that is what the working set-up has had for an answer."""
+    assert ("example.org", "MX") not in world.names.zone

@@ -1,0 +1,49 @@
+"""What is refused cannot be written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eximacl.client import DaemonError
+from eximacl.doctor.diagnoses.records import records, writable
+from tests.doctor import breaks
+from tests.doctor.breaks import full
+from tests.doctor.proof import Way, known, prove, told
+from tests.doctor.world import World
+
+LOG, JOURNAL = 'rejections = "rejections.jsonl"', 'dir = "journal"'
+WAYS: dict[str, Way] = {
+    "log not writable": Way(breaks.exims_log, "problem", "log.rejections: the daemon may not write"),
+    "disk of the log full": Way(
+        full(LOG, 'rejections = "DISK/r.jsonl"'), "problem", "log.rejections: the disk .* full"
+    ),
+    "disk of the journal full": Way(full(JOURNAL, 'dir = "DISK/j"'), "problem", "journal.dir: the disk .* full"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_break_is_named(world: World, way: str) -> None:
+    prove(world, "records", WAYS[way])
+
+
+def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
+    assert sound("records") == {"ok"}
+
+
+NOBODY = '[log]\nrejections = ""\n[journal]\ndir = ""\n'
+
+
+def test_records_that_were_dropped_are_told(tmp_path: Path) -> None:
+    file = {"dropped": 3, "waiting": 2, "path": "/var/log/x"}
+    case = known(tmp_path, NOBODY, _asked={"records": {"log": file, "journal": {**file, "dropped": 0}}})
+    assert told(records, case) == [("problem", "log: 3 records were dropped, 2 wait for /var/log/x")]
+
+
+def test_a_disk_that_is_soon_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eximacl.doctor.diagnoses.records.FREE_BYTES_LOW", 1 << 62)
+    case = known(tmp_path, daemon_user=None, _asked=DaemonError("nobody listens"))
+    ((level, what),) = told(lambda case: writable(case, "journal.dir", tmp_path), case)
+    assert (level, what.endswith(" MB left")) == ("warning", True)

@@ -1,0 +1,87 @@
+"""Carrying a plan out, and taking it back; in a directory that is no Exim's."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from eximacl.exim_setup import Exim, Place, Plan, SetupError, change, plan_install, plan_remove
+from eximacl.exim_setup.place import BACKUPS
+from eximacl.exim_setup.planning import Edit
+
+EXIM = Exim()
+
+
+def test_a_change_of_another_directory_asks_no_exim(place: Place) -> None:
+    """As for a chroot: the files change, and whoever uses them makes the configuration."""
+    (place.etc / "exim4.conf.localmacros").write_text("A = 1")
+    (place.etc / "exim4.conf.localmacros").chmod(0o640)
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    done = change(plan, EXIM, "2026-01-02", confirm=lambda _: "")
+    assert done.backup == place.etc / BACKUPS / "2026-01-02"
+    again = plan_install(place, Path("/e/87654321"), {}, router=False)
+    assert [edit.path.name for edit in again.edits] == ["exim4.conf.localmacros"]  # a router that is there stays
+    assert change(again, EXIM, "2026-01-02", confirm=lambda _: "").backup == place.etc / BACKUPS / "2026-01-02-2"
+    assert (place.etc / "exim4.conf.localmacros").stat().st_mode & 0o777 == 0o640
+    change(plan_remove(place), EXIM, "x", confirm=lambda _: "")
+    assert (place.etc / "exim4.conf.localmacros").read_text() == "A = 1\n"
+
+
+def test_what_is_refused_in_the_end_is_put_back(place: Place) -> None:
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    before = (place.etc / "exim4.conf.template").read_bytes()
+    with pytest.raises(SetupError, match="no good\nEverything is as it was before"):
+        change(plan, EXIM, "x", confirm=lambda _: "no good")
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+    assert not (place.etc / "exim4.conf.localmacros").exists()
+
+
+def test_no_backup_no_change(place: Place) -> None:
+    (place.etc / BACKUPS).write_text("in the way\n")
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    with pytest.raises(SetupError, match="no backup could be written; nothing was changed"):
+        change(plan, EXIM, "x")
+
+
+def test_on_a_disk_that_is_full_the_backup_itself_goes_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file can be written any more once the first one was: the place of the second is taken, then all of it."""
+    (place.etc / "exim4.conf.localmacros").write_text("A = 1\n")
+    before = (place.etc / "exim4.conf.template").read_bytes()
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    left = [1]
+
+    def mkstemp(**options: object) -> tuple[int, str]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return made(**options)  # type: ignore[call-overload, no-any-return]
+
+    made = tempfile.mkstemp
+    monkeypatch.setattr("eximacl.exim_setup.changing.tempfile.mkstemp", mkstemp)
+    with pytest.raises(SetupError, match="No space left on device\nEverything is as it was before"):
+        change(plan, EXIM, "x")
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+    assert (place.etc / "exim4.conf.localmacros").read_text() == "A = 1\n"
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(place: Place) -> None:
+    (place.etc / "taken").mkdir()
+    plan = Plan(place, (Edit(place.etc / "taken", None, "text\n"),))
+    with pytest.raises(SetupError, match="Is a directory"):
+        change(plan, EXIM, "x")
+    assert not list(place.etc.glob(".eximacl-*"))
+
+
+def test_two_at_once(place: Place) -> None:
+    handle = os.open(place.etc, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(SetupError, match="another `eximacl exim` is at work there; try again"):
+            change(Plan(place, ()), EXIM, "x")
+    finally:
+        os.close(handle)
