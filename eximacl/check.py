@@ -22,11 +22,11 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from eximacl.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Secrets, Suffixes
-from eximacl.model import STAGES, Action, Alias, Hit, OnUnknown, Outcome, Query, Stage, Unknown
-from eximacl.questions import Ask
+from eximacl.model import STAGES, Action, Alias, Hit, OnUnknown, Outcome, Query, Spared, Stage, Unknown
+from eximacl.questions import Ask, RecordKind
 
 __all__ = [
     "Alias",
@@ -42,15 +42,19 @@ __all__ = [
     "Outcome",
     "PatternTimeout",
     "Patterns",
+    "Probe",
     "Query",
     "Recipients",
+    "RecordKind",
     "Secrets",
+    "Spared",
     "Suffixes",
     "Unknown",
     "check",
     "declared",
     "option",
     "options_of",
+    "strongest",
 ]
 
 CheckFunction = Callable[[Query, Any, Ask], Awaitable[Outcome]]
@@ -71,9 +75,28 @@ class Option:
     maximum: float | None = None
 
 
+class Probe(NamedTuple):
+    """How to tell whether a DNS list works (RFC 5782, section 5): what it always lists, and what it never does.
+
+    zone: as in `Ask.zone_fault`, and as it is shown; listed, clean: the names to ask for, whole (they may hold a key).
+    """
+
+    zone: str
+    listed: str
+    clean: str
+
+
+def _none(_options: Any) -> tuple[()]:
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check as declared. `summary` and `doc` come from the function's docstring."""
+    """A check as declared. `summary` and `doc` come from the function's docstring.
+
+    probes: given its options, the DNS lists it asks. hears: given its options, the checks before it whose hits under
+    `observe` it reads from `Ask.observed`; where it runs at `data`, they do so too.
+    """
 
     name: str
     run: CheckFunction
@@ -84,11 +107,23 @@ class Check:
     on_unknown: OnUnknown
     summary: str
     doc: str
+    probes: Callable[[Any], Iterable[Probe]] = _none
+    hears: Callable[[Any], Iterable[str]] = _none
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoOptions:
     """For a check that has no options of its own."""
+
+
+# From the weakest to the strongest.
+_STRENGTH: tuple[Action, ...] = ("off", "observe", "defer", "hold", "reject")
+
+
+def strongest(hits: Iterable[Hit]) -> Hit | None:
+    """Return the (first) hit with the strongest action of its own; None where all of them are off."""
+    counted = [hit for hit in hits if hit.action != "off"]
+    return max(counted, key=lambda hit: _STRENGTH.index(hit.action or "reject"), default=None)
 
 
 def option(default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:  # noqa: A002
@@ -104,6 +139,8 @@ def check(
     options: type = NoOptions,
     action: Action = "reject",
     on_unknown: OnUnknown = "accept",
+    probes: Callable[[Any], Iterable[Probe]] = _none,
+    hears: Callable[[Any], Iterable[str]] = _none,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
 
@@ -127,6 +164,8 @@ def check(
             on_unknown=on_unknown,
             summary=doc.partition("\n")[0],
             doc=doc,
+            probes=probes,
+            hears=hears,
         )
         setattr(function, _MARK, declaration)
         return marked

@@ -12,14 +12,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from eximacl.answers import Answers
+from eximacl.answers import Answers, Network, NoNetwork
 from eximacl.drive import Pending, drive
 from eximacl.holding import Kept, held_ref, is_held
 from eximacl.judged import Asked, Judged, Record
 from eximacl.model import Decision, Query, Reply, Traced
 from eximacl.policy import Policy, decide
-from eximacl.questions import Ask, State
+from eximacl.questions import Ask
 from eximacl.quiet import Quiet
+from eximacl.verbs import State
 from eximacl.wire import MAX_TEXT_BYTES, ProtocolError, format_reply, parse_query
 
 log = logging.getLogger("eximacl")
@@ -35,7 +36,7 @@ Keep = Callable[[Query, float], Awaitable[Kept]]
 
 
 class Judge:
-    """Judges queries by the policy it holds at that moment; `policy` may be swapped between two queries."""
+    """Judges queries by what it holds at that moment: `policy`, `keep`, `network` may be swapped between queries."""
 
     def __init__(
         self,
@@ -45,11 +46,13 @@ class Judge:
         next_ref: Callable[[float], str],
         records: tuple[Record, ...] = (),
         keep: Keep | None = None,
+        network: Network | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.policy = policy
         self.keep = keep
+        self.network: Network = network or NoNetwork()
         self.state = state
         self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "error", "dry"), 0)
         self._next_ref = next_ref
@@ -68,7 +71,7 @@ class Judge:
             return self._hold(line, query)
         dry = query.dry
         ask = Ask(self._clock(), query.transaction, self._timer if dry else None)
-        answers = Answers(self.state, ask, dry)
+        answers = Answers(self.state, self.network, ask, dry)
         result = drive(decide(self.policy, query, ask), answers)
         if isinstance(result, Pending):
             return self._finish(result, line, query, ask, answers.asked)

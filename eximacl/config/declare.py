@@ -21,19 +21,31 @@ from eximacl.policy import Exempt
 FileMode = NewType("FileMode", int)
 StateUrl = NewType("StateUrl", str)
 Template = NewType("Template", str)
+Servers = NewType("Servers", tuple[str, ...])
 # Of names in REDACTABLE.
 Redacted = NewType("Redacted", tuple[str, ...])
 
 # The order in which checks run unless `policy.order` says otherwise; those that are not installed are left out.
-# Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name.
+# Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name, `dnswl`
+# before those that a well-known client is spared, and `greylist` last, so that it delays only what all others pass.
 DEFAULT_ORDER = (
     "disposable",
-    "blocked_recipient",
+    "bounce_tag",
     "bad_recipient",
     "valid_recipient",
     "localpart_pattern",
+    "bounce_storm",
+    "blocked_recipient",
     "sender_domain",
     "rdns_tld",
+    "helo",
+    "dnswl",
+    "rdns",
+    "resolvable_sender",
+    "dnsbl",
+    "rhsbl",
+    "rate",
+    "greylist",
 )
 # What `archive.redact` may keep out of logs and envelopes.
 REDACTABLE = ("subject",)
@@ -59,7 +71,7 @@ class ServerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StateSettings:
-    """Where counted addresses are remembered."""
+    """Where all that has to be remembered is: counted addresses, blocks, greylisting, rates."""
 
     url: StateUrl = option(
         "sqlite:/var/lib/eximacl/state.db",
@@ -105,6 +117,23 @@ class ArchiveSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DnsSettings:
+    """How DNS is asked by the checks that need it."""
+
+    servers: Servers = option(
+        [], "The name servers: addresses, each perhaps with a port (127.0.0.1:5353, [::1]:53); empty: /etc/resolv.conf."
+    )
+    budget: float = option(
+        2.0,
+        "Seconds that all look-ups of one query may take together; what is not known by then is unknown. Stay below "
+        "Exim's EXIMACL_TIMEOUT.",
+        minimum=0.1,
+        maximum=8,
+    )
+    cache: int = option(20_000, "How many answers are remembered, some 600 bytes each.", minimum=100, maximum=5_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolicySettings:
     """Whose mail is judged, and by which checks."""
 
@@ -124,6 +153,7 @@ class Settings:
     log: LogSettings
     journal: JournalSettings
     archive: ArchiveSettings
+    dns: DnsSettings
     policy: PolicySettings
 
 
@@ -180,6 +210,7 @@ SETTINGS: Mapping[str, type] = {
     "log": LogSettings,
     "journal": JournalSettings,
     "archive": ArchiveSettings,
+    "dns": DnsSettings,
     "policy": PolicySettings,
 }
 SETTINGS_TABLES: Mapping[str, Table] = {key: _table(key, declaration) for key, declaration in SETTINGS.items()}

@@ -5,8 +5,10 @@ A reader takes what stood in the file and returns the value, or raises `Refused`
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os
+import re
 import string
 import zoneinfo
 from collections.abc import Callable, Mapping
@@ -19,6 +21,7 @@ from eximacl.config.declare import (
     REDACTABLE,
     FileMode,
     Redacted,
+    Servers,
     StateUrl,
     Table,
     Template,
@@ -30,6 +33,8 @@ from eximacl.policy import MESSAGE_FIELDS, Exempt
 
 T = TypeVar("T")
 
+# An address with a port: [::1]:53 or 127.0.0.1:53.
+_SERVER = re.compile(r"\[([^]]+)\]:([0-9]{1,5})|([0-9.]+):([0-9]{1,5})")
 LOCALTIME = Path("/etc/localtime")
 
 
@@ -220,6 +225,24 @@ def _file_mode(given: Given) -> int:
     return int(text, 8)
 
 
+def _servers(given: Given) -> tuple[str, ...]:
+    entries = _strings(given)
+    expected = "expected an IP address, or one with a port: 127.0.0.1:5353 or [::1]:53"
+    wrong = [f"{entry!r}: {expected}" for entry in entries if not _is_server(entry)]
+    if wrong:
+        raise Refused(*wrong)
+    return entries
+
+
+def _is_server(text: str) -> bool:
+    match = _SERVER.fullmatch(text)
+    try:
+        ipaddress.ip_address(match[1] or match[3] if match else text)
+    except ValueError:
+        return False
+    return not match or 0 < int(match[2] or match[4]) < 65536
+
+
 def _state_url(given: Given) -> str:
     text = _typed(given, str)
     scheme, colon, rest = text.partition(":")
@@ -336,6 +359,7 @@ KINDS: dict[Any, Kind] = {
     Path: Kind("a path", _path, _says("path")),
     Path | None: Kind("a path", _optional_path, _says('path, or ""')),
     FileMode: Kind('a string such as "0660"', _file_mode, _says("octal permissions")),
+    Servers: Kind("an array of strings", _servers, _says("array of addresses")),
     StateUrl: Kind("a string such as sqlite:PATH", _state_url, _says("sqlite:PATH or memory:")),
     Template: Kind("a string", _template, _says("template")),
     zoneinfo.ZoneInfo: Kind("the name of a time zone", _zone, _says("time zone")),

@@ -41,7 +41,7 @@ def test_an_option() -> None:
 
 
 def test_described() -> None:
-    assert describe("policy.order", CHECKS)["default"][-1] == "rdns_tld"
+    assert describe("policy.order", CHECKS)["default"][-1] == "greylist"
     assert describe("checks.rdns_tld.tlds", CHECKS)["key"] == "checks.rdns_tld.tlds"
     assert describe("state", CHECKS)["options"][0]["default"] == "sqlite:/var/lib/eximacl/state.db"
 
@@ -53,7 +53,7 @@ def test_described() -> None:
         ("server.sokcet", "server.sokcet: unknown option; did you mean socket?"),
         (
             "checks.rdns_tld.xyzzy",
-            "checks.rdns_tld.xyzzy: unknown option; known: tlds, action, on_unknown, exempt, message",
+            "checks.rdns_tld.xyzzy: unknown option; known: tlds, names, action, on_unknown, exempt, message",
         ),
         ("", ": unknown name; known: server, state,"),
     ],
