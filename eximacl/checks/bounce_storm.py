@@ -29,7 +29,7 @@ class Options:
     )
     block: Scope = option("bounces", "What is refused meanwhile: its bounces, or all its mail.")
     auto_replies: Patterns = option(
-        [], "Localparts of senders whose mail counts as bounces do: ^mailer-daemon$, ^(auto-?reply|vacation|no-?reply)."
+        [], "Localparts of senders whose mail counts as bounces do: ^mailer-daemon$, ^auto-?reply."
     )
 
 
