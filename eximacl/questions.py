@@ -7,8 +7,9 @@ Awaiting a question yields the question itself; whoever drives the coroutine sen
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 from eximacl.model import Action, Unknown
@@ -21,6 +22,8 @@ RecordKind = Literal["A", "AAAA", "MX", "NS", "PTR", "TXT"]
 # What a look-up found, as texts: addresses; names in lower case without the last dot; "10 mx.example.org" for MX
 # ("0 ." for the null MX of RFC 7505). Empty: there is no such name, or no such record.
 Found: TypeAlias = tuple[str, ...]
+# What stands for a secret in a name that is asked for, wherever the name is shown.
+KEY = "{key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,34 @@ class Question(Generic[A_co]):
 
 @dataclass(frozen=True, slots=True)
 class Lookup(Question[tuple[Found | Unknown, ...]]):
-    """What does DNS say to each of these (name, kind)? They are asked side by side, in the query's time budget."""
+    """What does DNS say to each of these (name, kind)? They are asked side by side, in the query's time budget.
+
+    keys: one for each of them, in the place of `{key}` in the name; empty: none has one. A key is for the name servers
+    only: no record holds it, and neither do the answers.
+    """
 
     asked: tuple[tuple[str, RecordKind], ...]
+    keys: tuple[str, ...] = field(default=(), repr=False)
+
+    def names(self) -> tuple[tuple[str, RecordKind], ...]:
+        """Return what the name servers are asked."""
+        if not self.keys:
+            return self.asked
+        pairs = zip(self.asked, self.keys, strict=True)
+        return tuple((name.replace(KEY, key), kind) for (name, kind), key in pairs)
+
+    def without_keys(self, answers: tuple[Found | Unknown, ...]) -> tuple[Found | Unknown, ...]:
+        """Return the answers without the keys, which a list may repeat in its texts, and an error in the name."""
+        return tuple(_without(key, answer) for key, answer in zip(self.keys, answers, strict=True))
+
+
+def _without(key: str, answer: Found | Unknown) -> Found | Unknown:
+    if not key:
+        return answer
+    written = re.compile(re.escape(key), re.IGNORECASE)
+    if isinstance(answer, Unknown):
+        return Unknown(written.sub(KEY, answer.detail))
+    return tuple(written.sub(KEY, text) for text in answer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,13 +222,18 @@ class Ask:
         """Have Exim ask again at DATA about this transaction: for a check that runs at `rcpt` and `data`."""
         self.wants_data = True
 
-    async def look_up(self, name: str, kind: RecordKind) -> Found | Unknown:
-        """Look one name up in DNS."""
-        return (await Lookup(((name, kind),)))[0]
+    async def look_up(self, name: str, kind: RecordKind, key: str = "") -> Found | Unknown:
+        """Look one name up in DNS. key: a secret, in the place of `{key}` in the name."""
+        return (await Lookup(((name, kind),), (key,) if key else ()))[0]
 
-    async def look_up_all(self, asked: Sequence[tuple[str, RecordKind]]) -> tuple[Found | Unknown, ...]:
-        """Look names up in DNS, all at the same time. The answers are in the order of `asked`."""
-        return await Lookup(tuple(asked)) if asked else ()
+    async def look_up_all(
+        self, asked: Sequence[tuple[str, RecordKind]], keys: Sequence[str] = ()
+    ) -> tuple[Found | Unknown, ...]:
+        """Look names up in DNS, all at the same time. The answers are in the order of `asked`.
+
+        keys: one secret for each of them, or empty (see `Lookup`).
+        """
+        return await Lookup(tuple(asked), tuple(keys) if any(keys) else ()) if asked else ()
 
     async def reverse_names(self, ip: str) -> Found | Unknown:
         """Return the names that DNS gives to an address, whether or not they lead back to it. `ip` must be one."""

@@ -75,8 +75,9 @@ class State(Protocol):
         """Note an event under `key`, and return how many there were in the last `window` seconds, with this one.
 
         At most the `most` newest events are remembered (1 … EVENTS_MAX), so that is the largest answer. An event
-        more than CLOCK_SLACK_SECONDS after `now` was noted by a wrong clock: it is forgotten. The row may be
-        pruned `window` seconds after its last event; a later call may give another window.
+        more than CLOCK_SLACK_SECONDS after `now` was noted by a wrong clock: it is forgotten, and so is what is older
+        than `window`. The row may be pruned `window` seconds after its last event; a later call may give another
+        window. Raises ValueError for another `most`.
         """
 
     def tally(self, key: str, window: float, now: float) -> int:
@@ -98,11 +99,12 @@ class State(Protocol):
     def block(self, key: str, now: float, until: float, why: str) -> None:
         """Block `key` from now until `until`; one that is blocked keeps its `since`, the later `until` and its `why`.
 
-        `math.inf` is for ever. A block that has expired is gone: a new one begins anew.
+        `math.inf` is for ever. A block that has expired is gone: a new one begins anew. So it is with one that begins
+        more than CLOCK_SLACK_SECONDS after `now`, unless it is for ever.
         """
 
     def unblock(self, key: str) -> bool:
-        """End a block. Returns whether there was one, expired ones not counted out."""
+        """End a block. Returns whether there was one; one that has expired and is not pruned yet counts too."""
 
     def blocked(self, key: str, now: float) -> Block | None:
         """Return the block of `key` that stands now, or None."""
@@ -113,7 +115,8 @@ class State(Protocol):
     def prune(self, now: float) -> int:
         """Delete what counts no more, at most PRUNE_ROWS rows, and return how many.
 
-        Reservations LOST_SECONDS after their end; windows, first times and blocks after theirs. Never a committed
+        Reservations LOST_SECONDS after their end; first times and blocks after theirs; windows one or two windows
+        after their last event. What a clock ahead has written is pruned when its time has come. Never a committed
         place: a clock that is wrong for a minute must not give used places away.
         """
 

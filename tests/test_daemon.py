@@ -22,6 +22,7 @@ from eximacl.client import ask
 from eximacl.config import load
 from eximacl.daemon import Daemon, StartError, needs_restart
 from eximacl.model import Reply
+from eximacl.verbs import PRUNE_ROWS
 from eximacl.wire import format_query
 from tests.archive.holding import HEADERS, ID, archive_at, names_in, spool_with
 from tests.archive.holding import held as held_message
@@ -240,7 +241,10 @@ async def test_prune_and_retention_run(config: Path, caplog: pytest.LogCaptureFi
     async with running(config) as daemon:
         await daemon._retain()
         assert not old.exists()
+        for number in range(PRUNE_ROWS + 1):
+            daemon._state.count(str(number), 1, 1, 1000.0)
         await daemon._prune()
+        assert daemon._state.prune(time.time()) == 0
         daemon._state.close()
         await daemon._prune()
     assert "state" in caplog.text

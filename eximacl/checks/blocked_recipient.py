@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 
 from eximacl.blocking import Scope, block_key
 from eximacl.check import Ask, Hit, NoOptions, Outcome, Query, Unknown, check
 from eximacl.verbs import Block
+
+# The calendar of `datetime` ends with the year 9999.
+_LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 @check("blocked_recipient", stages={"rcpt"})
@@ -39,6 +41,6 @@ def _hit(mailbox: str, domain: str, scope: Scope, block: Block) -> Hit:
 
 
 def _until(until: float) -> str:
-    if math.isinf(until):
+    if until > _LAST_TIME:
         return "for ever"
     return f"until {datetime.fromtimestamp(until, UTC):%Y-%m-%d %H:%M} UTC"

@@ -21,6 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_CONFIG = Path("/etc/eximacl/eximacl.toml")
 DEFAULT_SOCKET = Path("/run/eximacl/eximacl.sock")
+DEFAULT_STATE = "sqlite:/var/lib/eximacl/state.db"
 DEFAULT_JOURNAL = Path("/var/lib/eximacl/journal")
 DEFAULT_REJECTIONS = Path("/var/log/eximacl/rejections.jsonl")
 DEFAULT_SENDMAIL = Path("/usr/sbin/sendmail")
@@ -84,21 +85,27 @@ def find_socket(socket_path: Path | None, config_path: Path) -> Path:
 
 
 def find_path(config_path: Path, table: str, key: str, default: Path, instead: str) -> Path:
-    """Return one path that the policy file names, or the default. `instead` is the option that names it, too.
+    """Return one path that the policy file names, or the default. `instead` is the option that names it, too."""
+    found = find_value(config_path, table, key, instead)
+    return default if found is None else config_path.parent / found
+
+
+def find_value(config_path: Path, table: str, key: str, instead: str) -> str | None:
+    """Return one text of the policy file as it stands there; None where the default holds, or who asks may not read it.
 
     Only that one value is read: a policy that is wrong elsewhere must keep nobody from the running daemon.
     """
     try:
-        found = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get(table, {})
-        return config_path.parent / str(found.get(key, default))
+        found = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get(table, {}).get(key)
     except FileNotFoundError:
         if config_path == DEFAULT_CONFIG:
-            return default
+            return None
         raise Failure(f"{config_path} does not exist: name the policy file with --config", exits.CONFIG) from None
     except PermissionError:
-        return default
+        return None
     except (OSError, ValueError, AttributeError) as error:
         raise Failure(f"{config_path}: {error}; or give the path with {instead}", exits.CONFIG) from None
+    return None if found is None else str(found)
 
 
 def ask_daemon(path: Path, line: bytes) -> Reply:

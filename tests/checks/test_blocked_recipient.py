@@ -51,7 +51,8 @@ def test_a_block_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("until", "detail"), [(NOW + 60, f"until 2027-01-15 08:01 UTC: {WHY}"), (math.inf, f"for ever: {WHY}")]
+    ("until", "detail"),
+    [(NOW + 60, f"until 2027-01-15 08:01 UTC: {WHY}"), (math.inf, f"for ever: {WHY}"), (1e15, f"for ever: {WHY}")],
 )
 def test_the_log_tells_why_and_until_when(until: float, detail: str) -> None:
     outcome = outcome_of("all", "steve@example.org", until=until)

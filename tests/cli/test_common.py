@@ -45,6 +45,7 @@ def test_a_file_that_cannot_be_read_as_toml(tmp_path: Path, text: str) -> None:
 
 def test_the_defaults_are_the_declared_ones() -> None:
     assert Path(SETTINGS_TABLES["server"].get("socket").default) == common.DEFAULT_SOCKET  # type: ignore[union-attr]
+    assert SETTINGS_TABLES["state"].get("url").default == common.DEFAULT_STATE  # type: ignore[union-attr]
     assert Path(SETTINGS_TABLES["journal"].get("dir").default) == common.DEFAULT_JOURNAL  # type: ignore[union-attr]
 
 
