@@ -28,7 +28,11 @@ class Options:
     own_addresses: Networks = option([], "Addresses that only our own hosts greet with.")
 
 
-@check("helo", stages={"helo", "mail", "rcpt"}, options=Options)
+def _idle(options: Options) -> bool:
+    return options.no_name == options.ours == options.other_address == options.unresolvable == "off"
+
+
+@check("helo", stages={"helo", "mail", "rcpt"}, options=Options, idle=_idle)
 async def helo(query: Query, options: Options, ask: Ask) -> Outcome:
     """Look at the name in HELO or EHLO: no name, ours, another address than the client's, or not in DNS.
 

@@ -33,7 +33,11 @@ class Options:
     network6: int = option(64, "IPv6 clients in one network of so many bits count as one.", minimum=16, maximum=128)
 
 
-@check("rate", stages={"rcpt"}, options=Options, action="defer")
+def _idle(options: Options) -> bool:
+    return not (options.client or options.sender or options.recipient_domain)
+
+
+@check("rate", stages={"rcpt"}, options=Options, action="defer", idle=_idle)
 async def rate(query: Query, options: Options, ask: Ask) -> Outcome:
     """Put off what comes too fast: by client, by sender, and by the domain it is for.
 

@@ -25,14 +25,18 @@ class Options:
     patterns: Patterns = option(GENERIC, "Names that nobody chose for a mail server, for `generic`.")
 
 
-@check("rdns", stages={"connect", "helo", "mail", "rcpt"}, options=Options)
+def _idle(options: Options) -> bool:
+    return options.missing == options.unconfirmed == options.generic == "off"
+
+
+@check("rdns", stages={"connect", "helo", "mail", "rcpt"}, options=Options, idle=_idle)
 async def rdns(query: Query, options: Options, ask: Ask) -> Outcome:
     """Look at the client's reverse name: none, one that does not lead back, or one made from its address.
 
     Each of the three has an action of its own. Where more than one is true, the strongest action counts.
     """
     address = ip_address(query.ip)
-    if address is None or options.missing == options.unconfirmed == options.generic == "off":
+    if address is None:
         return None
     if not query.host and query.host_deferred:
         return Unknown("the reverse look-up of the client was deferred")

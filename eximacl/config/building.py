@@ -133,7 +133,7 @@ class Builder:
             check.run,
             options,
             stages=check.stages,
-            action=values["action"].value,
+            action="off" if check.idle(options) else values["action"].value,
             on_unknown=values["on_unknown"].value,
             exempt=(*inherited, *((values["exempt"].value,) if values["exempt"].raw else ())),
             message=values["message"].value,

@@ -101,6 +101,8 @@ def test_declaration() -> None:
     declaration = declared(helo)
     assert declaration is not None
     assert declaration.stages == {"helo", "mail", "rcpt"}
+    assert declaration.idle(options())
+    assert not any(declaration.idle(options(**{name: "observe"})) for name in ALL)
     assert set(documented_defaults(helo)) == {
         *ALL,
         "own_names",

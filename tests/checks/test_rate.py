@@ -107,3 +107,5 @@ def test_declaration() -> None:
     assert declaration is not None
     assert (declaration.stages, declaration.action) == ({"rcpt"}, "defer")
     assert documented_defaults(rate) == DEFAULTS
+    assert declaration.idle(options())
+    assert not any(declaration.idle(options(**{name: 1})) for name in ("client", "sender", "recipient_domain"))

@@ -56,7 +56,6 @@ ROWS: list[tuple[str, dict[str, str], Any, dict[str, str], Any]] = [
     ("look-up fails here", NONE, SERVFAIL, ALL, SERVFAIL.detail),
     ("no address", {"ip": "", "host": ""}, (), ALL, None),
     ("a broken address", {"ip": "\udcff", "host": ""}, (), ALL, None),
-    ("all off", NONE, (), {}, None),
     ("IPv6 without a name", {"ip": "2001:db8::7", **NONE}, (), ALL, ("rdns-missing", "2001:db8::7", "reject")),
     (
         "IPv4 in IPv6",
@@ -91,7 +90,6 @@ def assert_outcome(outcome: Outcome, expected: Any) -> None:
 def test_dns_is_asked_only_where_the_answer_matters() -> None:
     names = Dictionary()
     judge(rdns, query(host="mx.example.net"), options(**ALL), names=names)
-    judge(rdns, query(host=""), options(), names=names)
     assert names.asked == []
 
 
@@ -105,6 +103,8 @@ def test_a_pattern_that_does_not_end_is_unknown() -> None:
 def test_declaration() -> None:
     declaration = declared(rdns)
     assert declaration is not None
+    assert declaration.idle(options())
+    assert not any(declaration.idle(options(**{name: "observe"})) for name in ALL)
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
     defaults = documented_defaults(rdns)
     assert (defaults["missing"], defaults["unconfirmed"], defaults["generic"]) == ("off", "off", "off")
