@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import instructions, policies, queries, size, speed
+from bench import dns, harvest, instructions, policies, queries, size, speed
 from bench.running import BenchError, build, daemon, load, running
 
 SHORT = "clients=2 seconds=0.1"
@@ -33,6 +33,16 @@ def test_size_compares_many_with_few(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert [row.split("  ")[0] for row in rows[1:3]] == ["start, s", "memory, MB"]
 
 
+def test_dns_compares_the_ways_to_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns, "QUERIES", 20)
+    monkeypatch.setattr(dns, "WARM_QUERIES", 20)
+    head, *rows = dns.measure(tmp_path, rounds=1)
+    assert head.split() == ["cold", "warm"]
+    cold = {row[:28].strip(): float(row[28:].split()[0]) for row in rows}
+    assert list(cold) == list(dns.WAYS)
+    assert all(microseconds > 0 for microseconds in cold.values())
+
+
 def test_the_mix_meets_every_check_and_both_verdicts(tmp_path: Path) -> None:
     build(tmp_path)
     config = policies.sample_policy(tmp_path / "policy")
@@ -53,6 +63,17 @@ def test_the_parts_whose_instructions_are_counted(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("os.sched_yield", lambda: begun.append("a part"))
     instructions.run(tmp_path)
     assert len(begun) == len(instructions.PARTS) + 1
+
+
+def test_harvest_reads_a_store_beside_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(harvest, "MESSAGES", 300)
+    head, _, limit, ours, _ = harvest.measure(tmp_path, rounds=1)
+    assert head.startswith("300 messages")
+    assert limit.startswith("limit")
+    assert ours.endswith("≥ 3,000")
+    monkeypatch.setattr(harvest, "JOBS", 0)
+    with pytest.raises(BenchError, match="has not read all"):
+        harvest._harvest(tmp_path)
 
 
 def test_what_does_not_work_is_an_error(tmp_path: Path) -> None:

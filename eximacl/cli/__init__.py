@@ -13,11 +13,13 @@ import click
 from eximacl import __version__
 from eximacl.cli import exits
 from eximacl.cli.archive import archive
+from eximacl.cli.blocks import blocks
 from eximacl.cli.check import check
 from eximacl.cli.common import Failure
 from eximacl.cli.completion import completion
 from eximacl.cli.config import config
 from eximacl.cli.control import reload, status
+from eximacl.cli.harvest import harvest
 from eximacl.cli.log import log
 from eximacl.cli.mint import mint
 from eximacl.cli.serve import serve
@@ -38,11 +40,13 @@ def cli() -> None:
     eximacl why 7KQ2M9D4                why was this mail refused?
     eximacl log --domain example.org    what was refused?
     eximacl archive release 7KQ2M9D4    deliver it after all
+    eximacl blocks list                 who gets no mail at the moment?
+    eximacl harvest /var/vmail          who ever received mail?
     eximacl config test                 is the policy file right?
     """
 
 
-for _command in (serve, check, why, log, archive, mint, config, reload, status, completion):
+for _command in (serve, check, why, log, archive, blocks, mint, harvest, config, reload, status, completion):
     cli.add_command(_command)
 
 
