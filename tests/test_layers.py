@@ -50,7 +50,7 @@ LAYERS = (
     Layer("policy"),
     Layer("checks", sees="check model address verbs blocking disposable hosts generic_name prvs registrable dns_lists"),
     Layer("judged quiet", ANYTHING),
-    Layer("dns", ANYTHING, "dns", sees="model"),
+    Layer("dns", ANYTHING, "dns", sees="model address"),
     Layer("answers archive state records journal rejections", ANYTHING, "msgpack"),
     Layer("mailview release rejection_search times", ANYTHING),
     Layer("config", ANYTHING),

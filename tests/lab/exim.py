@@ -97,6 +97,8 @@ class Lab:
     def _configure(self) -> None:
         if self.site.snippets:
             self.namespace.run("sh", "-e", "-c", documented(self.site.kind), cwd=ROOT)
+            if self.site.tags:
+                self.namespace.run("sh", "-e", "-c", documented(self.site.kind, "tags"), cwd=ROOT)
         elif self.site.kind != "plain":
             self.namespace.run("update-exim4.conf")
 
