@@ -81,10 +81,17 @@ class Answers:
         """All look-ups of one query share one budget, which begins with the first."""
         if self._until is None:
             self._until = self._network.deadline()
-        return self._network.look_up(question.asked, self._until)
+        answer = self._network.look_up(question.names(), self._until)
+        if not question.keys:
+            return answer
+        return question.without_keys(answer) if isinstance(answer, tuple) else _without_keys(question, answer)
 
     async def _later(self, question: AnyQuestion, waiting: Awaitable[Any]) -> Any:
         step = self._ask.step
         answer = await waiting
         self.asked.append(Asked(step, question, answer))
         return answer
+
+
+async def _without_keys(question: Lookup, waiting: Awaitable[Answered]) -> Answered:
+    return question.without_keys(await waiting)

@@ -20,8 +20,8 @@ class Asked(NamedTuple):
     answer: Any
 
     def as_list(self) -> list[Any]:
-        """Return `[check, kind, fields…, answer]`, of plain values only."""
-        fields = [getattr(self.question, field.name) for field in dataclasses.fields(self.question)]
+        """Return `[check, kind, fields…, answer]`, of plain values only; a field that `repr` leaves out is a secret."""
+        fields = [getattr(self.question, field.name) for field in dataclasses.fields(self.question) if field.repr]
         return [self.check, type(self.question).__name__.lower(), *fields, _plain(self.answer)]
 
 

@@ -62,7 +62,8 @@ class Network:
         await asyncio.gather(*map(self._probe, probes))
 
     async def _probe(self, probe: Probe) -> None:
-        waiting = self.look_up(((probe.listed, "A"), (probe.clean, "A")), self._clock() + PROBE_BUDGET_SECONDS)
+        listed_name, clean_name = probe.names()
+        waiting = self.look_up(((listed_name, "A"), (clean_name, "A")), self._clock() + PROBE_BUDGET_SECONDS)
         listed, clean = waiting if isinstance(waiting, tuple) else await waiting
         fault = _fault(listed, clean)
         if fault is None or fault == self.fault(probe.zone):

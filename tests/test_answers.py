@@ -9,9 +9,10 @@ import pytest
 
 from eximacl.answers import Answered, Answers, Network, NoNetwork
 from eximacl.model import Unknown
-from eximacl.questions import Ask, Lookup, Question, RecordKind, Reserve, StateQuestion, ZoneFault
+from eximacl.questions import Ask, Found, Lookup, Question, RecordKind, Reserve, StateQuestion, ZoneFault
 from eximacl.state import open_state
 from eximacl.verbs import State, StateError
+from tests.dictionary import Dictionary
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +24,18 @@ class Failing(StateQuestion[str]):
 class Late:
     """A network that answers once it is awaited. `untils` lists the deadlines that it was given."""
 
-    def __init__(self) -> None:
+    def __init__(self, *found: Found | Unknown) -> None:
         self.untils: list[float] = []
+        self.names: list[str] = []
+        self.found = found
 
     def deadline(self) -> float:
         return 42.0 + len(self.untils)
 
     async def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered:
         self.untils.append(until)
-        return tuple(("192.0.2.7",) for _ in asked)
+        self.names += [name for name, _ in asked]
+        return self.found or tuple(("192.0.2.7",) for _ in asked)
 
     def fault(self, zone: str) -> str:
         return f"{zone} lists everybody"
@@ -76,6 +80,28 @@ async def test_the_look_ups_of_a_query_share_one_deadline() -> None:
     for name in ("a.example", "b.example"):
         await source(Lookup(((name, "A"),)))
     assert late.untils == [42.0, 42.0]
+
+
+KEYED = Lookup((("a.{key}.example", "A"), ("b.example", "TXT"), ("c.{key}.example", "TXT")), ("Secret", "", "x.y"))
+
+
+async def test_a_key_is_asked_with_and_stays_in_no_record() -> None:
+    late = Late(Unknown("nothing about a.secret.example"), ("Secret",), ("try xzy, or X.Y!",))
+    source = answers(late)
+    found = await source(KEYED)
+    assert late.names == ["a.Secret.example", "b.example", "c.x.y.example"]
+    assert found == (Unknown("nothing about a.{key}.example"), ("Secret",), ("try xzy, or {key}!",))
+    assert source.asked[0].as_list() == [
+        "a_check",
+        "lookup",
+        KEYED.asked,
+        [{"unknown": "nothing about a.{key}.example"}, ["Secret"], ["try xzy, or {key}!"]],
+    ]
+
+
+def test_a_key_is_taken_out_of_an_answer_that_is_there_at_once() -> None:
+    source = answers(Dictionary({("a.secret.example", "TXT"): ["secret"]}))
+    assert source(Lookup((("a.{key}.example", "TXT"),), ("secret",))) == (("{key}",),)
 
 
 def test_a_list_may_be_at_fault() -> None:

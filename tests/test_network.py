@@ -101,6 +101,23 @@ async def test_a_list_that_is_well_again_is_used_again(names: Names, caplog: pyt
     well.close()
 
 
+async def test_a_key_is_asked_with_as_it_is_then_and_is_never_shown(
+    names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = ["old-secret"]
+    probe = Probe("bl.example", "2.0.0.127.{key}.bl.example", "1.0.0.127.{key}.bl.example", key)
+    names.learn({("2.0.0.127.new-secret.bl.example", "A"): ["127.0.0.2"]})
+    network = network_of(names)
+    with caplog.at_level(logging.WARNING, "eximacl"):
+        await network.probe((probe,))
+        assert network.fault("bl.example") == LISTS_NOTHING
+        key[0] = "new-secret"
+        await network.probe((probe,))
+    assert network.fault("bl.example") == ""
+    assert not any("secret" in text for text in (caplog.text, repr(network.status())))
+    network.close()
+
+
 async def test_a_list_that_the_policy_names_no_more_is_forgotten(names: Names) -> None:
     network = network_of(names)
     await network.probe((BL,))

@@ -153,6 +153,8 @@ ASKED: list[tuple[Callable[[Ask], Awaitable[Any]], AnyQuestion]] = [
     (lambda ask: ask.blocked("key"), Blocked("key")),
     (lambda ask: ask.zone_fault("bl.example.org"), ZoneFault("bl.example.org")),
     (lambda ask: ask.look_up_all([("example.org", "MX")]), Lookup((("example.org", "MX"),))),
+    (lambda ask: ask.look_up_all([("example.org", "MX")], [""]), Lookup((("example.org", "MX"),))),
+    (lambda ask: ask.look_up_all([("{key}.x", "A")], ["secret"]), Lookup((("{key}.x", "A"),), ("secret",))),
 ]
 
 
@@ -256,3 +258,21 @@ def test_the_base_question_has_no_verb() -> None:
     question: StateQuestion[int] = StateQuestion()
     with pytest.raises(NotImplementedError):
         question.put(state, NOW, dry=False)
+
+
+def test_a_key_stands_in_the_name_that_is_asked_for_and_in_nothing_else() -> None:
+    question = Lookup((("{key}.x.example", "A"), ("y.example", "A")), ("secret", ""))
+    assert question.names() == (("secret.x.example", "A"), ("y.example", "A"))
+    assert "secret" not in repr(question)
+    plain = Lookup((("{key}.x.example", "A"),))
+    assert plain.names() is plain.asked
+
+
+def test_no_answer_repeats_a_key() -> None:
+    question = Lookup(tuple((f"{{key}}.{name}.example", "TXT") for name in "abc"), ("s.cret", "", "other"))
+    found = (("S.CRET and s.cret, not secret",), ("s.cret",), Unknown("nothing about other.c.example"))
+    assert question.without_keys(found) == (
+        ("{key} and {key}, not secret",),
+        ("s.cret",),
+        Unknown("nothing about {key}.c.example"),
+    )

@@ -31,7 +31,7 @@ def _pairs(kind: str, fields: Sequence[Any], answer: Any) -> list[tuple[str, str
     """Return what was asked with what was answered; a question about several DNS names is several."""
     if kind == "lookup":
         return [(" ".join(one), _found(found)) for one, found in zip(fields[0], answer, strict=True)]
-    return [(" ".join(str(field) for field in fields), str(answer))]
+    return [(" ".join(str(field) for field in fields), str(answer) or "none")]
 
 
 def _found(found: Any) -> str:

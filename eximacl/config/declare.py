@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NewType
 
-from eximacl.check import Check, Option, option, options_of
+from eximacl.check import Check, Named, Option, option, options_of, tables_of
 from eximacl.lists import Domains, Networks, Recipients, Suffixes
 from eximacl.model import Action, OnUnknown
 from eximacl.policy import Exempt
@@ -29,8 +29,8 @@ Redacted = NewType("Redacted", tuple[str, ...])
 # Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name, `dnswl`
 # before those that a well-known client is spared, and `greylist` last, so that it delays only what all others pass.
 DEFAULT_ORDER = (
-    "disposable",
     "bounce_tag",
+    "disposable",
     "bad_recipient",
     "valid_recipient",
     "localpart_pattern",
@@ -47,6 +47,8 @@ DEFAULT_ORDER = (
     "rate",
     "greylist",
 )
+# Stands for a name that the admin chooses.
+NAME = "NAME"
 # What `archive.redact` may keep out of logs and envelopes.
 REDACTABLE = ("subject",)
 
@@ -234,3 +236,18 @@ def common_options(check: Check) -> tuple[Option, ...]:
 def check_table(check: Check) -> Table:
     """Return the table of one check: its own options, then the common ones."""
     return Table(f"checks.{check.name}", check.doc, (*check.options, *common_options(check)))
+
+
+def named_table(key: str, declaration: type[Named]) -> Table:
+    """Return the table that each of the tables of an option is (see `check.Tables`)."""
+    return _table(key, declaration)
+
+
+def tables_within(key: str, options: tuple[Option, ...]) -> Iterator[Table]:
+    """Yield the tables that options hold, and those that theirs hold; NAME stands for the name of each."""
+    for one in options:
+        kind = tables_of(one)
+        if kind is not None:
+            table = named_table(f"{key}.{one.name}.{NAME}", kind)
+            yield table
+            yield from tables_within(table.key, table.options)

@@ -1,10 +1,10 @@
 """The examples in docs/checks: each configuration is loaded, and each row of its tables is asked.
 
 A page's fenced `toml` blocks are files: one without a name starts a new directory with `eximacl.toml`; one with a
-name (`toml domains/example.net.toml`) is added to it. A table with the heading `Exim asks about` has rows of query
-values as on the wire, and the SMTP reply or `accepted`. Its rows are messages that come one after the other, at noon
-on 15 January 2027 in UTC; `after=600` in a row puts it 600 seconds after that. A fenced `dns` block is all that DNS
-knows for the tables after it, a line for each name: `NAME KIND ANSWER, ANSWER`, or `SERVFAIL` for the answers.
+name (`toml domains/example.net.toml`, `text keys`) is added to it. A table with the heading `Exim asks about` has rows
+of query values as on the wire, and the SMTP reply or `accepted`. Its rows are messages that come one after the other,
+at noon on 15 January 2027 in UTC; `after=600` in a row puts it 600 seconds after that. A fenced `dns` block is all that
+DNS knows for the tables after it, a line for each name: `NAME KIND ANSWER, ANSWER`, or `SERVFAIL` for the answers.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NOON = 1800014400.0
 USUAL = {"ip": "192.0.2.7", "from": "a@example.net", "rcpt": "steve@example.org"}
 
 BLOCK = re.compile(
-    r"^```(toml|dns) ?(\S*)\n(.*?)^```$|^\| Exim asks about \|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)", re.M | re.S
+    r"^```(toml|dns|text) ?(\S*)\n(.*?)^```$|^\| Exim asks about \|[^\n]*\n\|[-|]+\n((?:\|[^\n]*\n)+)", re.M | re.S
 )
 ROW = re.compile(r"^\| `(.*)` \| (?:`(.*)`|accepted) \|$")
 
@@ -95,6 +95,7 @@ def test_an_example_is_true(example: Example, tmp_path: Path) -> None:
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
+        path.chmod(0o600)  # it may hold secrets
     world = World(load(tmp_path / "eximacl.toml").policy, MemoryState(), Dictionary(example.names))
     for number, (asked, reply) in enumerate(example.rows):
         _, values = parse_line(f"rcpt {asked}".encode())
