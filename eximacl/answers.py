@@ -72,6 +72,8 @@ class Answers:
                 return self._later(question, answer)
         elif isinstance(question, ZoneFault):
             answer = self._network.fault(question.zone)
+            if not answer:  # asked about every list in every query, and nearly never worth a record
+                return answer
         else:
             raise TypeError(f"no source answers {type(question).__name__}")
         self.asked.append(Asked(self._ask.step, question, answer))

@@ -51,7 +51,11 @@ def probes(options: Options) -> list[Probe]:
     return list(address_probes(options.zones))
 
 
-@check("dnsbl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=probes)
+def _idle(options: Options) -> bool:
+    return not len(options.zones)
+
+
+@check("dnsbl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=probes, idle=_idle)
 async def dnsbl(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse clients whose IP address is on lists in DNS (RFC 5782).
 

@@ -48,7 +48,11 @@ def probes(options: Options) -> list[Probe]:
     return list(address_probes(options.zones))
 
 
-@check("dnswl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=probes)
+def _idle(options: Options) -> bool:
+    return not len(options.zones)
+
+
+@check("dnswl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=probes, idle=_idle)
 async def dnswl(query: Query, options: Options, ask: Ask) -> Outcome:
     """Spare clients the checks after this one, where lists of good senders name their IP address (RFC 5782).
 

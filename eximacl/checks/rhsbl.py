@@ -79,7 +79,11 @@ def probes(options: Options) -> list[Probe]:
     ]
 
 
-@check("rhsbl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=probes)
+def _idle(options: Options) -> bool:
+    return not len(options.zones)
+
+
+@check("rhsbl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=probes, idle=_idle)
 async def rhsbl(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse mail whose sender's domain, HELO name or reverse name is on lists of domains in DNS (RFC 5782, section 3).
 

@@ -10,7 +10,7 @@ import pytest
 from eximacl.check import Spared, Unknown, declared
 from eximacl.checks.dnswl import dnswl, probes
 from tests.asking import judge, query
-from tests.checks.listing import options_from
+from tests.checks.listing import options_from, steps_from
 from tests.checks.running import documented_defaults
 from tests.dictionary import SERVFAIL, Dictionary
 
@@ -60,4 +60,4 @@ def test_declaration(tmp_path: Path) -> None:
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
     assert documented_defaults(dnswl) == {"zones": [], "threshold": 1}
     assert [one.zone for one in probes(options_from(tmp_path, "dnswl", ONE))] == ["wl.example.net"]
-    assert outcome(tmp_path, "", ["127.0.5.3"]) is None
+    assert steps_from(tmp_path, "dnswl", "") == ()

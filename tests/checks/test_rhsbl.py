@@ -10,7 +10,7 @@ import pytest
 from eximacl.check import Hit, Unknown, declared
 from eximacl.checks.rhsbl import PARENTS_MAX, probes, rhsbl
 from tests.asking import judge, query
-from tests.checks.listing import options_from
+from tests.checks.listing import options_from, steps_from
 from tests.checks.running import documented_defaults
 from tests.config.world import problems_of
 from tests.dictionary import SERVFAIL, Dictionary
@@ -118,7 +118,6 @@ OUTCOMES: list[tuple[str, dict[str, str], Any]] = [
         {"host_deferred": "1", "host_failed": "", "from_": "a@bad.example.com"},
         ("bad.example.com: dbl.example.net 127.0.1.2", TEXT),
     ),
-    ("", {"from_": "a@bad.example.com", "host_deferred": "1", "host_failed": ""}, None),
 ]
 
 
@@ -161,3 +160,7 @@ def test_declaration() -> None:
     assert declaration is not None
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
     assert documented_defaults(rhsbl) == {"zones": [], "threshold": 1}
+
+
+def test_without_lists_it_is_idle(tmp_path: Path) -> None:
+    assert steps_from(tmp_path, "rhsbl", "") == ()

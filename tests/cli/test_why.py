@@ -43,7 +43,7 @@ def test_json_and_a_reference_as_people_type_it(daemon: Daemon, config: Path) ->
     assert answer["ref"] == ref
     assert answer["query"]["rcpt"] == COUNTED["rcpt"]
     assert answer["word"] == "accept"
-    assert answer["trace"][0] == {
+    assert answer["trace"][1] == {
         "check": "disposable",
         "result": "alias",
         "reason": "alias",
