@@ -21,7 +21,7 @@ run: setup
 	$(SUDO) $(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
 
 bench: setup
-	$(BIN)/python -m bench
+	$(SUDO) $(BIN)/python -m bench
 
 soak: setup
 	$(SUDO) $(BIN)/python -m pytest -m soak $(PYTEST_ARGS)

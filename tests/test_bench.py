@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from bench import dns, harvest, instructions, policies, queries, size, speed
+from bench import dns, harvest, instructions, joe_job, policies, queries, size, speed
 from bench.running import BenchError, build, daemon, load, running
+from tests.lab.joe_job import Rehearsal
 
 SHORT = "clients=2 seconds=0.1"
 
@@ -74,6 +76,21 @@ def test_harvest_reads_a_store_beside_the_limit(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(harvest, "JOBS", 0)
     with pytest.raises(BenchError, match="has not read all"):
         harvest._harvest(tmp_path)
+
+
+def test_a_joe_job_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joe_job, "BOUNCES_PER_ROUND", 30)
+    monkeypatch.setattr(joe_job, "GOOD", 4)
+    good, to_random, to_one, *figures = joe_job.measure(tmp_path, rounds=1)
+    assert (good.split()[-2:], to_random.split()[-2:]) == (["4", "accepted"], ["30", "refused"])
+    assert to_one.endswith("10 refused, those after the first 20")
+    assert [line.partition(",")[0] for line in figures[-2:]] == ["CPU of Exim", "CPU of the daemon"]
+
+
+def test_a_joe_job_that_goes_wrong_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joe_job, "rehearse", lambda *_: Rehearsal(Counter({"250 OK id": 1})))
+    with pytest.raises(BenchError, match="not as it should be"):
+        list(joe_job.measure(tmp_path))
 
 
 def test_what_does_not_work_is_an_error(tmp_path: Path) -> None:

@@ -71,8 +71,10 @@ async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
     if query.sender.is_null and query.stage == "rcpt":
         ask.want_data()
         return None
-    if query.stage == "data" and not (query.sender.is_null and recipient == query.recipients[0]):
-        return None  # judged at RCPT; and a message is delayed as a whole, so one of its recipients is enough
+    if query.stage == "data":
+        if not query.sender.is_null:
+            return None  # judged at RCPT
+        recipient = query.recipients[0]  # a message waits as a whole: once, under the name of its first recipient
     client = _client(query, address, options)
     return await _judge(client, str(query.sender).lower(), str(recipient).lower(), options, ask)
 

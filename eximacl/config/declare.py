@@ -27,7 +27,8 @@ Redacted = NewType("Redacted", tuple[str, ...])
 
 # The order in which checks run unless `policy.order` says otherwise; those that are not installed are left out.
 # Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name, `dnswl`
-# before those that a well-known client is spared, and `greylist` last, so that it delays only what all others pass.
+# before those that a well-known client is spared, and last `greylist`, which delays only what all of these pass, and
+# `rate`, which counts only what gets through.
 DEFAULT_ORDER = (
     "bounce_tag",
     "disposable",
@@ -44,8 +45,8 @@ DEFAULT_ORDER = (
     "resolvable_sender",
     "dnsbl",
     "rhsbl",
-    "rate",
     "greylist",
+    "rate",
 )
 # Stands for a name that the admin chooses.
 NAME = "NAME"

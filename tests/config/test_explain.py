@@ -52,7 +52,7 @@ def test_the_tables_of_an_option() -> None:
 
 
 def test_described() -> None:
-    assert describe("policy.order", CHECKS)["default"][-1] == "greylist"
+    assert describe("policy.order", CHECKS)["default"][-1] == "rate"
     assert describe("checks.rdns_tld.tlds", CHECKS)["key"] == "checks.rdns_tld.tlds"
     assert describe("state", CHECKS)["options"][0]["default"] == "sqlite:/var/lib/eximacl/state.db"
 

@@ -112,6 +112,7 @@ class Lab:
         daemon = self.namespace.start(
             [EXIM, "-bdf", "-oX", f"[{host}]:{port}", "-oP", "/var/spool/exim4/daemon.pid", *mode], self._output
         )
+        self._daemon = daemon
         self._close.callback(_reap, daemon)
         self._close.callback(self.namespace.close)
         self._wait(daemon, f"{host}:{port}")
@@ -181,6 +182,20 @@ class Lab:
         maildir = mailbox.Maildir(directory, create=False)
         return [maildir[key] for key in sorted(maildir.keys())]
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of Exim's daemon and of all its children that have ended (proc(5), `stat`)."""
+        fields = Path(f"/proc/{self._pid()}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def children(self) -> int:
+        """Return how many children Exim's daemon has, whose CPU time is not in `cpu_seconds` yet."""
+        return len(_children(self._pid()))
+
+    def _pid(self) -> int:
+        """Return the process of Exim's daemon, the child of the one that has entered the namespaces."""
+        (exim,) = _children(self._daemon.pid)
+        return exim
+
     def mainlog(self) -> str:
         """Return Exim's main log so far."""
         return _read(self.log / "mainlog")
@@ -189,6 +204,10 @@ class Lab:
         """Return all that Exim wrote, for a failure's report."""
         files = [self.home / "exim.out", *(self.log / f"{name}log" for name in ("main", "reject", "panic"))]
         return "".join(f"-- {path.name}\n{_read(path)}" for path in files if path.exists())
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _ids() -> tuple[int, int]:
