@@ -1,6 +1,6 @@
 """From a query's bytes to its reply's bytes: parse, decide, give a reference, count, record.
 
-Rule: the one place that counts and records. A query's own bytes go to the journal as they came; a dry query
+Rule: the one place that counts and records. The records get a query's own bytes as they came; a dry query
 leaves no trace anywhere.
 """
 

@@ -9,7 +9,7 @@ leave the quotes it came in.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from eximacl.address import NULL_SENDER, Address, parse_address, unquote
@@ -173,6 +173,22 @@ def build_query(stage: Stage, values: Mapping[str, str]) -> Query:
 def split_addresses(text: str) -> tuple[Address, ...]:
     """Split Exim's `$recipients`: addresses joined with `, `, as the client sent them, so with quoted localparts."""
     return tuple(_parse_quoted(part) for found in _ADDRESS.findall(text) if (part := found.lstrip(" ")))
+
+
+def rewrite(line: bytes, changes: Mapping[str, Callable[[str], str]]) -> bytes:
+    """Return a query that parses with some of its values changed, each by its key's function; all others keep their
+    bytes."""
+
+    def changed(pair: re.Match[str]) -> str:
+        key, quoted, bare, _ = pair.groups()
+        if key not in changes:
+            return pair[0]
+        old = bare if quoted is None else unescape(quoted)
+        new = changes[key](old)
+        return pair[0] if new == old else f" {key}={quote(new)}"
+
+    word, space, rest = _text(line).partition(" ")
+    return (word + _PAIR.sub(changed, space + rest)).encode("utf-8", "surrogateescape")
 
 
 def format_query(word: str, values: Mapping[str, str]) -> bytes:

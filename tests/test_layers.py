@@ -47,7 +47,7 @@ LAYERS = (
     Layer("policy"),
     Layer("checks", sees="check model address disposable"),
     Layer("judged quiet", ANYTHING),
-    Layer("answers archive state records journal rejections", ANYTHING, "msgpack"),
+    Layer("answers archive state records redaction journal rejections", ANYTHING, "msgpack"),
     Layer("mailview release rejection_search times", ANYTHING),
     Layer("config", ANYTHING),
     Layer("allow", ANYTHING),
@@ -63,7 +63,7 @@ LAYERS = (
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint", "now", "today", "utcnow"}
 # They answer questions and write records; who decides is not theirs to know.
 NO_POLICY = tuple(
-    "answers archive judged state records journal rejections quiet listen server sdnotify".split()  # noqa: SIM905
+    "answers archive judged state records redaction journal rejections quiet listen server sdnotify".split()  # noqa: SIM905
 )
 
 

@@ -1,4 +1,4 @@
-"""`eximacl why`: find one decision in the journal and tell how it came about."""
+"""`eximacl why`: find a decision in the journal, with what followed from it, and tell how it came about."""
 
 from __future__ import annotations
 
@@ -42,10 +42,12 @@ def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> i
     """Tell why a mail was refused, deferred or accepted.
 
     REF is the reference in the bounce, in Exim's log or in the rejection log: eight letters and digits.
+    Where a recipient was held, what became of the message follows.
 
     \b
     eximacl why 7KQ2M9D4
     eximacl why --json 7KQ2M9D4 | jq .trace
+    eximacl why --json 7KQ2M9D4 | jq '.later[].query.id'
     """
     try:
         reference = normalise(ref)
@@ -57,22 +59,26 @@ def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> i
     if not directory.is_dir():
         raise Failure(f"{directory} does not exist: has the daemon recorded anything yet?", exits.IO_ERROR)
     try:
-        entry = find(directory, reference)
+        found = find(directory, reference)
     except OSError as error:
         raise Failure(
             f"{directory}: {error.strerror}; the journal is read by root and its group", exits.IO_ERROR
         ) from None
-    if entry is None:
+    if not found:
         raise Failure(f"{reference} is not in {directory}: too old, or from another host", exits.NOT_FOUND)
     if as_json:
-        print_json(as_dict(entry))
+        print_json(as_dict(*found))
     else:
-        _print(entry)
+        _print(*found)
     return 0
 
 
-def as_dict(entry: Entry) -> dict[str, Any]:
-    """Return a journal entry as JSON shows it: the query split into its values."""
+def as_dict(first: Entry, *later: Entry) -> dict[str, Any]:
+    """Return a reference's entries as JSON shows them: the first one, with the others in its `later`."""
+    return {**_as_dict(first), "later": [_as_dict(entry) for entry in later]}
+
+
+def _as_dict(entry: Entry) -> dict[str, Any]:
     values = dataclasses.asdict(entry)
     del values["line"]
     return {**values, "trace": [line._asdict() for line in entry.trace], "query": _query(entry)}
@@ -86,14 +92,23 @@ def _query(entry: Entry) -> dict[str, str]:
     return {"stage": stage, **values}
 
 
-def _print(entry: Entry) -> None:
-    query = _query(entry)
+def _print(*entries: Entry) -> None:
+    known: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        if number:
+            click.echo()
+        query = _query(entry)
+        _print_one(entry, query, {key: query[key] for key in SHOWN if key in query and query[key] != known.get(key)})
+        known |= query
+
+
+def _print_one(entry: Entry, query: dict[str, str], shown: dict[str, str]) -> None:
+    """Print one entry, and of its query's values those that are `shown`."""
     when = datetime.fromtimestamp(entry.time).astimezone()
     click.echo(f"{entry.ref}   {when:%Y-%m-%d %H:%M:%S %Z}   at {query.get('stage', '?')}: {printable(entry.word)}")
     if entry.message:
         click.echo(f"  told:     {entry.code} {printable(entry.message)}")
-    for key in SHOWN:
-        if key in query:
-            click.echo(f"  {key + ':':<9} {printable(query[key]) or '(empty)'}")
+    for key, value in shown.items():
+        click.echo(f"  {key + ':':<9} {printable(value) or '(empty)'}")
     click.echo()
     print_trace(entry.trace, entry.questions, times=False)

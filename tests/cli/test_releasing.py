@@ -18,7 +18,7 @@ from tests.cli.archived import REF, hold, with_archive
 from tests.cli.conftest import POLICY
 from tests.cli.running import Done, eximacl
 from tests.lab import Daemon, Lab, Site
-from tests.lab.exim import EXIM
+from tests.lab.daemons import EXIM
 
 # Everything that a way through Exim could spoil: dots, From lines, 8-bit and binary bytes, no header of a good mail,
 # an unqualified address, Bcc, long lines, blanks at the ends of lines, no blank line at the end.

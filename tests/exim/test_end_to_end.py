@@ -12,12 +12,13 @@ from functools import partial
 
 import pytest
 
-from tests.exim.real import GOOD, Real, attempt, together
+from tests.exim.real import EACH_DAEMON, GOOD, Real, attempt, together
 from tests.lab import Daemon
 from tests.lab.mails import Mail, examples, send
 from tests.lab.site import ROOT
 from tests.lab.waiting import until
 
+pytestmark = EACH_DAEMON
 START = "S: 220\nC: EHLO mx.example.net\nS: 250\n"
 MAIL = "C: MAIL FROM:<ann@example.net>\nS: 250\n"
 DATA = "C: DATA\nS: 354\nC: Subject: hello\nC:\nC: text\nC: .\nS: {reply}\n"
