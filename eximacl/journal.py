@@ -26,6 +26,7 @@ from eximacl.judged import Judged
 from eximacl.model import Decision, Traced
 from eximacl.records import Later, RecordFile
 from eximacl.references import time_of
+from eximacl.wire import ProtocolError, parse_line
 
 KEY = "journal.dir"
 FORMAT = 1
@@ -155,7 +156,8 @@ def find(directory: Path, ref: str, now: float | None = None) -> tuple[Entry, ..
     """Return the decisions with a (normalised) reference, the earliest first; none where there are none.
 
     Looks for the first where its time says, then everywhere. Only a recipient that was held has more: what became of
-    the message at DATA has the same reference, and is looked for in the records of the next MAX_TRANSACTION_SECONDS.
+    the message at DATA, which is looked for in the records of the next MAX_TRANSACTION_SECONDS. Of several recipients
+    that were held, the message has the reference of the first, and is found by the transaction.
     """
     likely = datetime.fromtimestamp(time_of(ref, time.time() if now is None else now), UTC)
     names = [f"{likely + timedelta(days=shift):%Y-%m-%d}.mpk" for shift in (0, 1, -1)]
@@ -171,16 +173,25 @@ def find(directory: Path, ref: str, now: float | None = None) -> tuple[Entry, ..
 
 
 def _later(first: Entry, following: Iterator[Entry]) -> Iterator[Entry]:
-    """Yield what else is recorded under a reference. DATA is the end of a transaction."""
+    """Yield what else is recorded of a held recipient's message. DATA is the end of a transaction."""
     if first.word != "hold" or first.line.startswith(_DATA):
         return
+    transaction = _transaction(first)
     for entry in following:
         if entry.time > first.time + MAX_TRANSACTION_SECONDS:
             return
-        if entry.ref == first.ref:
+        at_data = entry.line.startswith(_DATA)
+        if entry.ref == first.ref or (at_data and transaction and _transaction(entry) == transaction):
             yield entry
-            if entry.line.startswith(_DATA):
+            if at_data:
                 return
+
+
+def _transaction(entry: Entry) -> str:
+    try:
+        return parse_line(entry.line)[1].get("tx", "")
+    except ProtocolError:
+        return ""
 
 
 def _next_day(path: Path) -> Iterator[Entry]:

@@ -35,7 +35,10 @@ Keep = Callable[[Query, float], Awaitable[Kept]]
 
 
 class Judge:
-    """Judges queries by the policy it holds at that moment; `policy` may be swapped between two queries."""
+    """Judges queries by the policy it holds at that moment; `policy` may be swapped between two queries.
+
+    not_archived: how many held messages could not be kept; last_not_archived: the last one's reference, and why.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,8 @@ class Judge:
         self.policy = policy
         self.keep = keep
         self.state = state
+        self.not_archived = 0
+        self.last_not_archived = ""
         self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "error", "dry"), 0)
         self._next_ref = next_ref
         self._records = records
@@ -83,6 +88,8 @@ class Judge:
         decision = held_decision(query, kept)
         self.counts[decision.word] += 1
         if kept.problem:
+            self.not_archived += 1
+            self.last_not_archived = f"{ref}: {kept.problem}"
             log.error("the held message %s is refused without being archived: %s", ref, kept.problem)
         message = query.values.get("held_message", "") or f"5.7.1 {decision.text}"
         text = "archived" if kept.filenames else "not archived"

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import cast
 
-from eximacl.address import NULL_SENDER, Address, parse_address, unquote
+from eximacl.address import NULL_SENDER, Address, parse_address, parse_quoted
 from eximacl.model import STAGES, Query, Reply, Stage
 
 VERSION = "1"
@@ -163,7 +163,7 @@ def build_query(stage: Stage, values: Mapping[str, str]) -> Query:
     return Query(
         stage,
         values,
-        None if sender is None else _parse_quoted(sender) if sender else NULL_SENDER,
+        None if sender is None else parse_quoted(sender) if sender else NULL_SENDER,
         to,
         to.localpart if to else "",
         split_addresses(values["rcpts"]) if "rcpts" in values else (),
@@ -172,7 +172,7 @@ def build_query(stage: Stage, values: Mapping[str, str]) -> Query:
 
 def split_addresses(text: str) -> tuple[Address, ...]:
     """Split Exim's `$recipients`: addresses joined with `, `, as the client sent them, so with quoted localparts."""
-    return tuple(_parse_quoted(part) for found in _ADDRESS.findall(text) if (part := found.lstrip(" ")))
+    return tuple(parse_quoted(part) for found in _ADDRESS.findall(text) if (part := found.lstrip(" ")))
 
 
 def rewrite(line: bytes, changes: Mapping[str, Callable[[str], str]]) -> bytes:
@@ -251,13 +251,6 @@ def safe_text(text: str) -> str:
         if len(data) > MAX_TEXT_BYTES:
             text = data[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
     return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _parse_quoted(text: str) -> Address:
-    address = parse_address(text)
-    if '"' in text or "\\" in text:
-        return address._replace(localpart=unquote(address.localpart))
-    return address
 
 
 def _unescape_one(match: re.Match[str]) -> str:

@@ -278,6 +278,10 @@ LATER = [
     pytest.param("hold", MIDNIGHT - 1, [(OTHER, 0.5, LINE), (OTHER, 8, LINE), (HELD, 9, DATA)], [2], id="well over"),
     pytest.param("hold", MIDNIGHT - 1, [(HELD, 9 + SECONDS_PER_DAY, DATA)], [], id="two days on"),
     pytest.param("reject", NOW, [(HELD, 9, DATA)], [], id="was not held"),
+    pytest.param(
+        "hold", NOW, [(OTHER, 9, DATA + b" tx=1-3"), (OTHER, 9.5, DATA + b" tx=1-2")], [1], id="of the same mail"
+    ),
+    pytest.param("hold", NOW, [(OTHER, 9, b'data v=1 tx="1-2')], [], id="damaged"),
 ]
 
 

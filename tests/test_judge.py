@@ -265,6 +265,7 @@ async def test_what_cannot_be_kept_is_refused_all_the_same(caplog: pytest.LogCap
     assert reply.log == "eximacl: held, not archived (ref 8RB3N2E5)"
     assert (record.filename, record.decision.word, record.decision.detail) == ("", "reject", "the disk is full")
     assert (judge.counts["hold"], judge.counts["reject"]) == (0, 1)
+    assert (judge.not_archived, judge.last_not_archived) == (1, "8RB3N2E5: the disk is full")
     assert caplog.messages == ["the held message 8RB3N2E5 is refused without being archived: the disk is full"]
 
 

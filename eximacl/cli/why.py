@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -19,24 +20,32 @@ from eximacl.cli.common import (
     print_json,
     printable,
 )
+from eximacl.cli.completing import logged
+from eximacl.cli.filters import reference_of
 from eximacl.cli.trace import print_trace
 from eximacl.journal import Entry, find
-from eximacl.references import normalise
 from eximacl.wire import ProtocolError, parse_line
 
 # What the query says about the mail, in the order in which a person asks.
 SHOWN = ("ip", "host", "helo", "from", "rcpt", "rcpts", "tx", "id")
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def journal_option(function: F) -> F:
+    """Add --journal; without it the policy file names the journal."""
+    return click.option(
+        "--journal",
+        "directory",
+        type=click.Path(path_type=Path, file_okay=False, readable=False),
+        help="The journal's directory.  [default: the policy file's]",
+    )(function)
+
 
 @click.command()
-@click.argument("ref")
+@click.argument("ref", shell_complete=logged("ref"))
 @config_option
-@click.option(
-    "--journal",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The journal's directory.  [default: the policy file's]",
-)
+@journal_option
 @json_option
 def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> int:
     """Tell why a mail was refused, deferred or accepted.
@@ -49,10 +58,16 @@ def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> i
     eximacl why --json 7KQ2M9D4 | jq .trace
     eximacl why --json 7KQ2M9D4 | jq '.later[].query.id'
     """
-    try:
-        reference = normalise(ref)
-    except ValueError as error:
-        raise Failure(str(error), exits.DATA) from None
+    found = entries_of(reference_of(ref), config_path, directory)
+    if as_json:
+        print_json(as_dict(*found))
+    else:
+        _print(*found)
+    return 0
+
+
+def entries_of(reference: str, config_path: Path, directory: Path | None) -> tuple[Entry, ...]:
+    """Return the decisions with a (normalised) reference, the earliest first; at least one, or fail."""
     directory = directory or find_path(config_path, "journal", "dir", DEFAULT_JOURNAL, "--journal")
     if directory == config_path.parent:
         raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
@@ -61,16 +76,11 @@ def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> i
     try:
         found = find(directory, reference)
     except OSError as error:
-        raise Failure(
-            f"{directory}: {error.strerror}; the journal is read by root and its group", exits.IO_ERROR
-        ) from None
+        whose = "; the journal is read by root and its group" if isinstance(error, PermissionError) else ""
+        raise Failure(f"{error.filename or directory}: {error.strerror}{whose}", exits.IO_ERROR) from None
     if not found:
         raise Failure(f"{reference} is not in {directory}: too old, or from another host", exits.NOT_FOUND)
-    if as_json:
-        print_json(as_dict(*found))
-    else:
-        _print(*found)
-    return 0
+    return found
 
 
 def as_dict(first: Entry, *later: Entry) -> dict[str, Any]:
@@ -81,10 +91,11 @@ def as_dict(first: Entry, *later: Entry) -> dict[str, Any]:
 def _as_dict(entry: Entry) -> dict[str, Any]:
     values = dataclasses.asdict(entry)
     del values["line"]
-    return {**values, "trace": [line._asdict() for line in entry.trace], "query": _query(entry)}
+    return {**values, "trace": [line._asdict() for line in entry.trace], "query": query_of(entry)}
 
 
-def _query(entry: Entry) -> dict[str, str]:
+def query_of(entry: Entry) -> dict[str, str]:
+    """Return the values that a query had, with its stage; none of one that is damaged."""
     try:
         stage, values = parse_line(entry.line)
     except ProtocolError:
@@ -97,7 +108,7 @@ def _print(*entries: Entry) -> None:
     for number, entry in enumerate(entries):
         if number:
             click.echo()
-        query = _query(entry)
+        query = query_of(entry)
         _print_one(entry, query, {key: query[key] for key in SHOWN if key in query and query[key] != known.get(key)})
         known |= query
 
