@@ -264,9 +264,14 @@ class Daemon:
             "counts": dict(self._judge.counts),
             "records": self._recording.status(),
             "dns": self._network.status(),
-            "problems": list(self._problems),
+            "problems": [*self._problems, *self._not_archived()],
             "notes": list(self._notes),
         }
+
+    def _not_archived(self) -> list[str]:
+        count = self._judge.not_archived
+        told = f"held, but not archived: {count} since the start, the last one {self._judge.last_not_archived}"
+        return [told] if count else []
 
 
 def _purge(root: Path, keep_days: int, keep_mb: int) -> None:

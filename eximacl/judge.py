@@ -1,6 +1,6 @@
 """From a query's bytes to its reply's bytes: parse, decide, give a reference, count, record.
 
-Rule: the one place that counts and records. A query's own bytes go to the journal as they came; a dry query
+Rule: the one place that counts and records. The records get a query's own bytes as they came; a dry query
 leaves no trace anywhere.
 """
 
@@ -36,7 +36,10 @@ Keep = Callable[[Query, float], Awaitable[Kept]]
 
 
 class Judge:
-    """Judges queries by what it holds at that moment: `policy`, `keep`, `network` may be swapped between queries."""
+    """Judges queries by what it holds at that moment: `policy`, `keep`, `network` may be swapped between queries.
+
+    not_archived: how many held messages could not be kept; last_not_archived: the last one's reference, and why.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,8 @@ class Judge:
         self.keep = keep
         self.network: Network = network or NoNetwork()
         self.state = state
+        self.not_archived = 0
+        self.last_not_archived = ""
         self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "error", "dry"), 0)
         self._next_ref = next_ref
         self._records = records
@@ -86,6 +91,8 @@ class Judge:
         decision = held_decision(query, kept)
         self.counts[decision.word] += 1
         if kept.problem:
+            self.not_archived += 1
+            self.last_not_archived = f"{ref}: {kept.problem}"
             log.error("the held message %s is refused without being archived: %s", ref, kept.problem)
         message = query.values.get("held_message", "") or f"5.7.1 {decision.text}"
         text = "archived" if kept.filenames else "not archived"

@@ -32,7 +32,7 @@ _BY_STAGE: dict[Stage, dict[str, str]] = {
 }
 
 
-def query(stage: Stage = "rcpt", **values: str) -> Query:
+def query(stage: Stage = "rcpt", /, **values: str) -> Query:
     """Build a query as the wire does, with sensible values unless given; write `from` as `from_`."""
     given = {key.rstrip("_"): value for key, value in values.items()}
     return build_query(stage, {**_COMMON, **_BY_STAGE[stage], **given})

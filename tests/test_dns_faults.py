@@ -21,8 +21,8 @@ from eximacl.model import Reply as Answered
 from eximacl.wire import format_query, parse_reply
 from tests.lab import replies
 from tests.lab.daemon import Daemon
-from tests.lab.names import SERVFAIL, SILENT, Names
-from tests.lab.replies import Reply
+from tests.lab.names import Names
+from tests.lab.replies import SERVFAIL, SILENT, Reply
 
 # Of one query's look-ups. Exim waits for five seconds, and so do these tests.
 BUDGET_SECONDS = 0.3
@@ -180,7 +180,7 @@ def learn(world: World, case: Case, fault: Reply | str) -> None:
     """Make DNS answer so about what the check asks."""
     for kind, records in RECORDS.items():
         answer = Reply(**{**vars(fault), "records": records}) if isinstance(fault, Reply) else fault
-        world.names.learn({(case.name, kind): answer})  # type: ignore[dict-item]
+        world.names.learn({(case.name, kind): answer})
 
 
 @pytest.mark.parametrize("case", FAULTY, ids=[f"{check}: {name}" for check in CHECKS for name in FAULTS])

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from eximacl.answers import Answered, NoNetwork
+from eximacl.answers import Answered
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown
 from eximacl.holding import Kept
 from eximacl.judge import Judge
@@ -40,12 +40,18 @@ async def counts(_query: Query, _options: Any, ask: Ask) -> Outcome:
     return None if place == "reserved" else Hit("full", place, "no place left", temporary=place == "pending")
 
 
-class Late(NoNetwork):
+class Late:
     """A network whose answers only waiting brings."""
+
+    def deadline(self) -> float:
+        return 0.0
 
     async def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered:
         await asyncio.sleep(0)
         return tuple(("at last",) for _ in asked)
+
+    def fault(self, zone: str) -> str:
+        return ""
 
 
 async def waits(_query: Query, _options: Any, ask: Ask) -> Outcome:
@@ -263,6 +269,7 @@ async def test_what_cannot_be_kept_is_refused_all_the_same(caplog: pytest.LogCap
     assert reply.log == "eximacl: held, not archived (ref 8RB3N2E5)"
     assert (record.filename, record.decision.word, record.decision.detail) == ("", "reject", "the disk is full")
     assert (judge.counts["hold"], judge.counts["reject"]) == (0, 1)
+    assert (judge.not_archived, judge.last_not_archived) == (1, "8RB3N2E5: the disk is full")
     assert caplog.messages == ["the held message 8RB3N2E5 is refused without being archived: the disk is full"]
 
 

@@ -49,11 +49,11 @@ LAYERS = (
     Layer("dns_lists", sees="address check hosts lists questions"),
     Layer("policy"),
     Layer("checks", sees="check model address verbs blocking disposable hosts generic_name prvs registrable dns_lists"),
-    Layer("judged quiet", ANYTHING),
+    Layer("judged quiet times", ANYTHING),
     Layer("dns", ANYTHING, "dns", sees="model address"),
-    Layer("answers archive state records journal rejections", ANYTHING, "msgpack"),
-    Layer("mailview release rejection_search times", ANYTHING),
+    Layer("answers archive state records redaction journal rejections", ANYTHING, "msgpack"),
     Layer("config", ANYTHING),
+    Layer("following mailview release rejection_search", ANYTHING),
     Layer("allow", ANYTHING),
     Layer("harvest", ANYTHING),
     Layer("listen sdnotify client", ANYTHING),
@@ -68,7 +68,7 @@ LAYERS = (
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint", "now", "today", "utcnow"}
 # They answer questions and write records; who decides is not theirs to know.
 NO_POLICY = tuple(
-    "answers archive dns judged state records journal rejections quiet listen server sdnotify".split()  # noqa: SIM905
+    "answers archive dns judged state records redaction journal rejections quiet listen server sdnotify".split()  # noqa: SIM905
 )
 
 

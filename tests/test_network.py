@@ -10,11 +10,12 @@ import pytest
 
 from eximacl.answers import Answered
 from eximacl.check import Probe
-from eximacl.config.declare import DnsSettings
+from eximacl.config.declare import DnsSettings, Servers
 from eximacl.model import Unknown
 from eximacl.network import LISTS_ALL, LISTS_NOTHING, Network, is_listed
 from eximacl.questions import RecordKind
-from tests.lab.names import SERVFAIL, SILENT, Names, Zone
+from tests.lab.names import Names
+from tests.lab.replies import SERVFAIL, SILENT, Zone
 
 BL = Probe("bl.example", "2.0.0.127.bl.example", "1.0.0.127.bl.example")
 
@@ -26,7 +27,7 @@ def names() -> Iterator[Names]:
 
 
 def network_of(names: Names) -> Network:
-    return Network(DnsSettings(servers=(names.address,), budget=2.0, cache=1000))
+    return Network(DnsSettings(servers=Servers((names.address,)), budget=2.0, cache=1000))
 
 
 async def look_up(network: Network, *asked: tuple[str, RecordKind], seconds: float | None = None) -> Answered:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.prvs import DAY_SECONDS, Tagged, is_over, is_signed, parse, sign, untagged
-from tests.lab.exim import EXIM
+from tests.lab.daemons import EXIM
 
 KEY = b"a key that is long enough"
 OTHER = b"another key, just as long"

@@ -56,7 +56,7 @@ def open_statefile(config_path: Path, given: Path | None) -> Iterator[State | No
 
 def statefile_of(config_path: Path) -> Path:
     """Return the file that the policy file's state.url names, or fail."""
-    found = find_value(config_path, "state", "url", "--state")
+    found = find_value(config_path, "state", "url", Path(DEFAULT_STATE.removeprefix("sqlite:")), "--state")
     url = DEFAULT_STATE if found is None else found
     scheme, _, path = url.partition(":")
     if scheme == "memory":

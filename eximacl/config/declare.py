@@ -112,7 +112,7 @@ class ArchiveSettings:
         1000, "The oldest messages are deleted when all take more megabytes than this; 0: no limit.", minimum=0
     )
     redact: Redacted = option(
-        [], 'What is left out of the rejection log and the envelopes: "subject". The messages stay as they are.'
+        [], 'What is left out of the rejection log, the journal and the envelopes: "subject". The messages keep it.'
     )
     sendmail: Path = option(
         "/usr/sbin/sendmail", "Exim's sendmail program, to which `eximacl archive release` gives messages."

@@ -18,7 +18,7 @@ from tests.asking import NOW, judge, query
 WHY = "by hand"
 
 
-def outcome_of(scope: Scope, blocked: str, now: float = NOW, until: float = NOW + 60, **values: str) -> Outcome:
+def outcome_of(scope: Scope, blocked: str, now: float = NOW, until: float = NOW + 60, /, **values: str) -> Outcome:
     state = MemoryState()
     localpart, _, domain = blocked.partition("@")
     state.block(block_key(scope, localpart, domain), NOW, until, WHY)
@@ -46,8 +46,8 @@ def test_blocked_recipient(scope: Scope, blocked: str, values: dict[str, str], r
 
 
 def test_a_block_ends() -> None:
-    assert isinstance(outcome_of("all", "steve@example.org", now=NOW + 59), Hit)
-    assert outcome_of("all", "steve@example.org", now=NOW + 60) is None
+    assert isinstance(outcome_of("all", "steve@example.org", NOW + 59), Hit)
+    assert outcome_of("all", "steve@example.org", NOW + 60) is None
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_block_ends() -> None:
     [(NOW + 60, f"until 2027-01-15 08:01 UTC: {WHY}"), (math.inf, f"for ever: {WHY}"), (1e15, f"for ever: {WHY}")],
 )
 def test_the_log_tells_why_and_until_when(until: float, detail: str) -> None:
-    outcome = outcome_of("all", "steve@example.org", until=until)
+    outcome = outcome_of("all", "steve@example.org", NOW, until)
     assert isinstance(outcome, Hit)
     assert outcome.detail == detail
     assert WHY not in outcome.text
@@ -82,4 +82,6 @@ def test_a_dead_state_is_unknown() -> None:
 def test_declaration() -> None:
     declaration = declared(blocked_recipient)
     assert declaration is not None
-    assert (declaration.stages, declaration.action, declaration.on_unknown) == ({"rcpt"}, "reject", "accept")
+    assert declaration.stages == {"rcpt"}
+    assert declaration.action == "reject"
+    assert declaration.on_unknown == "accept"

@@ -144,4 +144,5 @@ def test_before_a_recipient_is_known() -> None:
 def test_declaration() -> None:
     declaration = declared(bounce_storm)
     assert declaration is not None
-    assert (declaration.stages, declaration.action) == ({"rcpt"}, "reject")
+    assert declaration.stages == {"rcpt"}
+    assert declaration.action == "reject"

@@ -219,7 +219,7 @@ def test_only_the_suspicious_are_delayed(observed: tuple[str, ...], expected: st
 
 
 def test_a_bounce_of_the_unsuspicious_is_not_asked_about_again() -> None:
-    given = {"when": "suspicious", "suspicious": ("rdns",)}
+    given: dict[str, Any] = {"when": "suspicious", "suspicious": ("rdns",)}
     assert wants_data({"from_": ""}, **given) == (None, False)
     assert wants_data({"from_": ""}, ("rdns",), **given) == (None, True)
 
@@ -298,7 +298,8 @@ def test_before_a_recipient_is_known() -> None:
 def test_declaration() -> None:
     declaration = declared(greylist)
     assert declaration is not None
-    assert (declaration.stages, declaration.action) == ({"rcpt", "data"}, "off")
+    assert declaration.stages == {"rcpt", "data"}
+    assert declaration.action == "off"
     assert documented_defaults(greylist) == {**DEFAULTS, "suspicious": []}
     assert tuple(declaration.hears(options(when="suspicious", suspicious=("rdns",)))) == ("rdns",)
     assert tuple(declaration.hears(options())) == ()

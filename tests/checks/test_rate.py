@@ -22,7 +22,7 @@ def options(**given: int) -> Options:
     return Options(**{**DEFAULTS, **given})
 
 
-def fates(steps: list[tuple[float, dict[str, str]]], state: MemoryState | None = None, **given: int) -> list[str]:
+def fates(steps: list[tuple[float, dict[str, str]]], state: MemoryState | None = None, /, **given: int) -> list[str]:
     """Send mails at these minutes from NOW, and return what each came to."""
     state, found = state or MemoryState(), []
     for minutes, values in steps:
@@ -105,7 +105,8 @@ def test_hostile_values() -> None:
 def test_declaration() -> None:
     declaration = declared(rate)
     assert declaration is not None
-    assert (declaration.stages, declaration.action) == ({"rcpt"}, "defer")
+    assert declaration.stages == {"rcpt"}
+    assert declaration.action == "defer"
     assert documented_defaults(rate) == DEFAULTS
     assert declaration.idle(options())
     assert not any(declaration.idle(options(**{name: 1})) for name in ("client", "sender", "recipient_domain"))

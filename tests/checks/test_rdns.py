@@ -18,7 +18,7 @@ NONE = {"host": "", "host_failed": "1"}
 ALL = {"missing": "reject", "unconfirmed": "defer", "generic": "hold"}
 
 
-def options(patterns: list[str] | None = None, **actions: Any) -> Options:
+def options(patterns: list[str] | None = None, /, **actions: Any) -> Options:
     chosen = {"missing": "off", "unconfirmed": "off", "generic": "off", **actions}
     return Options(**chosen, patterns=Patterns(GENERIC if patterns is None else patterns))
 

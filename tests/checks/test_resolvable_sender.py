@@ -69,7 +69,8 @@ def test_most_senders_cost_one_look_up() -> None:
 def test_declaration() -> None:
     declaration = declared(resolvable_sender)
     assert declaration is not None
-    assert (declaration.action, declaration.stages) == ("off", {"mail", "rcpt"})
+    assert declaration.action == "off"
+    assert declaration.stages == {"mail", "rcpt"}
 
 
 def test_unknown_is_what_dns_said() -> None:

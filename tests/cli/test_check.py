@@ -140,7 +140,7 @@ def test_no_daemon() -> None:
 def test_no_policy_file(tmp_path: Path) -> None:
     done = eximacl("check", "--ip", "192.0.2.7", "--config", tmp_path / "none.toml")
     assert done.status == 78
-    assert "none.toml does not exist: name the policy file with --config" in done.err
+    assert "none.toml does not exist; --config or EXIMACL_CONFIG names it" in done.err
 
 
 def test_a_wrong_policy_file_offline(config: Path) -> None:

@@ -16,7 +16,8 @@ from eximacl.config.sources import file_entries
 from eximacl.prvs import DAY_SECONDS, is_over, is_signed, parse, sign
 from tests.exim.conftest import Labs
 from tests.lab import Daemon, Lab, Sink, Site
-from tests.lab.exim import EXIM, USER
+from tests.lab.daemons import EXIM
+from tests.lab.exim import USER
 from tests.lab.site import Kind
 
 KINDS: tuple[Kind, ...] = ("split", "unsplit", "plain")

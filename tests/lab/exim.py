@@ -17,12 +17,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from tests.lab.daemons import EXIM, binds
 from tests.lab.dialogue import Client
 from tests.lab.names import Names
 from tests.lab.namespace import Missing, Namespace, require, require_root
 from tests.lab.site import ROOT, Site, documented
 
-EXIM = "/usr/sbin/exim4"
 PACKAGE = "exim4-daemon-light"
 USER = "Debian-exim"
 
@@ -89,6 +89,7 @@ class Lab:
                     self.mail: Path("/var/mail"),
                     resolver: Path("/etc/resolv.conf").resolve(),
                     mailname: Path("/etc/mailname"),
+                    **binds(),
                 }
             )
         )
