@@ -1,4 +1,4 @@
-"""`python -m bench`: build, measure, print. Takes about six minutes; `--quick` takes one round only."""
+"""`python -m bench`: build, measure, print. Takes about seven minutes; `--quick` takes one round only."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import dns, harvest, joe_job, size, speed
+from bench import dns, dnslists, harvest, joe_job, size, speed
 from bench.running import BenchError, build
 
-PARTS = {part.__name__.removeprefix("bench."): part for part in (speed, size, harvest, dns, joe_job)}
+PARTS = {part.__name__.removeprefix("bench."): part for part in (speed, size, harvest, dns, dnslists, joe_job)}
 
 
 def main() -> int:

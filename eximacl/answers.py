@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from eximacl.judged import Asked
 from eximacl.model import Unknown
-from eximacl.questions import AnyQuestion, Ask, Found, Lookup, RecordKind, StateQuestion, ZoneFault
+from eximacl.questions import AnyQuestion, Ask, Found, Lookup, RecordKind, StateQuestion, ZoneFault, ZoneFaults
 from eximacl.verbs import State, StateError
 
 Answered = tuple[Found | Unknown, ...]
@@ -74,10 +74,17 @@ class Answers:
             answer = self._network.fault(question.zone)
             if not answer:  # asked about every list in every query, and nearly never worth a record
                 return answer
+        elif isinstance(question, ZoneFaults):
+            return self._faults(question.zones)
         else:
             raise TypeError(f"no source answers {type(question).__name__}")
         self.asked.append(Asked(self._ask.step, question, answer))
         return answer
+
+    def _faults(self, zones: tuple[str, ...]) -> dict[str, str]:
+        faults = {zone: fault for zone in zones if (fault := self._network.fault(zone))}
+        self.asked += [Asked(self._ask.step, ZoneFault(zone), fault) for zone, fault in faults.items()]
+        return faults
 
     def _look_up(self, question: Lookup) -> Answered | Awaitable[Answered]:
         """All look-ups of one query share one budget, which begins with the first."""

@@ -74,6 +74,13 @@ class ZoneFault(Question[str]):
 
 
 @dataclass(frozen=True, slots=True)
+class ZoneFaults(Question[dict[str, str]]):
+    """Which of these DNS lists is something known against, and what? A record holds a `ZoneFault` for each of them."""
+
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StateQuestion(Question[A_co]):
     """A question that a state verb answers."""
 
@@ -242,6 +249,10 @@ class Ask:
     async def zone_fault(self, zone: str) -> str:
         """Return what is wrong with a DNS list that the check has declared with `zones`; empty: nothing."""
         return await ZoneFault(zone)
+
+    async def zone_faults(self, zones: Sequence[str]) -> dict[str, str]:
+        """Return what is wrong with those of several lists that are at fault; empty: with none of them."""
+        return await ZoneFaults(tuple(zones)) if zones else {}
 
     async def reserve(self, key: str, limit: int) -> Place | Unknown:
         """Reserve one of `limit` places under `key` for this transaction (see `State.reserve`)."""

@@ -9,7 +9,7 @@ import pytest
 
 from eximacl.answers import Answered, Answers, Network, NoNetwork
 from eximacl.model import Unknown
-from eximacl.questions import Ask, Found, Lookup, Question, RecordKind, Reserve, StateQuestion, ZoneFault
+from eximacl.questions import Ask, Found, Lookup, Question, RecordKind, Reserve, StateQuestion, ZoneFault, ZoneFaults
 from eximacl.state import open_state
 from eximacl.verbs import State, StateError
 from tests.dictionary import Dictionary
@@ -106,6 +106,13 @@ def test_a_key_is_taken_out_of_an_answer_that_is_there_at_once() -> None:
 
 def test_a_list_may_be_at_fault() -> None:
     assert answers(Late())(ZoneFault("bl.example")) == "bl.example lists everybody"
+
+
+def test_of_several_lists_those_at_fault_are_told_and_recorded() -> None:
+    source = answers(Dictionary({}, {"b.example": "it lists everybody"}))
+    assert source(ZoneFaults(("a.example", "b.example"))) == {"b.example": "it lists everybody"}
+    assert source(ZoneFaults(("a.example",))) == {}
+    assert [one.as_list()[1:] for one in source.asked] == [["zonefault", "b.example", "it lists everybody"]]
 
 
 def test_without_a_network_nothing_is_known_and_no_list_is_at_fault() -> None:

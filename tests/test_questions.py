@@ -25,6 +25,7 @@ from eximacl.questions import (
     StateQuestion,
     Tally,
     ZoneFault,
+    ZoneFaults,
 )
 from eximacl.state import MemoryState
 from eximacl.verbs import RESERVATION_SECONDS, Block, State
@@ -152,6 +153,7 @@ ASKED: list[tuple[Callable[[Ask], Awaitable[Any]], AnyQuestion]] = [
     (lambda ask: ask.block("key", 90, "a storm"), MakeBlock("key", 90, "a storm")),
     (lambda ask: ask.blocked("key"), Blocked("key")),
     (lambda ask: ask.zone_fault("bl.example.org"), ZoneFault("bl.example.org")),
+    (lambda ask: ask.zone_faults(["bl.example.org"]), ZoneFaults(("bl.example.org",))),
     (lambda ask: ask.look_up_all([("example.org", "MX")]), Lookup((("example.org", "MX"),))),
     (lambda ask: ask.look_up_all([("example.org", "MX")], [""]), Lookup((("example.org", "MX"),))),
     (lambda ask: ask.look_up_all([("{key}.x", "A")], ["secret"]), Lookup((("{key}.x", "A"),), ("secret",))),
