@@ -11,7 +11,7 @@ BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 HEAVY  := var/heavy
 PYTEST := $(if $(EXIM),env EXIMACL_LAB_EXIM=$(EXIM)) $(BIN)/python -m pytest
-DEBIAN := exim4-daemon-light exim4-config util-linux gcc libc6-dev
+DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev
 
 .PHONY: test run bench soak lint types docs format build clean setup debian heavy
 
@@ -59,7 +59,7 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt
 	@touch $@
 
 debian:
-	@for command in /usr/sbin/exim4 update-exim4.conf unshare gcc; do \
+	@for command in /usr/sbin/exim4 update-exim4.conf unshare ip gcc; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
 	if [ -n "$$missing" ]; then $(call install,$(DEBIAN)); fi
 
