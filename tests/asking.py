@@ -15,7 +15,7 @@ from eximacl.drive import drive_now
 from eximacl.model import Alias, Hit, Outcome, Query, Stage, Unknown
 from eximacl.questions import AnyQuestion, Ask
 from eximacl.state import MemoryState
-from eximacl.verbs import State
+from eximacl.verbs import State, StateError
 from eximacl.wire import build_query
 
 # 2027-01-15 08:00:00 UTC.
@@ -30,6 +30,18 @@ _BY_STAGE: dict[Stage, dict[str, str]] = {
     "data": {"from": "sender@example.net", "tx": "4711-1", "rcpts": "steve@example.org"},
     "end": {"tx": "4711-1"},
 }
+
+
+class Dead(MemoryState):
+    """A state that fails at one of its verbs, as on a disk that is gone."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+
+        def fail(*_arguments: Any) -> Any:
+            raise StateError("the disk is gone")
+
+        setattr(self, verb, fail)
 
 
 def query(stage: Stage = "rcpt", /, **values: str) -> Query:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from eximacl.check import Hit, Unknown, declared
 from eximacl.checks.rate import Options, rate
 from eximacl.state import MemoryState
-from eximacl.verbs import StateError
-from tests.asking import NOW, judge, query
+from tests.asking import NOW, Dead, judge, query
 from tests.checks.running import documented_defaults
 
 MINUTE = 60.0
@@ -78,18 +75,6 @@ def test_it_is_temporary_whatever_the_action() -> None:
 
 def test_dry_counts_nothing() -> None:
     assert fates([(0, {"dry": "1"})] * 3, client=1) == [PASS] * 3
-
-
-class Dead(MemoryState):
-    """Fails at one of its verbs."""
-
-    def __init__(self, verb: str) -> None:
-        super().__init__()
-
-        def fail(*_arguments: Any) -> Any:
-            raise StateError("the disk is gone")
-
-        setattr(self, verb, fail)
 
 
 @pytest.mark.parametrize("verb", ["tally", "count"])
