@@ -1,5 +1,7 @@
 # make            lint, types and all tests (the same as make test)
 # make run        a daemon and a real Exim with example mails; ONCE=1: exit afterwards
+# make heavy      exim4-daemon-heavy below var/, which the tests run beside the installed Exim (make test does it, too);
+#                 make test EXIM=heavy: all tests with it
 # make bench      queries/s and CPU beside the limit;  make soak: the long fault loops
 # make deb        the Debian package, in build/;  make deb-test: lintian, and its whole life in a Debian of its own
 # Everything installs what it needs by itself: a venv in .venv, and Debian packages where one is missing.
@@ -8,26 +10,28 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-DEBIAN := exim4-daemon-light exim4-config util-linux gcc libc6-dev systemd groff-base
+HEAVY  := var/heavy
+PYTEST := $(if $(EXIM),env EXIMACL_LAB_EXIM=$(EXIM)) $(BIN)/python -m pytest
+DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base
 # debian/control's, by name.
 BUILD_DEPENDS = $(shell sed -n '/^Build-Depends:/,/^[A-Z]/{s/^ dh-sequence-installsysusers/ debhelper/;s/^ dh-sequence-python3/ dh-python/;s/^ debhelper-compat.*/ debhelper,/;s/^ \([a-z0-9-]*\).*/\1/p}' debian/control)
 
-.PHONY: test run bench soak lint types docs format build clean setup debian deb deb-test
+.PHONY: test run bench soak lint types docs format build clean setup debian heavy deb deb-test
 
-test: setup
+test: setup heavy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(SUDO) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(SUDO) $(PYTEST) $(PYTEST_ARGS)
 
 run: setup
 	$(SUDO) $(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
 
 bench: setup
-	$(BIN)/python -m bench
+	$(SUDO) $(BIN)/python -m bench
 
-soak: setup
-	$(SUDO) $(BIN)/python -m pytest -m soak $(PYTEST_ARGS)
+soak: setup heavy
+	$(SUDO) $(PYTEST) -m soak $(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -77,9 +81,26 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt
 	@touch $@
 
 debian:
-	@for command in /usr/sbin/exim4 update-exim4.conf unshare gcc systemd-analyze groff; do \
+	@for command in /usr/sbin/exim4 update-exim4.conf unshare ip gcc systemd-analyze groff; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
 	if [ -n "$$missing" ]; then $(call install,$(DEBIAN)); fi
+
+# The package is only unpacked, since to install it would remove exim4-daemon-light. What it depends on is installed, and
+# nothing upgraded. The directory is root's alone: it has a set-uid program that no security upgrade reaches.
+heavy: debian
+	@$(SUDO) test -x $(HEAVY)/usr/sbin/exim4 || { $(fetch_heavy); }
+
+define fetch_heavy
+  echo "Getting exim4-daemon-heavy with apt-get, into $(HEAVY)"; new=$(HEAVY).new; \
+  $(SUDO) rm -rf $$new && $(SUDO) install -d -m 700 $$new && \
+  $(SUDO) sh -ec "cd $$new; { apt-get update -qq && apt-get download -qq exim4-daemon-heavy; } >log 2>&1 \
+    || { cat log; exit 1; }; dpkg-deb -x *.deb .; chmod 700 ." && \
+  needs=$$($(SUDO) sh -c "dpkg-deb -f $$new/*.deb Depends" | tr , '\n' | sed -E 's/^ *([^ |(]+).*/\1/' | tr '\n' ' ') && \
+  $(call install,--no-upgrade $$needs) && \
+  { $(SUDO) $$new/usr/sbin/exim4 -C /dev/null -bV >/dev/null 2>&1 || { echo "$$new/usr/sbin/exim4 does not run:"; \
+    $(SUDO) $$new/usr/sbin/exim4 -C /dev/null -bV; exit 1; }; } && \
+  $(SUDO) rm -rf $(HEAVY) && $(SUDO) mv $$new $(HEAVY)
+endef
 
 # Nothing that is installed is removed for it (another mail server!), and no service is started: the tests and the
 # demo run an Exim of their own, with its own files.

@@ -1,4 +1,4 @@
-"""`python -m bench`: build, measure, print. Takes about two minutes; `--quick` takes one round only."""
+"""`python -m bench`: build, measure, print. Takes about seven minutes; `--quick` takes one round only."""
 
 from __future__ import annotations
 
@@ -8,21 +8,23 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import size, speed
+from bench import dns, dnslists, harvest, joe_job, size, speed
 from bench.running import BenchError, build
+
+PARTS = {part.__name__.removeprefix("bench."): part for part in (speed, size, harvest, dns, dnslists, joe_job)}
 
 
 def main() -> int:
     """Run the benchmarks; return 1 where something did not work (a missed goal is only printed)."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one round of each")
-    parser.add_argument("only", nargs="?", choices=("speed", "size"), help="run only this one")
+    parser.add_argument("only", nargs="?", choices=PARTS, help="run only this one")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="eximacl-bench-") as name:
         try:
             build(Path(name))
-            for part in (speed, size):
-                if chosen.only in (None, part.__name__.removeprefix("bench.")):
+            for named, part in PARTS.items():
+                if chosen.only in (None, named):
                     print(f"\n{part.__doc__}\n")
                     for line in part.measure(Path(name), 1 if chosen.quick else part.ROUNDS):
                         print(line, flush=True)

@@ -18,7 +18,7 @@ from typing import Any
 
 from bench import queries
 from bench.policies import sample_policy
-from eximacl.answers import Answers
+from eximacl.answers import Answers, NoNetwork
 from eximacl.config import load
 from eximacl.drive import drive
 from eximacl.journal import pack_entry
@@ -75,7 +75,7 @@ def run(directory: Path) -> None:
 
     def decided(judged: Judged) -> Any:
         ask = Ask(judged.now, judged.query.transaction)
-        return drive(decide(loaded.policy, judged.query, ask), Answers(state, ask, dry=False))
+        return drive(decide(loaded.policy, judged.query, ask), Answers(state, NoNetwork(), ask, dry=False))
 
     def flush(_last: Judged) -> None:
         for record in (recording._journal, recording._rejections):

@@ -17,7 +17,8 @@ from eximacl.config import find_checks, load, show, write_sample
 # Its refusals are what the owner of the address has asked for.
 SAFE = frozenset({"disposable"})
 TABLE = re.compile(r"\[checks\.(\w+)\]")
-ACTION = re.compile(r'#action = "\w+"')
+# A check that is off stays off.
+ACTION = re.compile(r'#action = "(?!off")\w+"')
 OBSERVE = (
     "# Only notes what it would have refused. Once you trust it, take the next line away, and eximacl reload.",
     'action = "observe"',
@@ -41,7 +42,7 @@ def write(directory: Path) -> None:
         shutil.rmtree(directory)
     path, *_ = write_sample(directory, find_checks().values())
     path.write_text(observing(path.read_text(encoding="utf-8")), encoding="utf-8")
-    loud = {name for name, options in show(load(path))["checks"].items() if options["action"] != "observe"} - SAFE
+    loud = {name for name, options in show(load(path))["checks"].items() if options["action"] not in ("observe", "off")} - SAFE
     if loud:
         sys.exit(f"debian/policy.py: these checks would object: {', '.join(sorted(loud))}")
 

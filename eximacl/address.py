@@ -14,6 +14,10 @@ from typing import NamedTuple
 MAX_NAME_CHARACTERS = 255
 
 _QUOTING = re.compile(r'\\(.)|"', re.DOTALL)
+_ATOM = r"[^\s\"\\()<>\[\]:;@,.\x00-\x1f\x7f]+"
+_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_QUOTED_STRING = r'"(?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*"'
+_MAILBOX = re.compile(rf"(?:{_DOT_ATOM.pattern}|{_QUOTED_STRING})@(?:{_DOT_ATOM.pattern}|\[[\w.:-]+\])")
 
 
 class Address(NamedTuple):
@@ -46,6 +50,30 @@ def parse_address(text: str) -> Address:
     # Spares what `Address(…)` and the general case of `canonical_domain` cost: half of this function.
     plain = domain.isascii() and not domain.endswith(".")
     return _new(Address, (localpart, domain.lower() if plain else canonical_domain(domain)))
+
+
+def parse_quoted(text: str) -> Address:
+    """Split an address as SMTP writes it (RFC 5321 section 4.1.2): the localpart comes out of its quotes."""
+    address = parse_address(text)
+    if '"' in text or "\\" in text:
+        return address._replace(localpart=unquote(address.localpart))
+    return address
+
+
+def quoted(address: Address) -> str:
+    """Write an address as SMTP does: a localpart that is no dot-atom stands in quotes. Opposite of `parse_quoted`.
+
+    So a comma or an @ of a client's never makes two addresses of one.
+    """
+    if _DOT_ATOM.fullmatch(address.localpart) or address.is_null:
+        return str(address)
+    localpart = address.localpart.replace("\\", "\\\\").replace('"', '\\"')
+    return str(address._replace(localpart=f'"{localpart}"'))
+
+
+def is_mailbox(text: str) -> bool:
+    """Whether a text is one whole address, localpart and domain, as SMTP writes it."""
+    return _MAILBOX.fullmatch(text) is not None
 
 
 def canonical_domain(name: str) -> str:

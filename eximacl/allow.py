@@ -1,8 +1,8 @@
 """Exempting whoever was refused by mistake: one entry more in the right list of the policy.
 
 Rule: what an administrator has written stays as it is but for that entry, and no file is changed before the policy with
-the entry in it has been loaded without a problem. A list in a file or a directory takes effect by itself; a change of
-the TOML needs a reload.
+the entry in it has been loaded without a problem. Two who do so at once wait for each other (`allow`). A list in a file
+or a directory takes effect by itself; a change of the TOML needs a reload.
 
 The list is that of the recipient's domain (`domains/DOMAIN.toml`, `[exempt]`), or the one for all (`everywhere`). Where
 it is a path, the file gets a line or the directory a file. Where it is an array, the array gets an entry. Where there
@@ -11,25 +11,29 @@ is none, it becomes a file of its own, `lists/allow-…`, so that the next entry
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import re
 import stat
 import tempfile
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from eximacl.address import NULL_SENDER, canonical_domain
+from eximacl.address import NULL_SENDER, canonical_domain, parse_quoted
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.edit import EditError, add_entry, set_key
 from eximacl.config.loading import DOMAINS_DIRECTORY
 from eximacl.config.problems import Refused, shown_path
 from eximacl.config.sources import fill
+from eximacl.config.values import Values
 from eximacl.lists import EntryList, Networks, Recipients, Suffixes
 from eximacl.model import Query
-from eximacl.policy import Plan
+from eximacl.policy import Exempt
 from eximacl.wire import build_query
 
 Kind = Literal["sender", "domain", "ip", "host"]
@@ -40,6 +44,9 @@ TOML_SUFFIX = ".toml"
 # The daemon's user is not root, and has to read them.
 LIST_MODE = 0o644
 DIRECTORY_MODE = 0o755
+
+# A file's name has at most 255 bytes, and while it is written it has a prefix and a suffix.
+ENTRY_NAME_BYTES_MAX = 240
 
 _KEYS: dict[str, tuple[str, type[EntryList]]] = {
     "sender": ("senders", Recipients),
@@ -56,7 +63,10 @@ class AllowError(Exception):
 
 
 class Refusal(NamedTuple):
-    """The mail that should have passed: its recipient, and what is known of whoever sent it."""
+    """The mail that should have passed: its recipient, and what is known of whoever sent it.
+
+    recipient: empty where it was refused before RCPT. Both addresses are as SMTP writes them (`address.quoted`).
+    """
 
     recipient: str
     sender: str
@@ -70,7 +80,9 @@ class Refusal(NamedTuple):
         return build_query("rcpt", {**self._values(), "tx": "allow", "dry": "1"})
 
     def _values(self) -> dict[str, str]:
-        return {"ip": self.ip, "host": self.host, "helo": self.helo, "from": self.sender, "rcpt": self.recipient}
+        values = {"ip": self.ip, "host": self.host, "helo": self.helo, "from": self.sender}
+        # Exim has the recipient's localpart without its quotes.
+        return {**values, "rcpt": str(parse_quoted(self.recipient))} if self.recipient else values
 
 
 class Write(NamedTuple):
@@ -85,12 +97,14 @@ class Write(NamedTuple):
 class Change:
     """An exemption that can be added. `already` names the one that there is; then there is nothing to write.
 
-    file, key: the list, as the administrator names it; reload: whether the daemon has to read its TOML anew.
+    domain: whose mail passes; empty: that of all. file, key: the list, as the administrator names it; reload: whether
+    the daemon has to read its TOML anew.
     """
 
     config: Path
     refusal: Refusal
     entry: str
+    domain: str
     file: Path
     key: str
     writes: tuple[Write, ...] = ()
@@ -113,7 +127,7 @@ class Change:
         except ConfigError as error:
             _undo(done, self.config)
             raise AllowError(f"with {self.entry} the policy would be wrong, so all stays as it was: {error}") from None
-        if not exemption(loaded, self.refusal):
+        if not exemption(_lists(loaded, self.domain), self.key.removeprefix(f"{TABLE}."), self.refusal):
             _undo(done, self.config)
             raise AllowError(f"the policy would not pass the mail with {self.entry} in {self.key}; all stays as it was")
         return tuple(write.path for write in done)
@@ -135,6 +149,10 @@ def entry_for(kind: Kind, refusal: Refusal) -> str:
     if not found[kind]:
         raise AllowError(f"the client {refusal.ip} has no reverse name; take --allow ip")
     entry = found[kind]
+    if kind == "sender" and (not sender.localpart or sender.localpart.startswith("@")):
+        raise AllowError(f"{entry} in a list means more than this sender; take --allow domain, ip or host")
+    if kind in ("domain", "host") and "." not in entry:
+        raise AllowError(f"{entry} is a whole top-level domain; take another --allow")
     if _UNFIT.search(entry) or not entry.isprintable():
         raise AllowError(f"{entry!r} cannot be an entry of a list; take --allow domain, ip or host")
     try:
@@ -144,42 +162,77 @@ def entry_for(kind: Kind, refusal: Refusal) -> str:
     return entry
 
 
+def allow(
+    config: Path, kind: Kind, refusal: Refusal, comment: str, *, everywhere: bool = False
+) -> tuple[Change, tuple[Path, ...]]:
+    """Add an exemption (`prepare`, `Change.apply`); return it with the files that were changed.
+
+    Whoever else adds one meanwhile waits. Raises AllowError and OSError; then all is as it was.
+    """
+    with _locked(config.absolute().parent):
+        change = prepare(config, kind, refusal, comment, everywhere=everywhere)
+        return change, change.apply()
+
+
 def prepare(config: Path, kind: Kind, refusal: Refusal, comment: str, *, everywhere: bool = False) -> Change:
-    """Work out what has to be written where; nothing is changed yet. Raises AllowError.
+    """Work out what has to be written where; nothing is changed yet. Raises AllowError, OSError.
 
     comment: stands beside the entry where there is room for one.
     """
     entry = entry_for(kind, refusal)
     recipient = refusal.query.recipient
-    if recipient is None:
-        raise AllowError("the refusal names no recipient, so no domain can be told what to exempt")
+    if recipient is None and not everywhere:
+        raise AllowError(
+            "it was refused before there was a recipient, so no domain's list can have it; add --everywhere"
+        )
     try:
         loaded = load(config)
     except ConfigError as error:
         raise AllowError(f"the configuration is wrong, mend it first: {error}") from None
-    already = exemption(loaded, refusal)
-    if already:
-        return Change(loaded.path, refusal, entry, loaded.path, f"{TABLE}.{already}", already=already)
-    domain = "" if everywhere else recipient.domain
-    if loaded.policy.plan(recipient.domain) is None:
+    if recipient is not None and loaded.policy.plan(recipient.domain) is None:
         raise AllowError(f"policy.domains does not list the domain of {refusal.recipient}")
-    toml = _toml_of(loaded, domain)
+    domain = recipient.domain if recipient and not everywhere else ""
     key, list_type = _KEYS[kind]
-    tables = loaded.overlays.get(domain, {}).get(TABLE, {}) if domain else loaded.tables[TABLE]
-    raw = tables[key].raw if key in tables else None
-    found = Change(loaded.path, refusal, entry, toml, f"{TABLE}.{key}")
-    change = _in_source(found, toml, raw, list_type, comment) if isinstance(raw, str) else None
-    change = change or _in_toml(found, toml, key, list_type, domain, comment)
+    for scope in dict.fromkeys((domain, "")):
+        already = exemption(_lists(loaded, scope), key, refusal)
+        if already:
+            file = _source_of(loaded, scope, key) or _toml_of(loaded, scope)
+            return Change(loaded.path, refusal, entry, scope, file, f"{TABLE}.{key}", already=already)
+    found = Change(loaded.path, refusal, entry, domain, _toml_of(loaded, domain), f"{TABLE}.{key}")
+    source = _source_of(loaded, domain, key)
+    if source is None:
+        change = _in_toml(found, key, list_type, comment)
+    else:
+        change = _in_source(found, source, list_type, comment)
     _check(change)
     return change
 
 
-def exemption(loaded: Loaded, refusal: Refusal) -> str:
-    """Return which exemption (`list: entry`) passes a mail now; empty where none does."""
-    query = refusal.query
-    assert query.recipient is not None
-    plan = loaded.policy.plan(query.recipient.domain) or Plan(())
-    return next((why for why in (one.match(query) for one in plan.exempt) if why), "")
+def exemption(lists: Values, key: str, refusal: Refusal) -> str:
+    """Return what in one list (`senders: ann@example.net`) passes a mail now; empty where nothing does."""
+    return (key in lists and Exempt(**{key: lists[key].value}).match(refusal.query)) or ""
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _lists(loaded: Loaded, domain: str) -> Values:
+    """Return the exemptions of a domain's own file, or those for all where `domain` is empty."""
+    return loaded.overlays.get(domain, {}).get(TABLE, {}) if domain else loaded.tables[TABLE]
+
+
+def _source_of(loaded: Loaded, domain: str, key: str) -> Path | None:
+    """Return the file or directory that a list is read from; None where there is none."""
+    lists = _lists(loaded, domain)
+    raw = lists[key].raw if key in lists else None
+    return Path(os.path.normpath(_toml_of(loaded, domain).parent / raw)) if isinstance(raw, str) else None
 
 
 def _toml_of(loaded: Loaded, domain: str) -> Path:
@@ -191,20 +244,21 @@ def _toml_of(loaded: Loaded, domain: str) -> Path:
     return next(named, directory / f"{domain}.toml")
 
 
-def _in_source(found: Change, toml: Path, raw: str, list_type: type[EntryList], comment: str) -> Change:
+def _in_source(found: Change, path: Path, list_type: type[EntryList], comment: str) -> Change:
     """Add the entry to the file or directory that the list is read from."""
-    path = Path(os.path.normpath(toml.parent / raw))
     if path.is_dir():
-        if "/" in found.entry or found.entry.startswith(".") or found.entry.endswith("~"):
+        long = len(os.fsencode(found.entry)) > ENTRY_NAME_BYTES_MAX
+        if long or "/" in found.entry or found.entry.startswith(".") or found.entry.endswith("~"):
             raise AllowError(f"{found.entry} cannot be the name of a file in {path}; add it to another list by hand")
         write = Write(path / found.entry, None, b"")
     else:
         write = _with_line(path, found.entry, list_type, comment)
-    return Change(found.config, found.refusal, found.entry, write.path, found.key, (write,))
+    return replace(found, file=write.path, writes=(write,))
 
 
-def _in_toml(found: Change, toml: Path, key: str, list_type: type[EntryList], domain: str, comment: str) -> Change:
+def _in_toml(found: Change, key: str, list_type: type[EntryList], comment: str) -> Change:
     """Add the entry to the array in the TOML; where there is none, make a list in a file, and name it there."""
+    toml, domain = found.file, found.domain
     old = toml.read_bytes() if toml.exists() else None
     text = (old or b"").decode("utf-8")
     mark = "\ufeff" if text.startswith("\ufeff") else ""
@@ -223,7 +277,7 @@ def _in_toml(found: Change, toml: Path, key: str, list_type: type[EntryList], do
     except EditError as error:
         raise AllowError(f"{shown_path(toml, home)}: {error}") from None
     writes = (*writes, Write(toml, old, f"{mark}{changed}".encode()))
-    return Change(found.config, found.refusal, found.entry, file, found.key, writes, reload=True)
+    return replace(found, file=file, writes=writes, reload=True)
 
 
 def _with_line(path: Path, entry: str, list_type: type[EntryList], comment: str) -> Write:

@@ -13,6 +13,9 @@ turns it into a problem of `checks.NAME`. A `ZoneInfo` may be given as "": the m
 
 Rule: a declaration is data. The config reads TOML by it, the docs and `eximacl config explain` print it,
 and nothing is registered by hand.
+
+An option may hold tables, each with a name and the same keys: `Tables[Zone]`, where `Zone` is a dataclass of options
+made from `Named`. `zones = ["a", "b"]` is short for two tables in which nothing is set.
 """
 
 from __future__ import annotations
@@ -22,11 +25,11 @@ import inspect
 import typing
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from eximacl.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Secrets, Suffixes
-from eximacl.model import STAGES, Action, Alias, Hit, OnUnknown, Outcome, Query, Stage, Unknown
-from eximacl.questions import Ask
+from eximacl.model import STAGES, Action, Alias, Hit, OnUnknown, Outcome, Query, Spared, Stage, Unknown
+from eximacl.questions import KEY, Ask, RecordKind
 
 __all__ = [
     "Alias",
@@ -35,6 +38,7 @@ __all__ = [
     "CheckFunction",
     "Hit",
     "Messages",
+    "Named",
     "Names",
     "Networks",
     "NoOptions",
@@ -42,21 +46,54 @@ __all__ = [
     "Outcome",
     "PatternTimeout",
     "Patterns",
+    "Probe",
     "Query",
     "Recipients",
+    "RecordKind",
     "Secrets",
+    "Spared",
     "Suffixes",
+    "Tables",
+    "Text",
     "Unknown",
     "check",
     "declared",
     "option",
     "options_of",
+    "strongest",
+    "tables_of",
 ]
 
 CheckFunction = Callable[[Query, Any, Ask], Awaitable[Outcome]]
 F = TypeVar("F", bound=Callable[..., Awaitable[Outcome]])
 
 _MARK = "__eximacl_check__"
+_TABLE_NAME = "table_name"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Named:
+    """What a table of a `Tables` option becomes: subclasses declare its keys as options are; `name` is its own name.
+
+    `__post_init__` may raise ValueError, as that of options; the problem is then this table's.
+    """
+
+    name: str = dataclasses.field(metadata={_TABLE_NAME: True})
+
+
+N_co = TypeVar("N_co", bound=Named, covariant=True)
+
+
+class Tables(tuple[N_co, ...], Generic[N_co]):
+    """The value of an option that holds tables, in the order in which they stand in the file."""
+
+    __slots__ = ()
+
+
+class Text(str):
+    """A text with {fields}, of which a subclass names those that there are; to be filled with `format`."""
+
+    fields: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +108,40 @@ class Option:
     maximum: float | None = None
 
 
+class Probe(NamedTuple):
+    """How to tell whether a DNS list works (RFC 5782, section 5): what it always lists, and what it never does.
+
+    zone: as in `Ask.zone_fault`, and as it is shown; listed, clean: the names to ask for, whole.
+    key: what stands for `{key}` in these names, read each time they are asked for: a file of one secret may change.
+    """
+
+    zone: str
+    listed: str
+    clean: str
+    key: Iterable[str] = ()
+
+    def names(self) -> tuple[str, str]:
+        """Return the two names with the key in its place."""
+        key = next(iter(self.key), "")
+        return self.listed.replace(KEY, key), self.clean.replace(KEY, key)
+
+
+def _none(_options: Any) -> tuple[()]:
+    return ()
+
+
+def _never(_options: Any) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A check as declared. `summary` and `doc` come from the function's docstring."""
+    """A check as declared. `summary` and `doc` come from the function's docstring.
+
+    probes: given its options, the DNS lists it asks. hears: given its options, the checks before it whose hits under
+    `observe` it reads from `Ask.observed`; where it runs at `data`, they do so too. idle: given its options, whether it
+    can have nothing to say; it then is not run.
+    """
 
     name: str
     run: CheckFunction
@@ -84,11 +152,24 @@ class Check:
     on_unknown: OnUnknown
     summary: str
     doc: str
+    probes: Callable[[Any], Iterable[Probe]] = _none
+    hears: Callable[[Any], Iterable[str]] = _none
+    idle: Callable[[Any], bool] = _never
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoOptions:
     """For a check that has no options of its own."""
+
+
+# From the weakest to the strongest.
+_STRENGTH: tuple[Action, ...] = ("off", "observe", "defer", "hold", "reject")
+
+
+def strongest(hits: Iterable[Hit]) -> Hit | None:
+    """Return the (first) hit with the strongest action of its own; None where all of them are off."""
+    counted = [hit for hit in hits if hit.action != "off"]
+    return max(counted, key=lambda hit: _STRENGTH.index(hit.action or "reject"), default=None)
 
 
 def option(default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:  # noqa: A002
@@ -104,6 +185,9 @@ def check(
     options: type = NoOptions,
     action: Action = "reject",
     on_unknown: OnUnknown = "accept",
+    probes: Callable[[Any], Iterable[Probe]] = _none,
+    hears: Callable[[Any], Iterable[str]] = _none,
+    idle: Callable[[Any], bool] = _never,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
 
@@ -127,6 +211,9 @@ def check(
             on_unknown=on_unknown,
             summary=doc.partition("\n")[0],
             doc=doc,
+            probes=probes,
+            hears=hears,
+            idle=idle,
         )
         setattr(function, _MARK, declaration)
         return marked
@@ -147,7 +234,14 @@ def options_of(owner: str, options: type) -> tuple[Option, ...]:
     types = typing.get_type_hints(options)
     found = []
     for field in dataclasses.fields(options):
+        if _TABLE_NAME in field.metadata:
+            continue
         if "help" not in field.metadata:
             raise TypeError(f"{owner}: declare {field.name} with option(default, help)")
         found.append(Option(field.name, types[field.name], **field.metadata))
     return tuple(found)
+
+
+def tables_of(option: Option) -> type[Named] | None:
+    """Return what the tables of an option become; None where it holds no tables."""
+    return typing.get_args(option.type)[0] if typing.get_origin(option.type) is Tables else None

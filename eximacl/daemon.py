@@ -25,12 +25,13 @@ from eximacl.holding import Keeper
 from eximacl.judge import Judge
 from eximacl.listen import Listener, ListenError, inherited_sockets, open_socket
 from eximacl.model import Reply
-from eximacl.questions import StateError
+from eximacl.network import Network
 from eximacl.recording import Recording
 from eximacl.references import References
 from eximacl.sdnotify import Notifier
 from eximacl.server import Limits, Server
 from eximacl.state import open_state
+from eximacl.verbs import PRUNE_ROWS, StateError
 from eximacl.wire import ProtocolError, format_reply, parse_line
 
 # An admin who has touched a list looks for the effect at once; a stat of each list a second costs nothing.
@@ -40,8 +41,13 @@ LIST_REFRESH_SECONDS = 1.0
 SWITCH_SECONDS = 0.0005
 # Expired rows only take space.
 PRUNE_SECONDS = 60.0
+# A joe job or a day's greylisting leaves more rows than one call deletes: queries get their turn in between.
+PRUNE_PAUSE_SECONDS = 0.05
 # Old days of the journal are deleted a day at a time.
 RETENTION_SECONDS = 3600.0
+
+# A DNS list that lists everybody, or nobody, is found out within this.
+PROBE_SECONDS = 1800.0
 
 log = logging.getLogger("eximacl")
 
@@ -73,8 +79,14 @@ class Daemon:
             keeper = Keeper(loaded.settings)
         except ArchiveError as error:
             raise StartError(str(error)) from None
+        self._network = Network(loaded.settings.dns)
         self._judge = Judge(
-            loaded.policy, self._state, next_ref=References().next, records=(self._recording.record,), keep=keeper.keep
+            loaded.policy,
+            self._state,
+            next_ref=References().next,
+            records=(self._recording.record,),
+            keep=keeper.keep,
+            network=self._network,
         )
 
     async def run(self) -> None:
@@ -101,6 +113,7 @@ class Daemon:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._network.close()
         self._recording.close()
         self._state.close()
         log.info("stopped")
@@ -138,6 +151,10 @@ class Daemon:
             log.warning("%s", line)
         self._judge.policy = loaded.policy
         self._judge.keep = keeper.keep
+        if loaded.settings.dns != self._loaded.settings.dns:
+            self._network.close()
+            self._network = self._judge.network = Network(loaded.settings.dns)
+        self._keep(self._probe())
         self._recording.reopen(loaded.settings)
         self._loaded = loaded
         self._problems = ()
@@ -170,6 +187,8 @@ class Daemon:
         self._keep(self._every(LIST_REFRESH_SECONDS, self._refresh_lists))
         self._keep(self._every(PRUNE_SECONDS, self._prune))
         self._keep(self._every(RETENTION_SECONDS, self._retain))
+        self._keep(self._probe())
+        self._keep(self._every(PROBE_SECONDS, self._probe))
         if self._notify.watchdog_seconds:
             self._keep(self._every(self._notify.watchdog_seconds / 2, self._watchdog))
 
@@ -195,7 +214,8 @@ class Daemon:
 
     async def _prune(self) -> None:
         try:
-            self._state.prune(time.time())
+            while self._state.prune(time.time()) == PRUNE_ROWS:
+                await asyncio.sleep(PRUNE_PAUSE_SECONDS)
         except StateError as error:
             log.error("%s", error)
 
@@ -204,6 +224,10 @@ class Daemon:
         archive = self._loaded.settings.archive
         if archive.dir is not None:
             await asyncio.to_thread(_purge, archive.dir, archive.keep_days, archive.keep_mb)
+
+    async def _probe(self) -> None:
+        """Find out which of the DNS lists that the policy asks do work."""
+        await self._network.probe(self._loaded.policy.probes)
 
     async def _watchdog(self) -> None:
         self._notify.watchdog()
@@ -239,9 +263,15 @@ class Daemon:
             "uptime": round(time.time() - self._started, 1),
             "counts": dict(self._judge.counts),
             "records": self._recording.status(),
-            "problems": list(self._problems),
+            "dns": self._network.status(),
+            "problems": [*self._problems, *self._not_archived()],
             "notes": list(self._notes),
         }
+
+    def _not_archived(self) -> list[str]:
+        count = self._judge.not_archived
+        told = f"held, but not archived: {count} since the start, the last one {self._judge.last_not_archived}"
+        return [told] if count else []
 
 
 def _purge(root: Path, keep_days: int, keep_mb: int) -> None:

@@ -21,6 +21,7 @@ from zoneinfo import ZoneInfo
 
 from eximacl.address import canonical_domain
 from eximacl.lists import Secrets
+from eximacl.prvs import untagged
 
 # Eight letters of base32 are 40 bits: 10^12 guesses, each an SMTP command; and short enough to write by hand.
 SIGNATURE_CHARACTERS = 8
@@ -112,7 +113,7 @@ def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Refusal | N
         address = _dated(rules, name or "", until)
     if not address.name:
         return _refuse("disposable-nameless", localpart)
-    if counted.match(address.name) or dated.match(address.name):
+    if counted.match(address.name) or dated.match(address.name) or untagged(address.name) != address.name:
         return _refuse("disposable-nested", address.name)
     return _check_signature(rules, f"{address.unsigned}@{domain}", signature) or address
 

@@ -14,8 +14,9 @@ import time
 import zlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from eximacl.judged import Judged
 from eximacl.model import Decision, Traced
 from eximacl.records import Later, RecordFile
 from eximacl.references import time_of
+from eximacl.wire import ProtocolError, parse_line
 
 KEY = "journal.dir"
 FORMAT = 1
@@ -32,6 +34,10 @@ RECORD_TYPE = 0x45  # any number that is ours alone: b"E"
 # A record holds one line of at most 2 MiB and what was found about it.
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 SECONDS_PER_DAY = 86_400
+
+# From RCPT to the end of the message, as far as `find` looks: 50 MB at 64 kbit/s take two hours. To read on costs as
+# much as the records of that time, a sixth of a day's.
+MAX_TRANSACTION_SECONDS = 4 * 3600
 
 # Those of a policy with some hundred domains or disposable addresses in use.
 ACCEPTS_KEPT = 256
@@ -44,6 +50,7 @@ _START = re.compile(rb"\xc9\x00.{3}E.{4}\x98\x01", re.DOTALL)
 _START_BYTES = 12
 _ARRAY_OF_8 = b"\x98"
 _FILE_NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.mpk")
+_DATA = b"data "  # how a query of that stage begins
 _READ_BYTES = 1024 * 1024
 
 # `default` for an answer of a kind that msgpack does not know: a record never fails for it.
@@ -54,8 +61,9 @@ _pack = msgpack.Packer(unicode_errors="surrogateescape", default=str).pack
 class Entry:
     """One decision as it was recorded.
 
-    line: the query's bytes as they came, without newline. questions: who asked, the kind, its fields, the answer last;
-    an answer that could not be had is `{"unknown": why}`. log: the text sent for Exim's own log.
+    line: the query's bytes as they came (but for `archive.redact`), without newline. questions: who asked, the kind,
+    its fields, the answer last; an answer that could not be had is `{"unknown": why}`. log: the text sent for Exim's
+    own log.
     """
 
     ref: str
@@ -144,18 +152,53 @@ def read_journal(path: Path, reading: Reading | None = None) -> Iterator[Entry]:
     yield from _entries(buffer, reading, last=True)
 
 
-def find(directory: Path, ref: str, now: float | None = None) -> Entry | None:
-    """Return the decision with a (normalised) reference, or None. Looks first where its time says, then everywhere."""
+def find(directory: Path, ref: str, now: float | None = None) -> tuple[Entry, ...]:
+    """Return the decisions with a (normalised) reference, the earliest first; none where there are none.
+
+    Looks for the first where its time says, then everywhere. Only a recipient that was held has more: what became of
+    the message at DATA, which is looked for in the records of the next MAX_TRANSACTION_SECONDS. Of several recipients
+    that were held, the message has the reference of the first, and is found by the transaction.
+    """
     likely = datetime.fromtimestamp(time_of(ref, time.time() if now is None else now), UTC)
     names = [f"{likely + timedelta(days=shift):%Y-%m-%d}.mpk" for shift in (0, 1, -1)]
     paths = [directory / name for name in names]
     paths += [path for path in reversed(journal_files(directory)) if path not in paths]
     for path in paths:
         if path.exists():
-            for entry in read_journal(path):
+            entries = read_journal(path)
+            for entry in entries:
                 if entry.ref == ref:
-                    return entry
-    return None
+                    return entry, *_later(entry, chain(entries, _next_day(path)))
+    return ()
+
+
+def _later(first: Entry, following: Iterator[Entry]) -> Iterator[Entry]:
+    """Yield what else is recorded of a held recipient's message. DATA is the end of a transaction."""
+    if first.word != "hold" or first.line.startswith(_DATA):
+        return
+    transaction = _transaction(first)
+    for entry in following:
+        if entry.time > first.time + MAX_TRANSACTION_SECONDS:
+            return
+        at_data = entry.line.startswith(_DATA)
+        if entry.ref == first.ref or (at_data and transaction and _transaction(entry) == transaction):
+            yield entry
+            if at_data:
+                return
+
+
+def _transaction(entry: Entry) -> str:
+    try:
+        return parse_line(entry.line)[1].get("tx", "")
+    except ProtocolError:
+        return ""
+
+
+def _next_day(path: Path) -> Iterator[Entry]:
+    """Yield the entries of the day after a file's."""
+    following = path.with_stem(f"{date.fromisoformat(path.stem) + timedelta(days=1)}")
+    if following.exists():
+        yield from read_journal(following)
 
 
 def journal_files(directory: Path) -> list[Path]:

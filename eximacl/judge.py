@@ -1,6 +1,6 @@
 """From a query's bytes to its reply's bytes: parse, decide, give a reference, count, record.
 
-Rule: the one place that counts and records. A query's own bytes go to the journal as they came; a dry query
+Rule: the one place that counts and records. The records get a query's own bytes as they came; a dry query
 leaves no trace anywhere.
 """
 
@@ -12,14 +12,15 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from eximacl.answers import Answers
+from eximacl.answers import Answers, Network, NoNetwork
 from eximacl.drive import Pending, drive
 from eximacl.holding import Kept, held_ref, is_held
 from eximacl.judged import Asked, Judged, Record
 from eximacl.model import Decision, Query, Reply, Traced
 from eximacl.policy import Policy, decide
-from eximacl.questions import Ask, State
+from eximacl.questions import Ask
 from eximacl.quiet import Quiet
+from eximacl.verbs import State
 from eximacl.wire import MAX_TEXT_BYTES, ProtocolError, format_reply, parse_query
 
 log = logging.getLogger("eximacl")
@@ -35,7 +36,10 @@ Keep = Callable[[Query, float], Awaitable[Kept]]
 
 
 class Judge:
-    """Judges queries by the policy it holds at that moment; `policy` may be swapped between two queries."""
+    """Judges queries by what it holds at that moment: `policy`, `keep`, `network` may be swapped between queries.
+
+    not_archived: how many held messages could not be kept; last_not_archived: the last one's reference, and why.
+    """
 
     def __init__(
         self,
@@ -45,12 +49,16 @@ class Judge:
         next_ref: Callable[[float], str],
         records: tuple[Record, ...] = (),
         keep: Keep | None = None,
+        network: Network | None = None,
         clock: Callable[[], float] = time.time,
         timer: Callable[[], float] = time.perf_counter,
     ) -> None:
         self.policy = policy
         self.keep = keep
+        self.network: Network = network or NoNetwork()
         self.state = state
+        self.not_archived = 0
+        self.last_not_archived = ""
         self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "error", "dry"), 0)
         self._next_ref = next_ref
         self._records = records
@@ -68,7 +76,7 @@ class Judge:
             return self._hold(line, query)
         dry = query.dry
         ask = Ask(self._clock(), query.transaction, self._timer if dry else None)
-        answers = Answers(self.state, ask, dry)
+        answers = Answers(self.state, self.network, ask, dry)
         result = drive(decide(self.policy, query, ask), answers)
         if isinstance(result, Pending):
             return self._finish(result, line, query, ask, answers.asked)
@@ -83,6 +91,8 @@ class Judge:
         decision = held_decision(query, kept)
         self.counts[decision.word] += 1
         if kept.problem:
+            self.not_archived += 1
+            self.last_not_archived = f"{ref}: {kept.problem}"
             log.error("the held message %s is refused without being archived: %s", ref, kept.problem)
         message = query.values.get("held_message", "") or f"5.7.1 {decision.text}"
         text = "archived" if kept.filenames else "not archived"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any, NamedTuple, Protocol
 
 from eximacl.address import Address
 from eximacl.model import Decision, Query, Reply, Unknown
 from eximacl.questions import AnyQuestion
+from eximacl.verbs import Block
 
 
 class Asked(NamedTuple):
@@ -18,10 +20,20 @@ class Asked(NamedTuple):
     answer: Any
 
     def as_list(self) -> list[Any]:
-        """Return `[check, kind, fields…, answer]`, of plain values only."""
-        fields = [getattr(self.question, field.name) for field in dataclasses.fields(self.question)]
-        answer = {"unknown": self.answer.detail} if isinstance(self.answer, Unknown) else self.answer
-        return [self.check, type(self.question).__name__.lower(), *fields, answer]
+        """Return `[check, kind, fields…, answer]`, of plain values only; a field that `repr` leaves out is a secret."""
+        fields = [getattr(self.question, field.name) for field in dataclasses.fields(self.question) if field.repr]
+        return [self.check, type(self.question).__name__.lower(), *fields, _plain(self.answer)]
+
+
+def _plain(answer: Any) -> Any:
+    """Return an answer as values that JSON and msgpack can hold."""
+    if isinstance(answer, Unknown):
+        return {"unknown": answer.detail}
+    if isinstance(answer, Block):
+        return {**answer._asdict(), "until": None if math.isinf(answer.until) else answer.until}
+    if isinstance(answer, tuple):
+        return [_plain(one) for one in answer]
+    return answer
 
 
 class Judged(NamedTuple):

@@ -85,6 +85,7 @@ class Hit(NamedTuple):
     sentence: the sentence for the rejection log; empty: the same as `text`.
     status: the enhanced status code's subject and detail (RFC 3463), to which the action adds 5 or 4.
     temporary: True where time alone may cure it: the answer is `defer`, whatever the action is.
+    action: for a check whose conditions have actions of their own, this one's; the check's `observe` outweighs it.
     """
 
     reason: str
@@ -93,6 +94,7 @@ class Hit(NamedTuple):
     sentence: str = ""
     status: str = "7.1"
     temporary: bool = False
+    action: Action | None = None
 
 
 class Unknown(NamedTuple):
@@ -111,13 +113,19 @@ class Alias(NamedTuple):
     last: Callable[[], Awaitable[Hit | Unknown | None]] | None = None
 
 
-Outcome: TypeAlias = Hit | Unknown | Alias | None
+class Spared(NamedTuple):
+    """The mail is so well known that no check after this one is asked; `detail` says by whom."""
+
+    detail: str
+
+
+Outcome: TypeAlias = Hit | Unknown | Alias | Spared | None
 
 
 class Traced(NamedTuple):
     """One line of a verdict's explanation.
 
-    result: `pass`, `exempt`, `alias`, `unknown`, or the action taken on a hit (`reject`, `observe`, …).
+    result: `pass`, `exempt`, `spared`, `alias`, `unknown`, or the action taken on a hit (`reject`, `observe`, …).
     """
 
     check: str

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eximacl.check import CheckFunction
+from eximacl.check import CheckFunction, Probe
 from eximacl.lists import Networks, Recipients, Suffixes
 from eximacl.model import (
     STAGES,
@@ -22,6 +22,7 @@ from eximacl.model import (
     OnUnknown,
     Outcome,
     Query,
+    Spared,
     Stage,
     Traced,
     Unknown,
@@ -66,7 +67,7 @@ class Exempt:
 class Step:
     """One check as one domain's policy wants it: bound to its options, action and exemptions. Never changed."""
 
-    __slots__ = ("action", "exempt", "message", "name", "on_unknown", "options", "passed", "run", "stages")
+    __slots__ = ("action", "exempt", "hears", "message", "name", "on_unknown", "options", "passed", "run", "stages")
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class Step:
         on_unknown: OnUnknown = "accept",
         exempt: tuple[Exempt, ...] = (),
         message: str = "",
+        hears: Container[str] = (),
     ) -> None:
         self.name = name
         self.run = run
@@ -88,6 +90,7 @@ class Step:
         self.on_unknown = on_unknown
         self.exempt = exempt
         self.message = message
+        self.hears = hears
         self.passed = Traced(name, "pass")
 
 
@@ -107,20 +110,21 @@ class Course:
 
 
 class Plan:
-    """What one domain asks of its mail: exemptions, and the steps of each stage in the order of the config."""
+    """What one domain asks of its mail: exemptions, and the steps of each stage in the order of the config.
+
+    later: the stages after RCPT that every mail has to be asked about. A check that runs at `rcpt` and at `data`
+    says itself whether it needs the second (`Ask.want_data`).
+    """
 
     __slots__ = ("_courses", "exempt", "later")
 
     def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = ()) -> None:
         enabled = tuple(step for step in steps if step.action != "off")
-        stages = {stage for step in enabled for stage in step.stages}
         self.exempt = exempt
-        self.later: tuple[Stage, ...] = ("data",) if "data" in stages else ()
+        always = any("data" in step.stages and "rcpt" not in step.stages for step in enabled)
+        self.later: tuple[Stage, ...] = ("data",) if always else ()
         self._courses = {
-            stage: Course(
-                tuple(step for step in enabled if stage in step.stages), self.later if stage == "rcpt" else ()
-            )
-            for stage in STAGES
+            stage: Course(_steps_at(stage, enabled), self.later if stage == "rcpt" else ()) for stage in STAGES
         }
 
     def course(self, stage: Stage) -> Course:
@@ -132,10 +136,19 @@ class Plan:
         return self._courses[stage].steps
 
 
-class Policy:
-    """All plans of one configuration. `early` judges the stages before a recipient is known."""
+def _steps_at(stage: Stage, enabled: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Return the steps of a stage, and those that one of them hears."""
+    steps = [step for step in enabled if stage in step.stages]
+    return tuple(step for step in enabled if step in steps or any(step.name in other.hears for other in steps))
 
-    __slots__ = ("base", "domains", "early", "overlays")
+
+class Policy:
+    """All plans of one configuration. `early` judges the stages before a recipient is known.
+
+    probes: how to tell whether the DNS lists that they ask do work.
+    """
+
+    __slots__ = ("base", "domains", "early", "overlays", "probes")
 
     def __init__(
         self,
@@ -143,7 +156,9 @@ class Policy:
         base: Plan,
         overlays: Mapping[str, Plan] | None = None,
         early: Plan | None = None,
+        probes: tuple[Probe, ...] = (),
     ) -> None:
+        self.probes = probes
         self.domains = domains
         self.base = base
         self.overlays: Mapping[str, Plan] = overlays or {}
@@ -198,8 +213,9 @@ async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
     trace: tuple[Traced, ...] = ()
     for recipient in query.recipients:
         plan = policy.plan(recipient.domain)
-        if plan is None or not plan.later:
+        if plan is None or not plan.steps("data"):
             continue
+        ask.observed = ()
         decision = await _Run(plan, query.for_recipient(recipient), ask).decide()
         trace += decision.trace
         if decision.word != "accept":
@@ -229,19 +245,22 @@ class _Run:
         self.trace: list[Traced] | None = None
         self.lasts: tuple[tuple[Step, Callable[[], Awaitable[Hit | Unknown | None]]], ...] = ()
 
-    async def decide(self) -> Decision:
-        plan = self.plan
-        if plan is None:
-            return NOT_OURS
-        why = _covered(plan.exempt, self.query)
+    def decide(self) -> Coroutine[AnyQuestion, Any, Decision]:
+        if self.plan is None:
+            return _decided(NOT_OURS)
+        why = _covered(self.plan.exempt, self.query)
         if why:
-            return Decision("accept", (Traced("policy", "exempt", "exempt", why),))
+            return _decided(Decision("accept", (Traced("policy", "exempt", "exempt", why),)))
+        return self._go(self.plan)
+
+    async def _go(self, plan: Plan) -> Decision:
+        """Take one step after the other, until one objects or spares the mail the rest."""
         self.course = course = plan.course(self.query.stage)
         ask, clock = self.ask, self.ask.clock
         for step in course.steps:
             if step.exempt and self._exempted(step):
                 continue
-            ask.step = step.name
+            ask.step, ask.action = step.name, step.action
             started = clock() if clock else 0.0
             try:
                 outcome = await step.run(self.query, step.options, ask)
@@ -254,7 +273,9 @@ class _Run:
             decision = self._judge(step, outcome, clock() - started if clock else 0.0)
             if decision is not None:
                 return decision
-        if self.trace is None and not ask.reserved:
+            if isinstance(outcome, Spared):
+                break
+        if self.trace is None and not ask.reserved and not ask.wants_data:
             return course.accepted
         return await self._finish(plan)
 
@@ -263,7 +284,7 @@ class _Run:
         ask, clock = self.ask, self.ask.clock
         decision = None
         for step, last in self.lasts:
-            ask.step = step.name
+            ask.step, ask.action = step.name, step.action
             started = clock() if clock else 0.0
             outcome: Outcome
             try:
@@ -273,7 +294,7 @@ class _Run:
             decision = self._judge(step, outcome, clock() - started if clock else 0.0)
             if decision is not None:
                 break
-        want: tuple[Stage, ...] = ("data", "end") if ask.reserved else plan.later
+        want: tuple[Stage, ...] = ("data", "end") if ask.reserved else ("data",) if ask.wants_data else plan.later
         if decision is not None:
             return decision._replace(want=want) if ask.reserved else decision
         trace = self.course.passed if self.trace is None else tuple(self.trace)
@@ -308,25 +329,37 @@ class _Run:
             if outcome.last is not None:
                 self.lasts += ((step, outcome.last),)
             return None
-        if not isinstance(outcome, Hit | Unknown):
-            outcome = self._broken(TypeError(f"returned {outcome!r}: expected None, Hit, Unknown or Alias"))
-        if isinstance(outcome, Unknown):
-            trace = self._note(step, Traced(step.name, "unknown", "unknown", outcome.detail, seconds))
-            if step.on_unknown == "accept" or step.action == "observe":
-                return None
-            hit = Hit(f"{step.name.replace('_', '-')}-unknown", outcome.detail, STATE_UNKNOWN.text, status="4.3")
-            return _objection(step.name, "defer", hit, hit.text, trace, ())
-        action = step.action
-        if outcome.temporary and action in ("reject", "hold"):
+        if isinstance(outcome, Spared):
+            self._note(step, Traced(step.name, "spared", "spared", outcome.detail, seconds))
+            return None
+        if isinstance(outcome, Hit):
+            return self._act(step, outcome, seconds)
+        if not isinstance(outcome, Unknown):
+            outcome = self._broken(TypeError(f"returned {outcome!r}: expected None, Hit, Unknown, Alias or Spared"))
+        trace = self._note(step, Traced(step.name, "unknown", "unknown", outcome.detail, seconds))
+        if step.on_unknown == "accept" or step.action == "observe":
+            return None
+        hit = Hit(f"{step.name.replace('_', '-')}-unknown", outcome.detail, STATE_UNKNOWN.text, status="4.3")
+        return _objection(step.name, "defer", hit, hit.text, trace, ())
+
+    def _act(self, step: Step, hit: Hit, seconds: float) -> Decision | None:
+        """Do what the admin wants done on a hit; None where it is only noted."""
+        action = "observe" if step.action == "observe" else hit.action or step.action
+        if hit.temporary and action in ("reject", "hold"):
             action = "defer"
         if action == "hold" and self.query.stage != "rcpt":
             action = "reject"  # there is no recipient yet whose message could be kept, or no more
-        trace = self._note(step, Traced(step.name, action, outcome.reason, outcome.detail, seconds))
+        trace = self._note(step, Traced(step.name, action, hit.reason, hit.detail, seconds))
         if action == "observe" or action == "off":
+            self.ask.observed += (step.name,)
             return None
-        text = outcome.text if not step.message else fill(step.message, self.query, outcome)
+        text = hit.text if not step.message else fill(step.message, self.query, hit)
         want: tuple[Stage, ...] = ("data",) if action == "hold" else ()
-        return _objection(step.name, action, outcome, text, trace, want)
+        return _objection(step.name, action, hit, text, trace, want)
+
+
+async def _decided(decision: Decision) -> Decision:
+    return decision
 
 
 def _covered(exemptions: tuple[Exempt, ...], query: Query) -> str | None:

@@ -13,6 +13,7 @@ from eximacl.config import Settings
 from eximacl.journal import Journal, prune
 from eximacl.judged import Judged
 from eximacl.records import Later
+from eximacl.redaction import redacted
 from eximacl.rejections import RejectionLog
 
 log = logging.getLogger("eximacl")
@@ -33,6 +34,8 @@ class Recording:
         if self._rejections is not None:
             self._rejections.record(judged)
         if self._journal is not None:
+            if judged.query.stage == "data":  # the only stage that knows the message
+                judged = redacted(judged, self._settings.archive.redact)
             self._journal.record(judged)
 
     def reopen(self, settings: Settings) -> None:

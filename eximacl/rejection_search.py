@@ -6,35 +6,42 @@ no JSON object is counted and passed over.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import ipaddress
 import json
+import lzma
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from eximacl.address import Address, canonical_domain, parse_address
+from eximacl.address import Address, canonical_domain, parse_quoted, quoted
+from eximacl.config.sources import open_regular
+from eximacl.following import BLOCK_BYTES, LINE_BYTES_MAX, Inode
 from eximacl.lists import Domains, Networks, Recipients
+from eximacl.times import parse_instant
 from eximacl.wire import split_addresses
 
-# A piece that fits the processor's cache, read, searched and dropped as one.
-BLOCK_BYTES = 1024 * 1024
-# Our own lines are some hundred bytes; DATA's, with many recipients, a few thousand. What is longer is no line of ours.
-LINE_BYTES_MAX = 1024 * 1024
 # A file's last change is the time of its last line, but for clocks that were set.
 MTIME_SLACK_SECONDS = 60.0
-# A renamed file is written for a second more (records.LOOK_SECONDS), and a busy machine may be late.
-RENAMED_SECONDS = 10.0
-
-_GZIP = b"\x1f\x8b"
+# What logrotate compresses with, by the first bytes of a file.
+_COMPRESSED: Mapping[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\0": lzma.LZMAFile,
+}
+_MAGIC_BYTES = max(map(len, _COMPRESSED))
 # What logrotate makes: `.1`, `.2.gz`, and with dateext `-20261231`, `-20261231.gz`, `-20261231-1798675200.gz`.
-_ROTATED = re.compile(r"(?:\.(\d{1,6})|[-.](\d{4}-?\d\d-?\d\d(?:[-_.]\d+)?))(?:\.gz)?", re.ASCII)
+_ROTATED = re.compile(
+    r"(?:\.(\d{1,6})|[-.](\d{4}-?\d\d-?\d\d(?:[-_.]\d+)?))(?:\.(?:gz|bz2|xz))?",
+    re.ASCII,
+)
 _STAMP = b'{"time": "'
 _STAMP_END = len(_STAMP) + len("2026-12-31T14:30:05.000+00:00")
 # Times in the log are cut to milliseconds.
@@ -43,7 +50,6 @@ _STAMP_SECONDS = 0.001
 _PLAIN = re.compile(r"[a-z0-9@._+=-]+", re.ASCII)
 
 Entry = dict[str, Any]
-Inode = tuple[int, int]
 
 
 class Found(NamedTuple):
@@ -55,9 +61,13 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class Reading:
-    """What a search has met besides its lines. unreadable: a text for each file that could not be read to its end."""
+    """What a search has met besides its lines. damaged: how many were none, and in which of the files.
+
+    unreadable: a text for each file that could not be read to its end.
+    """
 
     damaged: int = 0
+    damaged_in: list[Path] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -128,21 +138,20 @@ class Wanted:
             return text_of(entry, "domain") in domains or any(one[1] in domains for one in _recipients(entry))
 
         self._tests.append(test)
-        return canonical_domain(text)
+        return _needle(canonical_domain(text))
 
     def _recipient(self, text: str) -> str:
-        wanted = Recipients([text])
+        address, wanted = _asked(text)
         self._tests.append(lambda entry: any(wanted.match(*one) for one in _recipients(entry)))
-        return str(parse_address(text)).lower()
+        return _needle(quoted(address))
 
     def _sender(self, text: str) -> str:
-        if text == "<>":
+        if text.strip() == "<>":
             self._tests.append(lambda entry: text_of(entry, "from") == "<>")
             return ""
-        bare = text.removeprefix("<").removesuffix(">")
-        wanted = Recipients([bare])
-        self._tests.append(lambda entry: bool(wanted.match(*parse_address(text_of(entry, "from")[1:-1]))))
-        return str(parse_address(bare)).lower()
+        address, wanted = _asked(text)
+        self._tests.append(lambda entry: bool(wanted.match(*_address(text_of(entry, "from")))))
+        return _needle(quoted(address))
 
     def _ip(self, text: str) -> str:
         network = ipaddress.ip_network(text, strict=False)
@@ -186,11 +195,12 @@ def search(
         opened, seen = [], set(skip)
         for path in paths:
             try:
-                file = stack.enter_context(path.open("rb"))
+                file = stack.enter_context(open_regular(path))
             except FileNotFoundError:
                 continue
             except OSError as error:
-                reading.unreadable.append(f"{path} cannot be read: {error.strerror}")
+                whose = "; run this as root, or in the file's group" if isinstance(error, PermissionError) else ""
+                reading.unreadable.append(f"{path} cannot be read: {error.strerror}{whose}")
                 continue
             status = os.fstat(file.fileno())
             if (status.st_dev, status.st_ino) in seen:
@@ -201,7 +211,10 @@ def search(
             elif progress:
                 progress(status.st_size)
         for path, file in opened:
+            before = reading.damaged
             yield from _search_file(path, file, wanted, reading, progress)
+            if reading.damaged > before:
+                reading.damaged_in.append(path)
 
 
 def pick(block: bytes, wanted: Wanted, reading: Reading) -> Iterator[Found]:
@@ -217,12 +230,12 @@ def pick(block: bytes, wanted: Wanted, reading: Reading) -> Iterator[Found]:
 
 
 def decode(line: bytes) -> Entry | None:
-    """Return the JSON object of a line; None where it is damaged."""
+    """Return the JSON object of a line; None where it is damaged, or says nothing."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) else None
+    return entry if isinstance(entry, dict) and entry else None
 
 
 def text_of(entry: Entry, key: str) -> str:
@@ -234,93 +247,18 @@ def text_of(entry: Entry, key: str) -> str:
 def time_of(entry: Entry) -> float | None:
     """Return when a line was written, in seconds since 1970; None where it does not say."""
     try:
-        return datetime.fromisoformat(text_of(entry, "time")).timestamp()
-    except (ValueError, OverflowError, OSError):
+        return parse_instant(text_of(entry, "time"))
+    except ValueError:
         return None
-
-
-class Follower:
-    """Reads what is appended to a file, through its renaming, its truncation and its absence. Never waits.
-
-    A renamed file is read for RENAMED_SECONDS more: whoever writes it may not have noticed yet. `clock` is monotonic,
-    in seconds.
-    """
-
-    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
-        self.path = path
-        self._clock = clock
-        self._open: list[_Followed] = []
-
-    def look(self) -> set[Inode]:
-        """Open the file at the path where it is another one than before; return all that are being read."""
-        self._look()
-        return {followed.inode for followed in self._open}
-
-    def read(self) -> Iterator[bytes]:
-        """Yield blocks of whole lines that are new since the last call; at the first, all there are."""
-        self._look()
-        for followed in tuple(self._open):
-            yield from followed.read()
-            if followed.until is not None and self._clock() > followed.until:
-                followed.file.close()
-                self._open.remove(followed)
-
-    def close(self) -> None:
-        """Close all files."""
-        for followed in self._open:
-            followed.file.close()
-        self._open.clear()
-
-    def _look(self) -> None:
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            self._mark_renamed()
-            return
-        status = os.fstat(file.fileno())
-        inode = status.st_dev, status.st_ino
-        if any(followed.inode == inode for followed in self._open):
-            file.close()
-            return
-        self._mark_renamed()
-        self._open.append(_Followed(file, inode))
-
-    def _mark_renamed(self) -> None:
-        for followed in self._open:
-            if followed.until is None:
-                followed.until = self._clock() + RENAMED_SECONDS
-
-
-@dataclass(slots=True)
-class _Followed:
-    """One open file. until: when it is given up, once it has been renamed; rest: the line that has no end yet."""
-
-    file: IO[bytes]
-    inode: Inode
-    until: float | None = None
-    rest: bytes = b""
-
-    def read(self) -> Iterator[bytes]:
-        if os.fstat(self.file.fileno()).st_size < self.file.tell():
-            self.file.seek(0)
-            self.rest = b""
-        while block := self.file.read(BLOCK_BYTES):
-            whole, newline, self.rest = (self.rest + block).rpartition(b"\n")
-            if newline:
-                yield whole + newline
-            elif len(self.rest) > LINE_BYTES_MAX:
-                yield self.rest + b"\n"
-                self.rest = b""
 
 
 def _search_file(
     path: Path, file: IO[bytes], wanted: Wanted, reading: Reading, progress: Callable[[int], None] | None
 ) -> Iterator[Found]:
     told = 0
-    lines: IO[bytes] | gzip.GzipFile = file
-    if file.read(len(_GZIP)) == _GZIP:
-        lines = gzip.GzipFile(fileobj=file)
+    magic = file.read(_MAGIC_BYTES)
     file.seek(0)
+    lines = next((unpack(file) for start, unpack in _COMPRESSED.items() if magic.startswith(start)), file)
     try:
         while block := lines.read(BLOCK_BYTES):
             if not block.endswith(b"\n"):
@@ -329,14 +267,17 @@ def _search_file(
             if progress:
                 progress(file.tell() - told)
                 told = file.tell()
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         reading.unreadable.append(f"{path} is damaged, and was read up to there: {why}")
 
 
 def _candidates(block: bytes, needle: bytes, reading: Reading) -> Iterable[bytes]:
-    """Return the lines of a block that may be wanted. Lines without the needle are only looked at from outside."""
-    if not needle:
+    """Return the lines of a block that may be wanted. Lines without the needle are only looked at from outside.
+
+    Where a client has quoted what needs no quotes, as in `<"joe"@example.org>`, all lines are.
+    """
+    if not needle or b'\\"@' in block or b"\\\\" in block:
         return block.split(b"\n")
     if not _looks_whole(block):
         lines = block.split(b"\n")
@@ -363,6 +304,25 @@ def _lines_with(block: bytes, needle: bytes) -> Iterator[bytes]:
         end = len(block) if end < 0 else end
         yield block[start:end]
         at = lower.find(needle, end)
+
+
+def _address(text: str) -> Address:
+    """Return an address in any of its spellings: between blanks, in angle brackets, with quotes or without."""
+    text = text.strip()
+    return parse_quoted(text[1:-1] if text.startswith("<") and text.endswith(">") else text)
+
+
+def _asked(text: str) -> tuple[Address, Recipients]:
+    """Return an address that is searched for, and what it covers. Raises ValueError."""
+    address = _address(text)
+    if "@" in text and not address.domain:
+        raise ValueError(f"{text!r} is not a localpart, an address, or @domain")
+    return address, Recipients([str(address)])
+
+
+def _needle(name: str) -> str:
+    """Return what the line of an address or a domain holds; nothing for a domain that can be written in two ways."""
+    return "" if "xn--" in name else name.lower()
 
 
 def _recipients(entry: Entry) -> tuple[Address, ...]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
+from eximacl.address import quoted
 from eximacl.archive.subject import logged_subject
 from eximacl.judged import Judged
 from eximacl.records import Later, RecordFile
@@ -32,9 +33,9 @@ _quote = json.encoder.encode_basestring_ascii
 def rejection_line(judged: Judged, redact: Container[str] = ()) -> bytes:
     """Write one refusal as a line, newline included. `redact`: archive.redact.
 
-    `from` stands in angle brackets, `<>` for the null sender, and is empty before MAIL; `recipient` is empty
-    before RCPT, and holds all recipients, joined with `, `, when it was DATA that was refused. `host` is `Unknown`
-    without a reverse name. `reason` is a sentence, `check` the stable slug, `filename` the archived message.
+    `from` stands in angle brackets, `<>` for the null sender, and is empty before MAIL; `recipient` is empty before
+    RCPT, and holds all recipients when it was DATA that was refused: quoted as in SMTP and joined with `, `. `host` is
+    `Unknown` without a reverse name. `reason` is a sentence, `check` the stable slug, `filename` the archived message.
     """
     query, decision = judged.query, judged.decision
     value = query.values.get
@@ -49,7 +50,7 @@ def rejection_line(judged: Judged, redact: Container[str] = ()) -> bytes:
         _quote(logged_subject(value("subject", ""), redact)),
         _quote(value("ip", "")),
         _quote(value("message_id", "")),
-        _quote(", ".join(map(str, judged.recipients))),
+        _quote(", ".join(map(quoted, judged.recipients))),
         _quote(value("host") or NO_HOST),
         judged.ref,
         query.stage,

@@ -6,12 +6,15 @@ Rule: what cannot be read for certain is refused, and the text says what can.
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 # The letters of a span. A month is none: it has no length.
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-# More digits are a slip of the finger, and would leave the calendar.
-_SPAN = re.compile(r"(\d{1,6})\s*([smhdw])", re.ASCII)
+# Beyond it some time zone has left the calendar, which is an error to Python.
+TIME_MAX_SECONDS = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
+# More are a slip of the finger.
+SPAN_DIGITS_MAX = 6
+_SPAN = re.compile(r"(\d+)\s*([smhdw])", re.ASCII)
 _HELP = "give a span such as 2h or 3d, a day such as 2026-12-31, or a time such as 2026-12-31T14:30"
 
 
@@ -20,6 +23,8 @@ def parse_span(text: str) -> float:
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
         raise ValueError(f"{text!r} is no span of time; give a number and one of s, m, h, d, w, such as 30d")
+    if len(match[1]) > SPAN_DIGITS_MAX:
+        raise ValueError(f"{text!r} is too long; the number has at most {SPAN_DIGITS_MAX} digits")
     return float(int(match[1]) * UNIT_SECONDS[match[2]])
 
 
@@ -34,6 +39,21 @@ def parse_time(text: str, now: float) -> float:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError, OSError):
         raise ValueError(f"{text!r} is no time; {_HELP}") from None
+
+
+def parse_instant(text: str) -> float:
+    """Return the seconds since 1970 of an ISO 8601 time with or without a zone, in the years 1970 to 9998 of any zone.
+
+    Raises ValueError.
+    """
+    when = datetime.fromisoformat(text)
+    try:
+        seconds = when.timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{text!r} is outside the calendar") from None
+    if not 0 <= seconds < TIME_MAX_SECONDS:
+        raise ValueError(f"{text!r} is outside the calendar")
+    return seconds
 
 
 def local(seconds: float) -> str:

@@ -9,10 +9,10 @@ leave the quotes it came in.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
-from eximacl.address import NULL_SENDER, Address, parse_address, unquote
+from eximacl.address import NULL_SENDER, Address, parse_address, parse_quoted
 from eximacl.model import STAGES, Query, Reply, Stage
 
 VERSION = "1"
@@ -163,7 +163,7 @@ def build_query(stage: Stage, values: Mapping[str, str]) -> Query:
     return Query(
         stage,
         values,
-        None if sender is None else _parse_quoted(sender) if sender else NULL_SENDER,
+        None if sender is None else parse_quoted(sender) if sender else NULL_SENDER,
         to,
         to.localpart if to else "",
         split_addresses(values["rcpts"]) if "rcpts" in values else (),
@@ -172,7 +172,23 @@ def build_query(stage: Stage, values: Mapping[str, str]) -> Query:
 
 def split_addresses(text: str) -> tuple[Address, ...]:
     """Split Exim's `$recipients`: addresses joined with `, `, as the client sent them, so with quoted localparts."""
-    return tuple(_parse_quoted(part) for found in _ADDRESS.findall(text) if (part := found.lstrip(" ")))
+    return tuple(parse_quoted(part) for found in _ADDRESS.findall(text) if (part := found.lstrip(" ")))
+
+
+def rewrite(line: bytes, changes: Mapping[str, Callable[[str], str]]) -> bytes:
+    """Return a query that parses with some of its values changed, each by its key's function; all others keep their
+    bytes."""
+
+    def changed(pair: re.Match[str]) -> str:
+        key, quoted, bare, _ = pair.groups()
+        if key not in changes:
+            return pair[0]
+        old = bare if quoted is None else unescape(quoted)
+        new = changes[key](old)
+        return pair[0] if new == old else f" {key}={quote(new)}"
+
+    word, space, rest = _text(line).partition(" ")
+    return (word + _PAIR.sub(changed, space + rest)).encode("utf-8", "surrogateescape")
 
 
 def format_query(word: str, values: Mapping[str, str]) -> bytes:
@@ -235,13 +251,6 @@ def safe_text(text: str) -> str:
         if len(data) > MAX_TEXT_BYTES:
             text = data[:MAX_TEXT_BYTES].decode("utf-8", "ignore")
     return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _parse_quoted(text: str) -> Address:
-    address = parse_address(text)
-    if '"' in text or "\\" in text:
-        return address._replace(localpart=unquote(address.localpart))
-    return address
 
 
 def _unescape_one(match: re.Match[str]) -> str:

@@ -2,7 +2,7 @@
 
     outcome = judge(valid_recipient, query(rcpt="steve@example.org"), options)
 
-Rule: nothing is faked. The query is built as the wire builds it, and the questions are put to a State.
+Rule: nothing is faked. The query is built as the wire builds it, and the questions are put to a State and a Network.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from eximacl.answers import Answers, Network, NoNetwork
 from eximacl.drive import drive_now
 from eximacl.model import Alias, Hit, Outcome, Query, Stage, Unknown
-from eximacl.questions import AnyQuestion, Ask, State, StateError, StateQuestion
+from eximacl.questions import AnyQuestion, Ask
 from eximacl.state import MemoryState
+from eximacl.verbs import State, StateError
 from eximacl.wire import build_query
 
 # 2027-01-15 08:00:00 UTC.
@@ -30,7 +32,19 @@ _BY_STAGE: dict[Stage, dict[str, str]] = {
 }
 
 
-def query(stage: Stage = "rcpt", **values: str) -> Query:
+class Dead(MemoryState):
+    """A state that fails at one of its verbs, as on a disk that is gone."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+
+        def fail(*_arguments: Any) -> Any:
+            raise StateError("the disk is gone")
+
+        setattr(self, verb, fail)
+
+
+def query(stage: Stage = "rcpt", /, **values: str) -> Query:
     """Build a query as the wire does, with sensible values unless given; write `from` as `from_`."""
     given = {key.rstrip("_"): value for key, value in values.items()}
     return build_query(stage, {**_COMMON, **_BY_STAGE[stage], **given})
@@ -42,10 +56,14 @@ def judge(
     options: Any = None,
     *,
     state: State | None = None,
+    names: Network | None = None,
+    observed: tuple[str, ...] = (),
     now: float = NOW,
 ) -> Outcome:
     """Run a check on a query and return its outcome; an Alias with its `last` not yet asked."""
-    return drive_now(check_function(asked, options, Ask(now, asked.transaction)), answers(state, now, asked.dry))
+    ask = Ask(now, asked.transaction)
+    ask.observed = observed
+    return drive_now(check_function(asked, options, ask), answers(state, now, asked.dry, names))
 
 
 def judge_last(
@@ -58,18 +76,11 @@ def judge_last(
     return drive_now(_await(outcome.last()), answers(state, now, dry))
 
 
-def answers(state: State | None, now: float, dry: bool = False) -> Callable[[AnyQuestion], Any]:
-    """Return what answers questions from `state`; without one, from an empty memory."""
-    source = MemoryState() if state is None else state
-
-    def answer(question: AnyQuestion) -> Any:
-        assert isinstance(question, StateQuestion)
-        try:
-            return question.put(source, now, dry)
-        except StateError as error:
-            return Unknown(str(error))
-
-    return answer
+def answers(
+    state: State | None, now: float, dry: bool = False, names: Network | None = None
+) -> Callable[[AnyQuestion], Any]:
+    """Return what answers questions from `state` and `names`; without them, from an empty memory, and not at all."""
+    return Answers(state or MemoryState(), names or NoNetwork(), Ask(now), dry)
 
 
 async def _await(awaitable: Awaitable[Hit | Unknown | None]) -> Hit | Unknown | None:

@@ -4,8 +4,10 @@ A plan is written as steps, in order:
 
     NAME[:ACTION][/ON_UNKNOWN][!LIST=ENTRY]=OUTCOME[@MAILBOX]
 
-OUTCOME is `pass`, `hit`, `temp` (a hit that time may cure), `unknown`, `alias(NAME)`, or `place(NAME)`: an alias
-whose last question reserves a place. With `@MAILBOX` it holds for that mailbox only; others pass.
+OUTCOME is `pass`, `hit`, `hit(ACTION)` (a hit with an action of its own), `temp` (a hit that time may cure),
+`unknown`, `spared`, `later` (passed, and asked again at DATA), `heard(NAME)` (a hit if NAME had one under observe),
+`alias(NAME)`, or `place(NAME)`: an alias whose last question reserves a place. With `@MAILBOX` it holds for that
+mailbox only; others pass. A check whose name begins with `data` runs at DATA only, with `both` at RCPT and DATA.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any, cast
 
 from eximacl.drive import drive_now
 from eximacl.lists import Networks, Recipients, Suffixes
-from eximacl.model import Action, Alias, Decision, Hit, OnUnknown, Outcome, Query, Stage, Unknown
+from eximacl.model import Action, Alias, Decision, Hit, OnUnknown, Outcome, Query, Spared, Stage, Unknown
 from eximacl.policy import Exempt, Plan, Policy, Step, decide
 from eximacl.questions import AnyQuestion, Ask
 
@@ -32,11 +34,18 @@ def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query,
             return Alias(argument, lambda: reserve_one(ask, argument))
         outcomes: dict[str, Outcome] = {
             "pass": None,
-            "hit": Hit(f"{name}-hit", "detail", f"{name} objects", f"{name} objected"),
+            "hit": Hit(
+                f"{name}-hit", "detail", f"{name} objects", f"{name} objected", action=cast("Action", argument) or None
+            ),
             "temp": Hit(f"{name}-temp", "detail", f"{name} objects for now", status="2.3", temporary=True),
             "unknown": Unknown(f"{name} cannot tell"),
             "alias": Alias(argument),
+            "spared": Spared("by the best"),
+            "later": None,
+            "heard": Hit(f"{name}-heard", argument, f"{name} objects") if argument in ask.observed else None,
         }
+        if kind == "later":
+            ask.want_data()
         return outcomes[kind]
 
     return run
@@ -72,11 +81,18 @@ def step_of(text: str, stages: frozenset[Stage] = EARLY_AND_RCPT) -> Step:
         name,
         scripted(name, kind, argument or "", only or ""),
         None,
-        stages=frozenset(("data",)) if name.startswith("data") else stages,
+        stages=_stages_of(name, stages),
         action=cast("Action", action or "reject"),
         on_unknown=cast("OnUnknown", on_unknown or "accept"),
         exempt=(exempt_of(exempt),) if exempt else (),
+        hears=frozenset((argument,)) if kind == "heard" else (),
     )
+
+
+def _stages_of(name: str, stages: frozenset[Stage]) -> frozenset[Stage]:
+    if name.startswith("data"):
+        return frozenset(("data",))
+    return frozenset(("rcpt", "data")) if name.startswith("both") else stages
 
 
 def plan_of(steps: str, exempt: str = "") -> Plan:

@@ -11,8 +11,11 @@ from eximacl.address import (
     NULL_SENDER,
     Address,
     canonical_domain,
+    is_mailbox,
     parents,
     parse_address,
+    parse_quoted,
+    quoted,
     unquote,
     without_tag,
 )
@@ -111,3 +114,61 @@ TAGS = [
 @pytest.mark.parametrize(("localpart", "separators", "name"), [row[1:] for row in TAGS], ids=[row[0] for row in TAGS])
 def test_without_tag(localpart: str, separators: str, name: str) -> None:
     assert without_tag(localpart, separators) == name
+
+
+QUOTED = [
+    ("steve@example.org", Address("steve", "example.org")),
+    ("steve", Address("steve", "")),
+    ("", NULL_SENDER),
+    ("b.c+d@example.org", Address("b.c+d", "example.org")),
+    ("hyvä@example.org", Address("hyvä", "example.org")),
+    ('""@example.org', Address("", "example.org")),
+    ('"a b"@example.org', Address("a b", "example.org")),
+    ('"a..b"@example.org', Address("a..b", "example.org")),
+    ('"a@b"@example.org', Address("a@b", "example.org")),
+    ('"\\"a\\\\"@example.org', Address('"a\\', "example.org")),
+    (
+        '"\\"a\\"@example.org, b@example.com, \\"c\\""@example.org',
+        Address('"a"@example.org, b@example.com, "c"', "example.org"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "address"), QUOTED)
+def test_an_address_as_smtp_writes_it(text: str, address: Address) -> None:
+    assert quoted(address) == text
+    assert parse_quoted(text) == address
+    assert is_mailbox(text) is bool(address.domain)
+
+
+@given(st.text(st.characters(exclude_categories=["Cc"]), min_size=1))
+def test_any_localpart_is_one_address(localpart: str) -> None:
+    text = quoted(Address(localpart, "example.org"))
+    assert is_mailbox(text)
+    assert parse_quoted(text) == Address(localpart, "example.org")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nobody",
+        "a b@c",
+        "@example.org",
+        "a@",
+        "a@b c",
+        "a@b, c@d",
+        "<a@b>",
+        '"a@b',
+        '"a"b@c',
+        "a\n@b",
+        '"a\n"@b',
+        "a@[b c]",
+    ],
+)
+def test_what_is_no_mailbox(text: str) -> None:
+    assert not is_mailbox(text)
+
+
+def test_an_address_literal_is_one() -> None:
+    assert is_mailbox("a@[IPv6:2001:db8::7]")

@@ -8,7 +8,23 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Ask, Names, NoOptions, Option, Outcome, Query, check, declared, option, options_of
+from eximacl.check import (
+    Ask,
+    Named,
+    Names,
+    NoOptions,
+    Option,
+    Outcome,
+    Probe,
+    Query,
+    Tables,
+    Text,
+    check,
+    declared,
+    option,
+    options_of,
+    tables_of,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,3 +119,40 @@ def test_options_of_names_its_owner() -> None:
     assert [one.name for one in options_of("[server]", Options)] == ["names", "limit"]
     with pytest.raises(TypeError, match=r"^\[server\]: declare limit"):
         options_of("[server]", Undeclared)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Zone(Named):
+    weight: int = option(1, "How heavy.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithTables:
+    zones: Tables[Zone] = option([], "The zones.")
+    weight: int = option(1, "How heavy.")
+
+
+def test_an_option_may_hold_tables_that_know_their_names() -> None:
+    zones, weight = options_of("with_tables", WithTables)
+    assert (tables_of(zones), tables_of(weight)) == (Zone, None)
+    assert [one.name for one in options_of("zones", Zone)] == ["weight"]
+    made = Tables([Zone(name="a.example", weight=2)])
+    assert [(one.name, one.weight) for one in made] == [("a.example", 2)]
+    assert made == (Zone(name="a.example", weight=2),)
+
+
+def test_a_probe_s_key_is_read_when_it_is_asked_for() -> None:
+    key = ["one"]
+    probe = Probe("x.example", "2.{key}.x.example", "1.{key}.x.example", key)
+    assert probe.names() == ("2.one.x.example", "1.one.x.example")
+    key.clear()
+    assert probe.names() == ("2..x.example", "1..x.example")
+    assert Probe("x.example", "2.x.example", "1.x.example").names() == ("2.x.example", "1.x.example")
+
+
+def test_a_text_has_the_fields_that_its_type_names() -> None:
+    class Greeting(Text):
+        fields = ("who",)
+
+    assert Greeting("hello {who}").format(who="world") == "hello world"
+    assert Text.fields == ()

@@ -22,6 +22,7 @@ from eximacl.client import ask
 from eximacl.config import load
 from eximacl.daemon import Daemon, StartError, needs_restart
 from eximacl.model import Reply
+from eximacl.verbs import PRUNE_ROWS
 from eximacl.wire import format_query
 from tests.archive.holding import HEADERS, ID, archive_at, names_in, spool_with
 from tests.archive.holding import held as held_message
@@ -240,7 +241,10 @@ async def test_prune_and_retention_run(config: Path, caplog: pytest.LogCaptureFi
     async with running(config) as daemon:
         await daemon._retain()
         assert not old.exists()
+        for number in range(PRUNE_ROWS + 1):
+            daemon._state.count(str(number), 1, 1, 1000.0)
         await daemon._prune()
+        assert daemon._state.prune(time.time()) == 0
         daemon._state.close()
         await daemon._prune()
     assert "state" in caplog.text
@@ -254,6 +258,8 @@ async def test_a_held_message_is_kept_and_a_reload_changes_where(config: Path) -
             config.write_text(f"{CONFIG}[archive]\n{table}\n")
             assert (await control(config, "reload"))["problems"] == []
             assert (await query(config, "data", **held)).log == f"eximacl: held, {text} (ref 7KQ2M9D4)"
+        told = "held, but not archived: 1 since the start, the last one 7KQ2M9D4: archive.dir is not set any more"
+        assert (await control(config, "status"))["problems"] == [told]
     assert [len(names_in(config.parent / name)) for name in ("one", "two")] == [1, 1]
 
 

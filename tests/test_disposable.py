@@ -70,6 +70,7 @@ READ: dict[str, Disposable | str | None] = {
     "steve.0.count.5.count": "disposable-nested",
     "steve.date.20-10-2026.5.count": "disposable-nested",
     "steve.3.count.x7k2m3qa.5.count": "disposable-nested",
+    "prvs=07875fda59=steve.3.count": "disposable-nested",
     # dated
     "steve.date.20-10-2026": dated("steve", 2026, 10, 20),
     "steve.DATE.20-10-2026": dated("steve", 2026, 10, 20),

@@ -20,7 +20,7 @@ import pytest
 
 from tests.lab import Lab, Names, Site, reverse_zone
 from tests.lab.daemon import listens
-from tests.lab.exim import EXIM
+from tests.lab.daemons import EXIM
 from tests.lab.site import ROOT
 from tests.lab.waiting import until
 
@@ -220,7 +220,7 @@ def test_the_way_of_one_wrong_refusal(way: Way) -> None:
     way.ref = found[1]
     assert same(block("text bounce"), way.there(str(text))), way.there(str(text))
     assert way.ours.mailbox("steve") == []
-    until(lambda: "at rcpt: hold" in way.shell(f"eximacl why {REF}"), "the journal")
+    until(lambda: "at data: hold" in way.shell(f"eximacl why {REF}"), "the journal")
     until(lambda: REF in way.shell(f"eximacl log --ref {REF}"), "the rejection log")
     for command, output in sessions():
         printed = way.shell(command)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from eximacl import journal
 from eximacl.journal import (
     FORMAT,
+    MAX_TRANSACTION_SECONDS,
     RECORD_TYPE,
     SECONDS_PER_DAY,
     Entry,
@@ -249,15 +250,87 @@ def test_finds_a_reference_in_whatever_file_it_is(tmp_path: Path, file_day: int)
     written_to.file.close()
     with written_to.file.path.open("ab") as file:
         file.writelines(packed)
-    entry = find(tmp_path, wanted, NOW + 90 * SECONDS_PER_DAY)
-    assert entry is not None
+    (entry,) = find(tmp_path, wanted, NOW + 90 * SECONDS_PER_DAY)
     assert entry.ref == wanted
-    assert find(tmp_path, "ZZZZZZZZ", NOW) is None
+    assert find(tmp_path, "ZZZZZZZZ", NOW) == ()
 
 
 def test_finds_nothing_where_nothing_is(tmp_path: Path) -> None:
-    assert find(tmp_path, "7KQ2M9D4") is None
-    assert find(tmp_path / "missing", "7KQ2M9D4") is None
+    assert find(tmp_path, "7KQ2M9D4") == ()
+    assert find(tmp_path / "missing", "7KQ2M9D4") == ()
+
+
+HELD, OTHER = References().next(NOW), "7KQ2M9D4"
+DATA = b"data v=1"
+MIDNIGHT = NOW - NOW % SECONDS_PER_DAY + SECONDS_PER_DAY
+SOON, LATE = MAX_TRANSACTION_SECONDS - 1, MAX_TRANSACTION_SECONDS + 1
+LATER = [
+    pytest.param("hold", NOW, [(HELD, 9, DATA)], [0], id="DATA"),
+    pytest.param("hold", NOW, [(OTHER, 1, LINE), (OTHER, 2, DATA), (HELD, 9, DATA)], [2], id="after others"),
+    pytest.param("hold", NOW, [(OTHER, 1, LINE)], [], id="no DATA"),
+    pytest.param("hold", NOW, [], [], id="nothing"),
+    pytest.param("hold", NOW, [(HELD, SOON, DATA)], [0], id="just in time"),
+    pytest.param("hold", NOW, [(HELD, LATE, DATA)], [], id="much later"),
+    pytest.param("hold", NOW, [(OTHER, LATE, LINE), (HELD, 9, DATA)], [], id="behind what is much later"),
+    pytest.param("hold", NOW, [(HELD, 9, DATA), (HELD, 10, DATA)], [0], id="nothing after DATA"),
+    pytest.param("hold", NOW, [(HELD, 1, LINE), (HELD, 9, DATA)], [0, 1], id="all of the reference"),
+    pytest.param("hold", MIDNIGHT - 1, [(HELD, 9, DATA)], [0], id="over midnight"),
+    pytest.param("hold", MIDNIGHT - 1, [(OTHER, 0.5, LINE), (OTHER, 8, LINE), (HELD, 9, DATA)], [2], id="well over"),
+    pytest.param("hold", MIDNIGHT - 1, [(HELD, 9 + SECONDS_PER_DAY, DATA)], [], id="two days on"),
+    pytest.param("reject", NOW, [(HELD, 9, DATA)], [], id="was not held"),
+    pytest.param(
+        "hold", NOW, [(OTHER, 9, DATA + b" tx=1-3"), (OTHER, 9.5, DATA + b" tx=1-2")], [1], id="of the same mail"
+    ),
+    pytest.param("hold", NOW, [(OTHER, 9, b'data v=1 tx="1-2')], [], id="damaged"),
+]
+
+
+def of_word(word: str, ref: str, now: float, line: bytes) -> Judged:
+    one = judged(ref, now, line)
+    return one._replace(decision=one.decision._replace(word=word))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("word", "began", "following", "found"), LATER)
+def test_finds_what_followed_from_a_hold(
+    tmp_path: Path, word: str, began: float, following: list[tuple[str, float, bytes]], found: list[int]
+) -> None:
+    journal = Journal(tmp_path)
+    journal.record(of_word(word, HELD, began, LINE))
+    for ref, seconds, line in following:
+        journal.record(of_word("hold", ref, began + seconds, line))
+    journal.file.close()
+    assert [entry.time for entry in find(tmp_path, HELD, NOW)] == [began, *(began + following[at][1] for at in found)]
+
+
+def test_a_hold_at_data_is_the_last(tmp_path: Path) -> None:
+    """Its record of RCPT was lost with a killed daemon."""
+    journal = Journal(tmp_path)
+    for seconds in (0, 1):
+        journal.record(of_word("hold", HELD, NOW + seconds, DATA + b" x=1"))
+    journal.file.close()
+    assert [entry.time for entry in find(tmp_path, HELD, NOW)] == [NOW]
+
+
+def test_no_more_is_read_than_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A day may have gigabytes; what is behind the answer is not even read."""
+    writing = Journal(tmp_path)
+    for word, ref, seconds, line in [
+        ("reject", OTHER, 0, LINE),
+        ("hold", HELD, 1, LINE),
+        ("hold", OTHER, 2, LINE),
+        ("hold", HELD, 3, DATA),
+    ]:
+        writing.record(of_word(word, ref, NOW + seconds, line))
+    for number in range(1000):
+        writing.record(of_word("accept", f"1{number:07}", NOW + 4, LINE))
+    writing.file.close()
+    decoded: list[bytes] = []
+    decode = journal._decode
+    monkeypatch.setattr(journal, "_decode", lambda record: decoded.append(record) or decode(record))  # type: ignore[func-returns-value]
+    assert len(find(tmp_path, OTHER, NOW)) == 1
+    assert len(decoded) == 1
+    assert len(find(tmp_path, HELD, NOW)) == 2
+    assert len(decoded) == 1 + 4
 
 
 def test_prunes_old_days_and_nothing_else(tmp_path: Path) -> None:

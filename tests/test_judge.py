@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
 from typing import Any, cast
 
 import pytest
 
+from eximacl.answers import Answered
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown
 from eximacl.holding import Kept
 from eximacl.judge import Judge
 from eximacl.judged import Judged
 from eximacl.model import Reply, Stage
 from eximacl.policy import Plan, Policy, Step
-from eximacl.questions import State, StateError, StateQuestion
+from eximacl.questions import RecordKind
 from eximacl.state import open_state
+from eximacl.verbs import StateError
 from eximacl.wire import ProtocolError, format_query, parse_reply
 
 RCPT = {"tx": "1-1", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "steve@example.org"}
@@ -39,16 +40,23 @@ async def counts(_query: Query, _options: Any, ask: Ask) -> Outcome:
     return None if place == "reserved" else Hit("full", place, "no place left", temporary=place == "pending")
 
 
-@dataclass(frozen=True, slots=True)
-class Slow(StateQuestion[str]):
-    """A question that only waiting can answer."""
+class Late:
+    """A network whose answers only waiting brings."""
 
-    def put(self, state: State, now: float, dry: bool) -> str:
-        return cast("str", _at_last())
+    def deadline(self) -> float:
+        return 0.0
+
+    async def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered:
+        await asyncio.sleep(0)
+        return tuple(("at last",) for _ in asked)
+
+    def fault(self, zone: str) -> str:
+        return ""
 
 
-async def waits(_query: Query, _options: Any, _ask: Ask) -> Outcome:
-    return Hit("waited", await Slow(), "you waited for this")
+async def waits(_query: Query, _options: Any, ask: Ask) -> Outcome:
+    found = await ask.look_up("mx.example.net", "TXT")
+    return Hit("waited", str(found), "you waited for this")
 
 
 def judge_with(*functions: Any, on_unknown: Any = "accept", **kinds: Any) -> tuple[Judge, list[Judged]]:
@@ -188,16 +196,12 @@ def test_a_bug_in_a_check_is_logged_once_a_minute_and_the_others_decide(caplog: 
 
 async def test_what_must_be_waited_for_is_awaited() -> None:
     judge, records = judge_with(waits)
+    judge.network = Late()
     result = judge.judge(format_query("rcpt", RCPT).rstrip(b"\n"))
     reply = parse_reply((await cast("Awaitable[bytes]", result)).rstrip())
     assert reply.reason == "waited"
-    assert records[0].decision.detail == "at last"
-    assert records[0].asked[0].answer == "at last"
-
-
-async def _at_last() -> str:
-    await asyncio.sleep(0)
-    return "at last"
+    assert records[0].decision.detail == "('at last',)"
+    assert records[0].asked[0].answer == (("at last",),)
 
 
 # ---- held messages
@@ -265,6 +269,7 @@ async def test_what_cannot_be_kept_is_refused_all_the_same(caplog: pytest.LogCap
     assert reply.log == "eximacl: held, not archived (ref 8RB3N2E5)"
     assert (record.filename, record.decision.word, record.decision.detail) == ("", "reject", "the disk is full")
     assert (judge.counts["hold"], judge.counts["reject"]) == (0, 1)
+    assert (judge.not_archived, judge.last_not_archived) == (1, "8RB3N2E5: the disk is full")
     assert caplog.messages == ["the held message 8RB3N2E5 is refused without being archived: the disk is full"]
 
 

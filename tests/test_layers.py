@@ -41,18 +41,23 @@ LAYERS = (
     Layer("model", sees="address"),
     # socket: for inet_pton, which is arithmetic.
     Layer("lists", PURE | {"socket"}, "regex", sees="address"),
-    Layer("questions", sees="model"),
-    Layer("disposable references wire"),
+    Layer("verbs", sees=""),
+    Layer("questions", sees="model verbs"),
+    Layer("registrable", PURE, "publicsuffix2"),
+    Layer("blocking disposable hosts generic_name prvs references wire"),
     Layer("check drive"),
+    Layer("dns_lists", sees="address check hosts lists questions"),
     Layer("policy"),
-    Layer("checks", sees="check model address disposable"),
-    Layer("judged quiet", ANYTHING),
-    Layer("answers archive state records journal rejections", ANYTHING, "msgpack"),
-    Layer("mailview release rejection_search times", ANYTHING),
+    Layer("checks", sees="check model address verbs blocking disposable hosts generic_name prvs registrable dns_lists"),
+    Layer("judged quiet times", ANYTHING),
+    Layer("dns", ANYTHING, "dns", sees="model address"),
+    Layer("answers archive state records redaction journal rejections", ANYTHING, "msgpack"),
     Layer("config", ANYTHING),
+    Layer("following mailview release rejection_search", ANYTHING),
     Layer("allow", ANYTHING),
+    Layer("harvest", ANYTHING),
     Layer("listen sdnotify client exim_setup", ANYTHING),
-    Layer("holding recording", ANYTHING),
+    Layer("holding network recording", ANYTHING),
     Layer("judge", ANYTHING),
     Layer("server", ANYTHING),
     Layer("daemon", ANYTHING),
@@ -64,7 +69,7 @@ LAYERS = (
 IMPURE_CALLS = {"open", "print", "input", "exec", "eval", "breakpoint", "now", "today", "utcnow"}
 # They answer questions and write records; who decides is not theirs to know.
 NO_POLICY = tuple(
-    "answers archive judged state records journal rejections quiet listen server sdnotify".split()  # noqa: SIM905
+    "answers archive dns judged state records redaction journal rejections quiet listen server sdnotify".split()  # noqa: SIM905
 )
 
 

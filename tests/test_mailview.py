@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eximacl.mailview import PARTS_MAX, TEXT_CHARACTERS_MAX, Part, view, without_tags
+from eximacl.mailview import (
+    COMPARISONS_MAX,
+    HTML_CHARACTERS_MAX,
+    PARSED_PARTS_MAX,
+    PARTS_MAX,
+    TEXT_CHARACTERS_MAX,
+    Part,
+    view,
+    without_tags,
+)
 
 MIXED = b"""Subject: =?iso-8859-1?q?Hyv=E4=E4?= =?utf-8?b?cMOkaXbDpMOk?=
 X-Folded: one
@@ -62,6 +71,19 @@ def test_lines_that_are_no_headers() -> None:
     assert view(b"no header\n: neither\nA: b\n\nx").headers == (("A", "b"),)
 
 
+@pytest.mark.parametrize(
+    ("message", "headers", "text"),
+    [
+        pytest.param(b"\nA: b\n\nx", (), "A: b\n\nx", id="no headers"),
+        pytest.param(b"\n", (), "", id="nothing"),
+        pytest.param(b"\n" * COMPARISONS_MAX + b"\nA: b", (), "\n" * TEXT_CHARACTERS_MAX, id="none, and not parsed"),
+    ],
+)
+def test_a_body_is_no_header(message: bytes, headers: tuple[tuple[str, str], ...], text: str) -> None:
+    seen = view(message)
+    assert (seen.headers, seen.text) == (headers, text)
+
+
 def test_only_html() -> None:
     seen = view(b"Content-Type: text/html\n\n<b>Hello</b> &amp; <i>bye</i>")
     assert (seen.text, seen.html) == ("Hello & bye", True)
@@ -83,6 +105,7 @@ def test_an_attached_text_is_no_text() -> None:
         pytest.param(b"A: b", "", id="no body"),
         pytest.param(b"A: b\r\n\r\ntext\r\n", "text\r\n", id="CRLF"),
         pytest.param(b"Content-Type: text/plain; charset=x-none\n\n\xc3\xa4\xff", "ä\ufffd", id="unknown charset"),
+        pytest.param(b"Content-Type: text/plain; charset=us-ascii\n\n\xc3\xa4", "ä", id="wrong charset"),
         pytest.param(b"Content-Type: text/plain; charset=unicode_escape\n\n\\x", "\\x", id="no charset of mail"),
         pytest.param(b"Content-Type: text/plain; charset=\xff\n\nx", "x", id="binary charset"),
         pytest.param(b"Content-Type: text/plain; charset*=a'b'c%ff\n\nx", "x", id="odd charset"),
@@ -116,6 +139,42 @@ def test_many_parts() -> None:
     assert seen.problem == f"only the first {PARTS_MAX} parts are told"
 
 
+def test_parts_without_end() -> None:
+    data = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * (PARSED_PARTS_MAX + 5)
+    assert "cannot be told apart" in view(data).problem
+
+
+def test_long_html_is_cut_before_it_is_read() -> None:
+    seen = view(b"Content-Type: text/html\n\na" + b"<b>" * (HTML_CHARACTERS_MAX // 3) + b"z")
+    assert (seen.text, seen.problem) == ("a", "only the first 1000000 characters of the HTML were looked at")
+
+
+def nested(depth: int, lines: int) -> bytes:
+    parts = (b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(depth))
+    return b"".join(parts) + b"Content-Type: text/plain\n\n" + b"\n" * lines
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b'Content-Type: text/plain; x="' + b";" * 100_000 + b"\n\nx", id="parameters"),
+        pytest.param(
+            b"Content-Type: multipart/mixed; boundary=b\n\n"
+            + b'--b\nContent-Type: text/plain; x="%s\n\nx\n' % (b";" * 100_000) * 3,
+            id="parameters of parts",
+        ),
+        pytest.param(nested(600, 100_000), id="parts in parts"),
+        pytest.param(nested(0, COMPARISONS_MAX + 1), id="lines"),
+        pytest.param(b"Content-Type: text/html\n\n<" + b" " * 100_000, id="blanks in HTML"),
+        pytest.param(b"Content-Type: text/plain; charset=punycode\n\na-" + b"9a" * 500_000, id="punycode"),
+    ],
+)
+def test_hostile_structure_costs_little(data: bytes) -> None:
+    started = time.process_time()
+    view(data)
+    assert time.process_time() - started < 5
+
+
 def test_parts_in_parts_without_end() -> None:
     nested = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(3000))
     seen = view(nested)
@@ -133,6 +192,8 @@ def test_parts_in_parts_without_end() -> None:
         pytest.param("a<!-- c", "a", id="comment without end"),
         pytest.param("a < b &lt;c&gt; &#x1b;", "a < b <c>", id="entities"),
         pytest.param("<a href='x>y'>z", "y'>z", id="signs in attributes"),
+        pytest.param(f"a&#{'1' * 5000};b&#x{'0' * 5000}", "a\ufffdb\ufffd", id="no number"),
+        pytest.param("<   br  >a< / p >b", "a\nb", id="blanks in tags"),
         pytest.param("İ<script>x</script>y", "İy", id="a letter that grows in lower case"),
     ],
 )

@@ -175,7 +175,7 @@ async def _raises_at_last(query: Query, options: None, ask: Ask) -> Outcome:
         (_exits, "a bug in this check: SystemExit: 1"),
         (
             _returns_what_is_no_outcome,
-            "a bug in this check: TypeError: returned True: expected None, Hit, Unknown or Alias",
+            "a bug in this check: TypeError: returned True: expected None, Hit, Unknown, Alias or Spared",
         ),
         (_raises_at_last, "a bug in this check: BrokenCheck: oh"),
     ],

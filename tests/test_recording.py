@@ -16,10 +16,11 @@ from eximacl.journal import journal_files, read_journal
 from eximacl.judged import Judged
 from eximacl.model import Decision, Reply, Traced
 from eximacl.recording import Recording
-from eximacl.wire import build_query
+from eximacl.wire import build_query, format_query, parse_query
 
 VALUES = {"tx": "1", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "joe@example.org"}
 NOW = 1_800_000_000.0
+SUBJECT = Redacted(("subject",))
 
 
 def settings(
@@ -66,11 +67,11 @@ def test_a_rejection_goes_into_both_an_accept_only_into_the_journal(
 
 def test_a_reload_redacts_from_then_on(tmp_path: Path, timers: list[Callable[[], None]]) -> None:
     data = {**VALUES, "rcpts": "joe@example.org", "subject": "secret"}
-    held = judged("hold")._replace(query=build_query("data", data))
+    held = judged("hold")._replace(query=build_query("data", data), line=format_query("data", data).rstrip())
     made = settings(tmp_path)
     records = recording(made, timers)
     records.record(held)
-    redacting = dataclasses.replace(made, archive=dataclasses.replace(made.archive, redact=Redacted(("subject",))))
+    redacting = dataclasses.replace(made, archive=dataclasses.replace(made.archive, redact=SUBJECT))
     records.reopen(redacting)
     records.record(held)
     records.close()
@@ -79,6 +80,20 @@ def test_a_reload_redacts_from_then_on(tmp_path: Path, timers: list[Callable[[],
     again.close()
     lines = (tmp_path / "log/rejections.jsonl").read_text().splitlines()
     assert [json.loads(line)["subject"] for line in lines] == ["secret", "(redacted)", "(redacted)"]
+    (day,) = journal_files(tmp_path / "journal")
+    kept = [parse_query(entry.line).values["subject"] for entry in read_journal(day)]
+    assert kept == ["secret", "(redacted)", "(redacted)"]
+
+
+def test_only_data_is_redacted(tmp_path: Path, timers: list[Callable[[], None]]) -> None:
+    """No other query has a subject; looking for one would cost each of them more than its record does."""
+    made = settings(tmp_path)
+    records = recording(dataclasses.replace(made, archive=dataclasses.replace(made.archive, redact=SUBJECT)), timers)
+    line = b'rcpt v=1 subject="not one of ours"'
+    records.record(judged()._replace(line=line))
+    records.close()
+    (day,) = journal_files(tmp_path / "journal")
+    assert [entry.line for entry in read_journal(day)] == [line]
 
 
 def test_close_writes_what_waits_and_may_come_twice(tmp_path: Path, timers: list[Callable[[], None]]) -> None:

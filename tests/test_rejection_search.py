@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
+import lzma
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eximacl import rejection_search
+from eximacl.following import LINE_BYTES_MAX
 from eximacl.rejection_search import (
-    LINE_BYTES_MAX,
-    RENAMED_SECONDS,
-    Follower,
     Found,
     Reading,
     Wanted,
@@ -28,6 +27,7 @@ from eximacl.rejection_search import (
     text_of,
     time_of,
 )
+from tests.archive.holding import let_everybody_pass, nobody
 
 NOON = 1_795_435_200.0  # 2026-11-23T12:00:00Z
 ENTRY = {
@@ -77,6 +77,11 @@ def find(data: bytes, **wanted: Any) -> list[str]:
         pytest.param({"sender": "ann@example.net"}, "46", id="sender"),
         pytest.param({"sender": "<ann@EXAMPLE.NET>"}, "46", id="sender in brackets"),
         pytest.param({"sender": "<>"}, "5", id="null sender"),
+        pytest.param({"recipient": " <juha@example.org> "}, "45", id="recipient in brackets"),
+        pytest.param({"recipient": '"juha"@example.org'}, "45", id="recipient in quotes"),
+        pytest.param({"recipient": '"b o"@sub.example.com'}, "6", id="with a blank, in quotes"),
+        pytest.param({"sender": '"ann"@example.net'}, "46", id="sender in quotes"),
+        pytest.param({"sender": " ann "}, "46", id="sender between blanks"),
         pytest.param({"ip": "192.0.2.7"}, "467", id="address"),
         pytest.param({"ip": "192.0.2.9/24"}, "467", id="network of whole octets"),
         pytest.param({"ip": "192.0.0.0/13"}, "467", id="another network"),
@@ -96,6 +101,29 @@ def find(data: bytes, **wanted: Any) -> list[str]:
 )
 def test_what_is_wanted(wanted: dict[str, Any], expected: str) -> None:
     assert find(lines(*ALL), **wanted) == [f"7KQ2M9D{number}" for number in expected]
+
+
+@pytest.mark.parametrize("domain", ["bücher.example", "BÜCHER.example", "xn--bcher-kva.example"])
+@pytest.mark.parametrize("logged", ["bücher.example", "xn--bcher-kva.example"])
+def test_a_domain_in_both_of_its_spellings(logged: str, domain: str) -> None:
+    entry = {**ENTRY, "from": f"<ann@{logged}>", "recipient": f"joe@{logged}", "domain": logged}
+    entry["domain"] = "xn--bcher-kva.example"
+    data = lines(EARLY, entry)
+    for wanted in (
+        {"sender": f"ann@{domain}"},
+        {"sender": f"@{domain}"},
+        {"recipient": f"joe@{domain}"},
+        {"domain": domain},
+    ):
+        assert find(data, **wanted) == ["7KQ2M9D4"]
+
+
+@pytest.mark.parametrize("asked", ["b.o@example.org", '"b.o"@example.org', '<"b\\.o"@example.org>'])
+@pytest.mark.parametrize("logged", ["b.o@example.org", '"b.o"@example.org', '"b\\.o"@example.org', "b\\.o@example.org"])
+def test_an_address_in_all_of_its_spellings(logged: str, asked: str) -> None:
+    data = lines(EARLY, {**ENTRY, "from": f"<{logged}>", "recipient": f"{logged}, x@example.com"})
+    assert find(data, sender=asked) == ["7KQ2M9D4"]
+    assert find(data, recipient=asked) == ["7KQ2M9D4"]
 
 
 @pytest.mark.parametrize(
@@ -152,9 +180,12 @@ def test_lines_of_others() -> None:
 
 def test_values() -> None:
     assert decode(b"{") is None
+    assert decode(b"{}") is None
     assert text_of({"a": {"b": 1}}, "a") == '{"b": 1}'
     assert time_of({"time": "2026-11-23T12:00:00.000+00:00"}) == NOON
     assert time_of({}) is None
+    assert time_of({"time": "9999-12-31T23:59:59-23:59"}) is None
+    assert time_of({"time": "0001-01-01T00:00:00+23:59"}) is None
 
 
 @given(st.lists(st.binary(max_size=40)), st.sampled_from([{}, {"ref": "7KQ2M9D4"}, {"since": 0.0}, {"domain": "b.c"}]))
@@ -172,7 +203,7 @@ def log_in(directory: Path, files: dict[str, bytes]) -> Path:
 
 def test_files_the_oldest_first(tmp_path: Path) -> None:
     names = ["r.jsonl-20261101.gz", "r.jsonl-20261120", "r.jsonl.10.gz", "r.jsonl.2.gz", "r.jsonl.1", "r.jsonl"]
-    others = ["r.jsonl.bak", "r.jsonl.1.xz", "r.jsonl~", "other.jsonl.1", "r.jsonl.gz.1", "r.jsonl.1234567"]
+    others = ["r.jsonl.bak", "r.jsonl.1.zip", "r.jsonl~", "other.jsonl.1", "r.jsonl.gz.1", "r.jsonl.1234567"]
     path = log_in(tmp_path, dict.fromkeys((*names, *others), b""))
     assert [file.name for file in log_files(path)] == names
 
@@ -191,6 +222,42 @@ def test_searches_rotated_and_gzipped_files(tmp_path: Path) -> None:
     assert refs(found) == ["7KQ2M9D7", "7KQ2M9D4", "7KQ2M9D5", "7KQ2M9D6"]
     assert found[0].line == lines(EARLY).rstrip()
     assert sum(read) == sum(file.stat().st_size for file in tmp_path.iterdir())
+
+
+def test_searches_whatever_a_rotation_compresses_with(tmp_path: Path) -> None:
+    (tmp_path / "r.jsonl.3.xz").write_bytes(lzma.compress(lines(EARLY)))
+    (tmp_path / "r.jsonl.2.bz2").write_bytes(bz2.compress(lines(ENTRY)))
+    whole = lzma.compress(lines(*[BOUNCE] * 9))
+    (tmp_path / "r.jsonl.1.xz").write_bytes(whole[:20] + b"\xff" + whole[21:])
+    reading = Reading()
+    assert refs(list(search(log_files(tmp_path / "r.jsonl"), Wanted(), reading)))[:2] == ["7KQ2M9D7", "7KQ2M9D4"]
+    assert [text.partition(" is ")[0] for text in reading.unreadable] == [f"{tmp_path}/r.jsonl.1.xz"]
+
+
+def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
+    path = log_in(tmp_path, {"r.jsonl": lines(ENTRY)})
+    os.mkfifo(tmp_path / "r.jsonl.1")
+    (tmp_path / "r.jsonl.2").symlink_to("/dev/zero")
+    reading = Reading()
+    assert refs(list(search(log_files(path), Wanted(), reading))) == ["7KQ2M9D4"]
+    assert reading.unreadable == [f"{path}.{number} cannot be read: it is not a regular file" for number in (2, 1)]
+
+
+def test_who_may_not_read_is_told(tmp_path: Path) -> None:
+    path = log_in(tmp_path, {"r.jsonl": lines(ENTRY)})
+    path.chmod(0o640)
+    let_everybody_pass(tmp_path)
+    reading = Reading()
+    with nobody():
+        assert list(search([path], Wanted(), reading)) == []
+    assert reading.unreadable == [f"{path} cannot be read: Permission denied; run this as root, or in the file's group"]
+
+
+def test_where_damaged_lines_are(tmp_path: Path) -> None:
+    path = log_in(tmp_path, {"r.jsonl": b"x\n" + lines(ENTRY), "r.jsonl.1": lines(ENTRY), "r.jsonl.2.gz": b"x\ny\n"})
+    reading = Reading()
+    assert len(list(search(log_files(path), Wanted(), reading))) == 2
+    assert (reading.damaged, [one.name for one in reading.damaged_in]) == (3, ["r.jsonl.2.gz", "r.jsonl"])
 
 
 def test_files_that_are_too_old_are_not_read(tmp_path: Path) -> None:
@@ -232,80 +299,3 @@ def test_lines_across_blocks_and_without_end(tmp_path: Path, monkeypatch: pytest
     found = list(search([path], Wanted(), reading))
     assert refs(found) == [entry["ref"] for entry in ALL] * 2
     assert reading.damaged >= 1
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def followed(path: Path, clock: Callable[[], float] = lambda: 0.0) -> tuple[Follower, Callable[[], bytes]]:
-    follower = Follower(path, clock)
-    return follower, lambda: b"".join(follower.read())
-
-
-def append(path: Path, data: bytes) -> None:
-    with path.open("ab") as file:
-        file.write(data)
-
-
-def test_follows_whole_lines(tmp_path: Path) -> None:
-    path = tmp_path / "r.jsonl"
-    follower, read = followed(path)
-    assert read() == b""
-    append(path, b"1\n2\n3")
-    assert read() == b"1\n2\n"
-    append(path, b"4\n")
-    assert read() == b"34\n"
-    assert read() == b""
-    follower.close()
-
-
-def test_follows_through_a_rotation(tmp_path: Path) -> None:
-    """The writer goes on in the renamed file for a while, and so does the reader."""
-    path, clock = tmp_path / "r.jsonl", Clock()
-    follower, read = followed(path, clock)
-    append(path, b"1\n")
-    assert read() == b"1\n"
-    path.rename(tmp_path / "r.jsonl.1")
-    append(tmp_path / "r.jsonl.1", b"2\n")
-    assert read() == b"2\n"
-    append(tmp_path / "r.jsonl.1", b"3\n")
-    append(path, b"4\n")
-    assert read() == b"3\n4\n"
-    assert len(follower.look()) == 2
-    clock.now = RENAMED_SECONDS + 1
-    append(tmp_path / "r.jsonl.1", b"5\n")
-    assert read() == b"5\n"
-    assert len(follower.look()) == 1
-    append(path, b"6\n")
-    assert read() == b"6\n"
-    follower.close()
-
-
-def test_follows_a_file_that_is_emptied(tmp_path: Path) -> None:
-    path = tmp_path / "r.jsonl"
-    follower, read = followed(path)
-    append(path, b"1\nhalf")
-    assert read() == b"1\n"
-    path.write_bytes(b"2\n")
-    assert read() == b"2\n"
-    follower.close()
-
-
-def test_a_line_without_end_is_given_up(tmp_path: Path) -> None:
-    path = tmp_path / "r.jsonl"
-    follower, read = followed(path)
-    append(path, b"x" * (2 * LINE_BYTES_MAX))
-    assert read().count(b"\n") == 1
-    append(path, b"\n1\n")
-    assert read() == b"\n1\n"
-    follower.close()
-
-
-def test_what_cannot_be_followed_is_told(tmp_path: Path) -> None:
-    with pytest.raises(IsADirectoryError):
-        list(Follower(tmp_path, Clock()).read())

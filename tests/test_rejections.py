@@ -89,6 +89,14 @@ def test_a_refused_message_names_all_recipients_and_what_its_headers_say() -> No
     assert (found["domain"], found["subject"], found["message-id"]) == ("example.org", "Hello", "<17@example.net>")
 
 
+def test_no_recipient_looks_like_two() -> None:
+    """What a client puts into quotes stays in them."""
+    rcpts = '"\\"a\\"@example.org, steve@example.com, \\"b\\""@example.org, "a, b"@example.org, steve@example.org'
+    query = build_query("data", {"ip": "192.0.2.7", "tx": "1", "from": "a@example.net", "rcpts": rcpts})
+    assert line_of(judged()._replace(query=query))["recipient"] == rcpts
+    assert line_of(judged(rcpt="a, b@example.org"))["recipient"] == '"a, b"@example.org'
+
+
 def test_before_mail_there_is_neither_sender_nor_recipient() -> None:
     found = line_of(judged()._replace(query=build_query("connect", {"ip": "192.0.2.7"})))
     assert (found["from"], found["recipient"], found["domain"], found["helo"]) == ("", "", "", "")

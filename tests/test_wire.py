@@ -239,6 +239,32 @@ def test_a_query_written_is_read_again(stage: str, values: dict[str, str]) -> No
     assert wire.parse_line(line) == (stage, {"v": "1", **values})
 
 
+@given(st.dictionaries(KEYS, BYTES_TEXT, max_size=6), KEYS, BYTES_TEXT)
+def test_a_query_rewritten_has_the_new_value_and_the_others(values: dict[str, str], key: str, new: str) -> None:
+    line = wire.format_query("data", values).rstrip(b"\n")
+    assert wire.rewrite(line, {}) == line
+    assert wire.rewrite(line, {key: lambda value: value}) == line
+    changed = wire.rewrite(line, {key: lambda value: value + new})
+    expected = {"v": "1", **values} | ({key: values[key] + new} if key in values else {})
+    assert wire.parse_line(changed) == ("data", expected)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        pytest.param(b"data a=x b=y", b'data a="<x>" b=y', id="bare"),
+        pytest.param(b'data b="a=x" a="x"', b'data b="a=x" a="<x>"', id="its name in another value"),
+        pytest.param(rb'data b="\x41\"" a="\x41" c=\x', rb'data b="\x41\"" a="<A>" c=\x', id="other spellings stay"),
+        pytest.param(b"data\ta=x \t b=\xff\r\n", b"data\ta=x \t b=\xff", id="no word of its own"),
+        pytest.param(b"data b=1 \t a=x  c=2 \r\n", b'data b=1 a="<x>"  c=2', id="white space"),
+        pytest.param(b'data a=""', b'data a="<>"', id="empty"),
+        pytest.param(b"data", b"data", id="no values"),
+    ],
+)
+def test_rewriting_leaves_other_bytes_alone(line: bytes, expected: bytes) -> None:
+    assert wire.rewrite(line, {"a": lambda value: f"<{value}>"}) == expected
+
+
 QUOTED = [
     ("bare", "mx-1.example_a", "mx-1.example_a"),
     ("empty", "", '""'),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from eximacl.archive.changing import delete, locked, mark_released
 from eximacl.archive.envelope import Envelope, Release
 from eximacl.archive.errors import ArchiveError, NoSuchMessage, SpoolError
-from eximacl.archive.reading import Message, find, messages, open_message
+from eximacl.archive.reading import Message, damaged, find, messages, open_message
 from eximacl.archive.retention import Purge, Purged, purge
 from eximacl.archive.store import Archive, Held, Stored
 from eximacl.archive.subject import logged_subject, readable
@@ -25,6 +25,7 @@ __all__ = [
     "Release",
     "SpoolError",
     "Stored",
+    "damaged",
     "delete",
     "find",
     "locked",

@@ -10,25 +10,37 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, get_args
+
+from eximacl.times import parse_instant
+
+# More than any file system holds; such numbers can be added and shown.
+MAX_SIZE = 2**63 - 1
+
+State = Literal["sent", "sending"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One release: when (seconds since 1970), to whom, and by which user."""
+    """One release: when (seconds since 1970), to whom, and by which user.
+
+    state: `sending` before Exim has the message, so that it stays so where the release was broken off; then `sent`.
+    """
 
     time: float
     recipients: tuple[str, ...]
     by: str = ""
+    state: State = "sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
     """What is known of an archived message.
 
-    ref: the reference the sender was told. time: seconds since 1970. sender: empty for the null sender. recipients:
-    the held ones in this domain. host: empty without a reverse name. reason: the slug; check: who objected; sentence:
-    why, for people. size: bytes of the message; sha256: of these bytes, in hex. released: the releases, oldest first.
+    Addresses are as SMTP writes them (`address.quoted`). ref: the reference the sender was told. time: seconds since
+    1970. sender: empty for the null sender. recipients: the held ones in this domain. host: empty without a reverse
+    name. reason: the slug; check: who objected; sentence: why, for people. size: bytes of the message; sha256: of these
+    bytes, in hex. released: the releases, oldest first.
     """
 
     ref: str
@@ -65,7 +77,10 @@ def format_envelope(envelope: Envelope) -> bytes:
         "subject": envelope.subject,
         "size": envelope.size,
         "sha256": envelope.sha256,
-        "released": [{"time": _iso(one.time), "to": one.recipients, "by": one.by} for one in envelope.released],
+        "released": [
+            {"time": _iso(one.time), "to": one.recipients, "by": one.by, "state": one.state}
+            for one in envelope.released
+        ],
     }
     return f"{json.dumps(values, indent=1)}\n".replace("\x7f", "\\u007f").encode("ascii")
 
@@ -78,10 +93,13 @@ def parse_envelope(data: bytes) -> Envelope:
         raise ValueError(f"is no JSON: {error}") from None
     if not isinstance(found, dict):
         raise ValueError("is no JSON object")
+    recipients = _strings(found, "recipients")
+    if not recipients:
+        raise ValueError("recipients is empty")
     return Envelope(
         **{name: _string(found, key) for name, key in _STRINGS.items()},
         time=_time(found),
-        recipients=_strings(found, "recipients"),
+        recipients=recipients,
         size=_size(found),
         released=tuple(map(_release, _list(found, "released"))),
     )
@@ -101,7 +119,10 @@ def _iso(when: float) -> str:
 def _release(found: Any) -> Release:
     if not isinstance(found, dict):
         raise ValueError("released is no list of objects")
-    return Release(time=_time(found), recipients=_strings(found, "to"), by=_string(found, "by"))
+    state = found.get("state", "sent")
+    if state not in get_args(State):
+        raise ValueError(f"released has a state that is none of {', '.join(get_args(State))}")
+    return Release(time=_time(found), recipients=_strings(found, "to"), by=_string(found, "by"), state=state)
 
 
 def _string(found: Mapping[str, Any], key: str) -> str:
@@ -127,16 +148,18 @@ def _strings(found: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 def _size(found: Mapping[str, Any]) -> int:
     value = found.get("size")
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SIZE:
         raise ValueError("size is no number of bytes")
     return value
 
 
 def _time(found: Mapping[str, Any]) -> float:
+    text = _string(found, "time")
     try:
-        when = datetime.fromisoformat(_string(found, "time"))
+        zone = datetime.fromisoformat(text).tzinfo
+        seconds = parse_instant(text)
     except ValueError:
-        raise ValueError("time is no time") from None
-    if when.tzinfo is None:
+        raise ValueError("time is no time in the years 1970 to 9998") from None
+    if zone is None:
         raise ValueError("time has no time zone")
-    return when.timestamp()
+    return seconds

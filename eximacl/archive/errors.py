@@ -8,6 +8,12 @@ ArchiveError
 from __future__ import annotations
 
 
+def reason_of(error: OSError) -> str:
+    """Return why something of the archive cannot be read, and who may."""
+    denied = isinstance(error, PermissionError)
+    return f"{error.strerror}; the archive is read by root and its group" if denied else str(error.strerror)
+
+
 class ArchiveError(Exception):
     """Something cannot be archived, read from the archive, or changed in it."""
 

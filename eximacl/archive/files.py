@@ -19,6 +19,8 @@ from eximacl.archive.layout import KEY
 FILE_MODE = 0o640
 DIRECTORY_MODE = 0o750
 GROUP_KEY = "archive.group"
+# chown(2): the number after it means that the group stays.
+GID_MAX = 2**32 - 2
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -41,6 +43,12 @@ class Writer:
                 self.root.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
                 self.make_directory(self.root)
 
+    def check(self) -> None:
+        """Tell what `prepare` could never do; nothing is changed. Raises ArchiveError."""
+        there = next(path for path in (self.root, *self.root.absolute().parents) if os.path.lexists(path))
+        if not there.is_dir():
+            raise ArchiveError(f"{KEY}: {there} is no directory; name another, or take away what is there")
+
     def make_directory(self, path: Path) -> None:
         """Make a directory unless it is there. Raises OSError."""
         try:
@@ -51,6 +59,12 @@ class Writer:
             return
         os.chown(path, -1, self._gid)
         path.chmod(DIRECTORY_MODE)
+
+    def refuse_links(self, *directories: Path) -> None:
+        """Refuse directories that are links: what is behind one is not found in the archive. Raises OSError."""
+        for path in directories:
+            if path.is_symlink():
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
     def create(self, path: Path) -> int:
         """Create a file that is not there yet, and return its descriptor. Raises OSError."""
@@ -76,6 +90,8 @@ class Writer:
         where = f"{KEY}: {error.filename or self.root}: {error.strerror}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return f"{where}; free some space, or lower archive.keep_mb or archive.keep_days"
+        if error.errno == errno.ELOOP:
+            return f"{KEY}: {error.filename} is a symbolic link; put a directory there, or mount what belongs there"
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST) and not self.root.is_dir():
             return f"{KEY}: {self.root} is no directory; create it, or mount what belongs there"
         if error.errno == errno.EPERM and self._gid >= 0:
@@ -130,9 +146,10 @@ def sync_directory(path: Path) -> None:
 def _gid(group: str) -> int:
     if not group:
         return -1
-    if group.isdecimal():
-        return int(group)
     try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
+        gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except (KeyError, ValueError):
         raise ArchiveError(f"{GROUP_KEY}: there is no group {group!r}") from None
+    if gid > GID_MAX:
+        raise ArchiveError(f"{GROUP_KEY}: {group} is no group: the largest number of one is {GID_MAX}")
+    return gid

@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from eximacl.archive.envelope import Envelope, parse_envelope
-from eximacl.archive.errors import ArchiveError, NoSuchMessage
+from eximacl.archive.errors import ArchiveError, NoSuchMessage, reason_of
 from eximacl.archive.files import names
 from eximacl.archive.layout import KEY, Day, base_name, day_start, stem, time_in
 from eximacl.references import time_of
 
-# A thousand times an envelope's usual size; what is bigger is none.
-MAX_ENVELOPE_BYTES = 1024 * 1024
+# One with the 2 MiB of recipients that a query may have, each byte escaped, and once more for a release; what is bigger
+# is none.
+MAX_ENVELOPE_BYTES = 32 * 1024 * 1024
+
+# From the reference, given at RCPT, to the end of the message: of some megabytes on a slow line.
+NEAR_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,16 @@ def find(root: Path, ref: str, now: float | None = None) -> list[Message]:
     return []
 
 
+def damaged(root: Path, ref: str, now: float | None = None) -> list[Message]:
+    """Return the messages of a reference's time whose envelope cannot be read: one may be what it refers to.
+
+    Raises ArchiveError.
+    """
+    when = time_of(ref, time.time() if now is None else now)
+    near = [entry for entry in listed(root) if abs(entry[0] - when) < NEAR_SECONDS]
+    return [message for _, name, path, day in near if (message := _message(day, name, path)).envelope is None]
+
+
 def open_message(message: Message) -> BinaryIO:
     """Open a message, wherever a mail client has moved it to. Raises NoSuchMessage, ArchiveError."""
     try:
@@ -61,16 +75,22 @@ def open_message(message: Message) -> BinaryIO:
         except FileNotFoundError:
             return locate(message.day, message.name).open("rb")
     except OSError as error:
-        raise ArchiveError(f"{message.path}: {error.strerror}; the archive is read by root and its group") from None
+        raise ArchiveError(f"{message.path}: {reason_of(error)}") from None
 
 
 def locate(day: Day, name: str) -> Path:
     """Return where a message is now. Raises NoSuchMessage."""
+    for path in places(day, name):
+        return path
+    raise NoSuchMessage(f"{day.path}: {name} is not in the archive any more; it was deleted or purged")
+
+
+def places(day: Day, name: str) -> Iterator[Path]:
+    """Yield each file of a message; it has one, unless somebody has put back a copy. Raises ArchiveError."""
     for directory in (day.new, day.cur):
         for file_name in _names(directory):
             if base_name(file_name) == name:
-                return directory / file_name
-    raise NoSuchMessage(f"{day.path}: {name} is not in the archive any more; it was deleted or purged")
+                yield directory / file_name
 
 
 def days(root: Path) -> list[Day]:
@@ -86,15 +106,18 @@ def days(root: Path) -> list[Day]:
 def listed(root: Path) -> list[tuple[float, str, Path, Day]]:
     """Return time, name, path and day of all messages, the oldest first, without their envelopes. Raises ArchiveError.
 
-    A file that has no name of ours, which somebody put there, has the time of its day's first.
+    A file that has no name of ours, which somebody put there, has the time of its day's first. Two files with one name
+    (a backup that was put back) are one message.
     """
     found = []
     for day in days(root):
         first = day_start(day.path.name) or 0
-        for directory in (day.new, day.cur):
-            for file_name in _names(directory):
-                name = base_name(file_name)
-                found.append((time_in(name) or first, name, directory / file_name, day))
+        paths = {
+            base_name(file_name): directory / file_name
+            for directory in (day.new, day.cur)
+            for file_name in _names(directory)
+        }
+        found += [(time_in(name) or first, name, path, day) for name, path in paths.items()]
     return sorted(found)
 
 
@@ -104,7 +127,7 @@ def read_envelope(path: Path) -> Envelope:
         with path.open("rb") as file:
             return parse_envelope(file.read(MAX_ENVELOPE_BYTES))
     except OSError as error:
-        raise ArchiveError(f"{path}: {error.strerror}") from None
+        raise ArchiveError(f"{path}: {reason_of(error)}") from None
     except ValueError as error:
         raise ArchiveError(f"{path}: {error}") from None
 
@@ -127,4 +150,4 @@ def _names(directory: Path) -> list[str]:
 
 
 def _unreadable(error: OSError) -> ArchiveError:
-    return ArchiveError(f"{KEY}: {error.filename}: {error.strerror}; the archive is read by root and its group")
+    return ArchiveError(f"{KEY}: {error.filename}: {reason_of(error)}")

@@ -1,7 +1,8 @@
 """How long messages stay: by age, and by the space that all of them take, the oldest go first.
 
-Rule: what is being archived is never touched. A message that is being written has a file in `tmp/` or a young envelope;
-only empty directories are removed, `tmp/` first, and whoever archives makes them again.
+Rule: what is being archived or released is never touched. A message that is being written has a file in `tmp/` or a
+young envelope; only empty directories are removed, `tmp/` first, and whoever archives makes them again. Whoever
+releases a message has the lock of its day, and no message of that day is deleted before the next purge.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from eximacl.archive.changing import day_lock
 from eximacl.archive.errors import ArchiveError
 from eximacl.archive.files import names
 from eximacl.archive.layout import TODAY, Day, base_name, day_of
@@ -50,7 +52,10 @@ class Purge:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A message with its files' space by inode: the copies for several domains share one."""
+    """A message with the space that goes with it, by inode: its files', the message's own first, and its directories'.
+
+    The copies for several domains share the message, and the messages of a day its directories.
+    """
 
     name: str
     path: Path
@@ -76,9 +81,12 @@ def purge(root: Path, *, keep_days: int, keep_mb: int, now: float) -> Purge:
 
 
 def _entries(root: Path) -> list[_Entry]:
-    found = []
+    found: list[_Entry] = []
+    directories: dict[Path, tuple[tuple[int, int], ...]] = {}
     for _, name, path, day in listed(root):
-        space = tuple(_space(file) for file in (path, day.envelope(name)))
+        if day.path not in directories:
+            directories[day.path] = tuple(map(_space, day.directories))
+        space = (_space(path), _space(day.envelope(name)), *directories[day.path])
         found.append(_Entry(name, path, day, space))
     return found
 
@@ -113,13 +121,13 @@ def _purge_by_size(entries: list[_Entry], done: Purge, limit: int | None) -> Non
 
 
 def _delete(entry: _Entry, done: Purge, why: str) -> bool:
-    """Delete a message, then its envelope; tell whether it is gone."""
+    """Delete a message, then its envelope; tell whether it is gone. One that is being released stays."""
     envelope = entry.day.envelope(entry.name)
     ref = ""
-    with contextlib.suppress(ArchiveError):
-        ref = read_envelope(envelope).ref
     gone = False
-    with _noting(done):
+    with _noting(done), contextlib.suppress(BlockingIOError), day_lock(entry.day, wait=False):
+        with contextlib.suppress(ArchiveError):
+            ref = read_envelope(envelope).ref
         entry.path.unlink()
         gone = True
         done.messages.append(Purged(entry.path, ref, entry.space[0][1], why))

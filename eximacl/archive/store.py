@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from eximacl.address import Address
+from eximacl.address import Address, quoted
 from eximacl.archive.envelope import Envelope, format_envelope
 from eximacl.archive.errors import ArchiveError
 from eximacl.archive.files import Writer, sync_directory, write_all
@@ -146,13 +146,14 @@ class Archive:
         numbers = f"{int(held.time)}.M{int(held.time % 1 * 1_000_000):06d}P{os.getpid()}Q{next(_numbers)}"
         by_domain: dict[str, list[str]] = {}
         for recipient in held.recipients:
-            by_domain.setdefault(safe_name(recipient.domain), []).append(str(recipient))
+            by_domain.setdefault(safe_name(recipient.domain), []).append(quoted(recipient))
         return [
             _Draft(f"{numbers}.{self._host}.{domain}", Day(self.root / domain / day_of(held.time)), tuple(recipients))
             for domain, recipients in by_domain.items()
         ]
 
     def _reserve(self, draft: _Draft) -> None:
+        self.writer.refuse_links(draft.day.domain, draft.day.path)
         os.close(self._in(draft.day, lambda: self.writer.create(draft.envelope)))
 
     def _write_message(self, draft: _Draft, headers: bytes, body: BinaryIO) -> tuple[int, str]:

@@ -6,7 +6,8 @@ turns the direction of what stands around it.
 
 from __future__ import annotations
 
-import codecs
+import encodings
+import pkgutil
 import unicodedata
 from collections.abc import Container
 from email.errors import HeaderParseError
@@ -20,7 +21,11 @@ ELLIPSIS = "…"
 REDACTED = "(redacted)"
 
 # They decode text into other text, not bytes of a mail into text; the last two in quadratic time.
-_NO_CHARSETS = ("unicode-escape", "raw-unicode-escape", "idna", "punycode")
+_NO_CHARSETS = ("unicode_escape", "raw_unicode_escape", "idna", "punycode")
+# Looking up any other name imports a module that is not there, and Python remembers each such name for ever.
+_CHARSETS = (
+    {module.name for module in pkgutil.iter_modules(encodings.__path__)} | set(encodings.aliases.aliases)
+).difference(_NO_CHARSETS)
 # Unicode's general categories: control characters, format characters (all of the bidirectional ones among them),
 # line and paragraph separators, and private use.
 _DROPPED = ("Cc", "Cf", "Zl", "Zp", "Co")
@@ -70,11 +75,14 @@ def _decode(raw: str) -> str:
     return "".join(part if isinstance(part, str) else _text(part, charset, plain) for part, charset in parts)
 
 
+def codec_named(charset: str) -> str:
+    """Return Python's name for a mail's charset, by which it can be looked up; UTF-8 for one that nobody knows."""
+    name = encodings.normalize_encoding(charset.partition("*")[0]).lower()  # RFC 2231 section 5: then a language
+    return name if name in _CHARSETS else "utf-8"
+
+
 def _text(data: bytes, charset: str | None, plain: str) -> str:
-    if charset is None:
-        return data.decode(plain, "replace")
     try:
-        name = codecs.lookup(charset.partition("*")[0]).name  # RFC 2231 section 5: a language after an asterisk
-        return data.decode("ascii" if name in _NO_CHARSETS else name, "replace")
-    except (LookupError, ValueError):
+        return data.decode(plain if charset is None else codec_named(charset), "replace")
+    except (LookupError, ValueError):  # no charset of texts, or one of another operating system
         return data.decode("utf-8", "replace")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from eximacl.check import Ask, Hit, Outcome, Query, Suffixes, Unknown, check, option
+from eximacl.hosts import ip_address
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,6 +14,9 @@ class Options:
     """Options of `rdns_tld`."""
 
     tlds: Suffixes = option("lists/tld", "Top-level domains and longer suffixes whose hosts are refused: sa, com.br.")
+    names: Literal["confirmed", "any"] = option(
+        "confirmed", "confirmed: only a name that leads back to the client's address; any: all that DNS gives for it."
+    )
 
 
 @check("rdns_tld", stages={"connect", "helo", "mail", "rcpt"}, options=Options)
@@ -23,8 +28,22 @@ async def rdns_tld(query: Query, options: Options, ask: Ask) -> Outcome:
     """
     host = query.host
     if not host:
-        return Unknown("the reverse look-up of the client was deferred") if query.host_deferred else None
+        return await _unconfirmed(query, options, ask)
     entry = options.tlds.match(host)
-    if entry is None:
-        return None
+    return None if entry is None else _hit(entry)
+
+
+async def _unconfirmed(query: Query, options: Options, ask: Ask) -> Outcome:
+    """Judge a client whose name Exim does not know."""
+    address = ip_address(query.ip)
+    if options.names == "any" and address is not None and options.tlds.filled:
+        names = await ask.reverse_names(str(address))
+        if isinstance(names, Unknown):
+            return names
+        entry = next(filter(None, map(options.tlds.match, names)), None)
+        return None if entry is None else _hit(entry)
+    return Unknown("the reverse look-up of the client was deferred") if query.host_deferred else None
+
+
+def _hit(entry: str) -> Hit:
     return Hit("rdns-tld", entry, f"mail from hosts under .{entry} is not accepted here")

@@ -12,14 +12,17 @@ import click
 
 from eximacl import __version__
 from eximacl.cli import exits
+from eximacl.cli.allowing import allow_command
 from eximacl.cli.archive import archive
+from eximacl.cli.blocks import blocks
 from eximacl.cli.check import check
-from eximacl.cli.common import Failure
+from eximacl.cli.common import Commands, Failure
 from eximacl.cli.completion import completion
 from eximacl.cli.config import config
 from eximacl.cli.control import reload, status
 from eximacl.cli.doctor import doctor
 from eximacl.cli.exim import exim
+from eximacl.cli.harvest import harvest
 from eximacl.cli.log import log
 from eximacl.cli.mint import mint
 from eximacl.cli.serve import serve
@@ -29,7 +32,13 @@ from eximacl.cli.why import why
 COMPLETION = "_EXIMACL_COMPLETE"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+# Commands of a group that people look for at the top.
+MEANT = {name: f"archive {name}" for name in ("list", "show", "export", "release", "purge")}
+
+
+@click.group(
+    cls=Commands, meant=MEANT, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="eximacl")
 def cli() -> None:
     """Ask, run and understand the policy daemon for Exim.
@@ -40,13 +49,19 @@ def cli() -> None:
     eximacl why 7KQ2M9D4                why was this mail refused?
     eximacl log --domain example.org    what was refused?
     eximacl archive release 7KQ2M9D4    deliver it after all
+    eximacl allow sender 7KQ2M9D4       let the next one pass
+    eximacl blocks list                 who gets no mail at the moment?
+    eximacl harvest /var/vmail          who ever received mail?
     eximacl config test                 is the policy file right?
     eximacl exim install                wire it into Exim
     eximacl doctor                      does all of it work together?
     """
 
 
-for _command in (serve, check, why, log, archive, mint, config, reload, status, exim, doctor, completion):
+for _command in (
+    *(serve, check, why, log, archive, allow_command, blocks, mint, harvest),
+    *(config, reload, status, exim, doctor, completion),
+):
     cli.add_command(_command)
 
 
@@ -86,7 +101,8 @@ def _run(argv: list[str] | None) -> int:
     except OSError as error:
         _discard_output()
         if not isinstance(error, BrokenPipeError):
-            click.echo(f"Error: {error}", err=True)
+            what = str(error) if error.filename else f"a file, or the output, cannot be written: {error.strerror}"
+            click.echo(f"Error: {what}", err=True)
         return exits.IO_ERROR
     except Exception:
         logging.getLogger("eximacl").exception("this is a bug in eximacl")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,6 +32,9 @@ from eximacl.model import STAGES, Reply, Traced
 from eximacl.state import open_state
 from eximacl.wire import format_query, limit_for, parse_reply
 
+if TYPE_CHECKING:
+    from eximacl.network import Network
+
 AskOne = Callable[[str, Mapping[str, str]], Reply]
 
 
@@ -50,7 +54,11 @@ AskOne = Callable[[str, Mapping[str, str]], Reply]
     "names the columns (ip host helo from rcpt stage).",
 )
 @click.option("--explain", is_flag=True, help="Print each check, question, answer and time.")
-@click.option("--offline", is_flag=True, help="Judge in this process from the policy file, counts taken as empty.")
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Judge in this process from the policy file: DNS is asked, counts are taken as empty.",
+)
 @json_option
 @config_option
 @socket_option
@@ -136,21 +144,36 @@ def _asker(offline: bool, config_path: Path, socket_path: Path | None) -> AskOne
     if not offline:
         path = find_socket(socket_path, config_path)
         return lambda stage, values: ask_daemon(path, format_query(stage, values))
-    judge = Judge(load_config(config_path).policy, open_state("memory:"), next_ref=lambda _: "")
+    # It brings a DNS library, which takes longer to load than all the rest.
+    from eximacl.network import Network
+
+    loaded = load_config(config_path)
+    network = Network(loaded.settings.dns)
+    judge = Judge(loaded.policy, open_state("memory:"), next_ref=lambda _: "", network=network)
+    runner = asyncio.Runner()
+    context = click.get_current_context()
+    context.call_on_close(runner.close)
+    context.call_on_close(lambda: runner.run(_close(network)))
 
     def ask_here(stage: str, values: Mapping[str, str]) -> Reply:
         line = format_query(stage, values).rstrip(b"\n")
         if len(line) > limit_for(line):
             raise Failure(f"line-too-long: the query is longer than {limit_for(line)} bytes", exits.DATA)
-        data = judge.judge(line)
-        if not isinstance(data, bytes):
-            raise Failure("a question needs the daemon: ask without --offline", exits.UNAVAILABLE)
-        reply = parse_reply(data)
+        reply = parse_reply(runner.run(_answer(judge, line)))
         if reply.verdict == "error":
             raise Failure(f"{reply.reason}: {reply.message}", exits.DATA)
         return reply
 
     return ask_here
+
+
+async def _answer(judge: Judge, line: bytes) -> bytes:
+    answer = judge.judge(line)
+    return answer if isinstance(answer, bytes) else await answer
+
+
+async def _close(network: Network) -> None:
+    network.close()
 
 
 def reply_as_dict(reply: Reply) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_CONFIG = Path("/etc/eximacl/eximacl.toml")
 DEFAULT_SOCKET = Path("/run/eximacl/eximacl.sock")
+DEFAULT_STATE = "sqlite:/var/lib/eximacl/state.db"
 DEFAULT_JOURNAL = Path("/var/lib/eximacl/journal")
 DEFAULT_REJECTIONS = Path("/var/log/eximacl/rejections.jsonl")
 DEFAULT_SENDMAIL = Path("/usr/sbin/sendmail")
@@ -38,12 +40,28 @@ class Failure(click.ClickException):
         self.status = status
 
 
+class Commands(click.Group):
+    """A group that tells which of its commands is meant by a name that others use. meant: that, by the other name."""
+
+    def __init__(self, *args: Any, meant: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.meant = meant or {}
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with. Raises UsageError."""
+        if args[0] in self.meant:
+            ctx.fail(f"No such command {args[0]!r}; it is `eximacl {self.meant[args[0]]}`.")
+        return super().resolve_command(ctx, args)
+
+
 def config_option(function: F) -> F:
     """Add --config, with EXIMACL_CONFIG as its environment variable."""
     return click.option(
         "--config",
         "config_path",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=click.Path(path_type=Path, dir_okay=False, readable=False),
         default=DEFAULT_CONFIG,
         envvar="EXIMACL_CONFIG",
         show_default=True,
@@ -83,22 +101,41 @@ def find_socket(socket_path: Path | None, config_path: Path) -> Path:
     return socket_path or find_path(config_path, "server", "socket", DEFAULT_SOCKET, "--socket")
 
 
-def find_path(config_path: Path, table: str, key: str, default: Path, instead: str) -> Path:
-    """Return one path that the policy file names, or the default. `instead` is the option that names it, too.
+def find_path(config_path: Path, table: str, key: str, default: Path | None, instead: str) -> Path:
+    """Return one path that the policy file names, or the default, or fail. `instead` is the option that names it, too.
 
-    Only that one value is read: a policy that is wrong elsewhere must keep nobody from the running daemon.
+    An empty path is the policy's directory, and so is one that is not there and has no default.
+    """
+    found = find_value(config_path, table, key, default, instead)
+    if found is None and default is not None:
+        return default
+    return config_path.parent / (found or "")
+
+
+def find_value(config_path: Path, table: str, key: str, default: Path | None, instead: str) -> str | None:
+    """Return one text of the policy file as it stands there; None where it is not there, or the default must do.
+
+    Only that one value is read: a policy that is wrong elsewhere must keep nobody from the running daemon. Where the
+    file may not be read, the default is taken if it is there.
     """
     try:
-        found = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get(table, {})
-        return config_path.parent / str(found.get(key, default))
+        found = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get(table, {}).get(key)
     except FileNotFoundError:
-        if config_path == DEFAULT_CONFIG:
-            return default
-        raise Failure(f"{config_path} does not exist: name the policy file with --config", exits.CONFIG) from None
-    except PermissionError:
-        return default
+        if config_path != DEFAULT_CONFIG:
+            raise Failure(f"{config_path} does not exist; --config or EXIMACL_CONFIG names it", exits.CONFIG) from None
+        if default:
+            return None
+        text = f"{config_path} does not exist: name the policy file with --config, or give the path with {instead}"
+        raise Failure(text, exits.CONFIG) from None
+    except PermissionError as error:
+        if default and os.access(default, os.F_OK):
+            return None
+        text = f"{config_path} cannot be read: {error.strerror}; run this as root, or give the path with {instead}"
+        raise Failure(text, exits.IO_ERROR) from None
     except (OSError, ValueError, AttributeError) as error:
-        raise Failure(f"{config_path}: {error}; or give the path with {instead}", exits.CONFIG) from None
+        text = f"{config_path}: {error}; see `eximacl config test`, or give the path with {instead}"
+        raise Failure(text, exits.CONFIG) from None
+    return None if found is None else str(found)
 
 
 def ask_daemon(path: Path, line: bytes) -> Reply:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
+from eximacl.archive import Archive, ArchiveError
 from eximacl.cli import exits
 from eximacl.cli.common import Failure, config_option, json_option, load_config, print_json
+from eximacl.cli.completing import explained_name
 from eximacl.config import (
     ConfigError,
+    Loaded,
     describe,
     explain,
     find_checks,
@@ -20,6 +24,7 @@ from eximacl.config import (
     show_toml,
     write_sample,
 )
+from eximacl.config.problems import Problem
 
 
 @click.group()
@@ -31,7 +36,7 @@ def config() -> None:
 @config_option
 @json_option
 def test(config_path: Path, as_json: bool) -> int:
-    """Test the policy file, its domain files and all lists; print every problem.
+    """Test the policy file, its domain files, all lists and the archive's settings; print every problem.
 
     Exit status: 0 when all is right, 1 when not.
     """
@@ -40,7 +45,7 @@ def test(config_path: Path, as_json: bool) -> int:
     except ConfigError as error:
         problems = error.problems
     else:
-        problems = ()
+        problems = _archive_problems(loaded)
     if as_json:
         print_json({"ok": not problems, "problems": [problem._asdict() for problem in problems]})
     elif problems:
@@ -49,6 +54,22 @@ def test(config_path: Path, as_json: bool) -> int:
     else:
         click.echo(f"{loaded.path}: right; {len(loaded.overlays)} domain files, {len(loaded.sources)} lists")
     return 1 if problems else 0
+
+
+def _archive_problems(loaded: Loaded) -> tuple[Problem, ...]:
+    """Return what a start or a reload, or a release, would stumble over."""
+    settings = loaded.settings.archive
+    if settings.dir is None:
+        return ()
+    found = []
+    try:
+        Archive(settings.dir, settings.group).writer.check()
+    except ArchiveError as error:
+        found.append(Problem(loaded.path.name, "", str(error)))
+    if not os.access(settings.sendmail, os.X_OK):
+        text = f"{settings.sendmail} is no program that can be run; `eximacl archive release` needs it"
+        found.append(Problem(loaded.path.name, "archive.sendmail", text))
+    return tuple(found)
 
 
 @config.command("show")
@@ -102,7 +123,7 @@ def sample_command(directory: Path | None) -> int:
 
 
 @config.command("explain")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=explained_name)
 @config_option
 @json_option
 def explain_command(name: str | None, config_path: Path, as_json: bool) -> int:

@@ -10,6 +10,7 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.common import Failure
+from eximacl.cli.completing import logged
 from eximacl.references import normalise
 from eximacl.rejection_search import Wanted
 from eximacl.times import parse_time
@@ -17,12 +18,28 @@ from eximacl.times import parse_time
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--domain", metavar="DOMAIN", help="The recipient's domain; with a dot before it: all below it."),
+    click.option(
+        "--domain",
+        metavar="DOMAIN",
+        shell_complete=logged("domain"),
+        help="The recipient's domain; with a dot before it: all below it.",
+    ),
     click.option("--recipient", metavar="WHO", help="The recipient: a localpart, an address, or @domain."),
-    click.option("--sender", metavar="WHO", help="The envelope sender, likewise; '<>' is the null sender of a bounce."),
+    click.option(
+        "--sender",
+        "--from",
+        "sender",
+        metavar="WHO",
+        help="The envelope sender, likewise; '<>' is the null sender of a bounce.",
+    ),
     click.option("--ip", metavar="IP", help="The client's address, or its network (192.0.2.0/24)."),
-    click.option("--check", metavar="SLUG", help="Who objected, as the `check` column names it, such as rdns-tld."),
-    click.option("--ref", metavar="REF", help="The reference in the bounce."),
+    click.option(
+        "--check",
+        metavar="SLUG",
+        shell_complete=logged("check"),
+        help="Who objected, as the `check` column names it, such as rdns-tld.",
+    ),
+    click.option("--ref", metavar="REF", shell_complete=logged("ref"), help="The reference in the bounce."),
     click.option("--since", metavar="WHEN", help="From then on: 2h, 3d, 2026-12-31, 2026-12-31T14:30."),
     click.option("--until", metavar="WHEN", help="Before then; a day is meant as its beginning."),
 )
@@ -34,6 +51,13 @@ def filter_options(function: F) -> F:
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
+
+
+def last_option(function: F) -> F:
+    """Add --last."""
+    return click.option(
+        "-n", "--last", type=click.IntRange(min=1), metavar="N", help="Only the last N that are found."
+    )(function)
 
 
 def reference_of(text: str) -> str:
@@ -59,4 +83,6 @@ def wanted_of(given: dict[str, str | None]) -> Wanted:
             Wanted(**{name: value})
         except ValueError as error:
             raise click.UsageError(f"--{name}: {error}") from None
+    if "since" in values and "until" in values and values["until"] <= values["since"]:
+        raise click.UsageError("--until is not after --since, so nothing can be found")
     return Wanted(**values)

@@ -13,9 +13,10 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.common import DEFAULT_REJECTIONS, Failure, config_option, find_path, json_option
-from eximacl.cli.filters import filter_options, wanted_of
+from eximacl.cli.filters import filter_options, last_option, wanted_of
 from eximacl.cli.table import Column, Table, terminal_width, write_line, write_object
-from eximacl.rejection_search import Entry, Follower, Found, Reading, Wanted, log_files, pick, search, text_of, time_of
+from eximacl.following import Follower
+from eximacl.rejection_search import Entry, Found, Reading, Wanted, log_files, pick, search, text_of, time_of
 from eximacl.times import local
 
 # As much as a person waits for without looking for a sign of life: half a second's reading.
@@ -39,11 +40,11 @@ def _text(key: str) -> Callable[[Entry], str]:
 COLUMNS = (
     Column("TIME", _time, 19, 19, 0),
     Column("REF", _text("ref"), 8, 8, 1),
-    Column("VERDICT", _text("verdict"), 7, 7, 6),
-    Column("CHECK", _text("check"), 10, 22, 2),
-    Column("IP", _text("ip"), 15, 15, 5),
-    Column("FROM", _text("from"), 14, 40, 4),
-    Column("RECIPIENT", _text("recipient"), 14, 40, 3),
+    Column("VERDICT", _text("verdict"), 7, 7, 5),
+    Column("CHECK", _text("check"), 10, 17, 4),
+    Column("IP", _text("ip"), 15, 15, 6),
+    Column("FROM", _text("from"), 15, 30, 3),
+    Column("RECIPIENT", _text("recipient"), 20, 30, 2),
     Column("HOST", _text("host"), 14, 40, 7),
     Column("SUBJECT", _text("subject"), 20, 60, 8),
 )
@@ -51,7 +52,7 @@ COLUMNS = (
 
 @click.command()
 @filter_options
-@click.option("-n", "--last", type=click.IntRange(min=1), metavar="N", help="Only the last N that are found.")
+@last_option
 @click.option(
     "-f",
     "--follow",
@@ -61,7 +62,7 @@ COLUMNS = (
 @click.option(
     "--log",
     "path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path, dir_okay=False, readable=False),
     metavar="FILE",
     help="The rejection log; its rotated files (FILE.1, FILE.2.gz, …) are read too.  [default: the policy file's]",
 )
@@ -83,13 +84,17 @@ def log(
     Exit status: 0 when something was found, 66 when nothing was.
     """
     wanted = wanted_of(given)
+    if follow and wanted.until is not None:
+        raise click.UsageError("--follow has no end, so --until is not for it")
     path = path or _configured(config_path)
     reading = Reading()
     show = _json_line if as_json else _table_line()
+    files = _files(path)
     if follow:
+        if not files:
+            click.echo(f"{path} does not exist yet; waiting for it", err=True)
         last = last or (None if wanted.since is not None else FOLLOW_LAST)
         return _follow(path, wanted, reading, last, show)
-    files = log_files(path)
     if not files:
         raise Failure(f"{path} does not exist: has anything been refused yet?", exits.IO_ERROR)
     with _progress(sum(_size(file) for file in files)) as bar:
@@ -111,6 +116,13 @@ def _configured(config_path: Path) -> Path:
     return path
 
 
+def _files(path: Path) -> list[Path]:
+    try:
+        return log_files(path)
+    except OSError as error:
+        raise Failure(f"{path.parent} cannot be read: {error.strerror}; run this as root", exits.IO_ERROR) from None
+
+
 def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show: Callable[[Found], None]) -> int:
     follower = Follower(path, time.monotonic)
     try:
@@ -122,9 +134,9 @@ def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show
             while True:
                 sys.stdout.flush()
                 time.sleep(FOLLOW_SECONDS)
-                before = reading.damaged
-                _show(_new(follower, wanted, reading), show, bar=False)
-                _complain(Reading(reading.damaged - before))
+                new = Reading(damaged_in=[path])
+                _show(_new(follower, wanted, new), show, bar=False)
+                _complain(new)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
@@ -196,8 +208,8 @@ def _size(path: Path) -> int:
 
 def _complain(reading: Reading) -> None:
     for text in reading.unreadable:
-        click.echo(text, err=True)
+        click.echo(f"Error: {text}", err=True)
     reading.unreadable.clear()
     if reading.damaged:
         lines = "1 damaged line was" if reading.damaged == 1 else f"{reading.damaged} damaged lines were"
-        click.echo(f"{lines} passed over", err=True)
+        click.echo(f"{lines} passed over, in {', '.join(map(str, reading.damaged_in))}", err=True)

@@ -23,5 +23,18 @@ def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, 
         click.echo(f"  {printable(line.check):<20} {printable(line.result):<8} {time}{printable(reason)}".rstrip())
         for check, kind, *fields, answer in questions:
             if check == line.check and last[check] == index:
-                asked = " ".join(str(field) for field in fields)
-                click.echo(f"    {printable(str(kind))} {printable(asked)} → {printable(str(answer))}")
+                for asked, found in _pairs(kind, fields, answer):
+                    click.echo(f"    {printable(str(kind))} {printable(asked)} → {printable(found)}")
+
+
+def _pairs(kind: str, fields: Sequence[Any], answer: Any) -> list[tuple[str, str]]:
+    """Return what was asked with what was answered; a question about several DNS names is several."""
+    if kind == "lookup":
+        return [(" ".join(one), _found(found)) for one, found in zip(fields[0], answer, strict=True)]
+    return [(" ".join(str(field) for field in fields), str(answer) or "none")]
+
+
+def _found(found: Any) -> str:
+    if isinstance(found, dict):
+        return f"unknown: {found['unknown']}"
+    return ", ".join(found) or "absent"

@@ -1,11 +1,12 @@
-"""`eximacl why`: find one decision in the journal and tell how it came about."""
+"""`eximacl why`: find a decision in the journal, with what followed from it, and tell how it came about."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -19,66 +20,82 @@ from eximacl.cli.common import (
     print_json,
     printable,
 )
+from eximacl.cli.completing import logged
+from eximacl.cli.filters import reference_of
 from eximacl.cli.trace import print_trace
 from eximacl.journal import Entry, find
-from eximacl.references import normalise
 from eximacl.wire import ProtocolError, parse_line
 
 # What the query says about the mail, in the order in which a person asks.
 SHOWN = ("ip", "host", "helo", "from", "rcpt", "rcpts", "tx", "id")
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def journal_option(function: F) -> F:
+    """Add --journal; without it the policy file names the journal."""
+    return click.option(
+        "--journal",
+        "directory",
+        type=click.Path(path_type=Path, file_okay=False, readable=False),
+        help="The journal's directory.  [default: the policy file's]",
+    )(function)
+
 
 @click.command()
-@click.argument("ref")
+@click.argument("ref", shell_complete=logged("ref"))
 @config_option
-@click.option(
-    "--journal",
-    "directory",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The journal's directory.  [default: the policy file's]",
-)
+@journal_option
 @json_option
 def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> int:
     """Tell why a mail was refused, deferred or accepted.
 
     REF is the reference in the bounce, in Exim's log or in the rejection log: eight letters and digits.
+    Where a recipient was held, what became of the message follows.
 
     \b
     eximacl why 7KQ2M9D4
     eximacl why --json 7KQ2M9D4 | jq .trace
+    eximacl why --json 7KQ2M9D4 | jq '.later[].query.id'
     """
-    try:
-        reference = normalise(ref)
-    except ValueError as error:
-        raise Failure(str(error), exits.DATA) from None
+    found = entries_of(reference_of(ref), config_path, directory)
+    if as_json:
+        print_json(as_dict(*found))
+    else:
+        _print(*found)
+    return 0
+
+
+def entries_of(reference: str, config_path: Path, directory: Path | None) -> tuple[Entry, ...]:
+    """Return the decisions with a (normalised) reference, the earliest first; at least one, or fail."""
     directory = directory or find_path(config_path, "journal", "dir", DEFAULT_JOURNAL, "--journal")
     if directory == config_path.parent:
         raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
     if not directory.is_dir():
         raise Failure(f"{directory} does not exist: has the daemon recorded anything yet?", exits.IO_ERROR)
     try:
-        entry = find(directory, reference)
+        found = find(directory, reference)
     except OSError as error:
-        raise Failure(
-            f"{directory}: {error.strerror}; the journal is read by root and its group", exits.IO_ERROR
-        ) from None
-    if entry is None:
+        whose = "; the journal is read by root and its group" if isinstance(error, PermissionError) else ""
+        raise Failure(f"{error.filename or directory}: {error.strerror}{whose}", exits.IO_ERROR) from None
+    if not found:
         raise Failure(f"{reference} is not in {directory}: too old, or from another host", exits.NOT_FOUND)
-    if as_json:
-        print_json(as_dict(entry))
-    else:
-        _print(entry)
-    return 0
+    return found
 
 
-def as_dict(entry: Entry) -> dict[str, Any]:
-    """Return a journal entry as JSON shows it: the query split into its values."""
+def as_dict(first: Entry, *later: Entry) -> dict[str, Any]:
+    """Return a reference's entries as JSON shows them: the first one, with the others in its `later`."""
+    return {**_as_dict(first), "later": [_as_dict(entry) for entry in later]}
+
+
+def _as_dict(entry: Entry) -> dict[str, Any]:
     values = dataclasses.asdict(entry)
     del values["line"]
-    return {**values, "trace": [line._asdict() for line in entry.trace], "query": _query(entry)}
+    return {**values, "trace": [line._asdict() for line in entry.trace], "query": query_of(entry)}
 
 
-def _query(entry: Entry) -> dict[str, str]:
+def query_of(entry: Entry) -> dict[str, str]:
+    """Return the values that a query had, with its stage; none of one that is damaged."""
     try:
         stage, values = parse_line(entry.line)
     except ProtocolError:
@@ -86,14 +103,23 @@ def _query(entry: Entry) -> dict[str, str]:
     return {"stage": stage, **values}
 
 
-def _print(entry: Entry) -> None:
-    query = _query(entry)
+def _print(*entries: Entry) -> None:
+    known: dict[str, str] = {}
+    for number, entry in enumerate(entries):
+        if number:
+            click.echo()
+        query = query_of(entry)
+        _print_one(entry, query, {key: query[key] for key in SHOWN if key in query and query[key] != known.get(key)})
+        known |= query
+
+
+def _print_one(entry: Entry, query: dict[str, str], shown: dict[str, str]) -> None:
+    """Print one entry, and of its query's values those that are `shown`."""
     when = datetime.fromtimestamp(entry.time).astimezone()
     click.echo(f"{entry.ref}   {when:%Y-%m-%d %H:%M:%S %Z}   at {query.get('stage', '?')}: {printable(entry.word)}")
     if entry.message:
         click.echo(f"  told:     {entry.code} {printable(entry.message)}")
-    for key in SHOWN:
-        if key in query:
-            click.echo(f"  {key + ':':<9} {printable(query[key]) or '(empty)'}")
+    for key, value in shown.items():
+        click.echo(f"  {key + ':':<9} {printable(value) or '(empty)'}")
     click.echo()
     print_trace(entry.trace, entry.questions, times=False)

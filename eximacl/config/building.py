@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eximacl.check import Check
-from eximacl.config.declare import NARROW_EXEMPT_TABLE, check_table
+from eximacl.check import Check, Probe
+from eximacl.config.declare import NARROW_EXEMPT_TABLE, Table, check_table
 from eximacl.config.problems import Site, unknown
 from eximacl.config.sources import Sources
 from eximacl.config.values import Values, read_given, read_table
+from eximacl.model import Action
 from eximacl.policy import Exempt, Plan, Policy, Step
 
 # The verdict is part of the vocabulary, but nothing yet keeps the message for it.
@@ -34,6 +35,7 @@ class Builder:
         self._declarations = {name: check_table(checks[name]) for name in order}
         self._exempt = (_exempt(tables["exempt"]),)
         self._plans: dict[str, Plan] = {}
+        self._probes: dict[str, Probe] = {}
 
     def read_base(self, raw: Any, site: Site) -> None:
         """Read `[checks.*]` of the main file: a table for each check of the order, defaults where none is given."""
@@ -42,7 +44,7 @@ class Builder:
             here = site.at(name)
             table = self._declarations[name]
             values = read_table(table, given.get(name, {}), here, self._sources)
-            self._check_hold(values, here)
+            self._check_hold(table, values, here)
             self._tables[table.key] = values
             if len(values) == len(table.options):
                 self._make_step(name, values, (), here, self._steps)
@@ -57,7 +59,7 @@ class Builder:
             here = site.at("checks").at(name)
             table = self._declarations[name]
             values = read_given(table, given, here, self._sources)
-            self._check_hold(values, here)
+            self._check_hold(table, values, here)
             overlay[table.key] = values
             base = self._steps.get(name)
             if base is not None:
@@ -67,14 +69,18 @@ class Builder:
         self.overlays[domain] = overlay
         self._plans[domain] = self._plan(steps, (*self._exempt, *_exempts(overlay.get("exempt"))))
 
-    def _check_hold(self, values: Values, site: Site) -> None:
+    def _check_hold(self, table: Table, values: Values, site: Site) -> None:
         archive = self._tables["archive"].get("dir")
-        if "action" in values and values["action"].value == "hold" and archive is not None and archive.value is None:
-            site.at("action").report(NO_HOLD)
+        if archive is None or archive.value is not None:
+            return
+        for option in table.options:
+            if option.type == Action and option.name in values and values[option.name].value == "hold":
+                site.at(option.name).report(NO_HOLD)
 
     def policy(self, domains: Any) -> Policy:
         """Return the policy of all that was read; only of use when there were no problems."""
-        return Policy(domains, self._plan(self._steps, self._exempt), self._plans, self._early())
+        base = self._plan(self._steps, self._exempt)
+        return Policy(domains, base, self._plans, self._early(), tuple(self._probes.values()))
 
     def _early(self) -> Plan:
         """Return the plan of the stages before a recipient is known.
@@ -117,15 +123,21 @@ class Builder:
         except ValueError as error:
             site.report(str(error))
             return
+        hears = frozenset(check.hears(options))
+        for heard in sorted(hears - set(self._order[: self._order.index(name)])):
+            site.report(f"{name} hears {heard}, so policy.order must name {heard} before {name}")
+        if values["action"].value != "off":
+            self._probes.update({probe.zone: probe for probe in check.probes(options)})
         steps[name] = Step(
             name,
             check.run,
             options,
             stages=check.stages,
-            action=values["action"].value,
+            action="off" if check.idle(options) else values["action"].value,
             on_unknown=values["on_unknown"].value,
             exempt=(*inherited, *((values["exempt"].value,) if values["exempt"].raw else ())),
             message=values["message"].value,
+            hears=hears,
         )
 
 

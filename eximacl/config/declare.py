@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NewType
 
-from eximacl.check import Check, Option, option, options_of
+from eximacl.check import Check, Named, Option, option, options_of, tables_of
 from eximacl.lists import Domains, Networks, Recipients, Suffixes
 from eximacl.model import Action, OnUnknown
 from eximacl.policy import Exempt
@@ -21,20 +21,35 @@ from eximacl.policy import Exempt
 FileMode = NewType("FileMode", int)
 StateUrl = NewType("StateUrl", str)
 Template = NewType("Template", str)
+Servers = NewType("Servers", tuple[str, ...])
 # Of names in REDACTABLE.
 Redacted = NewType("Redacted", tuple[str, ...])
 
 # The order in which checks run unless `policy.order` says otherwise; those that are not installed are left out.
-# Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name.
+# Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name, `dnswl`
+# before those that a well-known client is spared, and last `greylist`, which delays only what all of these pass, and
+# `rate`, which counts only what gets through.
 DEFAULT_ORDER = (
+    "bounce_tag",
     "disposable",
-    "blocked_recipient",
     "bad_recipient",
     "valid_recipient",
     "localpart_pattern",
+    "bounce_storm",
+    "blocked_recipient",
     "sender_domain",
     "rdns_tld",
+    "helo",
+    "dnswl",
+    "rdns",
+    "resolvable_sender",
+    "dnsbl",
+    "rhsbl",
+    "greylist",
+    "rate",
 )
+# Stands for a name that the admin chooses.
+NAME = "NAME"
 # What `archive.redact` may keep out of logs and envelopes.
 REDACTABLE = ("subject",)
 
@@ -59,7 +74,7 @@ class ServerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StateSettings:
-    """Where counted addresses are remembered."""
+    """Where all that has to be remembered is: counted addresses, blocks, greylisting, rates."""
 
     url: StateUrl = option(
         "sqlite:/var/lib/eximacl/state.db",
@@ -97,11 +112,28 @@ class ArchiveSettings:
         1000, "The oldest messages are deleted when all take more megabytes than this; 0: no limit.", minimum=0
     )
     redact: Redacted = option(
-        [], 'What is left out of the rejection log and the envelopes: "subject". The messages stay as they are.'
+        [], 'What is left out of the rejection log, the journal and the envelopes: "subject". The messages keep it.'
     )
     sendmail: Path = option(
         "/usr/sbin/sendmail", "Exim's sendmail program, to which `eximacl archive release` gives messages."
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DnsSettings:
+    """How DNS is asked by the checks that need it."""
+
+    servers: Servers = option(
+        [], "The name servers: addresses, each perhaps with a port (127.0.0.1:5353, [::1]:53); empty: /etc/resolv.conf."
+    )
+    budget: float = option(
+        2.0,
+        "Seconds that all look-ups of one query may take together; what is not known by then is unknown. Stay below "
+        "Exim's EXIMACL_TIMEOUT.",
+        minimum=0.1,
+        maximum=8,
+    )
+    cache: int = option(20_000, "How many answers are remembered, some 600 bytes each.", minimum=100, maximum=5_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +156,7 @@ class Settings:
     log: LogSettings
     journal: JournalSettings
     archive: ArchiveSettings
+    dns: DnsSettings
     policy: PolicySettings
 
 
@@ -180,6 +213,7 @@ SETTINGS: Mapping[str, type] = {
     "log": LogSettings,
     "journal": JournalSettings,
     "archive": ArchiveSettings,
+    "dns": DnsSettings,
     "policy": PolicySettings,
 }
 SETTINGS_TABLES: Mapping[str, Table] = {key: _table(key, declaration) for key, declaration in SETTINGS.items()}
@@ -203,3 +237,18 @@ def common_options(check: Check) -> tuple[Option, ...]:
 def check_table(check: Check) -> Table:
     """Return the table of one check: its own options, then the common ones."""
     return Table(f"checks.{check.name}", check.doc, (*check.options, *common_options(check)))
+
+
+def named_table(key: str, declaration: type[Named]) -> Table:
+    """Return the table that each of the tables of an option is (see `check.Tables`)."""
+    return _table(key, declaration)
+
+
+def tables_within(key: str, options: tuple[Option, ...]) -> Iterator[Table]:
+    """Yield the tables that options hold, and those that theirs hold; NAME stands for the name of each."""
+    for one in options:
+        kind = tables_of(one)
+        if kind is not None:
+            table = named_table(f"{key}.{one.name}.{NAME}", kind)
+            yield table
+            yield from tables_within(table.key, table.options)

@@ -18,8 +18,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import eximacl.checks
-from eximacl.check import Check, declared
-from eximacl.config.declare import COMMON_TABLE
+from eximacl.check import Check, Option, declared
+from eximacl.config.declare import COMMON_TABLE, tables_within
 from eximacl.config.problems import Problem, Refused, Site, printable
 from eximacl.config.sources import SOURCE_BYTES_MAX, read_regular
 from eximacl.config.values import kind_of
@@ -59,10 +59,18 @@ def _accept(found: Found, checks: dict[str, Found]) -> None:
         if option.name in common:
             raise Refused(f"check {check.name}: every check has an option {option.name}; give this one another name")
         try:
-            kind_of(option.type)
+            _check_kinds(option)
         except TypeError as error:
             raise Refused(f"check {check.name}: option {option.name}: {error}") from None
     checks[check.name] = found
+
+
+def _check_kinds(option: Option) -> None:
+    """Raise TypeError where the config cannot read an option, or one in its tables."""
+    kind_of(option.type)
+    for table in tables_within(option.name, (option,)):
+        for inner in table.options:
+            kind_of(inner.type)
 
 
 def supplied() -> Iterator[Found]:

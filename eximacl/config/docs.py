@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eximacl.check import Check, Option
-from eximacl.config.declare import COMMON_TABLE, EXEMPT_TABLE, SETTINGS_TABLES
+from eximacl.config.declare import COMMON_TABLE, EXEMPT_TABLE, SETTINGS_TABLES, tables_within
 from eximacl.config.discovery import supplied
 from eximacl.config.problems import unknown
 from eximacl.config.sample import option_default, option_help, option_word
@@ -39,6 +39,8 @@ def block(name: str, checks: Mapping[str, Check]) -> str:
         known = ("common", EXEMPT_TABLE.key, *SETTINGS_TABLES, *checks)
         raise LookupError(f"<!-- options: {name} -->: {unknown('name', name, known)}")
     own = options_table(check.options) if check.options else "This check has no options of its own.\n"
+    for table in tables_within(f"checks.{name}", check.options):
+        own += f"\n`[{table.key}]`: {table.doc}\n\n{options_table(table.options)}"
     return (
         f"{own}\nBesides these it has [the options of every check](../policy-file.md#options-of-every-check), "
         f'with `action = "{check.action}"` and `on_unknown = "{check.on_unknown}"` unless they are set.\n'

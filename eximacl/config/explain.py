@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eximacl.check import Check, Option
-from eximacl.config.declare import EXEMPT_TABLE, SETTINGS_TABLES, Table, check_table
+from eximacl.config.declare import EXEMPT_TABLE, NAME, SETTINGS_TABLES, Table, check_table, tables_within
 from eximacl.config.problems import unknown
 from eximacl.config.sample import option_default, option_help, option_word
 
@@ -17,6 +17,7 @@ TEXT_COLUMNS = 96
 def explain(name: str, checks: Mapping[str, Check]) -> str:
     """Explain a check (`rdns_tld`), a table (`server`) or an option (`rdns_tld.tlds`, `server.socket`).
 
+    The tables of an option are one table to explain (`dnsbl.zones`), which has options (`dnsbl.zones.codes`).
     `checks.` before a check's name may be left out. Raises LookupError, with the nearest known name in its text.
     """
     table, option = find(name, checks)
@@ -46,7 +47,9 @@ def find(name: str, checks: Mapping[str, Check]) -> tuple[Table, Option | None]:
     wanted = name.removeprefix("checks.")
     if wanted in tables:
         return tables[wanted], None
-    table_name, _, option_name = wanted.partition(".")
+    table_name, _, option_name = wanted.rpartition(".")
+    if table_name not in tables:
+        table_name, _, option_name = wanted.partition(".")
     table = tables.get(table_name)
     if table is None:
         raise LookupError(f"{name}: {unknown('name', wanted, tables)}")
@@ -57,9 +60,18 @@ def find(name: str, checks: Mapping[str, Check]) -> tuple[Table, Option | None]:
 
 
 def all_tables(checks: Mapping[str, Check]) -> dict[str, Table]:
-    """Return every table by the name it is asked for: settings, exemptions, then the checks."""
-    settings = {**SETTINGS_TABLES, EXEMPT_TABLE.key: EXEMPT_TABLE}
-    return {**settings, **{name: check_table(check) for name, check in checks.items() if name not in settings}}
+    """Return every table by the name it is asked for: settings, exemptions, then the checks with theirs."""
+    found = {**SETTINGS_TABLES, EXEMPT_TABLE.key: EXEMPT_TABLE}
+    for name, check in checks.items():
+        if name not in found:
+            found[name] = check_table(check)
+            within = tables_within(f"checks.{name}", check.options)
+            found.update({_without_names(table.key): table for table in within})
+    return found
+
+
+def _without_names(key: str) -> str:
+    return ".".join(part for part in key.removeprefix("checks.").split(".") if part != NAME)
 
 
 def _described(table: Table, option: Option) -> dict[str, Any]:

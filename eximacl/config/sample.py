@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from eximacl.check import Check, Option
-from eximacl.config.declare import COMMON_TABLE, DEFAULT_ORDER, EXEMPT_TABLE, SETTINGS_TABLES, Table, check_table
+from eximacl.config.declare import (
+    COMMON_TABLE,
+    DEFAULT_ORDER,
+    EXEMPT_TABLE,
+    NAME,
+    SETTINGS_TABLES,
+    Table,
+    check_table,
+    tables_within,
+)
 from eximacl.config.toml import toml
 from eximacl.config.values import kind_of
 from eximacl.lists import EntryList
@@ -21,6 +30,10 @@ SAMPLE_NAME = "eximacl.toml"
 # What has no default gets a value in the sample all the same.
 SAMPLE_VALUES: Mapping[str, Any] = {"policy.domains": ["example.org"]}
 COMMENT_COLUMNS = 100
+# Before the lines of a table that is there for a name to be put in; they can be taken in all together.
+NAMED_INDENT = "#    "
+# In quotes, since most names have dots.
+NAME_HERE = "name.example"
 
 _HEAD = """\
 # The policy of eximacl. Test it with `eximacl config test`; put it in force with `eximacl reload`.
@@ -45,7 +58,7 @@ def sample(checks: Iterable[Check]) -> str:
     for check in ordered:
         table = check_table(check)
         own = table._replace(options=check.options)
-        parts.append("\n".join((*_table_lines(own, {}), *_own_defaults(check))))
+        parts.append("\n".join((*_table_lines(own, {}), *_own_defaults(check), *_named_lines(own))))
     return "\n".join(f"{part.rstrip()}\n" for part in parts)
 
 
@@ -100,7 +113,7 @@ def _table_lines(table: Table, defaults: Mapping[str, Any]) -> Iterator[str]:
     yield f"[{table.key}]"
     for option in table.options:
         key = f"{table.key}.{option.name}"
-        yield from _comment(f"{option.name} ({option_word(option)}): {option_help(option)}")
+        yield from _comment(_about(option))
         if key in SAMPLE_VALUES:
             yield f"{option.name} = {toml(SAMPLE_VALUES[key])}"
         else:
@@ -110,7 +123,7 @@ def _table_lines(table: Table, defaults: Mapping[str, Any]) -> Iterator[str]:
 def _common_lines() -> Iterator[str]:
     yield from _comment(_COMMON_HEAD)
     for option in COMMON_TABLE.options:
-        yield from _comment(f"{option.name} ({option_word(option)}): {option_help(option)}", indent="  ")
+        yield from _comment(_about(option), indent="  ")
 
 
 def _own_defaults(check: Check) -> Iterator[str]:
@@ -118,9 +131,29 @@ def _own_defaults(check: Check) -> Iterator[str]:
     yield f'#on_unknown = "{check.on_unknown}"'
 
 
-def _comment(text: str, indent: str = "") -> Iterator[str]:
+def _named_lines(table: Table) -> Iterator[str]:
+    """Yield the tables that a table's options hold as comments. They come last: what follows would be theirs."""
+    for inner in tables_within(table.key, table.options):
+        yield "#"
+        yield from _comment(f"[{inner.key}]: {inner.doc}")
+        if inner.key.count(NAME) > 1:  # where its option is set above, TOML takes no table of it
+            for option in inner.options:
+                yield from _comment(_about(option), indent="  ")
+            continue
+        yield f"{NAMED_INDENT}[{table.key}.{inner.key.split('.')[2]}.{toml(NAME_HERE)}]"
+        for option in inner.options:
+            help_lines = _comment(_about(option), columns=COMMENT_COLUMNS - len(NAMED_INDENT))
+            yield from (f"{NAMED_INDENT}{line}" for line in help_lines)
+            yield f"{NAMED_INDENT}{option.name} = {option_default(option) or toml('')}"
+
+
+def _about(option: Option) -> str:
+    return f"{option.name} ({option_word(option)}): {option_help(option)}"
+
+
+def _comment(text: str, indent: str = "", columns: int = COMMENT_COLUMNS) -> Iterator[str]:
     for paragraph in text.split("\n\n"):
-        for line in textwrap.wrap(paragraph, COMMENT_COLUMNS - 2, subsequent_indent=indent, break_long_words=False):
+        for line in textwrap.wrap(paragraph, columns - 2, subsequent_indent=indent, break_long_words=False):
             yield f"# {line}"
 
 

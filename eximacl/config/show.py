@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from eximacl.check import Named, Tables, options_of
 from eximacl.config.declare import EXEMPT_TABLE, SETTINGS
 from eximacl.config.loading import Loaded
 from eximacl.config.toml import toml, toml_key
@@ -37,7 +38,7 @@ def show(loaded: Loaded, domain: str | None = None) -> dict[str, Any]:
 
 def show_toml(shown: Mapping[str, Any]) -> str:
     """Return what `show` returned as text in the form of a policy file."""
-    return "\n".join(_sections(shown, ""))
+    return "\n".join(_sections(shown, ()))
 
 
 def _merged(base: Values, overlay: Values) -> dict[str, Any]:
@@ -54,24 +55,39 @@ def _shown(values: Values) -> dict[str, Any]:
 
 
 def _shown_value(value: Value) -> Any:
+    if isinstance(value.value, Tables):
+        return {one.name: _shown_named(one, value.raw) for one in value.value}
     if isinstance(value.value, EntryList) and isinstance(value.raw, str) and value.raw:
         return {"path": value.raw, "entries": len(value.value)}
     return value.raw
 
 
-def _sections(shown: Mapping[str, Any], prefix: str) -> Iterator[str]:
+def _shown_named(named: Named, raw: Any) -> dict[str, Any]:
+    """Return all keys of one of an option's tables. raw: what stands for all of them in TOML."""
+    given = raw.get(named.name, {}) if isinstance(raw, Mapping) else {}
+    return {
+        option.name: _shown_value(Value(getattr(named, option.name), given.get(option.name, option.default)))
+        for option in options_of(named.name, type(named))
+    }
+
+
+def _sections(shown: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     """Yield the lines of each table: the keys of its own first, then the tables below it."""
-    plain = {key: value for key, value in shown.items() if not _is_table(prefix, value)}
-    if plain and prefix:
-        yield f"[{prefix}]"
+    plain = {key: value for key, value in shown.items() if not _is_table(path, value)}
+    if plain and path:
+        yield f"[{'.'.join(map(toml_key, path))}]"
     for key, value in plain.items():
         yield f"{toml_key(key)} = {toml(value)}"
     if plain:
         yield ""
     for key, value in shown.items():
         if key not in plain:
-            yield from _sections(value, f"{prefix}.{toml_key(key)}" if prefix else toml_key(key))
+            yield from _sections(value, (*path, key))
 
 
-def _is_table(prefix: str, value: Any) -> bool:
-    return isinstance(value, Mapping) and (not prefix or prefix == "checks")
+def _is_table(path: tuple[str, ...], value: Any) -> bool:
+    """Whether the value of a key below `path` gets a header: tables, checks, and each of a check's named tables."""
+    if not isinstance(value, Mapping) or path[:1] not in ((), ("checks",)):
+        return False
+    holds_tables = bool(value) and all(isinstance(one, Mapping) for one in value.values())
+    return len(path) in (0, 1, 3) or (len(path) == 2 and holds_tables)

@@ -1,4 +1,7 @@
-"""Writing TOML values, which Python's library only reads. Rule: what is written reads back as the same value."""
+"""Writing TOML values, which Python's library only reads, and naming their types.
+
+Rule: what is written reads back as the same value.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +36,24 @@ def toml(value: Any) -> str:
 def toml_key(key: str) -> str:
     """Return a key, quoted where it must be."""
     return key if _BARE_KEY.fullmatch(key) else toml(key)
+
+
+def toml_type(raw: Any) -> str:
+    """Return TOML's word for the type of `raw`, with its article."""
+    for kind, word in _TOML_TYPES.items():
+        if isinstance(raw, kind):
+            return word
+    return "a date or time"
+
+
+_TOML_TYPES: Mapping[type, str] = {
+    bool: "a boolean",
+    int: "a number",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    dict: "a table",
+}
 
 
 def _has_surrogates(text: str) -> bool:

@@ -5,32 +5,41 @@ A reader takes what stood in the file and returns the value, or raises `Refused`
 
 from __future__ import annotations
 
+import ipaddress
 import math
-import os
+import re
 import string
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
-from eximacl.check import Option
+from eximacl.check import Named, Option, Tables, Text, tables_of
 from eximacl.config.declare import (
     NARROW_EXEMPT_TABLE,
     REDACTABLE,
     FileMode,
     Redacted,
+    Servers,
     StateUrl,
     Table,
     Template,
+    named_table,
 )
+from eximacl.config.localzone import local_zone
 from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
-from eximacl.config.sources import Sources, bad_entries, open_regular
+from eximacl.config.sources import Sources, bad_entries
+from eximacl.config.tables import given_tables
+from eximacl.config.toml import toml_key, toml_type
 from eximacl.lists import EntryList, Secrets
 from eximacl.policy import MESSAGE_FIELDS, Exempt
 
 T = TypeVar("T")
 
-LOCALTIME = Path("/etc/localtime")
+# An address with a port: [::1]:53 or 127.0.0.1:53.
+_SERVER = re.compile(r"\[([^]]+)\]:([0-9]{1,5})|([0-9.]+):([0-9]{1,5})")
+# Stands in KINDS for all types such as tuple[Literal["a", "b"], ...].
+CHOICES = "tuple[Literal]"
 
 
 class Given(NamedTuple):
@@ -112,28 +121,11 @@ def _read_default(option: Option, site: Site, sources: Sources) -> Value | None:
 def kind_of(annotation: Any) -> Kind:
     """Return the kind of an option's type. Raises TypeError for a type that no entry of KINDS covers."""
     bases = annotation.__mro__ if isinstance(annotation, type) else ()
-    for candidate in (annotation, get_origin(annotation), *bases):
+    several = CHOICES if get_origin(annotation) is tuple and get_origin(get_args(annotation)[0]) is Literal else None
+    for candidate in (annotation, several, get_origin(annotation), *bases):
         if candidate in KINDS:
             return KINDS[candidate]
     raise TypeError(f"options cannot be of type {annotation}; use one of {', '.join(map(_type_name, KINDS))}")
-
-
-def toml_type(raw: Any) -> str:
-    """Return TOML's word for the type of `raw`, with its article."""
-    for kind, word in _TOML_TYPES.items():
-        if isinstance(raw, kind):
-            return word
-    return "a date or time"
-
-
-_TOML_TYPES: Mapping[type, str] = {
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    str: "a string",
-    list: "an array",
-    dict: "a table",
-}
 
 
 def _typed(given: Given, kind: type[T]) -> T:
@@ -191,8 +183,15 @@ def _redacted(given: Given) -> tuple[str, ...]:
 
 
 def _choice(given: Given) -> str:
-    text = _typed(given, str)
-    choices = get_args(given.option.type)
+    return _one_of(get_args(given.option.type), _typed(given, str))
+
+
+def _choices(given: Given) -> tuple[str, ...]:
+    choices = get_args(get_args(given.option.type)[0])
+    return tuple(dict.fromkeys(_one_of(choices, entry) for entry in _strings(given)))
+
+
+def _one_of(choices: tuple[str, ...], text: str) -> str:
     if text not in choices:
         near = nearest(text, choices)
         hint = f"; did you mean {near}?" if near else ""
@@ -220,6 +219,24 @@ def _file_mode(given: Given) -> int:
     return int(text, 8)
 
 
+def _servers(given: Given) -> tuple[str, ...]:
+    entries = _strings(given)
+    expected = "expected an IP address, or one with a port: 127.0.0.1:5353 or [::1]:53"
+    wrong = [f"{entry!r}: {expected}" for entry in entries if not _is_server(entry)]
+    if wrong:
+        raise Refused(*wrong)
+    return entries
+
+
+def _is_server(text: str) -> bool:
+    match = _SERVER.fullmatch(text)
+    try:
+        ipaddress.ip_address(match[1] or match[3] if match else text)
+    except ValueError:
+        return False
+    return not match or 0 < int(match[2] or match[4]) < 65536
+
+
 def _state_url(given: Given) -> str:
     text = _typed(given, str)
     scheme, colon, rest = text.partition(":")
@@ -231,15 +248,23 @@ def _state_url(given: Given) -> str:
 
 
 def _template(given: Given) -> str:
-    text = _typed(given, str)
+    return _with_fields(_typed(given, str), MESSAGE_FIELDS)
+
+
+def _text(given: Given) -> Text:
+    kind: type[Text] = given.option.type
+    return kind(_with_fields(_typed(given, str), kind.fields))
+
+
+def _with_fields(text: str, known: tuple[str, ...]) -> str:
     try:
         fields = [part[1:] for part in string.Formatter().parse(text) if part[1] is not None]
     except ValueError as error:
         raise Refused(f"{error}; for a brace itself write {{{{ or }}}}") from None
     wrong = []
     for name, layout, conversion in fields:
-        if name not in MESSAGE_FIELDS:
-            wrong.append(f"{{{name}}}: {unknown('field', str(name), MESSAGE_FIELDS)}")
+        if name not in known:
+            wrong.append(f"{{{name}}}: {unknown('field', str(name), known)}")
         elif layout or conversion:
             wrong.append(f"{{{name}}}: write the field's name alone between the braces")
     if wrong:
@@ -255,25 +280,12 @@ def _zone(given: Given) -> zoneinfo.ZoneInfo:
         raise Refused(f'unknown time zone {name!r}; expected a name such as Europe/Helsinki, or ""') from None
 
 
-def local_zone(localtime: Path = LOCALTIME) -> zoneinfo.ZoneInfo:
-    """Return the machine's time zone: TZ where it names one, else /etc/localtime, else UTC."""
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if name:
-        try:
-            return zoneinfo.ZoneInfo(name)
-        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-            pass  # a POSIX rule (`EST5EDT,M3.2.0,…`) or a path: what the C library makes of it, ZoneInfo cannot
-    try:
-        with open_regular(localtime) as file:
-            return zoneinfo.ZoneInfo.from_file(file, key="localtime")
-    except OSError:
-        return zoneinfo.ZoneInfo("UTC")
-
-
 def _list(given: Given) -> EntryList:
     """Read an array, or a path to a file or directory; for lists with texts also a table of texts."""
     raw = given.raw
     kind: type[EntryList] = given.option.type
+    if kind.private:
+        return _secrets(given)
     if isinstance(raw, str):
         path = _path(given)
         try:
@@ -313,6 +325,30 @@ def _exempt(given: Given) -> Exempt:
     return Exempt(**{name: value.value for name, value in values.items()})
 
 
+def _tables(given: Given) -> Tables[Named]:
+    """Read named tables. What is wrong in one of them is reported where it stands there."""
+    kind = tables_of(given.option)
+    assert kind is not None
+    table = named_table(given.site.key, kind)
+    raws = given_tables(given.raw, table, KINDS[Tables].expected)
+    made = [_named(kind, name, raw, given.site.at(toml_key(name)), given.sources) for name, raw in raws.items()]
+    if None in made:
+        raise Refused
+    return Tables(one for one in made if one is not None)
+
+
+def _named(kind: type[Named], name: str, raw: Any, site: Site, sources: Sources) -> Named | None:
+    table = named_table(site.key, kind)
+    values = read_table(table, raw, site, sources)
+    if len(values) < len(table.options):
+        return None
+    try:
+        return kind(name=name, **{key: value.value for key, value in values.items()})
+    except ValueError as error:
+        site.report(str(error))
+        return None
+
+
 def _says(word: str) -> Callable[[Any], str]:
     return lambda _: word
 
@@ -329,6 +365,11 @@ KINDS: dict[Any, Kind] = {
     Literal: Kind(
         "a string", _choice, lambda annotation: " or ".join(f'"{choice}"' for choice in get_args(annotation))
     ),
+    CHOICES: Kind(
+        "an array of strings",
+        _choices,
+        lambda annotation: "array of " + " or ".join(f'"{one}"' for one in get_args(get_args(annotation)[0])),
+    ),
     tuple[str, ...]: Kind("an array of strings", _strings, _says("array of strings")),
     Redacted: Kind(
         "an array of strings", _redacted, _says("array of " + " or ".join(f'"{name}"' for name in REDACTABLE))
@@ -336,10 +377,15 @@ KINDS: dict[Any, Kind] = {
     Path: Kind("a path", _path, _says("path")),
     Path | None: Kind("a path", _optional_path, _says('path, or ""')),
     FileMode: Kind('a string such as "0660"', _file_mode, _says("octal permissions")),
+    Servers: Kind("an array of strings", _servers, _says("array of addresses")),
     StateUrl: Kind("a string such as sqlite:PATH", _state_url, _says("sqlite:PATH or memory:")),
     Template: Kind("a string", _template, _says("template")),
+    Text: Kind(
+        "a string", _text, lambda annotation: "template of " + ", ".join(map("{{{}}}".format, annotation.fields))
+    ),
     zoneinfo.ZoneInfo: Kind("the name of a time zone", _zone, _says("time zone")),
     EntryList: Kind("an array, or the path of a list", _list, lambda annotation: str(annotation.kind)),
     Secrets: Kind("the path of a file", _secrets, lambda annotation: str(annotation.kind)),
     Exempt: Kind("a table", _exempt, _says("table")),
+    Tables: Kind("tables, or an array of names", _tables, _says("tables, or array of names")),
 }

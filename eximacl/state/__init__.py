@@ -1,10 +1,10 @@
-"""The backends of the state verbs. Rule: one file a backend, and all of them keep the contract of `questions.State`."""
+"""The backends of the state verbs. Rule: all of them keep the contract of `verbs.State`."""
 
 from __future__ import annotations
 
-from eximacl.questions import State
 from eximacl.state.memory import MemoryState
 from eximacl.state.sqlite import SqliteState
+from eximacl.verbs import State
 
 __all__ = ["MemoryState", "SqliteState", "open_state"]
 

@@ -49,8 +49,8 @@ def again(message: Message) -> Message:
 def test_a_release_is_written_down(message: Message) -> None:
     envelope = message.day.envelope(message.name)
     os.chown(envelope, 65534, 8)
-    with locked(message) as current:
-        marked = mark_released(current, RELEASE)
+    with locked(message) as [current]:
+        marked = mark_released(current, [RELEASE])
     assert again(message) == marked
     assert marked.envelope is not None
     assert marked.envelope.released == (RELEASE,)
@@ -63,8 +63,10 @@ def test_a_release_is_written_down(message: Message) -> None:
 def test_releases_by_many_are_all_written_down(message: Message) -> None:
     def work(tell: Tell) -> None:
         for _ in range(20):
-            with locked(message) as current:
-                mark_released(current, Release(time=NOON, recipients=(), by=str(os.getpid())))
+            with locked(message) as [current]:
+                assert current.envelope
+                mine = Release(time=NOON, recipients=(), by=str(os.getpid()))
+                mark_released(current, (*current.envelope.released, mine))
 
     with children(work, 4) as started:
         assert [child.wait() for child in started] == [0] * 4
@@ -76,14 +78,14 @@ def test_releases_by_many_are_all_written_down(message: Message) -> None:
 def test_the_second_waits_and_sees_what_the_first_has_released(message: Message) -> None:
     def second(tell: Tell) -> None:
         tell("waits")
-        with locked(message) as current:
+        with locked(message) as [current]:
             assert current.envelope
             tell(str(len(current.envelope.released)))
 
-    with locked(message) as current, Child(second) as child:
+    with locked(message) as [current], Child(second) as child:
         assert child.line() == "waits"
         until(lambda: waits_for_lock(child.pid), "the second to wait for the lock")
-        mark_released(current, RELEASE)
+        mark_released(current, [RELEASE])
         until(lambda: waits_for_lock(child.pid))
         child.kill()
         assert child.rest() == []
@@ -98,10 +100,27 @@ def waits_for_lock(pid: int) -> bool:
 
 def test_it_is_found_where_a_mail_client_put_it(message: Message) -> None:
     moved = message.path.rename(message.day.cur / f"{message.name}:2,S")
-    with locked(message) as current:
+    with locked(message) as [current]:
         assert current.path == moved
     delete(message)
     assert files_in(message.day.path) == []
+
+
+def test_a_copy_that_was_put_back_is_no_second_message(message: Message) -> None:
+    """Two files with one name: found, locked and deleted as one."""
+    (message.day.cur / f"{message.name}:2,S").write_bytes(message.path.read_bytes())
+    with locked(again(message)) as [current]:
+        assert whole(current)
+        delete(current)
+    assert files_in(message.day.path) == []
+
+
+def test_two_messages_of_a_day_are_locked_at_once(archive: Archive, message: Message, tmp_path: Path) -> None:
+    archive.store(held(spool_with(tmp_path / "spool"), "joe@example.org", "joe@example.com", ref="7KQ2M9D5"))
+    found = list(messages(archive.root))
+    with locked(*found) as current:
+        assert current == found
+    assert len({one.day for one in found}) == 2
 
 
 def test_deleting_twice_is_harmless(message: Message) -> None:
@@ -136,11 +155,11 @@ def test_a_damaged_envelope_cannot_be_released(message: Message) -> None:
 
 def test_a_message_that_is_purged_during_its_release(message: Message) -> None:
     """Its bytes can be read to the end; that there is nothing to write the release down in is an error."""
-    with locked(message) as current, open_message(current) as file:
+    with locked(message) as [current], open_message(current) as file:
         delete(message)
         assert file.read().endswith(b"Bye.\n")
         with pytest.raises(ArchiveError, match="No such file or directory"):
-            mark_released(current, RELEASE)
+            mark_released(current, [RELEASE])
 
 
 def test_a_full_disk_leaves_the_envelope_as_it_was(tmp_path: Path) -> None:
@@ -155,6 +174,6 @@ def test_a_full_disk_leaves_the_envelope_as_it_was(tmp_path: Path) -> None:
             while True:
                 file.write(b"x" * 4096)
         with pytest.raises(ArchiveError, match="No space left on device; the release is not written down"):
-            mark_released(message, RELEASE)
+            mark_released(message, [RELEASE])
         assert again(message) == message
         assert len(list(message.day.envelopes.iterdir())) == 1

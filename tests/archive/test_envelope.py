@@ -21,7 +21,7 @@ ENVELOPES = st.builds(
     **dict.fromkeys(("ref", "sender", "ip", "host", "helo", "reason", "check", "sentence", "subject"), TEXTS),
     message_id=TEXTS,
     time=st.integers(0, 4_000_000_000).map(float),
-    recipients=st.lists(TEXTS, max_size=3).map(tuple),
+    recipients=st.lists(TEXTS, min_size=1, max_size=3).map(tuple),
     size=st.integers(0, 2**40),
     sha256=TEXTS,
     released=st.lists(RELEASES, max_size=2).map(tuple),
@@ -59,6 +59,7 @@ def test_the_keys_and_their_order() -> None:
     envelope = parse_envelope(json.dumps(GOOD).encode())
     assert (envelope.time, envelope.sender, envelope.message_id) == (NOON, "ann@example.net", "<1@example.net>")
     assert envelope.released[0].time == NOON + 22 * 3600 - 0.25
+    assert envelope.released[0].state == "sent"
     assert list(json.loads(format_envelope(envelope))) == list(GOOD)
 
 
@@ -85,21 +86,32 @@ DAMAGED = [
             ("from", 1, "from is no string"),
             ("recipients", "joe", "recipients is no list"),
             ("recipients", [1], "recipients is no list of strings"),
-            ("time", 1.5, "time is no time"),
+            ("recipients", [], "recipients is empty"),
+            ("time", 1.5, "time is no string"),
+            ("time", "9999-12-31T23:59:59-23:59", "time is no time in the years 1970 to 9998"),
+            ("time", "0001-01-01T00:00:00+23:59", "time is no time in the years 1970 to 9998"),
+            ("time", "1969-12-31T23:59:59+00:00", "time is no time in the years 1970 to 9998"),
             ("time", "yesterday", "time is no time"),
             ("time", "2026-11-23T12:00:00", "time has no time zone"),
             ("size", "51", "size is no number of bytes"),
             ("size", True, "size is no number of bytes"),
+            ("size", 2**63, "size is no number of bytes"),
+            ("size", 10**400, "size is no number of bytes"),
+            ("size", 1e30, "size is no number of bytes"),
             ("size", -1, "size is no number of bytes"),
             ("released", {}, "released is no list"),
             ("released", ["x"], "released is no list of objects"),
+            ("released", [{"time": "9999-12-31T23:59:59-23:59", "to": [], "by": ""}], "time is no time in the years"),
             ("released", [{"time": GOOD["time"], "to": []}], "by is no string"),
+            ("released", [{**GOOD["released"][0], "state": "x"}], "released has a state that is none of sent, sending"),
         )
     ],
 ]
 
 
-@pytest.mark.parametrize(("data", "text"), DAMAGED, ids=[text for _, text in DAMAGED])
+@pytest.mark.parametrize(
+    ("data", "text"), DAMAGED, ids=[f"{text} {number}" for number, (_, text) in enumerate(DAMAGED)]
+)
 def test_a_damaged_one_says_what_is_wrong(data: bytes, text: str) -> None:
     with pytest.raises(ValueError, match=text):
         parse_envelope(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -91,6 +92,35 @@ def test_a_file_is_made_once_and_never_through_a_link(root: Path, tmp_path: Path
     with pytest.raises(FileExistsError):
         writer.create(root / "link")
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("group", ["4294967295", "99999999999"])
+def test_a_number_that_is_no_group_s(root: Path, group: str) -> None:
+    """The first one would leave the group as it is, without a word (chown(2))."""
+    with pytest.raises(
+        ArchiveError, match=rf"^archive\.group: {group} is no group: the largest number of one is 4294967294$"
+    ):
+        Writer(root, group)
+
+
+def test_a_number_of_other_digits_is_no_group(root: Path) -> None:
+    with pytest.raises(ArchiveError, match=r"there is no group"):
+        Writer(root, "²")
+
+
+@pytest.mark.parametrize(
+    ("where", "wrong"), [("", False), ("new", False), ("file", True), ("file/new", True), ("link", True)]
+)
+def test_whether_an_archive_can_be_there(tmp_path: Path, where: str, wrong: bool) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nothing")
+    with contextlib.ExitStack() as stack:
+        if wrong:
+            stack.enter_context(
+                pytest.raises(ArchiveError, match=r"^archive\.dir: .*/(file|link) is no directory; name another")
+            )
+        Writer(tmp_path / where).check()
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_file_that_cannot_have_its_group_is_not_left_behind(root: Path) -> None:

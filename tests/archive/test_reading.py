@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import mailbox
+import resource
 from pathlib import Path
 
 import pytest
 
-from eximacl.archive import Archive, ArchiveError, NoSuchMessage, find, messages, open_message
-from eximacl.archive.reading import MAX_ENVELOPE_BYTES, days, listed
+from eximacl.archive import Archive, ArchiveError, NoSuchMessage, damaged, find, messages, open_message
+from eximacl.archive.reading import MAX_ENVELOPE_BYTES, NEAR_SECONDS, days, listed
 from eximacl.references import References
 from tests.archive.holding import BODY, HEADERS, NOON, archive_at, held, let_everybody_pass, nobody, spool_with
 
@@ -34,7 +35,7 @@ def test_all_messages_the_oldest_first(archive: Archive, spool: Path) -> None:
 
 def test_an_empty_archive_and_one_that_is_not_there(archive: Archive, tmp_path: Path) -> None:
     assert list(messages(archive.root)) == []
-    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/none: No such file or directory; the archive is read by"):
+    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/none: No such file or directory$"):
         list(messages(tmp_path / "none"))
 
 
@@ -78,7 +79,7 @@ DAMAGE = [
 @pytest.mark.parametrize(("data", "problem"), [row[1:] for row in DAMAGE], ids=[row[0] for row in DAMAGE])
 def test_a_damaged_envelope_hides_no_message(archive: Archive, spool: Path, data: bytes | None, problem: str) -> None:
     (stored,) = archive.store(held(spool))
-    archive.store(held(spool, ref="7KQ2M9D5"))
+    archive.store(held(spool, ref="7KQ2M9D5", time=NOON + 1))
     path = archive.root / "example.org" / "2026-11-23" / "envelope" / f"{stored.filename}.json"
     path.unlink()
     if data is not None:
@@ -88,6 +89,28 @@ def test_a_damaged_envelope_hides_no_message(archive: Archive, spool: Path, data
     assert damaged.problem.startswith(f"{path}: {problem}")
     assert find(archive.root, "7KQ2M9D4") == []
     assert find(archive.root, "7KQ2M9D5") == [good]
+
+
+def test_damaged_ones_of_a_reference_s_time(archive: Archive, spool: Path) -> None:
+    ref = References().next(NOON)
+    for shift in (-NEAR_SECONDS - 1, -1, 1, NEAR_SECONDS + 1):
+        archive.store(held(spool, ref="7KQ2M9D5", time=NOON + shift))
+    assert damaged(archive.root, ref, NOON) == []
+    for path in archive.root.rglob("*.json"):
+        path.write_text("{")
+    assert [message.name[:10] for message in damaged(archive.root, ref, NOON)] == ["1795435199", "1795435201"]
+
+
+def test_who_may_not_open_more_files_is_not_told_of_rights(archive: Archive, spool: Path) -> None:
+    archive.store(held(spool))
+    (message,) = messages(archive.root)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(ArchiveError, match=r": Too many open files$"):
+            open_message(message)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
 def test_what_else_lies_there_does_not_matter(archive: Archive, spool: Path) -> None:

@@ -55,6 +55,25 @@ def archive(tmp_path: Path) -> Archive:
     return archive_at(tmp_path / "archive")
 
 
+def test_a_localpart_in_quotes_stays_one_recipient(archive: Archive, spool: Path) -> None:
+    localpart = '"a"@example.org, victim@example.com, "b"'
+    archive.store(held(spool, f"{localpart}@example.org", "a, b@example.org", "joe@example.org"))
+    (message,) = messages(archive.root)
+    assert message.envelope
+    first, *others = message.envelope.recipients
+    assert first == r'"\"a\"@example.org, victim@example.com, \"b\""@example.org'
+    assert others == ['"a, b"@example.org', "joe@example.org"]
+
+
+def test_thousands_of_recipients(archive: Archive, spool: Path) -> None:
+    """As many as a query has room for; their envelope is read all the same."""
+    recipients = [f"{number}{'x' * 240}@example.org" for number in range(8000)]
+    archive.store(held(spool, *recipients))
+    (message,) = messages(archive.root)
+    assert message.envelope
+    assert list(message.envelope.recipients) == recipients
+
+
 def test_a_message_is_a_maildir_s_and_its_envelope_beside_it(archive: Archive, spool: Path) -> None:
     message = held(spool)
     (stored,) = archive.store(message)
@@ -207,6 +226,19 @@ SPOOLS: list[tuple[str, dict[str, Any], str]] = [
 @pytest.mark.parametrize(("changed", "text"), [row[1:] for row in SPOOLS], ids=[row[0] for row in SPOOLS])
 def test_exim_s_part_cannot_be_had(archive: Archive, spool: Path, changed: dict[str, Any], text: str) -> None:
     without(archive, held(spool, **changed), text, SpoolError)
+
+
+@pytest.mark.parametrize("link", ["example.org", "example.org/2026-11-23"])
+def test_nothing_is_stored_behind_a_link(archive: Archive, spool: Path, tmp_path: Path, link: str) -> None:
+    """Who lists the archive does not follow it, so the message would never be found."""
+    (stored,) = archive.store(held(spool))
+    stored.path.parents[2].rename(tmp_path / "elsewhere")
+    path = archive.root / link
+    path.parent.mkdir(exist_ok=True)
+    path.symlink_to(tmp_path / "elsewhere" / path.relative_to(archive.root / "example.org"))
+    with pytest.raises(ArchiveError, match=rf"^archive\.dir: {path} is a symbolic link; put a directory there, or"):
+        archive.store(held(spool, ref="7KQ2M9D5"))
+    assert len(files_in(tmp_path / "elsewhere")) == 3
 
 
 def test_a_message_for_nobody(archive: Archive, spool: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings
 import unicodedata
 
 import pytest
@@ -20,6 +21,12 @@ SUBJECTS = [
     ("a character in two words", "=?utf-8?b?w6Q=?= =?utf-8?b?w6Q=?=", "ää"),
     ("a byte in each of two words", "=?utf-8?q?=C3?= =?utf-8?q?=A4?=", "ä"),
     ("a language", "=?utf-8*en?q?hello?=", "hello"),
+    (
+        "charsets of other names",
+        "=?ISO_8859-15?q?=A4?= =?windows-1252?q?=80?= =?KOI8-U?q?=A4?= =?utf8?q?=C3=A4?=",
+        "€€єä",
+    ),
+    ("a charset of another system", "=?mbcs?q?hello?=", "hello"),
     ("no such charset", "=?x-nowhere?q?hell=C3=B6?=", "hellö"),
     ("no text in bytes", "=?rot13?q?hello?= =?hex?q?6162?= =?zlib?q?x?=", "hello6162x"),
     ("escapes for a charset", r"=?unicode_escape?q?=5Cu0007=5Cq?= =?punycode?q?abc-?=", r"\u0007\qabc-"),
@@ -64,6 +71,14 @@ def test_one_that_just_fits_is_not_cut() -> None:
 )
 def test_redaction(raw: str, redact: tuple[str, ...], text: str) -> None:
     assert logged_subject(raw, redact) == text
+
+
+def test_names_of_charsets_are_not_collected() -> None:
+    readable("=?nowhere-0?q?x?=")
+    before = len(encodings._cache)
+    for number in range(100):
+        assert readable(f"=?nowhere-{number}?q?x?= =?utf{'-' * number}8?q?x?=") == "xx"
+    assert len(encodings._cache) - before < 3
 
 
 CHARSETS = st.sampled_from(

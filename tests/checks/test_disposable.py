@@ -24,8 +24,8 @@ from eximacl.judge import reply_for
 from eximacl.lists import Recipients, Secrets
 from eximacl.model import Alias, Decision, Hit, Outcome, Query, Unknown
 from eximacl.policy import Plan, Policy, Step, decide
-from eximacl.questions import RESERVATION_SECONDS, State, StateError
 from eximacl.state import MemoryState, SqliteState
+from eximacl.verbs import RESERVATION_SECONDS, State, StateError
 from eximacl.wire import parse_line
 from tests.asking import NOW, answers, judge, judge_last, query
 from tests.checks.test_pages import BLOCK, DOCS, ROW
@@ -313,7 +313,7 @@ def examples() -> tuple[dict[str, str], list[tuple[str, str]]]:
     """Return the page's configuration, and the rows of its table."""
     files: dict[str, str] = {}
     rows: list[tuple[str, str]] = []
-    for _, text, table in BLOCK.findall((DOCS / "disposable.md").read_text(encoding="utf-8")):
+    for _, _, text, table in BLOCK.findall((DOCS / "disposable.md").read_text(encoding="utf-8")):
         if text:
             files["eximacl.toml"] = text
         for row in table.splitlines():

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from eximacl.check import Hit, Outcome, Suffixes, Unknown, declared
 from eximacl.checks.rdns_tld import Options, rdns_tld
 from eximacl.model import Stage
+from tests import asking
+from tests.asking import judge
 from tests.checks.running import documented_defaults, outcome_of, query
+from tests.dictionary import SERVFAIL, Dictionary
 
 TLDS = ["sa", "com.br", ".ZW", "рф", "xn--fiqs8s"]
 DEFERRED = Unknown("the reverse look-up of the client was deferred")
@@ -50,11 +55,37 @@ ROWS: list[tuple[str, dict[str, str], Outcome]] = [
 @pytest.mark.parametrize(("values", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
 @pytest.mark.parametrize("stage", ["connect", "rcpt"])
 def test_rdns_tld(values: dict[str, str], expected: Outcome, stage: Stage) -> None:
-    assert outcome_of(rdns_tld, Options(tlds=Suffixes(TLDS)), query(stage, **values)) == expected
+    assert outcome_of(rdns_tld, Options(tlds=Suffixes(TLDS), names="confirmed"), query(stage, **values)) == expected
 
 
 def test_an_empty_list_refuses_nobody() -> None:
-    assert outcome_of(rdns_tld, Options(tlds=Suffixes()), query(host="mx.example.sa")) is None
+    assert outcome_of(rdns_tld, Options(tlds=Suffixes(), names="confirmed"), query(host="mx.example.sa")) is None
+
+
+PTR = "7.2.0.192.in-addr.arpa"
+NONE = {"host": "", "host_failed": "1"}
+ANY: list[tuple[str, dict[str, str], Any, Outcome]] = [
+    ("a name that does not lead back", NONE, ["mx.example.sa"], hit("sa")),
+    ("one of several", NONE, ["mx.example.net", "mx.example.zw"], hit("zw")),
+    ("not listed", NONE, ["mx.example.net"], None),
+    ("no name at all", NONE, [], None),
+    ("Exim's look-up was deferred, ours is not", {"host": "", "host_deferred": "1"}, ["mx.example.sa"], hit("sa")),
+    ("ours fails", NONE, SERVFAIL, SERVFAIL),
+    ("a confirmed name is enough", {"host": "mx.example.net"}, ["mx.example.sa"], None),
+    ("no address", {"ip": "", "host": ""}, ["mx.example.sa"], None),
+]
+
+
+@pytest.mark.parametrize(("values", "found", "expected"), [row[1:] for row in ANY], ids=[row[0] for row in ANY])
+def test_any_name(values: dict[str, str], found: Any, expected: Outcome) -> None:
+    options = Options(tlds=Suffixes(TLDS), names="any")
+    assert judge(rdns_tld, asking.query(**values), options, names=Dictionary({(PTR, "PTR"): found})) == expected
+
+
+def test_without_entries_dns_is_not_asked() -> None:
+    names = Dictionary()
+    assert judge(rdns_tld, asking.query(**NONE), Options(tlds=Suffixes(), names="any"), names=names) is None
+    assert names.asked == []
 
 
 def test_declaration() -> None:
@@ -62,4 +93,4 @@ def test_declaration() -> None:
     assert declaration is not None
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
     assert (declaration.action, declaration.on_unknown) == ("reject", "accept")
-    assert documented_defaults(rdns_tld) == {"tlds": "lists/tld"}
+    assert documented_defaults(rdns_tld) == {"tlds": "lists/tld", "names": "confirmed"}

@@ -76,10 +76,14 @@ def test_explain_shows_each_check_question_and_answer() -> None:
     done = eximacl("check", "--offline", "--explain", *GOOD, "--rcpt", "steve.3.count@example.org")
     lines = [line.split() for line in done.out.splitlines()]
     assert [line[:2] for line in lines[2:]] == [
+        ["bounce_tag", "pass"],
         ["disposable", "alias"],
         ["bad_recipient", "pass"],
         ["valid_recipient", "pass"],
         ["localpart_pattern", "pass"],
+        ["bounce_storm", "pass"],
+        ["blocked_recipient", "pass"],
+        ["blocked", "all:steve@example.org"],
         ["sender_domain", "pass"],
         ["rdns_tld", "pass"],
         ["disposable", "pass"],
@@ -87,7 +91,7 @@ def test_explain_shows_each_check_question_and_answer() -> None:
         [],
         ["Exim", "would"],
     ]
-    assert lines[9][-1] == "reserved"
+    assert lines[13][-1] == "reserved"
     assert "data end" in done.out
 
 
@@ -96,7 +100,7 @@ def test_json() -> None:
     done = eximacl("check", "--offline", "--json", *GOOD, "--rcpt", "nobody@example.org")
     answer = json.loads(done.out)
     assert (answer["verdict"], answer["code"], answer["check"]) == ("reject", 550, "valid_recipient")
-    assert [line["result"] for line in answer["trace"]] == ["pass", "pass", "reject"]
+    assert [line["result"] for line in answer["trace"]] == ["pass", "pass", "pass", "reject"]
     assert done.status == 1
 
 
@@ -136,7 +140,7 @@ def test_no_daemon() -> None:
 def test_no_policy_file(tmp_path: Path) -> None:
     done = eximacl("check", "--ip", "192.0.2.7", "--config", tmp_path / "none.toml")
     assert done.status == 78
-    assert "none.toml does not exist: name the policy file with --config" in done.err
+    assert "none.toml does not exist; --config or EXIMACL_CONFIG names it" in done.err
 
 
 def test_a_wrong_policy_file_offline(config: Path) -> None:

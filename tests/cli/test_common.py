@@ -9,6 +9,8 @@ import pytest
 from eximacl.cli import common
 from eximacl.cli.common import Failure, find_path, find_socket, printable
 from eximacl.config.declare import SETTINGS_TABLES
+from tests.archive.holding import let_everybody_pass, nobody
+from tests.cli.running import eximacl
 
 
 def test_the_option_comes_first(tmp_path: Path) -> None:
@@ -34,6 +36,35 @@ def test_then_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert find_socket(None, tmp_path / "none") == common.DEFAULT_SOCKET
 
 
+def test_without_a_policy_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(common, "DEFAULT_CONFIG", tmp_path / "none")
+    with pytest.raises(
+        Failure, match=f"^{tmp_path}/none does not exist: name the policy file with --config, or"
+    ) as one:
+        find_path(tmp_path / "none", "archive", "dir", None, "--archive")
+    with pytest.raises(Failure, match="/other does not exist; --config or EXIMACL_CONFIG names it") as other:
+        find_path(tmp_path / "other", "archive", "dir", None, "--archive")
+    assert (one.value.status, other.value.status) == (78, 78)
+
+
+@pytest.mark.parametrize("directory_mode", [0o755, 0o700])
+def test_a_policy_file_that_one_may_not_read(config: Path, directory_mode: int) -> None:
+    """The file itself, or its directory."""
+    let_everybody_pass(config.parent)
+    config.chmod(0o600)
+    config.parent.chmod(directory_mode)
+    with nobody():
+        assert find_path(config, "log", "rejections", Path("/etc"), "--log") == Path("/etc")
+        for default in (None, Path("/none")):
+            with pytest.raises(Failure, match="cannot be read: Permission denied; run this as root, or give") as caught:
+                find_path(config, "log", "rejections", default, "--log")
+            assert caught.value.status == 74
+        done = eximacl("archive", "list", "--config", config)
+    assert done.status == 74
+    assert done.err.startswith("Error: ")
+    assert "run this as root, or give the path with --archive" in done.err
+
+
 @pytest.mark.parametrize("text", ["[server", "server = 1", "\udcff"])
 def test_a_file_that_cannot_be_read_as_toml(tmp_path: Path, text: str) -> None:
     path = tmp_path / "eximacl.toml"
@@ -45,6 +76,7 @@ def test_a_file_that_cannot_be_read_as_toml(tmp_path: Path, text: str) -> None:
 
 def test_the_defaults_are_the_declared_ones() -> None:
     assert Path(SETTINGS_TABLES["server"].get("socket").default) == common.DEFAULT_SOCKET  # type: ignore[union-attr]
+    assert SETTINGS_TABLES["state"].get("url").default == common.DEFAULT_STATE  # type: ignore[union-attr]
     assert Path(SETTINGS_TABLES["journal"].get("dir").default) == common.DEFAULT_JOURNAL  # type: ignore[union-attr]
 
 

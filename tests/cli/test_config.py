@@ -27,6 +27,28 @@ def test_every_problem_is_printed(config: Path) -> None:
     assert (answer["ok"], len(answer["problems"])) == (False, 2)
 
 
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        pytest.param('dir = "eximacl.toml"', "archive.dir: {0}/eximacl.toml is no directory", id="a file"),
+        pytest.param('group = "nosuchgroup"', "archive.group: there is no group 'nosuchgroup'", id="no group"),
+        pytest.param('group = "4294967295"', "archive.group: 4294967295 is no group", id="no group's number"),
+        pytest.param('sendmail = "none"', "archive.sendmail: {0}/none is no program that can be run", id="no sendmail"),
+    ],
+)
+def test_what_an_archive_could_not_use(config: Path, setting: str, problem: str) -> None:
+    here = 'dir = "archive"\nsendmail = "/bin/true"\n'
+    config.write_text(f"{config.read_text()}[archive]\n{here}")
+    assert eximacl("config", "test").status == 0
+    key = setting.partition(" ")[0]
+    kept = "".join(line for line in here.splitlines(keepends=True) if not line.startswith(key))
+    config.write_text(config.read_text().replace(here, f"{kept}{setting}\n"))
+    done = eximacl("config", "test")
+    assert done.status == 1
+    assert done.err.startswith(f"eximacl.toml: {problem.format(config.parent)}")
+    assert done.err.endswith("\n1 problem\n")
+
+
 def test_no_file(tmp_path: Path) -> None:
     done = eximacl("config", "test", "--config", tmp_path / "none.toml")
     assert done.status == 1

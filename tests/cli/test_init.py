@@ -43,6 +43,21 @@ def test_usage_errors_are_no_verdicts(args: tuple[str, ...]) -> None:
     assert "Error: " in done.err
 
 
+@pytest.mark.parametrize(
+    ("args", "meant"),
+    [
+        (("archive", "delete", "7KQ2M9D4"), "archive purge"),
+        (("archive", "rm"), "archive purge"),
+        (("release", "7KQ2M9D4"), "archive release"),
+        (("show",), "archive show"),
+    ],
+)
+def test_names_that_others_use(args: tuple[str, ...], meant: str) -> None:
+    done = eximacl(*args)
+    assert done.status == exits.USAGE
+    assert done.err.endswith(f"it is `eximacl {meant}`.\n")
+
+
 ASK = "check --offline --ip 192.0.2.7 --from '' --rcpt steve@example.org"
 
 
@@ -65,7 +80,7 @@ def test_output_that_cannot_be_written_is_no_verdict(config: Path, command: str,
         (click.Abort(), 130, "Stopped."),
         (KeyboardInterrupt(), 130, "Stopped."),
         (click.ClickException("no"), 64, "Error: no"),
-        (OSError(28, "No space left on device"), 74, "No space left"),
+        (OSError(28, "No space left on device"), 74, "the output, cannot be written: No space left"),
         (BrokenPipeError(), 74, ""),
         (ZeroDivisionError("oh"), 70, ""),
     ],

@@ -15,6 +15,7 @@ import pytest
 from eximacl.cli.log import CLEAR_LINE, FOLLOW_LAST, PROGRESS_BYTES
 from eximacl.client import ask
 from eximacl.wire import format_query
+from tests.archive.holding import let_everybody_pass, nobody
 from tests.cli.running import eximacl
 from tests.cli.terminal import Terminal, on_terminal
 from tests.lab.daemon import Daemon
@@ -91,14 +92,14 @@ def test_nothing_found(log: Path) -> None:
 def test_damaged_lines_and_files_are_told(log: Path) -> None:
     log.write_bytes(b'{"torn\n' + line(5))
     done = eximacl("log", "--last", "1")
-    assert (done.status, numbers(done.out), done.err) == (0, [5], "1 damaged line was passed over\n")
+    assert (done.status, numbers(done.out), done.err) == (0, [5], f"1 damaged line was passed over, in {log}\n")
     log.write_bytes(b"x\ny\n")
     gz = log.with_name("rejections.jsonl.2.gz")
     gz.write_bytes(gz.read_bytes()[:30])
     done = eximacl("log", "--ref", "00000000")
     assert done.status == 74
-    assert done.err.startswith(f"{gz} is damaged, and was read up to there: ")
-    assert done.err.endswith("\n2 damaged lines were passed over\n")
+    assert done.err.startswith(f"Error: {gz} is damaged, and was read up to there: ")
+    assert done.err.endswith(f"\n2 damaged lines were passed over, in {log}\n")
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,8 @@ def test_damaged_lines_and_files_are_told(log: Path) -> None:
     [
         pytest.param(["--ref", "7KQ2"], 65, "is no reference", id="reference"),
         pytest.param(["--since", "soon"], 64, "--since: 'soon' is no time", id="time"),
+        pytest.param(["--since", "1h", "--until", "2h"], 64, "--until is not after --since", id="no time at all"),
+        pytest.param(["--follow", "--until", "1h"], 64, "--follow has no end, so --until is not for it", id="an end"),
         pytest.param(["--last", "0"], 64, "0 is not in the range", id="last"),
         pytest.param(
             ["--log", "none.jsonl"], 74, "none.jsonl does not exist: has anything been refused yet?", id="file"
@@ -116,6 +119,36 @@ def test_what_cannot_be_searched(log: Path, arguments: list[str], status: int, w
     done = eximacl("log", *arguments)
     assert done.status == status
     assert words in done.err
+
+
+def test_a_line_of_a_time_that_cannot_be_shown(log: Path) -> None:
+    log.write_bytes(line(5, time="9999-12-31T23:59:59-23:59") + line(6))
+    done = eximacl("log", "--last", "2")
+    assert (done.status, done.out.splitlines()[1].split()[0]) == (0, "9999-12-31T23:59:59-23:59")
+    assert "7KQ2M906" in done.out
+
+
+def test_who_may_not_read_the_log_is_told(log: Path) -> None:
+    let_everybody_pass(log.parent)
+    (log.parent / "eximacl.toml").chmod(0o644)
+    for path in log.parent.glob("rejections*"):
+        path.chmod(0o640)
+    with nobody():
+        done = eximacl("log")
+    assert done.status == 74
+    assert f"Error: {log} cannot be read: Permission denied; run this as root" in done.err
+    log.parent.chmod(0o711)
+    with nobody():
+        done = eximacl("log", "--log", log)
+    assert done.status == 74
+    assert f"Error: {log.parent} cannot be read: Permission denied; run this as root" in done.err
+
+
+def test_what_stands_first_on_a_narrow_terminal(log: Path) -> None:
+    log.write_bytes(line(5, check="unknown-recipient"))
+    heads = {columns: on_terminal("log", "--last", "1", columns=columns)[1].split()[:7] for columns in (80, 100)}
+    assert heads[80][:5] == ["TIME", "REF", "CHECK", "FROM", "RECIPIENT"]
+    assert heads[100][:6] == ["TIME", "REF", "VERDICT", "CHECK", "FROM", "RECIPIENT"]
 
 
 def test_no_log(config: Path) -> None:
@@ -206,6 +239,7 @@ def test_follow_begins_with(log: Path, arguments: list[str], count: int) -> None
 
 def test_follow_waits_for_a_log_that_is_not_there(config: Path) -> None:
     running = follow("--log", config.parent / "later.jsonl")
+    running.until(lambda shown: b"later.jsonl does not exist yet; waiting for it" in shown)
     (config.parent / "later.jsonl").write_bytes(line(1))
     running.until(lambda shown: b"7KQ2M901" in shown)
     running.process.send_signal(signal.SIGINT)

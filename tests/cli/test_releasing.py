@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -12,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.address import Address
 from eximacl.archive import find
 from eximacl.config import load
+from tests.archive.holding import NOON, small_disk
 from tests.cli.archived import REF, hold, with_archive
 from tests.cli.conftest import POLICY
 from tests.cli.running import Done, eximacl
 from tests.lab import Daemon, Lab, Site
-from tests.lab.exim import EXIM
+from tests.lab.daemons import EXIM
+from tests.lab.waiting import until
 
 # Everything that a way through Exim could spoil: dots, From lines, 8-bit and binary bytes, no header of a good mail,
 # an unqualified address, Bcc, long lines, blanks at the ends of lines, no blank line at the end.
@@ -98,6 +102,13 @@ def test_delivers_the_very_bytes_with_one_header_more(office: Office) -> None:
     assert rest == held_bytes(office)
 
 
+def test_exim_has_its_own_line_ends(office: Office) -> None:
+    """As on receiving; only with spool_wireformat does the archive have others."""
+    hold(office.config, HEADERS, b"one\r\ntwo\rthree\r\n", "steve@example.org")
+    assert office.release().status == 0
+    assert office.delivered("steve")[0].endswith(b"\n\none\ntwo\nthree\n")
+
+
 def test_the_debian_configuration_delivers_the_same(config: Path) -> None:
     with Lab(Site("split", snippets=False)) as debian:
         office = Office(debian, config)
@@ -161,7 +172,8 @@ def test_a_large_message(office: Office) -> None:
 def test_exim_refuses_it(office: Office) -> None:
     """It takes a message for all recipients, or not at all."""
     hold(office.config, HEADERS, BODY, "steve@example.org")
-    done = office.release("--to", "steve@example.org", "--to", "steve")
+    office.sendmail.write_text(f"{office.sendmail.read_text().rstrip()} steve\n")
+    done = office.release()
     assert done.status == 75
     assert f"{REF} was not released: {office.sendmail} did not take the message (exit status 1): exim: " in done.err
     assert 'bad recipient address "steve": unqualified recipient address not allowed' in done.err
@@ -219,8 +231,117 @@ def test_it_cannot_be_written_down(office: Office) -> None:
     (envelopes / f".{stored.filename}.json.{os.getpid()}").mkdir()
     done = office.release()
     assert done.status == 74
-    assert "the message was given to Exim, but " in done.err
-    assert "do not release it again" in done.err
+    assert "Is a directory; the release is not written down; nothing was released" in done.err
+    assert office.delivered("steve") == []
+
+
+def test_what_two_domains_have_is_written_down_in_both_or_in_none(office: Office) -> None:
+    config = office.config
+    config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
+    _, second = hold(config, HEADERS, BODY, "juha@example.com", "steve@example.org")
+    blocked = second.path.parents[1] / "envelope" / f".{second.filename}.json.{os.getpid()}"
+    blocked.mkdir()
+    assert office.release().status == 74
+    blocked.rmdir()
+    assert office.release().status == 0
+
+
+def test_a_full_disk_stops_it_before_anything_is_sent(office: Office) -> None:
+    with small_disk(office.root, "size=64k"):
+        hold(office.config, HEADERS, BODY, "steve@example.org")
+        filler = office.root / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        for _ in range(2):
+            done = office.release()
+            assert done.status == 74
+            assert "No space left on device; the release is not written down; nothing was released" in done.err
+        assert office.delivered("steve") == []
+        filler.unlink()
+        assert office.release().status == 0
+    assert len(office.delivered("steve")) == 1
+
+
+def test_it_cannot_be_written_down_once_it_was_sent(office: Office) -> None:
+    """Then the envelope still says that it was being sent."""
+    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    blocked = stored.path.parents[1] / "envelope" / f".{stored.filename}.json.{os.getpid()}"
+    office.sendmail.write_text(office.sendmail.read_text().replace("exec", f"mkdir {blocked}\nexec"))
+    done = office.release()
+    assert done.status == 74
+    assert f"the release is not written down; {REF} was given to Exim: do not release it again" in done.err
+    blocked.rmdir()
+    perhaps_released(office)
+    assert len(office.delivered("steve")) == 1
+
+
+def test_a_release_that_is_killed_is_not_made_twice_unasked(office: Office) -> None:
+    """Exim has the message already, and delivers it; nobody knows but Exim."""
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    here = office.config.parent
+    os.mkfifo(here / "go")
+    office.sendmail.write_text(office.sendmail.read_text().replace("exec", f"read go < {here}/go\nexec"))
+    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
+    with subprocess.Popen(command) as process:
+        until((here / "arguments").exists, "sendmail")
+        process.kill()
+    (here / "go").write_text("go\n")
+    until(lambda: len(office.delivered("steve")) == 1, "the message")
+    assert office.delivered("steve")[0].partition(b"\n")[2] == held_bytes(office)
+    perhaps_released(office)
+
+
+def perhaps_released(office: Office) -> None:
+    done = office.release()
+    assert done.status == 73
+    assert f"Error: {REF} may have been released already: a release, 20" in done.err
+    assert "was broken off. Look in Exim's main log whether it took the message (id=1@example.net); if not," in done.err
+    assert "by root (perhaps: it was broken off)\n" in eximacl("archive", "show", REF).out
+    assert json.loads(eximacl("archive", "list", "--json").out)["released"][0]["state"] == "sending"
+
+
+def test_a_sendmail_that_is_killed_may_have_taken_it(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    sendmail = office.sendmail.read_text()
+    office.sendmail.write_text("#!/bin/sh\nkill -9 $$\n")
+    done = office.release()
+    assert done.status == 75
+    assert f"{REF} may have been released: {office.sendmail} was ended by signal 9" in done.err
+    perhaps_released(office)
+    office.sendmail.write_text(sendmail)
+    assert office.release("--again").status == 0
+    assert f"{REF} was released already" in office.release().err
+
+
+def test_a_recipient_in_quotes_gets_it_and_nobody_else(office: Office) -> None:
+    """Exim reads a list of addresses in each argument; what a sender has put into quotes stays one."""
+    localpart = '"a"@example.org, juha@example.org, "b"'
+    hold(office.config, HEADERS, BODY, recipients=(Address(localpart, "example.org"),))
+    office.release()
+    assert office.arguments()[-1] == '"\\"a\\"@example.org, juha@example.org, \\"b\\""@example.org'
+    assert office.delivered("juha") == []
+    assert office.lab.queued() == 0
+
+
+def test_a_message_that_is_there_twice_is_released_once(office: Office) -> None:
+    """Somebody has put a copy back; two commands for one day would wait for each other for ever."""
+    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    (stored.path.parents[1] / "cur" / f"{stored.filename}:2,S").write_bytes(stored.path.read_bytes())
+    assert office.release().status == 0
+    assert len(office.delivered("steve")) == 1
+
+
+def test_several_at_once(office: Office) -> None:
+    """What is wrong with one keeps no other back."""
+    for number in (1, 2):
+        hold(office.config, HEADERS, BODY, "steve@example.org", ref=f"7KQ2M9D{number}", time=NOON + number)
+    command = ["archive", "release", "7KQ2M9D1", "00000000", "7kq2m9d1", "7KQ2M9D2"]
+    done = eximacl(*command, "--sendmail", office.sendmail, "--json")
+    assert done.status == 66
+    assert [json.loads(line)["ref"] for line in done.out.splitlines()] == ["7KQ2M9D1", "7KQ2M9D2"]
+    assert done.err.count("Error: ") == 1
+    assert len(office.delivered("steve")) == 2
 
 
 def test_allow_lets_the_next_mail_pass(office: Office) -> None:
@@ -260,6 +381,32 @@ def test_allow_without_a_daemon(office: Office) -> None:
     )
     second = office.release("--again", "--allow", "ip")
     assert "192.0.2.7: such mail is exempt already (ips: 192.0.2.7); nothing was changed" in second.out
+
+
+def test_allow_everywhere_is_one_entry_for_all_domains(office: Office) -> None:
+    config = office.config
+    config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
+    hold(config, HEADERS, BODY, "steve@example.org", "juha@example.com")
+    done = json.loads(office.release("--allow", "ip", "--everywhere", "--json").out)
+    assert [one["already"] for one in done["allowed"]] == [""]
+    again = json.loads(office.release("--again", "--allow", "ip", "--json").out)
+    where = ("exempt.ips", f"{config.parent}/lists/allow-ips", "ips: 192.0.2.7")
+    assert [(one["key"], one["list"], one["already"]) for one in again["allowed"]] == [where, where]
+
+
+@pytest.mark.parametrize(
+    ("output", "encoding", "status"), [("/dev/full", "utf-8", 74), ("/dev/null", "ascii", 0)], ids=["full", "ascii"]
+)
+def test_allow_is_done_whether_anybody_can_read_it(office: Office, output: str, encoding: str, status: int) -> None:
+    hold(office.config, HEADERS, BODY, recipients=(Address("hyvä", "example.org"),))
+    office.sendmail.write_text("#!/bin/sh\nexit 0\n")
+    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
+    with Path(output).open("w") as file:
+        done = subprocess.run(
+            [*command, "--allow", "ip"], stdout=file, env={**os.environ, "PYTHONIOENCODING": encoding}
+        )
+    assert done.returncode == status
+    assert (office.config.parent / "lists/allow-ips.example.org").read_text().startswith("192.0.2.7")
 
 
 def test_allow_in_a_list_that_is_there_needs_no_reload(office: Office) -> None:
@@ -324,6 +471,13 @@ def test_the_list_changes_while_the_message_is_on_its_way(office: Office) -> Non
         pytest.param(["7KQ2"], 65, "is no reference", id="no reference"),
         pytest.param(["00000000"], 66, "eximacl log --ref 00000000", id="not there"),
         pytest.param([REF, "--allow", "all"], 64, "Invalid value for '--allow'", id="no such exemption"),
+        pytest.param([], 64, "Missing argument 'REF...'", id="nothing"),
+        *(
+            pytest.param(
+                [REF, "--to", to], 64, f"--to: {to!r} is no address, such as steve@example.org", id=f"to {to!r}"
+            )
+            for to in ("", "nobody", "a b@c", "Ann <ann@example.net>", "a@b.example, c@d.example")
+        ),
     ],
 )
 def test_what_cannot_be_released(config: Path, arguments: list[str], status: int, words: str) -> None:
@@ -331,3 +485,11 @@ def test_what_cannot_be_released(config: Path, arguments: list[str], status: int
     done = eximacl("archive", "release", *arguments)
     assert done.status == status
     assert words in done.err
+
+
+def test_a_policy_that_is_no_toml(config: Path) -> None:
+    """Both that would be taken from it are named at once."""
+    config.write_text("[archive\n")
+    done = eximacl("archive", "release", REF)
+    assert done.status == 78
+    assert "see `eximacl config test`, or give the path with --archive and --sendmail" in done.err

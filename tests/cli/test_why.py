@@ -43,13 +43,54 @@ def test_json_and_a_reference_as_people_type_it(daemon: Daemon, config: Path) ->
     assert answer["ref"] == ref
     assert answer["query"]["rcpt"] == COUNTED["rcpt"]
     assert answer["word"] == "accept"
-    assert answer["trace"][0] == {
+    assert answer["later"] == []
+    assert answer["trace"][1] == {
         "check": "disposable",
         "result": "alias",
         "reason": "alias",
         "detail": "steve",
         "seconds": 0.0,
     }
+
+
+@pytest.fixture
+def held(config: Path) -> str:
+    """A recipient that was held and then its message at DATA, which could not be archived: there is no such spool."""
+    config.write_text(
+        config.read_text()
+        .replace('"joe"]', '"joe"]\naction = "hold"')
+        .replace("[policy]", '[archive]\ndir = "archive"\nredact = ["subject"]\n[policy]')
+    )
+    socket = config.parent / "eximacl.sock"
+    common = {"tx": "1-1", "ip": "192.0.2.7", "from": "a@example.net"}
+    data = {"rcpts": "ghost@example.org", "id": "1xVYtn-00005a-08", "subject": "secret", "headers": "Subject: secret\n"}
+    with Daemon(config, socket, config.parent / "log"):
+        told = ask(socket, format_query("rcpt", {**common, "rcpt": "ghost@example.org"}))
+        assert told.verdict == "hold"
+        words = {"held": told.ref, "held_check": "valid_recipient", "held_message": told.message, "spool": "/no/such"}
+        assert ask(socket, format_query("data", {**common, **data, **words})).ref == told.ref
+    return told.ref
+
+
+def test_tells_what_became_of_a_held_message(held: str) -> None:
+    done = eximacl("why", held)
+    first, later = done.out.split("\n\n" + held)
+    assert done.status == 0
+    assert "at rcpt: hold\n" in first
+    assert "  rcpt:     ghost@example.org\n" in first
+    assert later.splitlines()[0].endswith("   at data: reject")
+    assert "  rcpts:    ghost@example.org\n  id:       1xVYtn-00005a-08\n\n  archive " in later
+    assert "192.0.2.7" not in later
+
+
+def test_json_has_what_became_of_a_held_message(held: str) -> None:
+    answer = json.loads(eximacl("why", "--json", held).out)
+    assert (answer["word"], answer["query"]["stage"]) == ("hold", "rcpt")
+    (later,) = answer["later"]
+    assert (later["ref"], later["word"], later["query"]["stage"]) == (held, "reject", "data")
+    assert "later" not in later
+    assert later["trace"][0]["reason"] == "not-archived"
+    assert (later["query"]["subject"], later["query"]["headers"]) == ("(redacted)", "Subject: (redacted)\n")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +115,13 @@ def test_no_journal(config: Path) -> None:
     done = eximacl("why", "7KQ2M9D4")
     assert done.status == 78
     assert "journal.dir is empty" in done.err
+
+
+def test_what_is_no_journal_file(config: Path) -> None:
+    path = config.parent / "journal" / "2026-11-23.mpk"
+    path.mkdir(parents=True)
+    done = eximacl("why", "7KQ2M9D4")
+    assert (done.status, done.err) == (74, f"Error: {path}: Is a directory\n")
 
 
 def test_a_broken_policy_is_no_obstacle(daemon: Daemon, config: Path) -> None:

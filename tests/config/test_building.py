@@ -163,3 +163,24 @@ async def ranged(query, options, ask):
         "checks/ranged.py": source,
     }
     assert problems_of(tmp_path, files) == ["domains/example.org.toml: checks.ranged: low is above high"]
+
+
+PROBED = """
+[policy]
+domains = ["example.org"]
+order = ["dnsbl", "rhsbl"]
+[checks.rhsbl]
+action = "off"
+zones = ["dbl.example.net"]
+[checks.dnsbl.zones."bl.example.net"]
+[checks.dnsbl.zones."quiet.example.net"]
+probe = false
+"""
+
+
+def test_the_lists_of_checks_that_run_are_probed_a_domain_s_own_too(tmp_path: Path) -> None:
+    overlay = '[checks.dnsbl]\nzones = ["bl.example.net", "more.example.net"]\n'
+    loaded = loaded_from(tmp_path, {"eximacl.toml": PROBED, "domains/example.org.toml": overlay})
+    assert [probe.zone for probe in loaded.policy.probes] == ["bl.example.net", "more.example.net"]
+    step = loaded.policy.plan("example.org").steps("rcpt")[0]  # type: ignore[union-attr]
+    assert [zone.name for zone in step.options.zones] == ["bl.example.net", "more.example.net"]

@@ -18,6 +18,7 @@ from eximacl.config.declare import (
     Table,
     check_table,
     common_options,
+    tables_within,
 )
 from eximacl.config.discovery import supplied
 from eximacl.config.values import kind_of
@@ -25,7 +26,8 @@ from eximacl.policy import Exempt
 
 TABLES = [*SETTINGS_TABLES.values(), EXEMPT_TABLE, NARROW_EXEMPT_TABLE, COMMON_TABLE]
 CHECKS = [found.check for found in supplied()]
-OPTIONS = [(table.key, option) for table in (*TABLES, *map(check_table, CHECKS)) for option in table.options]
+WITHIN = [table for check in CHECKS for table in tables_within(f"checks.{check.name}", check.options)]
+OPTIONS = [(table.key, option) for table in (*TABLES, *map(check_table, CHECKS), *WITHIN) for option in table.options]
 
 
 @pytest.mark.parametrize(("key", "option"), OPTIONS, ids=lambda value: getattr(value, "name", value))
@@ -35,7 +37,7 @@ def test_every_option_has_a_help_and_a_type_that_can_be_read(key: str, option: O
     assert kind_of(option.type)
 
 
-@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.key)
+@pytest.mark.parametrize("table", [*TABLES, *WITHIN], ids=lambda table: table.key)
 def test_every_table_has_a_help(table: Table) -> None:
     assert table.doc.endswith(".")
     for option in table.options:
@@ -65,3 +67,10 @@ def test_the_common_options_have_the_check_s_own_defaults(check: Check) -> None:
 
 def test_a_table_has_no_option_of_another_name() -> None:
     assert COMMON_TABLE.get("tlds") is None
+
+
+def test_the_tables_of_options_are_named_by_their_place() -> None:
+    keys = [table.key for table in WITHIN]
+    assert {"checks.dnsbl.zones.NAME", "checks.dnsbl.zones.NAME.codes.NAME", "checks.dnswl.zones.NAME"} <= set(keys)
+    assert len(keys) == len(set(keys))
+    assert not list(tables_within("checks.rdns_tld", next(one for one in CHECKS if one.name == "rdns_tld").options))

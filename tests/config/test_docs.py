@@ -42,6 +42,17 @@ def test_a_block_is_written_anew_and_the_rest_stays() -> None:
     assert render(page, CHECKS) == page
 
 
+def test_the_tables_of_an_option_have_tables_of_their_own() -> None:
+    text = block("dnsbl", CHECKS)
+    assert "| `zones` | tables, or array of names | `[]` |" in text
+    zones, codes = (
+        text.index("`[checks.dnsbl.zones.NAME]`: One list."),
+        text.index("`[checks.dnsbl.zones.NAME.codes.NAME]`: "),
+    )
+    assert zones < text.index("\n| `weight` | number, at least 0, at most 1000 | `1` |") < codes
+    assert "checks.rdns.patterns" not in block("rdns", CHECKS)
+
+
 def test_bars_do_not_end_a_cell() -> None:
     assert "hold" in block("common", CHECKS)
     assert all(line.replace("\\|", "").count("|") == 5 for line in block("server", CHECKS).splitlines())

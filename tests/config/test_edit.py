@@ -43,7 +43,14 @@ NEW = "new@example.net"
     ],
 )
 @pytest.mark.parametrize(
-    "around", ["{}", "senders = 1\n[exempt]\n{}\n[checks]\n", "[exempt] # ours\nips = [\n'x' ]\n{}"]
+    "around",
+    [
+        "{}",
+        '[checks.dnsbl.zones."exempt"]\nsenders = 1\n[checks.dnsbl.zones."a.b"] # [\n'
+        'codes = {{ "127.0.0.2" = {{}} }}\n[exempt]\n{}',
+        "senders = 1\n[exempt]\n{}\n[checks]\n",
+        "[exempt] # ours\nips = [\n'x' ]\n{}",
+    ],
 )
 def test_an_array_gets_an_entry(before: str, after: str, around: str) -> None:
     around = around if "[exempt]" in around else "# ] [x\n[exempt]\n{}"

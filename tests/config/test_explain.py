@@ -40,8 +40,19 @@ def test_an_option() -> None:
     assert explain("policy.domains", CHECKS).startswith("policy.domains (list of recipient domains; must be set)")
 
 
+def test_the_tables_of_an_option() -> None:
+    text = explain("dnsbl.zones", CHECKS)
+    assert text.startswith("[checks.dnsbl.zones.NAME]\n  One list.")
+    assert "\n  ipv6 (true or false; default true)\n" in text
+    assert "Looks at" not in text
+    assert explain("dnsbl.zones.weight", CHECKS).startswith("checks.dnsbl.zones.NAME.weight (number, at least 0,")
+    assert explain("checks.dnsbl.zones.codes", CHECKS).startswith("[checks.dnsbl.zones.NAME.codes.NAME]\n")
+    assert explain("dnsbl.zones.codes.text", CHECKS).startswith("checks.dnsbl.zones.NAME.codes.NAME.text (template of ")
+    assert describe("dnsbl.zones", CHECKS)["options"][0]["key"] == "checks.dnsbl.zones.NAME.codes"
+
+
 def test_described() -> None:
-    assert describe("policy.order", CHECKS)["default"][-1] == "rdns_tld"
+    assert describe("policy.order", CHECKS)["default"][-1] == "rate"
     assert describe("checks.rdns_tld.tlds", CHECKS)["key"] == "checks.rdns_tld.tlds"
     assert describe("state", CHECKS)["options"][0]["default"] == "sqlite:/var/lib/eximacl/state.db"
 
@@ -53,8 +64,10 @@ def test_described() -> None:
         ("server.sokcet", "server.sokcet: unknown option; did you mean socket?"),
         (
             "checks.rdns_tld.xyzzy",
-            "checks.rdns_tld.xyzzy: unknown option; known: tlds, action, on_unknown, exempt, message",
+            "checks.rdns_tld.xyzzy: unknown option; known: tlds, names, action, on_unknown, exempt, message",
         ),
+        ("dnsbl.zoens", "dnsbl.zoens: unknown option; did you mean zones?"),
+        ("dnsbl.zones.wieght", "dnsbl.zones.wieght: unknown option; did you mean weight?"),
         ("", ": unknown name; known: server, state,"),
     ],
 )

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.check import Check, NoOptions, Option
+from eximacl.check import Check, NoOptions, Option, options_of
 from eximacl.config import find_checks, load, sample, write_sample
 from eximacl.config.declare import COMMON_TABLE, DEFAULT_ORDER, EXEMPT_TABLE, SETTINGS_TABLES, check_table
-from eximacl.config.sample import COMMENT_COLUMNS, in_order, option_default, option_help, option_word
+from eximacl.config.sample import COMMENT_COLUMNS, NAMED_INDENT, in_order, option_default, option_help, option_word
 from eximacl.lists import Patterns, Suffixes
 from tests.config.world import option_of, word
 
@@ -38,6 +38,20 @@ def test_the_sample_loads_with_every_setting_taken_in(tmp_path: Path) -> None:
     path = tmp_path / "eximacl.toml"
     path.write_text(SETTING.sub(r"\1", path.read_text()))
     assert load(path).settings.policy.order == tuple(name for name in DEFAULT_ORDER if name in CHECKS)
+
+
+def test_the_sample_loads_with_every_table_that_has_a_name_taken_in(tmp_path: Path) -> None:
+    write_sample(tmp_path, CHECKS.values())
+    path = tmp_path / "eximacl.toml"
+    path.write_text(re.sub(f"^{NAMED_INDENT}", "", path.read_text(), flags=re.MULTILINE))
+    loaded = load(path)
+    for check in ("dnsbl", "dnswl", "rhsbl"):
+        (zone,) = loaded.tables[f"checks.{check}"]["zones"].value
+        assert zone.name == "name.example"
+        assert loaded.tables[f"checks.{check}"]["zones"].raw[zone.name].keys() == {
+            one.name for one in options_of("", type(zone))
+        }
+    assert "\n# [checks.dnsbl.zones.NAME.codes.NAME]: " in path.read_text()
 
 
 def test_the_sample_names_every_option() -> None:

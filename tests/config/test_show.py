@@ -94,3 +94,43 @@ def test_it_reads_as_toml_and_json_and_shows_no_secret(files: Path, domain: str 
     assert tomllib.loads(text) == json.loads(json.dumps(shown))
     assert shown["checks"]["signed"]["secrets"] == {"path": "secret", "entries": 1}
     assert SECRET not in text
+
+
+LISTS = """
+    [policy]
+    domains = ["example.org"]
+    order = ["dnsbl", "dnswl"]
+    [checks.dnswl]
+    zones = ["wl.example.net"]
+    [checks.dnsbl.zones."{key}.bl.example.net"]
+    key = "key"
+    weight = 2
+    codes = ["127.0.0.2"]
+    [checks.dnsbl.zones."other.example.net"]
+"""
+
+
+def test_tables_with_names_show_all_their_keys_and_no_secret(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("geheim\n")
+    (tmp_path / "key").chmod(0o640)
+    shown = show(loaded_from(tmp_path, {"eximacl.toml": LISTS}))
+    zones = shown["checks"]["dnsbl"]["zones"]
+    assert list(zones) == ["{key}.bl.example.net", "other.example.net"]
+    assert zones["{key}.bl.example.net"]["key"] == {"path": "key", "entries": 1}
+    assert zones["{key}.bl.example.net"]["weight"] == 2
+    assert zones["{key}.bl.example.net"]["codes"] == {"127.0.0.2": {"weight": 1, "text": ""}}
+    assert zones["other.example.net"]["text"] == "{ip} is listed by {zone}"
+    assert zones["other.example.net"]["codes"] == {"127.0.0.2-127.0.0.254": {"weight": 1, "text": ""}}
+    assert shown["checks"]["dnswl"]["zones"]["wl.example.net"]["codes"]["127.0.*.0"] == {"weight": 0}
+    text = show_toml(shown)
+    assert tomllib.loads(text) == json.loads(json.dumps(shown))
+    assert '\n[checks.dnsbl.zones."{key}.bl.example.net"]\ncodes = ' in text
+    assert "geheim" not in text
+
+
+def test_what_is_shown_of_tables_with_names_loads_again(tmp_path: Path) -> None:
+    text = LISTS.replace("{key}.", "").replace('key = "key"', "")
+    shown = show(loaded_from(tmp_path, {"eximacl.toml": text}))
+    del shown["domain_files"]
+    again = loaded_from(tmp_path, {"eximacl.toml": show_toml(shown)})
+    assert show(again)["checks"] == shown["checks"]

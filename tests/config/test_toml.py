@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eximacl.config.toml import toml, toml_key
+from eximacl.config.toml import toml, toml_key, toml_type
 
 TEXTS = st.text()
 VALUES = st.recursive(
@@ -52,3 +52,11 @@ def test_what_toml_has_not() -> None:
 @pytest.mark.parametrize(("key", "written"), [("rdns_tld", "rdns_tld"), ("example.org", '"example.org"'), ("", '""')])
 def test_keys(key: str, written: str) -> None:
     assert toml_key(key) == written
+
+
+def test_words_for_what_toml_holds() -> None:
+    raws: tuple[Any, ...] = (True, 1, 1.5, "", [], {}, None)
+    words = [toml_type(raw) for raw in raws]
+    assert words == [
+        "a boolean", "a number", "a number", "a string", "an array", "a table", "a date or time",
+    ]  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from eximacl.answers import Answers, NoNetwork
 from eximacl.check import Option
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.problems import Site
@@ -13,6 +14,7 @@ from eximacl.drive import drive_now
 from eximacl.model import Decision, Stage
 from eximacl.policy import decide
 from eximacl.questions import Ask
+from eximacl.state import MemoryState
 from eximacl.wire import build_query
 
 SENDER_DOMAIN = '[policy]\ndomains = ["example.org", ".example.net"]\norder = ["sender_domain"]\n'
@@ -49,7 +51,8 @@ def decision(loaded: Loaded, stage: str = "rcpt", **values: str) -> Decision:
     if "sender" in given:
         given["from"] = given.pop("sender")
     query = build_query(cast("Stage", stage), given)
-    return drive_now(decide(loaded.policy, query, Ask(0.0, "1-1")), lambda question: question)
+    ask = Ask(0.0, "1-1")
+    return drive_now(decide(loaded.policy, query, ask), Answers(MemoryState(), NoNetwork(), ask, dry=True))
 
 
 def word(loaded: Loaded, rcpt: str, sender: str = "a@spam.example", **values: str) -> str:

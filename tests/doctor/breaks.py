@@ -13,6 +13,7 @@ from typing import Protocol
 
 from tests.doctor.world import World
 from tests.lab import SERVFAIL, Responder
+from tests.lab.replies import NXDOMAIN
 
 CONF_D = "conf.d/main/00_eximacl"
 
@@ -290,7 +291,7 @@ def nobody_listens(world: World) -> Iterator[Sequence[str]]:
 def dead_dns(world: World) -> Iterator[None]:
     world.names.learn({("example.org", "MX"): SERVFAIL})
     yield
-    del world.names.zone["example.org", "MX"]
+    world.names.learn({("example.org", "MX"): NXDOMAIN})
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pytest
 
 from tests.exim.real import Real
 from tests.lab import SERVFAIL, SILENT, Daemon, Lab, Names, Responder, Site, reverse_zone
+from tests.lab.daemons import VARIABLE, chosen
 from tests.lab.mails import NAMES
 from tests.lab.policy import install
 from tests.lab.responder import ACCEPT
@@ -26,6 +27,14 @@ CLIENTS = {
 
 
 Labs = Callable[[Site], "tuple[Lab, Responder]"]
+
+
+@pytest.fixture(autouse=True)
+def exim(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The daemon that the labs of this test run; without a parameter (`real.EACH_DAEMON`) the one asked for outside."""
+    name: str = getattr(request, "param", None) or chosen()
+    monkeypatch.setenv(VARIABLE, name)
+    return name
 
 
 @pytest.fixture(scope="session")
@@ -44,18 +53,19 @@ def names() -> Iterator[Names]:
 
 @pytest.fixture(scope="session")
 def started(home: Path, names: Names) -> Iterator[Labs]:
-    """Start a lab with a scripted daemon for a site, once per session."""
+    """Start a lab with a scripted daemon for a site, once per session and Exim."""
     with ExitStack() as stack:
-        known: dict[str, tuple[Lab, Responder]] = {}
+        known: dict[tuple[str, str], tuple[Lab, Responder]] = {}
 
         def start(site: Site) -> tuple[Lab, Responder]:
-            if repr(site) not in known:
+            key = chosen(), repr(site)
+            if key not in known:
                 path = home / f"{len(known)}.sock"
                 macros = {"EXIMACL_SOCKET": str(path), **site.macros}
                 daemon = stack.enter_context(Responder(path))
                 wired = Site(**{**vars(site), "macros": macros})
-                known[repr(site)] = stack.enter_context(Lab(wired, names=names)), daemon
-            return known[repr(site)]
+                known[key] = stack.enter_context(Lab(wired, names=names)), daemon
+            return known[key]
 
         yield start
         for lab, _ in known.values():
@@ -77,20 +87,28 @@ def labs(started: Labs) -> Labs:
 
 
 @pytest.fixture(scope="session")
-def started_real(home: Path) -> Iterator[Real]:
-    directory = home / "real"
-    directory.mkdir()
-    path = home / "real.sock"
-    with (
-        Names(reverse_zone(NAMES)) as names,
-        Daemon(install(directory, path), path, directory / "daemon.log") as daemon,
-        Lab(Site(macros={"EXIMACL_SOCKET": str(path), "EXIMACL_TIMEOUT": "1s"}), names=names) as lab,
-    ):
-        yield Real(lab, daemon, directory)
+def started_real(home: Path) -> Iterator[Callable[[], Real]]:
+    """Start a lab with the real daemon, once per session and Exim."""
+    with ExitStack() as stack:
+        known: dict[str, Real] = {}
+
+        def start() -> Real:
+            if chosen() not in known:
+                directory = home / f"real-{chosen()}"
+                directory.mkdir()
+                path = home / f"{directory.name}.sock"
+                site = Site(macros={"EXIMACL_SOCKET": str(path), "EXIMACL_TIMEOUT": "1s"})
+                names = stack.enter_context(Names(reverse_zone(NAMES)))
+                daemon = stack.enter_context(Daemon(install(directory, path), path, directory / "daemon.log"))
+                known[chosen()] = Real(stack.enter_context(Lab(site, names=names)), daemon, directory)
+            return known[chosen()]
+
+        yield start
 
 
 @pytest.fixture
-def real(started_real: Real) -> Iterator[Real]:
+def real(started_real: Callable[[], Real]) -> Iterator[Real]:
     """A lab with the real daemon, which runs again afterwards."""
-    yield started_real
-    started_real.daemon.ensure()
+    found = started_real()
+    yield found
+    found.daemon.ensure()

@@ -38,6 +38,9 @@ url = "memory:"
 [log]
 rejections = "rejections.jsonl"
 
+[journal]
+dir = "journal"
+
 [archive]
 dir = "archive"
 redact = [{redact}]

@@ -10,10 +10,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from eximacl.state import open_state
 from tests.lab import Daemon, Lab
+from tests.lab.daemons import DAEMONS
 
 GOOD = "127.0.1.1"
+# Runs a module's tests with each of Debian's daemons.
+EACH_DAEMON = pytest.mark.parametrize("exim", DAEMONS, indirect=True)
 
 
 class Real:

@@ -6,10 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from eximacl.archive import find, purge
+from eximacl.journal import find as find_decisions
+from eximacl.journal import journal_files
 from tests.exim.holding import (
     BRAZIL,
     GOOD,
@@ -21,10 +24,12 @@ from tests.exim.holding import (
     holding,
     reference,
 )
-from tests.exim.real import together
+from tests.exim.real import EACH_DAEMON, together
+from tests.lab.daemons import chosen
 from tests.lab.exim import USER
 from tests.lab.waiting import until
 
+pytestmark = EACH_DAEMON
 UNSPLIT, SPLIT = "split_spool_directory = false", "split_spool_directory = true"
 HEADERS = (
     b"Received: from a.example\r\n\tby b.example with esmtp;\r\n\tMon, 23 Nov 2026 12:00:00 +0000\r\n"
@@ -44,14 +49,15 @@ Start = Callable[[str], Holding]
 
 @pytest.fixture(scope="module")
 def started() -> Iterator[Start]:
-    """Start both, once for each kind of spool."""
-    known: dict[str, Holding] = {}
+    """Start both, once for each kind of spool and Exim."""
+    known: dict[tuple[str, str], Holding] = {}
     with ExitStack() as stack:
 
         def start(main: str) -> Holding:
-            if main not in known:
-                known[main] = stack.enter_context(holding(main))
-            return known[main]
+            key = chosen(), main
+            if key not in known:
+                known[key] = stack.enter_context(holding(main))
+            return known[key]
 
         yield start
 
@@ -155,13 +161,38 @@ def test_the_line_in_the_rejection_log(both: Holding) -> None:
     }
 
 
-def test_a_redacted_subject_is_in_no_log_and_no_envelope() -> None:
-    with holding(redact='"subject"') as kept:
-        message = kept.of(kept.send(HEADERS + b"x\r\n"))
+SECRET = b"Thread-Topic: ToPsEcReT\r\nsUBJECT: =?utf-8?q?ToPsEcReT?=\r\n ToPsEcReT\r\nSubject : ToPsEcReT\r\n"
+NO_HEADERS_LOGGED = "MAIN_LOG_SELECTOR = -rejected_header\n"
+
+
+def having(needle: bytes, *directories: Path) -> set[str]:
+    """Return the names of the files below that have it in them."""
+    files = {path for directory in directories for path in directory.rglob("*") if path.is_file()}
+    return {path.name for path in files if needle in path.read_bytes()}
+
+
+@pytest.mark.parametrize(
+    ("redact", "main", "logs"),
+    [
+        pytest.param('"subject"', NO_HEADERS_LOGGED, set(), id="redacted, and Exim told not to log headers"),
+        pytest.param('"subject"', "", {"rejectlog"}, id="redacted"),
+        pytest.param("", "", {"rejectlog", "rejections.jsonl", "JOURNAL", "ENVELOPE"}, id="not redacted"),
+    ],
+)
+def test_where_a_subject_is_left(redact: str, main: str, logs: set[str]) -> None:
+    """With `redact` in the message alone; what Exim logs is Exim's option."""
+    with holding(main, redact=redact) as kept:
+        reply = kept.send(SECRET + HEADERS.replace(b"Subject", b"X-Other") + b"x\r\n")
+        message = kept.of(reply)
         assert message.envelope is not None
-        assert message.envelope.subject == "(redacted)"
-        until(lambda: [line["subject"] for line in kept.rejections()] == ["(redacted)"])
-        assert b"J=C3=BCrgen" in message.path.read_bytes()
+        assert message.envelope.subject == ("(redacted)" if redact else "ToPsEcReT ToPsEcReT")
+        until(lambda: len(kept.rejections()) == 1)
+        until(lambda: len(find_decisions(kept.directory / "journal", reference(reply))) == 2)
+        (journal,) = journal_files(kept.directory / "journal")
+        names = {"JOURNAL": journal.name, "ENVELOPE": f"{message.name}.json"}
+        found = having(b"ToPsEcReT", kept.directory, kept.lab.log, kept.lab.spool)
+        assert found == {names.get(name, name) for name in logs} | {message.name}
+        assert message.path.read_bytes().startswith(SECRET.replace(b"\r\n", b"\n"))
 
 
 def test_smtputf8() -> None:

@@ -9,15 +9,18 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
-from tests.exim.real import GOOD, Real, attempt, together
+from tests.cli.running import eximacl
+from tests.exim.real import EACH_DAEMON, GOOD, Real, attempt, together
 from tests.lab import Daemon
 from tests.lab.mails import Mail, examples, send
 from tests.lab.site import ROOT
 from tests.lab.waiting import until
 
+pytestmark = EACH_DAEMON
 START = "S: 220\nC: EHLO mx.example.net\nS: 250\n"
 MAIL = "C: MAIL FROM:<ann@example.net>\nS: 250\n"
 DATA = "C: DATA\nS: 354\nC: Subject: hello\nC:\nC: text\nC: .\nS: {reply}\n"
@@ -27,6 +30,29 @@ QUIT = "C: QUIT\nS: 221\n"
 def rcpt(address: str, reply: str = "250") -> str:
     """Write a RCPT and its reply."""
     return f"C: RCPT TO:<{address}>\nS: {reply}\n"
+
+
+def test_make_run_holds_and_releases(tmp_path: Path) -> None:
+    """The commands that `make run` says to try by hand, with the reference that the held example got."""
+    command = [sys.executable, "-m", "tests.lab.demo", "--var", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        shown = ""
+        for line in iter(running.stdout.readline, ""):
+            shown += line
+            if "Ctrl-C stops both" in line:
+                break
+        [reference] = re.findall(r"ghost@example\.com .*\(ref (\w+)\)", shown)
+        assert reference in eximacl("archive", "list", "--config", tmp_path / "eximacl.toml").out
+        commands = re.findall(r"eximacl (archive (?:show|release).*)", shown)
+        for line in commands:
+            done = eximacl(*line.replace("REF", reference).split())
+            assert done.status == 0, done.err
+        [mailboxes] = re.findall(r"Delivered mail: (\S+)/NAME/new", shown)
+        until(lambda: any(reference in path.read_text() for path in Path(mailboxes, "steve", "new").iterdir()))
+        running.send_signal(signal.SIGINT)
+        running.stdout.read()
+    assert (len(commands), running.returncode) == (2, 0)
 
 
 def test_the_examples_of_make_run() -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
 import pytest
 
 from eximacl.model import Reply
 from tests.exim.answers import DEFER, HOLD, REJECT, by
 from tests.exim.conftest import Labs
+from tests.exim.real import EACH_DAEMON
 from tests.lab import Site
+from tests.lab.daemons import EXIM, binds
 from tests.lab.responder import ACCEPT, Action
 
+pytestmark = EACH_DAEMON
 MAIL = """
     S: 220
     C: EHLO mx.example.net
@@ -104,3 +110,11 @@ def test_a_held_recipient_need_not_exist(labs: Labs) -> None:
     daemon.answer = by(ghost=KEPT, data=REFUSED)
     lab.play(MAIL + "C: RCPT TO:<ghost@example.org>\nS: 250\n" + DATA + "S: 550 5.7.1 we keep this\n" + QUIT)
     daemon.wait("rcpt", "data")
+
+
+def test_the_exim_is_the_one_asked_for(labs: Labs, exim: str) -> None:
+    """Otherwise this whole module would say nothing about the heavy one."""
+    lab, _ = labs(Site())
+    program = next(iter(binds()), Path(EXIM))
+    assert lab.run("sha256sum", EXIM).split()[0] == hashlib.sha256(program.read_bytes()).hexdigest()
+    assert exim != "heavy" or "Content_Scanning" in lab.run(EXIM, "-bV")

@@ -18,12 +18,12 @@ DOCUMENTED = dict(re.findall(r"(?m)^\| `(EXIMACL_\w+)` \| (?:`(.*?)`|\(not set\)
 
 
 def test_each_setting_is_documented_with_its_default() -> None:
-    assert {**DEFAULTS, "EXIMACL_ASK_EARLY": "", "EXIMACL_PLAIN": ""} == DOCUMENTED
+    assert {**DEFAULTS, "EXIMACL_ASK_EARLY": "", "EXIMACL_PLAIN": "", "EXIMACL_TAG_SENDERS": ""} == DOCUMENTED
 
 
 def test_each_file_is_named_in_the_readme() -> None:
     files = {path.name for path in (ROOT / "exim-snippets").iterdir()} - {"README"}
-    assert files == set(re.findall(r"(?m)^\w+\.acl|(?<= )\w+\.acl(?= {3}|$)|^macros|^router", readme()))
+    assert files == set(re.findall(r"(?m)^\w+\.acl|(?<= )\w+\.acl(?= {3}|$)|^macros|^router|^bounce_tags", readme()))
 
 
 def readme() -> str:

@@ -10,9 +10,11 @@ namespaces of its own, `Names` answers its DNS, `Responder` is a scripted daemon
 from tests.lab.daemon import Daemon
 from tests.lab.dialogue import Client, Mismatch, parse_script
 from tests.lab.exim import Lab
-from tests.lab.names import SERVFAIL, SILENT, Names, reverse_zone
+from tests.lab.names import Names, reverse_zone
 from tests.lab.namespace import Missing
+from tests.lab.replies import SERVFAIL, SILENT
 from tests.lab.responder import Asked, Responder
+from tests.lab.sink import Sink
 from tests.lab.site import Site
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "Missing",
     "Names",
     "Responder",
+    "Sink",
     "Site",
     "parse_script",
     "reverse_zone",

@@ -59,6 +59,12 @@ class Daemon:
         else:
             self.start()
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of all its threads so far (proc(5), `schedstat`)."""
+        assert self._process
+        tasks = Path(f"/proc/{self._process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal."""
         assert self._process

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import shlex
 import shutil
 import signal
 import sys
@@ -18,7 +19,8 @@ from textwrap import shorten
 import click
 
 from tests.lab.daemon import Daemon
-from tests.lab.exim import Lab
+from tests.lab.daemons import EXIM
+from tests.lab.exim import USER, Lab
 from tests.lab.mails import CLIENTS, NAMES, Result, examples, send
 from tests.lab.names import Names, reverse_zone
 from tests.lab.namespace import Missing, require_root
@@ -91,11 +93,16 @@ def _running(var: Path) -> Iterator[tuple[Path, Lab]]:
         run = Path(tempfile.mkdtemp(prefix="eximacl-run-"))
         stack.callback(shutil.rmtree, run, ignore_errors=True)
         run.chmod(0o755)
-        config = install(var, run / "eximacl.sock")
+        (run / "spool").mkdir()
+        shutil.chown(run / "spool", USER, USER)
+        config = install(var, run / "eximacl.sock", run / "sendmail")
         names = stack.enter_context(Names(reverse_zone(NAMES)))
         stack.enter_context(Daemon(config, run / "eximacl.sock", var / "daemon.log"))
-        site = Site(macros={"EXIMACL_SOCKET": str(run / "eximacl.sock")})
+        # Its spool is at the same path for Exim, in its own mounts, and for the daemon, which keeps held mail.
+        site = Site(macros={"EXIMACL_SOCKET": str(run / "eximacl.sock"), "SPOOLDIR": str(run / "spool")})
         lab = stack.enter_context(Lab(site, listen=(HOST, PORT), names=names, queue_only=False))
+        (run / "sendmail").write_text(f'#!/bin/sh\nexec {shlex.join(lab.namespace.command(EXIM))} "$@"\n')
+        (run / "sendmail").chmod(0o755)
         click.echo(f"The daemon serves {config}; Exim listens on {lab.server[0]}:{lab.server[1]}.\n")
         yield config, lab
 
@@ -114,6 +121,12 @@ Ask without sending:
 
     .venv/bin/eximacl check --config {config} --explain --ip 192.0.2.7 --host mail.example.sa \\
         --from ann@example.net --rcpt steve@example.org
+
+Mail for nobody at example.com is held; REF is the reference in its reply:
+
+    .venv/bin/eximacl archive list --config {config}
+    .venv/bin/eximacl archive show --config {config} REF
+    .venv/bin/eximacl archive release --config {config} REF --to steve@example.org
 
 Change {config}, then: .venv/bin/eximacl reload --config {config}
 Delivered mail: {lab.mail}/NAME/new; Exim's log: {lab.log}/mainlog; rejections: {config.parent}/rejections.jsonl

@@ -17,12 +17,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 
+from tests.lab.daemons import EXIM, binds
 from tests.lab.dialogue import Client
 from tests.lab.names import Names
 from tests.lab.namespace import Missing, Namespace, require, require_root
 from tests.lab.site import ROOT, Site, documented
 
-EXIM = "/usr/sbin/exim4"
 PACKAGE = "exim4-daemon-light"
 USER = "Debian-exim"
 
@@ -89,6 +89,7 @@ class Lab:
                     self.mail: Path("/var/mail"),
                     resolver: Path("/etc/resolv.conf").resolve(),
                     mailname: Path("/etc/mailname"),
+                    **binds(),
                 }
             )
         )
@@ -97,6 +98,8 @@ class Lab:
     def _configure(self) -> None:
         if self.site.snippets:
             self.namespace.run("sh", "-e", "-c", documented(self.site.kind), cwd=ROOT)
+            if self.site.tags:
+                self.namespace.run("sh", "-e", "-c", documented(self.site.kind, "tags"), cwd=ROOT)
         elif self.site.kind != "plain":
             self.namespace.run("update-exim4.conf")
 
@@ -110,6 +113,7 @@ class Lab:
         daemon = self.namespace.start(
             [EXIM, "-bdf", "-oX", f"[{host}]:{port}", "-oP", "/var/spool/exim4/daemon.pid", *mode], self._output
         )
+        self._daemon = daemon
         self._close.callback(_reap, daemon)
         self._close.callback(self.namespace.close)
         self._wait(daemon, f"{host}:{port}")
@@ -179,6 +183,20 @@ class Lab:
         maildir = mailbox.Maildir(directory, create=False)
         return [maildir[key] for key in sorted(maildir.keys())]
 
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of Exim's daemon and of all its children that have ended (proc(5), `stat`)."""
+        fields = Path(f"/proc/{self._pid()}/stat").read_text().rpartition(")")[2].split()
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+    def children(self) -> int:
+        """Return how many children Exim's daemon has, whose CPU time is not in `cpu_seconds` yet."""
+        return len(_children(self._pid()))
+
+    def _pid(self) -> int:
+        """Return the process of Exim's daemon, the child of the one that has entered the namespaces."""
+        (exim,) = _children(self._daemon.pid)
+        return exim
+
     def mainlog(self) -> str:
         """Return Exim's main log so far."""
         return _read(self.log / "mainlog")
@@ -187,6 +205,10 @@ class Lab:
         """Return all that Exim wrote, for a failure's report."""
         files = [self.home / "exim.out", *(self.log / f"{name}log" for name in ("main", "reject", "panic"))]
         return "".join(f"-- {path.name}\n{_read(path)}" for path in files if path.exists())
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _ids() -> tuple[int, int]:

@@ -65,6 +65,7 @@ def examples() -> list[Mail]:
         Mail(brazil, "news@lists.example.net", "steve@example.org"),
         Mail(brazil, "ann@example.net", "steve@example.com", "451 4.7.1", "rdns_tld"),
         Mail(good, "ann@example.net", "ghost@example.org", "550 5.1.1", "valid_recipient"),
+        Mail(good, "ann@example.net", "ghost@example.com", "550 5.1.1", "valid_recipient"),
         Mail(good, "ann@example.net", "sales@example.org", "550 5.2.1 we sell nothing any more", "bad_recipient"),
         Mail(good, "ann@example.net", "info99@example.org", "550 5.7.1", "localpart_pattern"),
         Mail(good, "hi@mail.social.example", "steve@example.org", "550 5.7.1", "sender_domain"),

@@ -48,6 +48,14 @@ lab_maildir:
   group = mail
 """
 # A relay host's mail to the outside has to go somewhere.
+OUTSIDE = """
+lab_outside:
+  driver = manualroute
+  domains = ! +local_domains
+  transport = {transport}
+  route_list = * {host}
+  self = send
+"""
 NOWHERE = """
 lab_nowhere:
   driver = redirect
@@ -98,6 +106,10 @@ begin transports
 begin authenticators
 {authenticators}
 """
+SMTP_TRANSPORT = """
+remote_smtp:
+  driver = smtp
+"""
 # What the Debian configurations have in their data ACL's place for local rules.
 DATA_ACL = """deny condition = ${if match{$h_subject:}{refuse me at data}}
      message = refused by the site's own data ACL
@@ -117,6 +129,9 @@ class Site:
     main: str = ""
     rcpt_acl: str = ""  # Debian's CHECK_RCPT_LOCAL_ACL_FILE
     files: Mapping[str, str] = field(default_factory=dict)  # more files in /etc/exim4
+    outside: str = ""  # where mail to the outside goes, as HOST::PORT; empty: nowhere
+    outside_transport: str = "remote_smtp"
+    tags: bool = False  # whether outgoing mail is tagged, by docs/exim.md
     snippets: bool = True  # without: the bare Exim that a benchmark compares with
 
     def write(self, etc: Path) -> None:
@@ -142,6 +157,10 @@ class Site:
         else:
             self._unsplit(etc)
 
+    def _routers(self) -> str:
+        outside = OUTSIDE.format(transport=self.outside_transport, host=self.outside) if self.outside else NOWHERE
+        return ROUTER + outside
+
     def _macros(self) -> str:
         return "".join(f"{name} = {value}\n" for name, value in self.macros.items())
 
@@ -160,14 +179,14 @@ class Site:
             hostname=self.hostname,
             domains=" : ".join(self.domains),
             relays=" : ".join(self.relays),
-            routers=ROUTER + NOWHERE,
-            transports=TRANSPORT,
+            routers=self._routers(),
+            transports=TRANSPORT + SMTP_TRANSPORT,
             authenticators=AUTHENTICATOR,
         )
 
     def _split(self, conf_d: Path) -> None:
         (conf_d / "main" / "000_localmacros").write_text(self._debian_macros())
-        (conf_d / "router" / "060_lab").write_text(ROUTER + NOWHERE)
+        (conf_d / "router" / "060_lab").write_text(self._routers())
         (conf_d / "transport" / "20_lab").write_text(TRANSPORT)
         (conf_d / "auth" / "20_lab").write_text(AUTHENTICATOR)
 
@@ -176,7 +195,7 @@ class Site:
         template = etc / "exim4.conf.template"
         text = template.read_text()
         for section, lines in (
-            ("routers", ROUTER + NOWHERE),
+            ("routers", self._routers()),
             ("transports", TRANSPORT),
             ("authenticators", AUTHENTICATOR),
         ):
@@ -185,9 +204,10 @@ class Site:
         template.write_text(text)
 
 
-def documented(kind: Kind) -> str:
-    """Return the shell commands by which docs/exim.md installs the snippets into this kind of configuration."""
-    found = re.findall(rf"(?ms)^```sh {kind}\n(.*?)^```$", DOCUMENT.read_text())
+def documented(kind: Kind, what: str = "") -> str:
+    """Return the shell commands by which docs/exim.md installs the snippets, or `what`, into this configuration."""
+    mark = f"{kind} {what}".rstrip()
+    found = re.findall(rf"(?ms)^```sh {mark}\n(.*?)^```$", DOCUMENT.read_text())
     if len(found) != 1:
-        raise ValueError(f"{DOCUMENT} has {len(found)} blocks marked `sh {kind}`; expected one")
+        raise ValueError(f"{DOCUMENT} has {len(found)} blocks marked `sh {mark}`; expected one")
     return str(found[0])

@@ -22,8 +22,3 @@ def test_each_break_is_named(world: World, way: str) -> None:
 
 def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
     assert sound("names") == {"ok"}
-
-
-def test_no_such_name_is_an_answer(world: World) -> None:
-    """The lab's DNS knows no MX of example.org: that is what the working set-up has had for an answer."""
-    assert ("example.org", "MX") not in world.names.zone

@@ -1,0 +1,12 @@
+"""The keys under which recipients are blocked, for the checks and for `eximacl blocks`. Rule: one spelling each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Scope = Literal["bounces", "all"]
+
+
+def block_key(scope: Scope, localpart: str, domain: str) -> str:
+    """Return the key of a recipient's block: of its bounces only, or of all its mail. `domain` is canonical."""
+    return f"{scope}:{localpart.lower()}@{domain}"

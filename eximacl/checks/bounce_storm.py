@@ -1,0 +1,79 @@
+"""`bounce_storm`: bounces to mail that was never sent. Rule: counted per recipient, in a window that slides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from eximacl.blocking import Scope, block_key
+from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option
+
+MINUTE_SECONDS = 60.0
+# Each bounce rewrites the times of all that are remembered for its recipient: a thousand are eight kilobytes.
+LIMIT_MAX = 1000
+_DAY_MINUTES = 1440
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `bounce_storm`."""
+
+    limit: int = option(
+        20, "So many bounces to one recipient within `minutes` are a storm.", minimum=1, maximum=LIMIT_MAX
+    )
+    minutes: int = option(10, "How long a bounce counts.", minimum=1, maximum=_DAY_MINUTES)
+    block_minutes: int = option(
+        60,
+        "How long the recipient is blocked from the last bounce of the storm on.",
+        minimum=1,
+        maximum=7 * _DAY_MINUTES,
+    )
+    block: Scope = option("bounces", "What is refused meanwhile: its bounces, or all its mail.")
+    auto_replies: Patterns = option(
+        [], "Localparts of senders whose mail counts as bounces do: ^mailer-daemon$, ^auto-?reply."
+    )
+
+
+@check("bounce_storm", stages={"rcpt"}, options=Options)
+async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
+    """Block a recipient that gets too many bounces, until the storm is over.
+
+    Somebody sends mail in its name, and all those answers come to it. `blocked_recipient` refuses them.
+    """
+    recipient = query.recipient
+    if recipient is None:
+        return None
+    try:
+        if not _is_answer(query, options.auto_replies):
+            return None
+    except PatternTimeout as timeout:
+        return Unknown(str(timeout))
+    key = f"bounce_storm:{query.mailbox.lower()}@{recipient.domain}"
+    # One more than the limit: the limit itself still passes.
+    seconds = options.minutes * MINUTE_SECONDS
+    count = await ask.count(key, seconds, options.limit + 1)
+    if isinstance(count, Unknown):
+        return count
+    if count <= options.limit:
+        return None
+    return await _storm(query, recipient.domain, options, ask)
+
+
+async def _storm(query: Query, domain: str, options: Options, ask: Ask) -> Hit | Unknown:
+    """Block the recipient, or let its block last longer."""
+    why = f"over {options.limit} bounces in {options.minutes} min"
+    if ask.action != "observe":
+        key = block_key(options.block, query.mailbox, domain)
+        blocked = await ask.block(key, options.block_minutes * MINUTE_SECONDS, why)
+        if isinstance(blocked, Unknown):
+            return blocked
+    text = f"too many bounces to {query.mailbox}: it has not sent the mail that they answer"
+    sentence = f"Bounces for {query.mailbox} not accepted at {domain}: {why}"
+    return Hit("bounce-storm", f"{query.mailbox}@{domain}", text, sentence, status="2.1")
+
+
+def _is_answer(query: Query, auto_replies: Patterns) -> bool:
+    """Return whether a program sent this in answer to other mail."""
+    sender = query.sender
+    if sender is None:
+        return False
+    return sender.is_null or (auto_replies.filled and auto_replies.search(sender.localpart.lower()) is not None)

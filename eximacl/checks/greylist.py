@@ -1,0 +1,120 @@
+"""`greylist`: who is unknown has to try again. Rule: what tries again is let in, whoever of its hosts does so."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import Literal
+
+from eximacl.address import canonical_domain
+from eximacl.check import Ask, Hit, Outcome, Query, Unknown, check, option
+from eximacl.hosts import IPAddress, ip_address
+from eximacl.registrable import registrable_domain
+
+MINUTE_SECONDS = 60.0
+HOUR_SECONDS = 3600.0
+DAY_SECONDS = 86400.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `greylist`."""
+
+    when: Literal["always", "suspicious"] = option(
+        "always", "always: every client; suspicious: only where one of the checks in `suspicious` had a hit."
+    )
+    suspicious: tuple[str, ...] = option(
+        [], 'For when = "suspicious": checks that come before this one in policy.order and have action = "observe".'
+    )
+    delay_minutes: int = option(5, "How long the first attempt has to wait.", minimum=0, maximum=1440)
+    retry_hours: int = option(
+        48, "An attempt is forgotten when it is not repeated within this.", minimum=1, maximum=720
+    )
+    lifetime_days: int = option(
+        36, "How long one who has passed is remembered after the last mail.", minimum=1, maximum=732
+    )
+    known_after: int = option(
+        3, "A client that has passed with so many senders is delayed no more, whatever it sends; 0: never.",
+        minimum=0, maximum=100,
+    )  # fmt: skip
+    pool: bool = option(
+        True, "Whether all hosts whose confirmed names lie in one registrable domain count as one client."
+    )
+    network4: int = option(24, "IPv4 clients in one network of so many bits count as one.", minimum=8, maximum=32)
+    network6: int = option(64, "IPv6 clients in one network of so many bits count as one.", minimum=16, maximum=128)
+
+    def __post_init__(self) -> None:
+        if self.when == "suspicious" and not self.suspicious:
+            raise ValueError(
+                'suspicious: when = "suspicious" needs the names of the checks that make a mail suspicious'
+            )
+        if self.delay_minutes * MINUTE_SECONDS >= self.retry_hours * HOUR_SECONDS:
+            raise ValueError("retry_hours: a retry after delay_minutes would come too late; make it longer")
+
+
+def _heard(options: Options) -> tuple[str, ...]:
+    return options.suspicious if options.when == "suspicious" else ()
+
+
+@check("greylist", stages={"rcpt", "data"}, options=Options, action="off", hears=_heard)
+async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
+    """Have a client that is unknown try again after some minutes, which most junk senders never do.
+
+    A bounce is asked to at DATA only, so that servers that verify an address by a call are not delayed.
+    """
+    address, recipient = ip_address(query.ip), query.recipient
+    if address is None or recipient is None or query.sender is None:
+        return None
+    heard = _heard(options)
+    if heard and not any(name in heard for name in ask.observed):
+        return None
+    if query.sender.is_null and query.stage == "rcpt":
+        ask.want_data()
+        return None
+    if query.stage == "data":
+        if not query.sender.is_null:
+            return None  # judged at RCPT
+        recipient = query.recipients[0]  # a message waits as a whole: once, under the name of its first recipient
+    client = _client(query, address, options)
+    return await _judge(client, str(query.sender).lower(), str(recipient).lower(), options, ask)
+
+
+def _client(query: Query, address: IPAddress, options: Options) -> str:
+    """Return what stands for the client: the owner of its confirmed name, or its network."""
+    domain = registrable_domain(canonical_domain(query.host)) if options.pool and query.host else ""
+    if domain:
+        return domain
+    bits = options.network4 if address.version == 4 else options.network6
+    return str(ipaddress.ip_network((address, bits), strict=False))
+
+
+async def _judge(client: str, sender: str, recipient: str, options: Options, ask: Ask) -> Hit | Unknown | None:
+    lifetime = options.lifetime_days * DAY_SECONDS
+    known = await ask.remember(f"greylist:known:{client}", lifetime)
+    if known:  # or it cannot be told
+        return known if isinstance(known, Unknown) else None
+    triplet = f"greylist:triplet:{client} {sender} {recipient}"
+    first = await ask.first_seen(triplet, options.retry_hours * HOUR_SECONDS)
+    if isinstance(first, Unknown):
+        return first
+    if ask.now - first < options.delay_minutes * MINUTE_SECONDS:
+        return _hit(client, options.delay_minutes)
+    await ask.remember(triplet, lifetime)
+    if options.known_after:
+        await _note_pass(client, sender, lifetime, options.known_after, ask)
+    return None
+
+
+async def _note_pass(client: str, sender: str, lifetime: float, known_after: int, ask: Ask) -> None:
+    """Count a sender that has passed for the first time; what cannot be noted is no reason to delay the mail."""
+    first = await ask.first_seen(f"greylist:passed:{client} {sender}", lifetime)
+    if first != ask.now:
+        return
+    passed = await ask.count(f"greylist:passes:{client}", lifetime, known_after)
+    if not isinstance(passed, Unknown) and passed >= known_after:
+        await ask.first_seen(f"greylist:known:{client}", lifetime)
+
+
+def _hit(client: str, minutes: int) -> Hit:
+    text = f"greylisted: please try again in {minutes} min"
+    return Hit("greylisted", client, text, f"Greylisted for {minutes} min: {client}", temporary=True)

@@ -1,0 +1,61 @@
+"""What the DNS said lately. Rule: bounded in entries, and nothing is kept longer than its zone allows.
+
+What was looked up longest ago goes first when the cache is full; what has expired is never returned.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TypeAlias
+
+from eximacl.model import Unknown
+
+# Found: the records' texts. Absent: the empty tuple. Neither: Unknown.
+Answer: TypeAlias = tuple[str, ...] | Unknown
+Key: TypeAlias = tuple[str, str]  # a canonical name, and a kind such as `A`
+
+# A TTL of 0 means "for this transaction" (RFC 1035 section 3.2.1), and one mail may ask for each of its recipients.
+TTL_SECONDS_MIN = 5
+# A wrong record is gone by tomorrow; resolvers have the same ceiling.
+TTL_SECONDS_MAX = 86_400
+# RFC 2308 section 5 found one to three hours to work well; an address that a list has just added should hit soon.
+NEGATIVE_SECONDS_MAX = 3_600
+# Long enough for the rest of one SMTP session, short enough that an outage of a second is over for the next.
+UNKNOWN_SECONDS = 3
+
+
+class Cache:
+    """Answers by name and kind. All times are the resolver's clock."""
+
+    __slots__ = ("_answers", "_entries_max")
+
+    def __init__(self, entries_max: int) -> None:
+        self._answers: OrderedDict[Key, tuple[float, Answer]] = OrderedDict()
+        self._entries_max = entries_max
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    def get(self, key: Key, now: float) -> Answer | None:
+        """Return what is known; None where nothing is."""
+        entry = self._answers.get(key)
+        if entry is None:
+            return None
+        if entry[0] <= now:
+            del self._answers[key]
+            return None
+        self._answers.move_to_end(key)
+        return entry[1]
+
+    def put(self, key: Key, answer: Answer, seconds: int, now: float) -> None:
+        """Keep an answer for as long as its TTL says, within bounds."""
+        if isinstance(answer, Unknown):
+            seconds = UNKNOWN_SECONDS
+        elif answer:
+            seconds = min(max(seconds, TTL_SECONDS_MIN), TTL_SECONDS_MAX)
+        else:
+            seconds = min(max(seconds, TTL_SECONDS_MIN), NEGATIVE_SECONDS_MAX)
+        self._answers[key] = (now + seconds, answer)
+        self._answers.move_to_end(key)
+        if len(self._answers) > self._entries_max:
+            self._answers.popitem(last=False)

@@ -1,0 +1,206 @@
+"""Nameservers and zones, and which of them are left alone. Rule: what fails again and again is not waited for; that it
+fails is logged once, and once that it works again.
+
+A zone here is one that the policy asks about, such as a blocklist's: a stranger's domain that fails is his own trouble,
+and shall not keep anyone from asking about his neighbours. A time-out alone does not tell the server's fault from the
+zone's. So it counts against the server until that answers anything, and against the zone from then on; a server that
+has let SUSPICIONS time-outs pass is asked for the root's nameservers, which every resolver knows, and is left alone
+only if it is silent about them, too.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+PORT = 53
+RESOLV_CONF = Path("/etc/resolv.conf")
+# What resolv.conf(5) says where it names none.
+LOCAL_SERVER = "127.0.0.1"
+# A DHCP client or a VPN rewrites the file; so late it is noticed.
+LOOK_SECONDS = 5.0
+# One lost packet or slow zone means nothing; five in a row without one answer do.
+SUSPICIONS = 5
+# A server's own answer needs milliseconds; over a bad line, some hundred.
+PROBE_SECONDS = 1.0
+# One packet in so many seconds finds out that a dead server is back.
+SERVER_PAUSE_SECONDS = 5.0
+# A blocklist that is down is down for minutes; one question each half minute finds out that it is back.
+ZONE_FAILURES = 5
+ZONE_PAUSE_SECONDS = 30.0
+
+# Else it is an IPv6 address without port.
+_SERVER = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
+
+log = logging.getLogger("eximacl")
+
+
+class Address(NamedTuple):
+    """Where a nameserver is: an IP address and a port."""
+
+    ip: str
+    port: int = PORT
+
+    def __str__(self) -> str:
+        if self.port == PORT:
+            return self.ip
+        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
+
+
+def parse_server(text: str) -> Address:
+    """Read `127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353`. Raises ValueError with a text for the admin."""
+    found = _SERVER.fullmatch(text)
+    ip = (found[1] or found[2]) if found else text
+    port = int(found[3]) if found and found[3] else PORT
+    try:
+        ipaddress.ip_address(ip)
+        if not 0 < port < 65536:
+            raise ValueError
+    except ValueError:
+        raise ValueError(
+            f'{text!r} is no nameserver: write an IP address such as "127.0.0.1" or "[::1]:5353"'
+        ) from None
+    return Address(ip, port)
+
+
+class Zone:
+    """A zone that the policy asks about, and whether it is worth asking."""
+
+    __slots__ = ("_clock", "_failures", "_next", "name")
+
+    def __init__(self, name: str, clock: Callable[[], float]) -> None:
+        self.name = name
+        self._clock = clock
+        self._failures = 0
+        self._next = 0.0
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether it has failed too often."""
+        return self._failures >= ZONE_FAILURES
+
+    def may_ask(self) -> bool:
+        """Whether to ask it now. While it fails, one question in each pause may, and finds out."""
+        if not self.left_alone:
+            return True
+        now = self._clock()
+        if now < self._next:
+            return False
+        self._next = now + ZONE_PAUSE_SECONDS
+        return True
+
+    def worked(self) -> None:
+        """It has answered, with records or without."""
+        if self.left_alone:
+            log.warning("DNS zone %s answers again", self.name)
+        self._failures = 0
+
+    def failed(self, why: str) -> None:
+        """A look-up below it has failed."""
+        self._failures += 1
+        if self._failures == ZONE_FAILURES:
+            self._next = self._clock() + ZONE_PAUSE_SECONDS
+            log.warning(
+                "DNS zone %s has failed %d times in a row (%s): it is left alone, and asked again every %d s",
+                *(self.name, ZONE_FAILURES, why, ZONE_PAUSE_SECONDS),
+            )
+
+
+class Server:
+    """A nameserver. `probe_at`: when to ask it for the root's nameservers; infinite while nothing is wrong."""
+
+    __slots__ = ("_suspects", "address", "alone", "probe_at")
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.alone = False
+        self.probe_at = float("inf")
+        # For each question in a row that it did not answer: whose fault it is if the server is well, and why.
+        self._suspects: list[tuple[Zone | None, str]] = []
+
+    def __str__(self) -> str:
+        return str(self.address)
+
+    def suspect(self, zone: Zone | None, why: str, now: float) -> None:
+        """It has not answered. zone: where the look-up has failed for that, and is below a zone."""
+        if self.alone:
+            return
+        self._suspects.append((zone, why))
+        if len(self._suspects) == SUSPICIONS:
+            self.probe_at = now
+
+    def answered(self) -> None:
+        """It has answered something: what it was silent about was not its fault."""
+        if not self._suspects and not self.alone:
+            return
+        suspects, self._suspects = self._suspects, []
+        self.probe_at = float("inf")
+        if self.alone:
+            self.alone = False
+            log.warning("nameserver %s answers again", self)
+            return
+        for zone, why in suspects:
+            if zone is not None:
+                zone.failed(why)
+
+    def silent(self, why: str, now: float) -> None:
+        """It did not even answer the probe."""
+        self._suspects.clear()
+        self.probe_at = now + SERVER_PAUSE_SECONDS
+        if not self.alone:
+            self.alone = True
+            log.warning(
+                "nameserver %s does not answer (%s): it is left alone, and tried again every %d s", self, why,
+                SERVER_PAUSE_SECONDS,
+            )  # fmt: skip
+
+
+class Servers:
+    """The nameservers in the order they are asked in: those given, or the system's, read again when they change."""
+
+    def __init__(self, given: Sequence[str], resolv_conf: Path, clock: Callable[[], float]) -> None:
+        self.all = [Server(parse_server(text)) for text in given]
+        self._system = not given
+        self._file = resolv_conf
+        self._clock = clock
+        self._look_at = float("-inf")
+        self._seen: tuple[int, ...] | None = None
+
+    def current(self) -> list[Server]:
+        """Return them all, the ones left alone too."""
+        if self._system and self._clock() >= self._look_at:
+            self._look_at = self._clock() + LOOK_SECONDS
+            self._look()
+        return self.all
+
+    def _look(self) -> None:
+        try:
+            stat = self._file.stat()
+            seen: tuple[int, ...] = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+        except OSError:
+            seen = ()
+        if seen == self._seen:
+            return
+        self._seen = seen
+        addresses = self._read() if seen else []
+        known = {server.address: server for server in self.all}
+        # A file that is being written may be empty for a moment: who is known stays.
+        if addresses or not known:
+            named = addresses or [parse_server(LOCAL_SERVER)]
+            self.all = [known.get(address) or Server(address) for address in dict.fromkeys(named)]
+
+    def _read(self) -> list[Address]:
+        import dns.resolver  # only here: it costs 60 ms and 6 MB, and many configs name their servers
+
+        resolver = dns.resolver.Resolver(configure=False)
+        try:
+            with self._file.open(encoding="utf-8", errors="replace") as lines:
+                resolver.read_resolv_conf(lines)
+            return [parse_server(str(server)) for server in resolver.nameservers]
+        except (OSError, ValueError, dns.resolver.NoResolverConfiguration) as error:
+            log.warning("%s names no nameserver: %s", self._file, error)
+            return []

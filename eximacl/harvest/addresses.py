@@ -1,0 +1,120 @@
+"""The addresses in a header field (RFC 5322 section 3.4). Rule: any text yields what is in it, never an error.
+
+What strict readers refuse is read as people meant it: missing quotes and brackets, names with commas, folded lines,
+8-bit letters. What stands in a display name, a comment or a quoted string is never an address, whatever it looks like.
+Time is linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from eximacl.address import Address, canonical_domain, unquote
+
+# RFC 5321 section 4.5.3.1 allows 64 and 255 octets; forwarders' localparts (SRS) are longer. Beyond this it is junk.
+ADDRESS_CHARACTERS_MAX = 512
+
+# A gap, a word, a domain literal, or one sign; and before them all, a quoted string.
+_SIMPLE = r'\s+|[^\s"(),:;<>@\[\]]+|\[[^\[\]]*\]|.'
+_UNQUOTED_TOKEN = re.compile(_SIMPLE, re.DOTALL)
+_TOKEN = re.compile(rf'"(?:[^"\\]|\\.)*"|{_SIMPLE}', re.DOTALL)
+_PARENTHESIS = re.compile(r"\\.|[()]", re.DOTALL)
+_DEPTH = {"(": 1, ")": -1}
+_GAP = " "
+
+
+def addresses(text: str) -> Iterator[Address]:
+    """Yield the mailboxes of an address list: groups, comments, routes and obsolete spellings included.
+
+    A domain is canonical; a localpart is out of its quotes, otherwise as it was spelt.
+    """
+    for tokens in _mailboxes(text):
+        found = _mailbox(tokens)
+        if found is not None:
+            yield found
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Yield the tokens of a text; gaps and comments as one blank.
+
+    After a quote or a parenthesis that is never closed no other of its kind opens anything: time would be quadratic.
+    """
+    at = 0
+    pattern = _TOKEN
+    comments = True
+    while match := pattern.match(text, at):
+        token, at = match[0], match.end()
+        if token == "(":
+            end = _comment_end(text, at) if comments else 0
+            comments = end > 0
+            at = end or at
+            yield _GAP
+        elif token == '"':
+            pattern = _UNQUOTED_TOKEN
+        else:
+            yield _GAP if token.isspace() else token
+
+
+def _comment_end(text: str, at: int) -> int:
+    """Return where the comment that begins before `at` ends; comments nest (RFC 5322 section 3.2.2). 0: nowhere."""
+    depth = 1
+    for match in _PARENTHESIS.finditer(text, at):
+        depth += _DEPTH.get(match[0], 0)
+        if not depth:
+            return match.end()
+    return 0
+
+
+def _mailboxes(text: str) -> Iterator[list[str]]:
+    """Yield the tokens of each mailbox: those in angle brackets, or else all."""
+    current: list[str] = []
+    bracketed = False  # the brackets of this mailbox are closed; what follows up to the comma is no part of it
+    for token in _tokens(text):
+        if token in (",", ";"):
+            yield current
+            current, bracketed = [], False
+        elif token == "<":
+            if bracketed:
+                yield current
+            current, bracketed = [], False
+        elif token == ">":
+            bracketed = True
+        elif token == ":":
+            if not bracketed:
+                current = []  # what came before is the name of a group, a route or a scheme
+        elif not bracketed:
+            current.append(token)
+    yield current
+
+
+def _mailbox(tokens: list[str]) -> Address | None:
+    """Read `localpart@domain` around the last @; the words of a name before it are left out."""
+    if "@" not in tokens:
+        return None
+    at = len(tokens) - 1 - tokens[::-1].index("@")
+    domain = "".join(_dotted(tokens[at + 1 :], -1, 0))
+    pieces = [*_dotted(tokens[:at][::-1], 0, -1)][::-1]
+    if not domain or not pieces:
+        return None
+    localpart = "".join(unquote(piece) if piece[0] == '"' else piece for piece in pieces)
+    if len(localpart) + len(domain) > ADDRESS_CHARACTERS_MAX:
+        return None
+    return Address(localpart, canonical_domain(domain))
+
+
+def _dotted(tokens: Sequence[str], near: int, far: int) -> Iterator[str]:
+    """Yield the words that belong together, from the @ on: gaps are allowed around dots (RFC 5322 section 4.4).
+
+    near, far: which end of a word faces the @ when it comes after one, and which end of that one faces it.
+    """
+    last = ""
+    gap = True
+    for token in tokens:
+        if token == _GAP:
+            gap = bool(last)
+            continue
+        if token == "@" or (last and gap and last[near] != "." and token[far] != "."):
+            return
+        yield token
+        last, gap = token, False

@@ -1,0 +1,189 @@
+"""The list of recipients that is written. Rule: what somebody else has written is never lost unasked.
+
+The first line is a mark with a checksum of the rest. A file without it, or changed since, is somebody's work: it is
+merged with, or replaced when that is asked for. The file changes in one step, and keeps its mode and its owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+import tempfile
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from eximacl.config.sources import open_regular
+from eximacl.harvest.tally import Seen
+
+# The daemon's user is not root, and has to read it.
+LIST_MODE = 0o644
+MARK = "# Written by eximacl harvest"
+HINT = "# Changes by hand are kept with --merge only."
+
+_MARK = re.compile(rf"{MARK}, checksum ([0-9a-f]{{16}})\n".encode())
+_OWN_LINE = re.compile(rb"(?P<entry>.*?)  # \d+ mails?, \d{4}-\d\d-\d\d(?: to \d{4}-\d\d-\d\d)?")
+_COMMENT = re.compile(rb"(?:^|[ \t]+)#.*")
+_BLANKS = b" \t\r\f\v"
+# The file is read in lines, `#` starts a comment, blanks around an entry are cut off, and `@` begins a whole domain.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class ListFileError(Exception):
+    """The list was not written; the text says what to do. The file is as it was."""
+
+
+class ListFile:
+    """The file to write, as it is now. Raises ListFileError where it cannot be read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._old = _read(path)
+
+    def check(self, *, force: bool, merge: bool) -> None:
+        """Raise ListFileError where the file would lose what somebody has written."""
+        if force or merge or not self._old:
+            return
+        match = _MARK.match(self._old)
+        if match is None:
+            raise ListFileError(
+                f"{self.path} was not written by eximacl harvest: --merge keeps its entries, --force replaces them"
+            )
+        if match[1].decode() != _checksum(self._old[match.end() :]):
+            raise ListFileError(
+                f"{self.path} was changed by hand since it was written: --merge keeps its entries, --force drops them"
+            )
+
+    def write(self, seen: Mapping[str, Seen], notes: Iterable[str] = (), *, merge: bool = False) -> int:
+        """Write the entries; return how many the file has then.
+
+        seen: by entry, each of them writable. notes: comments at the head. merge: what is in the file stays, but for
+        the figures of entries found again. Raises ListFileError.
+        """
+        kept, own = self._kept(seen) if merge else ([], {})
+        own.update((_bytes(entry), _bytes(line_of(entry, each))) for entry, each in seen.items())
+        for line in kept:
+            own.pop(_entry(line), None)
+        head = [HINT.encode(), *(_bytes(f"# {note}") for note in notes)]
+        lines = [*head, *kept, *(own[entry] for entry in sorted(own, key=_order))]
+        body = b"".join(line + b"\n" for line in lines)
+        self._replace(f"{MARK}, checksum {_checksum(body)}\n".encode() + body)
+        return len(own) + sum(1 for line in kept if _entry(line))
+
+    def _kept(self, seen: Mapping[str, Seen]) -> tuple[list[bytes], dict[bytes, bytes]]:
+        """Return the lines that others wrote, and our own by entry."""
+        old = self._old.removeprefix(b"\xef\xbb\xbf")
+        match = _MARK.match(old)
+        lines = (
+            old[match.end() if match else 0 :].splitlines()
+            if b"\r" in old
+            else old[match.end() if match else 0 :].split(b"\n")
+        )
+        own: dict[bytes, bytes] = {}
+        others: list[bytes] = []
+        for line in lines:
+            found = _OWN_LINE.fullmatch(line)
+            if found:
+                own[found["entry"]] = line
+            elif line.strip() and not (match and line.startswith((HINT.encode(), b"# Mail for ", b"# Incomplete"))):
+                others.append(line)
+        return others, own
+
+    def _replace(self, data: bytes) -> None:
+        path = self.path.resolve()
+        try:
+            fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix="~")
+        except OSError as error:
+            raise ListFileError(f"{path.parent}: no file can be made there: {error.strerror}") from None
+        try:
+            with os.fdopen(fd, "wb") as file:
+                _like(fd, path)
+                file.write(data)
+                file.flush()
+                os.fsync(fd)
+            Path(name).replace(path)
+            _sync(path.parent)
+        except OSError as error:
+            raise ListFileError(f"{path} cannot be written: {error.strerror}") from None
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+
+def line_of(entry: str, seen: Seen) -> str:
+    """Return the line of an entry: `steve@example.org  # 12 mails, 2020-01-31 to 2026-12-31`."""
+    first, last = day(seen.first), day(seen.last)
+    span = first if first == last else f"{first} to {last}"
+    return f"{entry}  # {seen.mails} mail{'' if seen.mails == 1 else 's'}, {span}"
+
+
+def unwritable(entry: str, *, localpart: bool = False) -> str:
+    """Return why a list cannot hold an entry; empty when it can. localpart: the entry has no domain."""
+    if _CONTROL.search(entry):
+        return "it has a control character in it"
+    if entry.startswith("#") or re.search(r"\s#", entry):
+        return "a # begins a comment there"
+    if entry != entry.strip():
+        return "it begins or ends with a blank"
+    if not entry or entry.startswith("@") or (localpart and "@" in entry):
+        return "an @ there means a whole domain or address"
+    return ""
+
+
+def day(seconds: float) -> str:
+    """Return a point in time as a day in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}"
+
+
+def utc(seconds: float) -> str:
+    """Return a point in time as ISO 8601 has it: `2026-12-31T14:30:05Z`."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _order(entry: bytes) -> tuple[bytes, bytes]:
+    localpart, _, domain = entry.rpartition(b"@")
+    return domain, localpart
+
+
+def _entry(line: bytes) -> bytes:
+    return _COMMENT.sub(b"", line).strip(_BLANKS).lower()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _checksum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with open_regular(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise ListFileError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _like(fd: int, path: Path) -> None:
+    """Give a new file the mode and the owner of the old one."""
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        os.fchmod(fd, LIST_MODE)
+        return
+    with contextlib.suppress(PermissionError):  # only root gives files away; the list is right all the same
+        os.fchown(fd, old.st_uid, old.st_gid)
+    os.fchmod(fd, stat.S_IMODE(old.st_mode))
+
+
+def _sync(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

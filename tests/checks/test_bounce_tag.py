@@ -1,0 +1,212 @@
+"""`bounce_tag`: which bounces need a tag, which tags are good, and that no tag hides a recipient from other checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eximacl import prvs
+from eximacl.answers import Answers, NoNetwork
+from eximacl.check import Alias, Hit, Recipients, Secrets, declared
+from eximacl.checks.bounce_tag import Options, bounce_tag
+from eximacl.config import load
+from eximacl.drive import drive_now
+from eximacl.model import Decision, Outcome
+from eximacl.policy import Policy, decide
+from eximacl.questions import Ask
+from eximacl.state import MemoryState
+from tests.asking import NOW, judge, query
+
+KEY, OLD, OTHER = "a key that is long enough", "the key of last year", "somebody else's key"
+DAY = prvs.DAY_SECONDS
+
+
+def tag(address: str = "steve@example.org", key: str = KEY, made: float = NOW) -> str:
+    return prvs.sign(address, key.encode(), made)
+
+
+def options(recipients: tuple[str, ...] = ("steve",), keys: tuple[str, ...] = (KEY, OLD)) -> Options:
+    return Options(recipients=Recipients(recipients), keys=Secrets(keys))
+
+
+NO_KEYS = options((), ())
+UNTAGGED, BAD, OVER = "bounce-untagged", "bounce-tag-bad", "bounce-tag-over"
+STEVE = Alias("steve")
+# The recipient, the sender, what comes of it.
+ROWS: dict[str, tuple[str, str, Any]] = {
+    "no tag": ("steve@example.org", "", UNTAGGED),
+    "no tag, another spelling": ("STEVE@Example.ORG", "", UNTAGGED),
+    "no tag, not listed": ("juha@example.org", "", None),
+    "no tag, another name behind a plus": ("steve+shop@example.org", "", None),
+    "no tag, no bounce": ("steve@example.org", "a@example.net", None),
+    "a good tag": (tag(), "", STEVE),
+    "of an old key": (tag(key=OLD), "", STEVE),
+    "of nobody's key": (tag(key=OTHER), "", BAD),
+    "of another's address": (tag("juha@example.org").replace("juha", "steve"), "", BAD),
+    "of the same name elsewhere": (tag("steve@example.com").replace(".com", ".org"), "", BAD),
+    "in another spelling": (tag().replace("steve", "Steve"), "", BAD),
+    "spelt so when it was made": (tag("Steve@example.org"), "", Alias("Steve")),
+    "a tag in capitals": (tag().replace("prvs=", "PRVS="), "", STEVE),
+    "on its last day": (tag(made=NOW - 7 * DAY), "", STEVE),
+    "over": (tag(made=NOW - 8 * DAY), "", OVER),
+    "over and of nobody's key": (tag(key=OTHER, made=NOW - 8 * DAY), "", BAD),
+    "not listed, a good tag": (tag("juha@example.org"), "", Alias("juha")),
+    "not listed, a bad tag": (tag("juha@example.org", OTHER), "", BAD),
+    "no bounce, a bad tag": (tag(key=OTHER), "a@example.net", STEVE),
+    "no bounce, over": (tag(made=NOW - 8 * DAY), "a@example.net", STEVE),
+    "a tag in a tag": (tag(tag()), "", STEVE),
+    "a good tag in a bad one": (tag(tag(), OTHER), "", BAD),
+    "three tags, no bounce": (tag(tag(tag(key=OTHER))), "a@example.net", STEVE),
+    "nobody behind the tag": ("prvs=0840abcdef=@example.org", "", None),
+    "nearly a tag": ("prvs=0840abcde=steve@example.org", "", None),
+    "hostile bytes behind the tag": ("prvs=0840abcdef=\udcff\x00@example.org", "", BAD),
+    "hostile bytes behind a good tag": (tag("\udcff\x7f\n@example.org"), "", Alias("\udcff\x7f\n")),
+    "hostile bytes": ("\udcff\udcfe@example.org", "", None),
+    "other digits": ("prvs=٠840abcdef=steve@example.org", "", None),
+    "no domain": ("steve", "", UNTAGGED),
+    "an address literal": ("steve@[192.0.2.7]", "", UNTAGGED),
+}
+
+
+def shown(outcome: Outcome) -> Any:
+    return outcome.reason if isinstance(outcome, Hit) else outcome
+
+
+@pytest.mark.parametrize(("rcpt", "sender", "expected"), ROWS.values(), ids=ROWS)
+def test_bounce_tag(rcpt: str, sender: str, expected: Any) -> None:
+    assert shown(judge(bounce_tag, query(rcpt=rcpt, from_=sender), options())) == expected
+
+
+@pytest.mark.parametrize("sender", ["", "a@example.net"])
+@pytest.mark.parametrize("rcpt", [tag(), tag(key=OTHER), tag(made=NOW - 300 * DAY)])
+def test_without_keys_a_tag_hides_nobody_and_is_not_judged(rcpt: str, sender: str) -> None:
+    assert judge(bounce_tag, query(rcpt=rcpt, from_=sender), NO_KEYS) == STEVE
+
+
+def test_without_keys_nothing_is_refused() -> None:
+    assert judge(bounce_tag, query(from_=""), NO_KEYS) is None
+
+
+def test_what_the_client_and_the_log_are_told() -> None:
+    hit = judge(bounce_tag, query(rcpt=tag(made=NOW - 8 * DAY), from_=""), options())
+    assert isinstance(hit, Hit)
+    assert (hit.text, hit.detail) == ("steve has not sent the mail that this answers", "832")
+    assert hit.sentence == "Bounce for steve not accepted at example.org: 832"
+
+
+@pytest.mark.parametrize("stage", ["mail", "connect"])
+def test_before_a_recipient_is_known(stage: Any) -> None:
+    assert judge(bounce_tag, query(stage), options()) is None
+
+
+def test_before_a_sender_is_known() -> None:
+    asked = query(from_="")
+    asked = asked._replace(sender=None)
+    assert judge(bounce_tag, asked, options()) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"keys": ()}, "keys: recipients need a file with at least one key"),
+        ({"keys": ("k" * 65,)}, "keys: a key is longer than 64 bytes, which Exim cannot use"),
+        ({"keys": ("ä" * 33,)}, "keys: a key is longer than 64 bytes, which Exim cannot use"),
+    ],
+)
+def test_options_that_cannot_work(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=f"^{problem}$"):
+        options(**given)
+
+
+def test_the_longest_key_that_exim_can_use() -> None:
+    longest = "k" * 64
+    asked = query(rcpt=tag(key=longest), from_="")
+    assert judge(bounce_tag, asked, options(keys=(longest,))) == STEVE
+
+
+def test_declaration() -> None:
+    declaration = declared(bounce_tag)
+    assert declaration is not None
+    assert declaration.stages == {"rcpt"}
+    assert (declaration.action, declaration.on_unknown) == ("reject", "accept")
+
+
+# Each in its place in the usual order, with a recipient that it objects to and one that it does not.
+OTHERS = """
+[policy]
+domains = ["example.org"]
+[checks.bad_recipient]
+recipients = ["sales"]
+[checks.valid_recipient]
+recipients = ["sales", "steve", "steve9", "blocked", "stormy"]
+[checks.localpart_pattern]
+patterns = ["[0-9]$"]
+[checks.bounce_storm]
+limit = 1
+[checks.disposable]
+timezone = "UTC"
+"""
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Policy:
+    (tmp_path / "eximacl.toml").write_text(OTHERS)
+    return load(tmp_path / "eximacl.toml").policy
+
+
+def decided(policy: Policy, rcpt: str, state: MemoryState, sender: str = "a@example.net", tx: str = "1") -> Decision:
+    ask = Ask(NOW, tx)
+    answers = Answers(state, NoNetwork(), ask, dry=False)
+    return drive_now(decide(policy, query(rcpt=rcpt, from_=sender, tx=tx), ask), answers)
+
+
+TAGS = {"none": "", "one": "prvs=0840abcdef=", "capitals": "PRVS=0840ABCDEF=", "two": "prvs=0840abcdef=" * 2}
+
+
+@pytest.mark.parametrize("tags", TAGS.values(), ids=TAGS)
+@pytest.mark.parametrize(
+    ("localpart", "check"),
+    [
+        ("sales", "bad_recipient"),
+        ("sales+x", "bad_recipient"),
+        ("nobody", "valid_recipient"),
+        ("steve9", "localpart_pattern"),
+        ("blocked", "blocked_recipient"),
+        ("steve.0.count", "disposable"),
+        ("steve.date.01-01-2027", "disposable"),
+        ("sales.3.count", "bad_recipient"),
+        ("steve", ""),
+        ("steve.3.count", ""),
+    ],
+)
+def test_no_tag_hides_a_recipient_from_the_other_checks(policy: Policy, localpart: str, check: str, tags: str) -> None:
+    state = MemoryState()
+    state.block("all:blocked@example.org", NOW, NOW + 60, "by hand")
+    decision = decided(policy, f"{tags}{localpart}@example.org", state)
+    assert (decision.check, decision.word) == (check, "reject" if check else "accept")
+
+
+def test_tagged_bounces_count_as_their_owners_storm(policy: Policy) -> None:
+    state = MemoryState()
+    words = [decided(policy, f"{tags}stormy@example.org", state, "").check for tags in TAGS.values()]
+    assert words == ["", "bounce_storm", "bounce_storm", "bounce_storm"]
+
+
+def test_tagged_mail_uses_up_the_same_count(policy: Policy) -> None:
+    state = MemoryState()
+    for number, (tags, word) in enumerate(zip(TAGS.values(), ("accept", "reject", "reject", "reject"), strict=True)):
+        transaction = str(number)
+        decision = decided(policy, f"{tags}steve.1.count@example.org", state, tx=transaction)
+        assert decision.word == word
+        state.commit(transaction, NOW)
+
+
+def test_behind_disposable_in_the_order_a_tagged_count_is_refused(tmp_path: Path) -> None:
+    """Or each new tag would begin a count of its own."""
+    text = '[policy]\ndomains = ["example.org"]\norder = ["disposable", "bounce_tag"]\n'
+    (tmp_path / "eximacl.toml").write_text(text)
+    wrong = load(tmp_path / "eximacl.toml").policy
+    decision = decided(wrong, "prvs=0840abcdef=steve.3.count@example.org", MemoryState())
+    assert (decision.check, decision.reason) == ("disposable", "disposable-nested")

@@ -1,0 +1,122 @@
+"""`dnsbl`: what is asked about which client, what it is told, and that it is harmless until it has lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eximacl.check import Hit, Probe, Unknown, declared
+from eximacl.checks.dnsbl import dnsbl, probes
+from eximacl.model import Query
+from tests.asking import judge, query
+from tests.checks.listing import options_from, steps_from
+from tests.checks.running import documented_defaults
+from tests.dictionary import SERVFAIL, Dictionary
+
+LISTED = ["127.0.0.2"]
+V6 = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
+NAMES = {
+    ("7.2.0.192.bl.example.net", "A"): LISTED,
+    ("8.2.0.192.bl.example.net", "A"): ["127.0.0.4", "127.0.0.2"],
+    ("8.2.0.192.bl.example.com", "A"): ["127.0.0.9"],
+    ("9.2.0.192.bl.example.net", "A"): SERVFAIL,
+    ("10.2.0.192.bl.example.net", "A"): ["127.255.255.254"],
+    (f"{V6}.bl.example.net", "A"): LISTED,
+}
+BOTH = 'zones = ["bl.example.net", "bl.example.com"]'
+
+
+def outcome(tmp_path: Path, toml: str, asked: Query, names: Dictionary | None = None) -> Any:
+    return judge(dnsbl, asked, options_from(tmp_path, "dnsbl", toml), names=names or Dictionary(NAMES))
+
+
+# client, detail and text of the hit; a detail alone: Unknown
+ROWS: list[tuple[str, str, str]] = [
+    ("192.0.2.7", "bl.example.net 127.0.0.2", "192.0.2.7 is listed by bl.example.net"),
+    ("::ffff:192.0.2.7", "bl.example.net 127.0.0.2", "192.0.2.7 is listed by bl.example.net"),
+    (
+        "192.0.2.8",
+        "bl.example.net 127.0.0.4 127.0.0.2, bl.example.com 127.0.0.9",
+        "192.0.2.8 is listed by bl.example.net",
+    ),
+    ("2001:db8::7", "bl.example.net 127.0.0.2", "2001:db8::7 is listed by bl.example.net"),
+    ("2001:DB8:0::7", "bl.example.net 127.0.0.2", "2001:db8::7 is listed by bl.example.net"),
+    ("192.0.2.9", f"bl.example.net: {SERVFAIL.detail}", ""),
+    ("192.0.2.10", "bl.example.net: its answer 127.255.255.254 is none of its codes", ""),
+    ("192.0.2.11", "", ""),
+    ("2001:db8::8", "", ""),
+    ("", "", ""),
+    ("192.0.2", "", ""),
+    ("\udcff", "", ""),
+    ("127.0.0.2", "", ""),
+]
+
+
+@pytest.mark.parametrize(("client", "detail", "text"), ROWS)
+def test_dnsbl(tmp_path: Path, client: str, detail: str, text: str) -> None:
+    found = outcome(tmp_path, BOTH, query(ip=client))
+    expected = Hit("dnsbl-listed", detail, text) if text else Unknown(detail) if detail else None
+    assert found == expected
+
+
+@pytest.mark.parametrize("stage", ["connect", "helo", "mail", "rcpt"])
+def test_every_stage_is_the_same(tmp_path: Path, stage: Any) -> None:
+    assert isinstance(outcome(tmp_path, BOTH, query(stage)), Hit)
+
+
+def test_both_lists_are_asked_at_once(tmp_path: Path) -> None:
+    names = Dictionary(NAMES)
+    outcome(tmp_path, BOTH, query(), names)
+    assert names.asked == [("7.2.0.192.bl.example.net", "A"), ("7.2.0.192.bl.example.com", "A")]
+
+
+def test_lists_of_one_family_are_not_asked_about_the_other(tmp_path: Path) -> None:
+    toml = '[checks.dnsbl.zones."bl.example.net"]\nipv6 = false\n[checks.dnsbl.zones."bl.example.com"]\nipv4 = false\n'
+    for client, asked in (("192.0.2.7", "7.2.0.192.bl.example.net"), ("2001:db8::7", f"{V6}.bl.example.com")):
+        names = Dictionary(NAMES)
+        outcome(tmp_path, toml, query(ip=client), names)
+        assert names.asked == [(asked, "A")]
+
+
+def test_a_text_for_the_list_and_one_for_a_code(tmp_path: Path) -> None:
+    toml = """
+        [checks.dnsbl.zones."bl.example.net"]
+        codes = { "127.0.0.2" = { weight = 2, text = "{txt}" }, "127.0.0.4" = {} }
+        text = "{ip} is on {zone}"
+    """
+    names = Dictionary({**NAMES, ("8.2.0.192.bl.example.net", "TXT"): ["see https://bl.example.net/8"]})
+    found = outcome(tmp_path, toml, query(ip="192.0.2.8"), names)
+    assert found.text == "see https://bl.example.net/8"
+    names.names["8.2.0.192.bl.example.net", "A"] = ("127.0.0.4",)
+    found = outcome(tmp_path, toml, query(ip="192.0.2.8"), names)
+    assert found.text == "192.0.2.8 is on bl.example.net"
+    assert [kind for _, kind in names.asked] == ["A", "TXT", "A"]
+
+
+def test_a_threshold(tmp_path: Path) -> None:
+    assert outcome(tmp_path, f"threshold = 2\n{BOTH}", query()) is None
+    assert isinstance(outcome(tmp_path, f"threshold = 2\n{BOTH}", query(ip="192.0.2.8")), Hit)
+
+
+def test_a_list_at_fault_is_not_asked(tmp_path: Path) -> None:
+    names = Dictionary(NAMES, {"bl.example.net": "it lists everybody"})
+    assert outcome(tmp_path, BOTH, query(), names) == Unknown("bl.example.net: it lists everybody")
+    assert isinstance(outcome(tmp_path, BOTH, query(ip="192.0.2.8"), names), Hit)
+    assert {name for name, _ in names.asked} == {"7.2.0.192.bl.example.com", "8.2.0.192.bl.example.com"}
+
+
+def test_declaration(tmp_path: Path) -> None:
+    declaration = declared(dnsbl)
+    assert declaration is not None
+    assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
+    assert documented_defaults(dnsbl) == {"zones": [], "threshold": 1}
+    toml = f'{BOTH[:-1]}, "bl.example.org"]'
+    assert [one.zone for one in probes(options_from(tmp_path, "dnsbl", toml))] == [
+        "bl.example.net", "bl.example.com", "bl.example.org",
+    ]  # fmt: skip
+    first = probes(options_from(tmp_path, "dnsbl", BOTH))[0]
+    assert isinstance(first, Probe)
+    assert first.names() == ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")
+    assert steps_from(tmp_path, "dnsbl", "") == ()

@@ -1,0 +1,305 @@
+"""`greylist`: the delay, the windows, who counts as one client, who is known; and bounces at DATA."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from eximacl.check import Ask, Hit, Outcome, Unknown, declared
+from eximacl.checks.greylist import Options, greylist
+from eximacl.drive import drive_now
+from eximacl.model import Query
+from eximacl.questions import Remember
+from eximacl.state import MemoryState
+from eximacl.verbs import StateError
+from tests.asking import NOW, answers, judge, query
+from tests.checks.running import documented_defaults
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+DEFAULTS: dict[str, Any] = {
+    "when": "always",
+    "suspicious": (),
+    "delay_minutes": 5,
+    "retry_hours": 48,
+    "lifetime_days": 36,
+    "known_after": 3,
+    "pool": True,
+    "network4": 24,
+    "network6": 64,
+}
+LATER, PASS = "greylisted", "None"
+
+
+def options(**given: Any) -> Options:
+    return Options(**{**DEFAULTS, **given})
+
+
+def asked(state: MemoryState, seconds: float, given: Options | None = None, stage: Any = "rcpt", **values: str) -> str:
+    """Send a mail at that time from NOW, and return what it came to."""
+    outcome = judge(greylist, query(stage, **values), given or options(), state=state, now=NOW + seconds)
+    return outcome.reason if isinstance(outcome, Hit) else str(outcome)
+
+
+def fates(steps: list[tuple[float, dict[str, str]]], **given: Any) -> list[str]:
+    state = MemoryState()
+    return [asked(state, seconds, options(**given), **values) for seconds, values in steps]
+
+
+STEPS: list[tuple[str, dict[str, Any], list[tuple[float, dict[str, str]]], list[str]]] = [
+    ("too early, then in time", {}, [(0, {}), (299, {}), (300, {}), (301, {})], [LATER, LATER, PASS, PASS]),
+    ("early tries do not prolong the delay", {}, [(0, {}), (200, {}), (300, {})], [LATER, LATER, PASS]),
+    ("at the end of the retry window", {}, [(0, {}), (48 * HOUR - 1, {})], [LATER, PASS]),
+    ("after the retry window", {}, [(0, {}), (48 * HOUR, {})], [LATER, LATER]),
+    ("remembered", {}, [(0, {}), (300, {}), (300 + 36 * DAY - 1, {})], [LATER, PASS, PASS]),
+    ("forgotten", {}, [(0, {}), (300, {}), (300 + 36 * DAY, {})], [LATER, PASS, LATER]),
+    ("each mail prolongs it", {}, [(0, {}), (300, {}), (30 * DAY, {}), (60 * DAY, {})], [LATER, PASS, PASS, PASS]),
+    ("another sender", {}, [(0, {}), (300, {"from_": "b@example.net"})], [LATER, LATER]),
+    ("another recipient", {}, [(0, {}), (300, {"rcpt": "ann@example.org"})], [LATER, LATER]),
+    ("another case", {}, [(0, {}), (300, {"from_": "SENDER@Example.net", "rcpt": "STEVE@example.org"})], [LATER, PASS]),
+    (
+        "the same network",
+        {},
+        [(0, {"host": ""}), (300, {"host": "", "ip": "192.0.2.254"})],
+        [LATER, PASS],
+    ),
+    ("another network", {}, [(0, {"host": ""}), (300, {"host": "", "ip": "192.0.3.7"})], [LATER, LATER]),
+    (
+        "a narrower network",
+        {"network4": 32},
+        [(0, {"host": ""}), (300, {"host": "", "ip": "192.0.2.8"})],
+        [LATER, LATER],
+    ),
+    (
+        "IPv6, the same network",
+        {},
+        [(0, {"host": "", "ip": "2001:db8::7"}), (300, {"host": "", "ip": "2001:db8::ffff:1"})],
+        [LATER, PASS],
+    ),
+    (
+        "IPv6, another network",
+        {},
+        [(0, {"host": "", "ip": "2001:db8::7"}), (300, {"host": "", "ip": "2001:db8:0:1::7"})],
+        [LATER, LATER],
+    ),
+    (
+        "IPv4 in IPv6",
+        {},
+        [(0, {"host": "", "ip": "::ffff:192.0.2.7"}), (300, {"host": "", "ip": "192.0.2.8"})],
+        [LATER, PASS],
+    ),
+    (
+        "a pool",
+        {},
+        [(0, {"host": "a.example.net"}), (300, {"host": "B9.out.Example.net.", "ip": "203.0.113.9"})],
+        [LATER, PASS],
+    ),
+    (
+        "a pool, but not wanted",
+        {"pool": False},
+        [(0, {"host": "a.example.net"}), (300, {"host": "b.example.net", "ip": "203.0.113.9"})],
+        [LATER, LATER],
+    ),
+    (
+        "names in one public suffix are no pool",
+        {},
+        [(0, {"host": "a.co.uk"}), (300, {"host": "b.co.uk", "ip": "203.0.113.9"})],
+        [LATER, LATER],
+    ),
+    ("no delay", {"delay_minutes": 0}, [(0, {})], [PASS]),
+]
+
+
+@pytest.mark.parametrize(("given", "steps", "expected"), [s[1:] for s in STEPS], ids=[s[0] for s in STEPS])
+def test_greylist(given: dict[str, Any], steps: list[tuple[float, dict[str, str]]], expected: list[str]) -> None:
+    assert fates(steps, **given) == expected
+
+
+def send(state: MemoryState, seconds: float, number: int, given: Options) -> list[str]:
+    """Send one mail by a sender of its own, twice; return both fates."""
+    sender = f"s{number}@example.net"
+    return [asked(state, seconds + wait, given, from_=sender) for wait in (0, 300)]
+
+
+@pytest.mark.parametrize("known_after", [1, 3])
+def test_who_has_passed_a_few_times_is_known(known_after: int) -> None:
+    state, given = MemoryState(), options(known_after=known_after)
+    for number in range(known_after):
+        assert send(state, number * HOUR, number, given) == [LATER, PASS]
+    assert send(state, DAY, 99, given) == [PASS, PASS]
+    assert asked(state, DAY, given, from_="z@example.net", rcpt="ann@example.org") == PASS
+    assert asked(state, DAY, given, host="mx.other.example", ip="203.0.113.9", from_="z@example.net") == LATER
+    # Known as long as it writes, and a lifetime longer.
+    assert send(state, 36 * DAY, 100, given) == [PASS, PASS]
+    assert send(state, 36 * DAY + 300 + 36 * DAY, 101, given) == [LATER, PASS]
+
+
+def test_nobody_is_known_if_so_configured() -> None:
+    state, given = MemoryState(), options(known_after=0)
+    for number in range(9):
+        assert send(state, number * HOUR, number, given) == [LATER, PASS]
+
+
+def test_one_message_with_many_recipients_makes_nobody_known() -> None:
+    state = MemoryState()
+    for wait in (0, 300):
+        for number in range(9):
+            asked(state, wait + number / 1000, rcpt=f"r{number}@example.org")
+    assert asked(state, 301, from_="other@example.net") == LATER
+
+
+def test_a_provider_that_never_retries_from_the_same_host() -> None:
+    """200 hosts of one provider, each attempt from another one: each message is deferred once at most."""
+    dice, state = random.Random(7), MemoryState()
+    hosts = [(f"198.51.{n}.{n}", f"out{n}.mail.example.com") for n in range(200)]
+    dice.shuffle(hosts)
+    deferred = []
+    for message in range(60):
+        tries = 0
+        while True:
+            ip, host = hosts[(message * 3 + tries) % 200]
+            at = message * HOUR + tries * 10 * MINUTE
+            if asked(state, at, ip=ip, host=host, from_=f"s{message}@example.com") == PASS:
+                break
+            tries += 1
+        deferred.append(tries)
+    assert max(deferred) == 1
+    assert deferred[3:] == [0] * 57
+
+
+# ---- bounces
+
+
+def data(state: MemoryState, seconds: float, rcpts: str = "steve@example.org", sender: str = "") -> Outcome:
+    made = query("data", from_=sender, rcpts=rcpts)
+    found: Outcome = None
+    for recipient in made.recipients:
+        found = found or judge(greylist, made.for_recipient(recipient), options(), state=state, now=NOW + seconds)
+    return found
+
+
+def wants_data(values: dict[str, str], observed: tuple[str, ...] = (), **given: Any) -> tuple[Outcome, bool]:
+    ask = Ask(NOW)
+    ask.observed = observed
+    outcome = drive_now(greylist(query(**values), options(**given), ask), answers(MemoryState(), NOW))
+    return outcome, ask.wants_data
+
+
+def test_a_bounce_passes_at_rcpt_and_waits_at_data() -> None:
+    assert wants_data({"from_": ""}) == (None, True)
+    assert wants_data({}) != (None, True)
+    state = MemoryState()
+    assert isinstance(data(state, 0), Hit)
+    assert isinstance(data(state, 299), Hit)
+    assert data(state, 300) is None
+
+
+def test_a_bounce_to_several_waits_once() -> None:
+    state = MemoryState()
+    rcpts = "steve@example.org, ann@example.org"
+    assert isinstance(data(state, 0, rcpts), Hit)
+    assert data(state, 300, rcpts) is None
+
+
+def test_other_mail_is_not_judged_at_data_again() -> None:
+    assert data(MemoryState(), 0, sender="a@example.net") is None
+
+
+# ---- suspicious
+
+
+@pytest.mark.parametrize(
+    ("observed", "expected"), [((), PASS), (("rdns",), LATER), (("helo",), PASS), (("helo", "rdns"), LATER)]
+)
+def test_only_the_suspicious_are_delayed(observed: tuple[str, ...], expected: str) -> None:
+    given = options(when="suspicious", suspicious=("rdns", "dnsbl"))
+    outcome = judge(greylist, query(), given, observed=observed)
+    assert (outcome.reason if isinstance(outcome, Hit) else str(outcome)) == expected
+
+
+def test_a_bounce_of_the_unsuspicious_is_not_asked_about_again() -> None:
+    given: dict[str, Any] = {"when": "suspicious", "suspicious": ("rdns",)}
+    assert wants_data({"from_": ""}, **given) == (None, False)
+    assert wants_data({"from_": ""}, ("rdns",), **given) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"when": "suspicious"}, "suspicious: "),
+        ({"delay_minutes": 60, "retry_hours": 1}, "retry_hours: "),
+    ],
+)
+def test_options_that_do_not_go_together(given: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        options(**given)
+
+
+# ---- what cannot be told
+
+
+class Dead(MemoryState):
+    """Fails at one of its verbs."""
+
+    def __init__(self, verb: str) -> None:
+        super().__init__()
+
+        def fail(*_arguments: Any) -> Any:
+            raise StateError("the disk is gone")
+
+        setattr(self, verb, fail)
+
+
+@pytest.mark.parametrize("verb", ["remember", "first_seen"])
+def test_a_dead_state_is_unknown(verb: str) -> None:
+    assert asked(Dead(verb), 0) == str(Unknown("the disk is gone"))
+
+
+def test_a_pass_that_cannot_be_noted_is_a_pass() -> None:
+    assert asked(Dead("count"), 0, options(delay_minutes=0)) == PASS
+
+
+@pytest.mark.parametrize("ip", ["", "\udcff", "192.0.2.256"])
+def test_without_an_address_nobody_is_delayed(ip: str) -> None:
+    assert asked(MemoryState(), 0, ip=ip) == PASS
+
+
+@pytest.mark.parametrize("hostile", ["\udcff\udcfe@example.net", "a b@example.net", '"a\\"@b"@example.net', "x" * 300])
+def test_hostile_senders_are_delayed_like_others(hostile: str) -> None:
+    state = MemoryState()
+    assert [asked(state, wait, from_=hostile) for wait in (0, 300)] == [LATER, PASS]
+
+
+def test_dry_remembers_nothing() -> None:
+    state = MemoryState()
+    assert [asked(state, wait, dry="1") for wait in (0, 300)] == [LATER, LATER]
+    assert asked(state, 600) == LATER
+
+
+def test_one_who_is_known_costs_one_question() -> None:
+    state, questions = MemoryState(), []
+    state.first_seen("greylist:known:example.net", NOW, NOW + DAY)
+    source = answers(state, NOW)
+
+    def answer(question: Any) -> Any:
+        questions.append(question)
+        return source(question)
+
+    made: Query = query()
+    assert drive_now(greylist(made, options(), Ask(NOW)), answer) is None
+    assert questions == [Remember("greylist:known:example.net", 36 * DAY)]
+
+
+def test_before_a_recipient_is_known() -> None:
+    assert judge(greylist, query("mail"), options()) is None
+
+
+def test_declaration() -> None:
+    declaration = declared(greylist)
+    assert declaration is not None
+    assert declaration.stages == {"rcpt", "data"}
+    assert declaration.action == "off"
+    assert documented_defaults(greylist) == {**DEFAULTS, "suspicious": []}
+    assert tuple(declaration.hears(options(when="suspicious", suspicious=("rdns",)))) == ("rdns",)
+    assert tuple(declaration.hears(options())) == ()

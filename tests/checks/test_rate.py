@@ -1,0 +1,97 @@
+"""`rate`: each limit, its window, who counts as one; and what is put off is not counted."""
+
+from __future__ import annotations
+
+import pytest
+
+from eximacl.check import Hit, Unknown, declared
+from eximacl.checks.rate import Options, rate
+from eximacl.state import MemoryState
+from tests.asking import NOW, Dead, judge, query
+from tests.checks.running import documented_defaults
+
+MINUTE = 60.0
+DEFAULTS = {"minutes": 60, "client": 0, "sender": 0, "recipient_domain": 0, "network4": 32, "network6": 64}
+LATER, PASS = "rate", "None"
+
+
+def options(**given: int) -> Options:
+    return Options(**{**DEFAULTS, **given})
+
+
+def fates(steps: list[tuple[float, dict[str, str]]], state: MemoryState | None = None, /, **given: int) -> list[str]:
+    """Send mails at these minutes from NOW, and return what each came to."""
+    state, found = state or MemoryState(), []
+    for minutes, values in steps:
+        outcome = judge(rate, query(**values), options(**given), state=state, now=NOW + minutes * MINUTE)
+        found.append(outcome.reason if isinstance(outcome, Hit) else str(outcome))
+    return found
+
+
+Steps = list[tuple[float, dict[str, str]]]
+V6, V6_NEAR, V6_FAR = ({"ip": ip} for ip in ("2001:db8::7", "2001:db8::8", "2001:db8:0:1::7"))
+ROWS: list[tuple[str, dict[str, int], Steps, list[str]]] = [
+    ("no limit", {}, [(0, {})] * 5, [PASS] * 5),
+    ("client", {"client": 2}, [(0, {})] * 4, [PASS, PASS, LATER, LATER]),
+    ("another client", {"client": 1}, [(0, {}), (0, {"ip": "192.0.2.8"})], [PASS, PASS]),
+    ("a client's network", {"client": 1, "network4": 24}, [(0, {}), (0, {"ip": "192.0.2.8"})], [PASS, LATER]),
+    ("IPv6 network", {"client": 1}, [(0, V6), (0, V6_NEAR), (0, V6_FAR)], [PASS, LATER, PASS]),
+    ("IPv4 in IPv6", {"client": 1}, [(0, {}), (0, {"ip": "::ffff:192.0.2.7"})], [PASS, LATER]),
+    ("no address", {"client": 1}, [(0, {"ip": ""})] * 3, [PASS] * 3),
+    ("sender", {"sender": 1}, [(0, {}), (0, {"from_": "SENDER@Example.net"})], [PASS, LATER]),
+    ("another sender", {"sender": 1}, [(0, {}), (0, {"from_": "b@example.net"})], [PASS, PASS]),
+    ("bounces have no limit", {"sender": 1}, [(0, {"from_": ""})] * 3, [PASS] * 3),
+    (
+        "recipient domain",
+        {"recipient_domain": 2},
+        [(0, {}), (0, {"rcpt": "ann@example.org"}), (0, {"rcpt": "x@example.com"}), (0, {})],
+        [PASS, PASS, PASS, LATER],
+    ),
+    ("the window slides", {"client": 2, "minutes": 10}, [(0, {}), (6, {}), (9, {}), (10, {}), (11, {})],
+     [PASS, PASS, LATER, PASS, LATER]),
+    ("the narrowest counts", {"client": 3, "sender": 1}, [(0, {}), (0, {}), (0, {"from_": "b@example.net"})],
+     [PASS, LATER, PASS]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "steps", "expected"), [row[1:] for row in ROWS], ids=[row[0] for row in ROWS])
+def test_rate(given: dict[str, int], steps: Steps, expected: list[str]) -> None:
+    assert fates(steps, **given) == expected
+
+
+def test_what_is_put_off_is_not_counted() -> None:
+    """A sender that tries all the time still gets its share."""
+    steps: Steps = [(minute, {}) for minute in range(60)]
+    assert fates(steps, client=2, minutes=10).count(PASS) == 12
+
+
+def test_it_is_temporary_whatever_the_action() -> None:
+    state = MemoryState()
+    for _ in range(2):
+        outcome = judge(rate, query(), options(sender=1), state=state)
+    assert isinstance(outcome, Hit)
+    assert (outcome.temporary, outcome.detail) == (True, "sender:sender@example.net: 1 in 60 min")
+
+
+def test_dry_counts_nothing() -> None:
+    assert fates([(0, {"dry": "1"})] * 3, client=1) == [PASS] * 3
+
+
+@pytest.mark.parametrize("verb", ["tally", "count"])
+def test_a_dead_state_is_unknown(verb: str) -> None:
+    assert fates([(0, {})], Dead(verb), client=1) == [str(Unknown("the disk is gone"))]
+
+
+def test_hostile_values() -> None:
+    values = {"ip": "\udcff", "from_": "\udcff@\udcfe", "rcpt": "\udcff@example.org"}
+    assert fates([(0, values)] * 2, client=1, sender=1) == [PASS, LATER]
+
+
+def test_declaration() -> None:
+    declaration = declared(rate)
+    assert declaration is not None
+    assert declaration.stages == {"rcpt"}
+    assert declaration.action == "defer"
+    assert documented_defaults(rate) == DEFAULTS
+    assert declaration.idle(options())
+    assert not any(declaration.idle(options(**{name: 1})) for name in ("client", "sender", "recipient_domain"))

@@ -1,0 +1,302 @@
+"""DNS messages: dnspython writes them and reads ours, and what strangers send raises nothing."""
+
+from __future__ import annotations
+
+import socket
+
+import dns.flags
+import dns.message
+import dns.name
+import dns.rcode
+import dns.rdataclass
+import dns.rdatatype
+import dns.rrset
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eximacl.dns import message
+from eximacl.dns.message import Absent, Elsewhere, Failed, Found, Result, Truncated
+
+NAME = "www.example.org"
+SOA = "ns.example.org. root.example.org. 1 7200 900 1209600 {}"
+LONG = ".".join(["a" * 63] * 3 + ["b" * 61])
+Section = tuple[tuple[str, int, str, tuple[str, ...]], ...]
+
+
+def asked(kind: str, name: str = NAME) -> bytes:
+    wire = message.encode_name(name)
+    assert wire
+    return message.question(wire, kind)
+
+
+def written(
+    kind: str,
+    answer: Section = (),
+    authority: Section = (),
+    rcode: int = dns.rcode.NOERROR,
+    additional: Section = (),
+    name: str = NAME,
+) -> dns.message.Message:
+    """Return dnspython's answer. A section's records are an owner, a TTL, a kind and its texts."""
+    response = dns.message.make_response(dns.message.make_query(name, kind, use_edns=0))
+    response.set_rcode(dns.rcode.Rcode.make(rcode))
+    sections = (response.answer, answer), (response.authority, authority), (response.additional, additional)
+    for section, records in sections:
+        section += [dns.rrset.from_text(f"{owner}.", ttl, "IN", of, *texts) for owner, ttl, of, texts in records]
+    return response
+
+
+def read(kind: str, made: dns.message.Message | bytes, name: str = NAME) -> Result:
+    wire = made if isinstance(made, bytes) else made.to_wire(max_size=65535)
+    assert message.is_answer(wire, asked(kind, name))
+    return message.read(wire, asked(kind, name))
+
+
+def rows(*owners_and_kinds: tuple[str, int, str, str]) -> Section:
+    return tuple((owner, ttl, kind, (text,)) for owner, ttl, kind, text in owners_and_kinds)
+
+
+NEGATIVE = rows(("example.org", 300, "SOA", SOA.format(60)))
+CHAIN = rows((NAME, 50, "CNAME", "b.example.net."), ("b.example.net", 70, "CNAME", "c.example.net."))
+LOOP = rows((NAME, 50, "CNAME", "b.example.net."), ("b.example.net", 70, "CNAME", f"{NAME}."))
+LONG_CHAIN = rows(*((f"n{n}.example.org", 9, "CNAME", f"n{n + 1}.example.org.") for n in range(20)))
+REFERRAL = rows(("example.org", 300, "NS", "ns.example.org."))
+
+READ: dict[str, tuple[str, dns.message.Message, Result]] = {
+    "A": ("A", written("A", ((NAME, 60, "A", ("192.0.2.1", "192.0.2.2")),)), Found(("192.0.2.1", "192.0.2.2"), 60)),
+    "AAAA": ("AAAA", written("AAAA", rows((NAME, 60, "AAAA", "2001:db8::1"))), Found(("2001:db8::1",), 60)),
+    "MX": ("MX", written("MX", rows((NAME, 60, "MX", "10 MX.Example.ORG."))), Found(("10 mx.example.org",), 60)),
+    "null MX": ("MX", written("MX", rows((NAME, 60, "MX", "0 ."))), Found(("0 .",), 60)),
+    "TXT": ("TXT", written("TXT", rows((NAME, 60, "TXT", '"a b" "c"'))), Found(("a bc",), 60)),
+    "empty TXT": ("TXT", written("TXT", rows((NAME, 60, "TXT", '""'))), Found(("",), 60)),
+    "TXT, UTF-8": ("TXT", written("TXT", rows((NAME, 60, "TXT", r'"\195\164"'))), Found(("ä",), 60)),
+    "TXT, bytes": ("TXT", written("TXT", rows((NAME, 60, "TXT", r'"\255"'))), Found(("\udcff",), 60)),
+    "PTR": ("PTR", written("PTR", rows((NAME, 60, "PTR", "MX.example.net."))), Found(("mx.example.net",), 60)),
+    "PTR, odd": (
+        "PTR",
+        written("PTR", rows((NAME, 60, "PTR", r"a\.b\032\010.net."))),
+        Found((r"a\.b\032\010.net",), 60),
+    ),
+    "PTR, root": ("PTR", written("PTR", rows((NAME, 60, "PTR", "."))), Found((".",), 60)),
+    "NS": ("NS", written("NS", rows((NAME, 60, "NS", "NS1.example.net."))), Found(("ns1.example.net",), 60)),
+    "owner in capitals": ("A", written("A", rows((NAME.upper(), 60, "A", "192.0.2.1"))), Found(("192.0.2.1",), 60)),
+    "another's record": ("A", written("A", rows(("example.com", 60, "A", "192.0.2.1"))), Absent(0)),
+    "another kind": ("A", written("A", rows((NAME, 60, "AAAA", "2001:db8::1"))), Absent(0)),
+    "the shorter TTL": (
+        "A",
+        written("A", rows((NAME, 60, "A", "192.0.2.1"), (NAME, 9, "A", "192.0.2.2"))),
+        Found(("192.0.2.1", "192.0.2.2"), 9),
+    ),
+    "a negative TTL": ("A", written("A", rows((NAME, 2**31 + 5, "A", "192.0.2.1"))), Found(("192.0.2.1",), 0)),
+    "alias": (
+        "A",
+        written("A", CHAIN + rows(("c.example.net", 90, "A", "192.0.2.3"))),
+        Found(("192.0.2.3",), 50),
+    ),
+    "alias, in any order": (
+        "A",
+        written("A", rows(("c.example.net", 5, "A", "192.0.2.3")) + CHAIN[::-1]),
+        Found(("192.0.2.3",), 5),
+    ),
+    "alias, not followed": ("A", written("A", CHAIN), Elsewhere(b"\1c\7example\3net\0", 50)),
+    "alias of nothing": ("A", written("A", CHAIN, NEGATIVE), Absent(50)),
+    "alias of no name": ("A", written("A", CHAIN, NEGATIVE, dns.rcode.NXDOMAIN), Absent(50)),
+    "alias in a loop": ("A", written("A", LOOP), Failed("a CNAME loop")),
+    "a chain without end": ("A", written("A", LONG_CHAIN, name="n0.example.org"), Failed("a CNAME loop")),
+    "NXDOMAIN": ("A", written("A", (), NEGATIVE, dns.rcode.NXDOMAIN), Absent(60)),
+    "NODATA": ("A", written("A", (), NEGATIVE), Absent(60)),
+    "SOA's own TTL": ("A", written("A", (), rows(("example.org", 7, "SOA", SOA.format(60)))), Absent(7)),
+    "NXDOMAIN without SOA": ("A", written("A", rcode=dns.rcode.NXDOMAIN), Absent(0)),
+    "NODATA without SOA": ("A", written("A"), Absent(0)),
+    "NXDOMAIN with records": (
+        "A",
+        written("A", rows((NAME, 60, "A", "192.0.2.1")), rcode=dns.rcode.NXDOMAIN),
+        Failed("NXDOMAIN with records"),
+    ),
+    "referral": (
+        "A",
+        written("A", (), REFERRAL),
+        Failed("a referral instead of an answer; it is no recursive server"),
+    ),
+    "additional records": (
+        "A",
+        written("A", (), NEGATIVE, additional=rows(("ns.example.org", 60, "A", "192.0.2.1"))),
+        Absent(60),
+    ),
+    "SERVFAIL": ("A", written("A", rcode=dns.rcode.SERVFAIL), Failed("SERVFAIL")),
+    "REFUSED": ("A", written("A", rcode=dns.rcode.REFUSED), Failed("REFUSED")),
+    "an unheard-of code": ("A", written("A", rcode=11), Failed("error code 11")),
+    "BADVERS": ("A", written("A", rcode=dns.rcode.BADVERS), Failed("BADVERS")),
+    "an unheard-of extended code": ("A", written("A", rcode=0x123), Failed("error code 291")),
+}
+
+
+@pytest.mark.parametrize("row", READ)
+def test_answers_are_read(row: str) -> None:
+    kind, made, expected = READ[row]
+    name = made.question[0].name.to_text(omit_final_dot=True)
+    found = read(kind, made, name)
+    if isinstance(found, Found):  # dnspython writes a set in any order
+        found = Found(tuple(sorted(found.texts)), found.seconds)
+    assert found == expected
+
+
+def test_a_truncated_answer_is_no_answer() -> None:
+    made = written("A", rows((NAME, 60, "A", "192.0.2.1")))
+    made.flags |= dns.flags.TC
+    assert read("A", made) == Truncated()
+
+
+ADDRESS = written("A", rows((NAME, 60, "A", "192.0.2.1"))).to_wire()
+END = 12 + len(asked("A"))
+BROKEN: dict[str, bytes] = {
+    "ends in the data": ADDRESS[:-12],
+    "ends in the header": ADDRESS[: END + 5],
+    "no record": ADDRESS[:END],
+    "a pointer to itself": ADDRESS[:END] + bytes((0xC0, END)) + ADDRESS[END + 2 :],
+    "a pointer forwards": ADDRESS[:END] + b"\xc0\xff" + ADDRESS[END + 2 :],
+    "an unknown label": ADDRESS[:END] + b"\x80\x0c" + ADDRESS[END + 2 :],
+    "an address too short": ADDRESS[: END + 11] + b"\3" + ADDRESS[END + 12 :],
+    "an address too long": ADDRESS[: END + 11] + b"\5" + ADDRESS[END + 12 :],
+    "an endless name": ADDRESS[:END] + (b"\x3f" + b"a" * 63) * 5 + ADDRESS[END:],
+}
+CUT_STRING = written("TXT", rows((NAME, 60, "TXT", '"abcd"'))).to_wire().replace(b"\4abcd", b"\5abcd")
+LOOSE_NAME = written("PTR", rows((NAME, 60, "PTR", "a.b."))).to_wire().replace(b"\1a\1b\0", b"\1a\0b\0")
+
+
+@pytest.mark.parametrize("row", BROKEN)
+def test_a_malformed_answer_is_a_failure(row: str) -> None:
+    assert read("A", BROKEN[row]) == Failed("a malformed answer")
+
+
+@pytest.mark.parametrize(("kind", "wire"), [("TXT", CUT_STRING), ("PTR", LOOSE_NAME)])
+def test_malformed_data_are_a_failure(kind: str, wire: bytes) -> None:
+    assert read(kind, wire) == Failed("a malformed answer")
+
+
+def test_too_much_is_left_out() -> None:
+    many = tuple(f"{n // 250}.example{n % 250}.org." for n in range(1000))
+    found = read("PTR", written("PTR", ((NAME, 60, "PTR", many),)))
+    assert isinstance(found, Found)
+    assert len(found.texts) == message.RECORDS_MAX
+    strings = " ".join(['"' + "x" * 250 + '"'] * 50)
+    found = read("TXT", written("TXT", ((NAME, 60, "TXT", (strings,)),)))
+    assert found == Found(("x" * message.RECORDS_CHARACTERS_MAX,), 60)
+    found = read("TXT", written("TXT", ((NAME, 60, "TXT", ('"short"', strings)),)))
+    assert isinstance(found, Found)
+    assert found.texts == ("short",) or found.texts == ("x" * message.RECORDS_CHARACTERS_MAX,)
+
+
+def test_which_messages_answer_a_question() -> None:
+    question = asked("A")
+    assert message.is_answer(ADDRESS, question)
+    assert message.is_answer(ADDRESS.replace(b"\3www", b"\3WwW"), question)
+    assert not message.is_answer(ADDRESS, asked("AAAA"))
+    assert not message.is_answer(ADDRESS, asked("A", "www.example.com"))
+    assert not message.is_answer(ADDRESS[:4] + b"\0\2" + ADDRESS[6:], question)
+    assert not message.is_answer(ADDRESS[:2] + b"\1" + ADDRESS[3:], question), "a query"
+    bare = ADDRESS[:3] + b"\1" + bytes(8)
+    assert message.is_answer(bare, question), "FORMERR without the question"
+    assert message.refuses_edns(bare)
+    assert not message.is_answer(ADDRESS[:3] + b"\2" + bytes(8), question), "SERVFAIL without the question"
+    assert not message.refuses_edns(ADDRESS)
+    assert message.number_of(b"\1\2" + bytes(10)) == 0x102
+    assert message.number_of(b"\1\2" + bytes(9)) == -1
+
+
+@pytest.mark.parametrize("edns", [True, False])
+@pytest.mark.parametrize("kind", message.KINDS)
+def test_dnspython_reads_our_queries(kind: str, edns: bool) -> None:
+    query = dns.message.from_wire(message.query(0xABCD, asked(kind), edns))
+    assert query.id == 0xABCD
+    assert query.flags == dns.flags.RD
+    assert (query.edns, query.payload) == ((0, message.EDNS_BYTES) if edns else (-1, 0))
+    (one,) = query.question
+    assert (one.name.to_text(), dns.rdatatype.to_text(one.rdtype), one.rdclass) == (f"{NAME}.", kind, 1)
+
+
+NAMES: dict[str, bool] = {
+    NAME: True,
+    "x": True,
+    "_dmarc.example.org": True,
+    "a" * 63: True,
+    LONG: True,
+    "": False,
+    ".": False,
+    "a..b": False,
+    ".a": False,
+    "a.": False,
+    "a" * 64: False,
+    f"{LONG}b": False,
+    "a b": False,
+    "a\nb": False,
+    "a\\b": False,
+    "\x00": False,
+    "ä.example.org": False,
+    "\udcff.org": False,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_which_names_can_exist(name: str) -> None:
+    wire = message.encode_name(name)
+    assert (wire is not None) is NAMES[name]
+    if wire is not None:
+        assert wire == dns.name.from_text(name).to_wire()
+        assert message.name_text(wire) == name
+
+
+def test_one_spelling_of_a_name() -> None:
+    assert message.canonical("Bücher.Example.ORG.") == "xn--bcher-kva.example.org"
+
+
+LABELS = st.binary(min_size=1, max_size=63)
+TARGETS = st.lists(LABELS, min_size=0, max_size=3).map(lambda labels: dns.name.Name([*labels, b""]))
+TEXTS = {
+    "A": st.ip_addresses(v=4).map(str),
+    "AAAA": st.ip_addresses(v=6).map(str),
+    "MX": st.builds(lambda number, name: f"{number} {name}", st.integers(0, 65535), TARGETS),
+    "NS": TARGETS.map(str),
+    "PTR": TARGETS.map(str),
+    "TXT": st.text(st.characters(codec="utf-8", exclude_characters='\\"'), max_size=60).map(
+        lambda text: '"' + "".join(f"\\{byte:03}" for byte in text.encode()) + '"'
+    ),
+}
+
+
+@given(st.data())
+def test_random_answers_are_read_as_dnspython_reads_them(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(sorted(TEXTS)))
+    texts = data.draw(st.lists(TEXTS[kind], min_size=1, max_size=5))
+    made = written(kind, ((NAME, data.draw(st.integers(0, 2**31 - 1)), kind, tuple(texts)),))
+    (rrset,) = made.answer
+    expected = [_as_ours(kind, record.to_text().lower() if kind != "TXT" else record.to_text()) for record in rrset]
+    found = read(kind, made)
+    assert isinstance(found, Found)
+    assert sorted(found.texts) == sorted(expected)
+    assert found.seconds == rrset.ttl
+
+
+def _as_ours(kind: str, text: str) -> str:
+    """Turn dnspython's text into the one we promise."""
+    if kind == "TXT":
+        (record,) = dns.rrset.from_text("x.", 0, "IN", "TXT", text)
+        return b"".join(record.strings).decode("utf-8", "surrogateescape")
+    if kind in ("A", "AAAA"):
+        family = socket.AF_INET if kind == "A" else socket.AF_INET6
+        return socket.inet_ntop(family, socket.inet_pton(family, text))  # ::ffff:0:0 has two spellings
+    return text if text == "." or text.endswith(" .") else text[:-1]
+
+
+@given(st.sampled_from([made for _, made, _ in READ.values()]), st.data())
+def test_no_byte_of_a_stranger_raises(made: dns.message.Message, data: st.DataObject) -> None:
+    wire = bytearray(made.to_wire())
+    for _ in range(data.draw(st.integers(1, 4))):
+        wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
+    cut = bytes(wire[: data.draw(st.integers(0, len(wire)))])
+    if message.number_of(cut) >= 0:
+        message.is_answer(cut, asked("A"))
+        message.refuses_edns(cut)
+        for kind in message.KINDS:
+            assert isinstance(message.read(cut, asked(kind)), (Found, Absent, Elsewhere, Failed, Truncated))

@@ -1,0 +1,369 @@
+"""The resolver: what is answered at once, what is asked once, and who is left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from eximacl.dns import Resolver, Timing, servers
+from eximacl.dns import resolver as resolver_module
+from eximacl.dns.cache import UNKNOWN_SECONDS
+from eximacl.model import Unknown
+from tests.dns.asking import BUDGET, GOOD, clean, lapse, no_task_left, until, wait
+from tests.dns.clock import Clock
+from tests.lab.names import Names
+from tests.lab.replies import MINIMUM_SECONDS, SERVFAIL, SILENT, TTL_SECONDS, Reply
+
+NAME = "good.example.org"
+ADDRESS = ("192.0.2.1",)
+# Nobody listens there.
+NOBODY = "127.77.0.0:9"
+TRIES = Timing().tries
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [record.getMessage() for record in caplog.records if record.name == "eximacl"]
+    caplog.clear()
+    return found
+
+
+def detail(answer: object) -> str:
+    assert isinstance(answer, Unknown)
+    return answer.detail
+
+
+async def test_what_is_known_is_answered_at_once_and_for_its_ttl() -> None:
+    clock = Clock()
+    with Names(GOOD) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            asked = [(NAME, "A"), ("none.example.org", "A"), (NAME, "MX")]
+            expected = (ADDRESS, (), ("10 mx.example.org",))
+            assert await wait(resolver.lookup_all(asked, clock() + BUDGET)) == expected
+            clock.pass_(MINIMUM_SECONDS - 1)
+            assert resolver.lookup_all(asked, clock() + BUDGET) == expected
+            assert resolver.lookup(NAME, "A", clock() + BUDGET) == ADDRESS
+            assert resolver.lookup("GOOD.example.ORG.", "A", clock() + BUDGET) == ADDRESS
+            assert resolver.lookup_all([], clock() + BUDGET) == ()
+            clock.pass_(1)
+            again = resolver.lookup_all(asked, clock() + BUDGET)
+            assert await wait(again) == expected
+            assert sorted(names.asked) == sorted([*asked, asked[1]])
+            clock.pass_(TTL_SECONDS - MINIMUM_SECONDS)
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+            assert names.asked.count((NAME, "A")) == 2
+            status = resolver.status()
+            assert (status["entries"], status["hits"], status["misses"], status["questions"]) == (3, 7, 5, 5)
+            assert status["servers"] == [names.address]
+
+
+async def test_a_hundred_with_one_question_cost_one_packet() -> None:
+    clock = Clock()
+    with Names({(NAME, "A"): Reply(["192.0.2.1"], delay_seconds=0.05)}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            waiting = [resolver.lookup(NAME, "A", clock() + BUDGET) for _ in range(99)]
+            waiting.append(resolver.lookup("Good.Example.Org", "A", clock() + BUDGET))
+            twice = resolver.lookup_all([(NAME, "A")] * 2, clock() + BUDGET)
+            assert asyncio.all_tasks() == {asyncio.current_task()}, "nobody needs a task to wait"
+            assert [await wait(answer) for answer in waiting] == [ADDRESS] * 100
+            assert await wait(twice) == (ADDRESS, ADDRESS)
+            assert names.asked == [(NAME, "A")]
+            assert resolver.status()["joined"] == 101
+
+
+async def test_what_is_no_name_cannot_exist() -> None:
+    resolver = Resolver([NOBODY])
+    async with clean(resolver):
+        for name in ("", ".", "a..b", "a b.example.org", "x" * 64, "a." * 127 + "b"):
+            assert resolver.lookup(name, "A", time.monotonic() + BUDGET) == ()
+        assert "'HINFO'" in detail(resolver.lookup(NAME, "HINFO", time.monotonic() + BUDGET))
+
+
+async def test_a_name_in_unicode_is_asked_in_a_labels() -> None:
+    clock = Clock()
+    with Names({("xn--bcher-kva.example.org", "A"): ["192.0.2.1"]}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            assert await wait(resolver.lookup("Bücher.example.org", "A", clock() + BUDGET)) == ADDRESS
+
+
+async def test_aliases_are_followed_where_the_server_does_not() -> None:
+    clock = Clock()
+    zone = {
+        ("a.example.org", "CNAME"): Reply(["b.example.org."], follow=False, ttl=20),
+        ("b.example.org", "CNAME"): Reply(["good.example.org."], follow=False, ttl=40),
+    }
+    with Names(GOOD | zone) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            assert await wait(resolver.lookup("a.example.org", "A", clock() + BUDGET)) == ADDRESS
+            clock.pass_(19)
+            assert resolver.lookup("a.example.org", "A", clock() + BUDGET) == ADDRESS
+            clock.pass_(1)
+            assert not isinstance(resolver.lookup("a.example.org", "A", clock() + BUDGET), tuple), "the shortest TTL"
+
+
+async def test_a_late_answer_is_there_for_the_next() -> None:
+    clock = Clock()
+    with Names({(NAME, "A"): SILENT}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            first = resolver.lookup(NAME, "A", clock() + 0.5)
+            lapse(resolver, clock, 0.5)
+            assert await wait(first) == Unknown(f"DNS: no answer about A of '{NAME}' within the query's time")
+            assert "within the query's time" in detail(resolver.lookup(NAME, "A", clock()))
+            names.learn(GOOD)
+            second = resolver.lookup(NAME, "A", clock() + BUDGET)
+            lapse(resolver, clock, TRIES[0])
+            assert await wait(second) == ADDRESS
+
+
+async def test_a_caller_who_goes_away_stops_nobody() -> None:
+    clock = Clock()
+    with Names({(NAME, "A"): Reply(["192.0.2.1"], delay_seconds=0.05)}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            first, second = (resolver.lookup(NAME, "A", clock() + BUDGET) for _ in range(2))
+            assert isinstance(first, asyncio.Future)
+            first.cancel()
+            assert await wait(second) == ADDRESS
+            lapse(resolver, clock, BUDGET)
+
+
+async def test_what_could_not_be_found_out_is_not_asked_again_at_once() -> None:
+    clock = Clock()
+    with Names({(NAME, "A"): SERVFAIL}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            expected = f"DNS: SERVFAIL from {names.address} about A of {NAME}"
+            assert detail(await wait(resolver.lookup(NAME, "A", clock() + BUDGET))) == expected
+            names.learn(GOOD)
+            assert detail(resolver.lookup(NAME, "A", clock() + BUDGET)) == expected
+            clock.pass_(UNKNOWN_SECONDS)
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+
+
+@pytest.mark.parametrize("fault", [SERVFAIL, Reply(rcode="REFUSED"), Reply(udp="truncate", tcp="close")])
+async def test_the_next_server_is_asked_at_once_when_one_fails(fault: str | Reply) -> None:
+    clock = Clock()
+    with Names({(NAME, "A"): fault}) as first, Names(GOOD) as second:
+        resolver = Resolver([first.address, second.address], clock=clock)
+        async with clean(resolver):
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+            assert second.asked == [(NAME, "A")]
+    await no_task_left()
+
+
+async def test_the_next_server_is_asked_when_nobody_listens_at_one() -> None:
+    clock = Clock()
+    with Names(GOOD) as second:
+        resolver = Resolver([NOBODY, second.address], clock=clock)
+        async with clean(resolver):
+            for kind in ("A", "MX", "TXT", "NS", "PTR", "AAAA"):
+                assert await wait(resolver.lookup(NAME, kind, clock() + BUDGET))
+            # By now it is suspected, and is tried and left alone with the next look-up.
+            assert await wait(resolver.lookup("x.example.org", "A", clock() + BUDGET)) == ()
+            await until(lambda: resolver.status()["servers_left_alone"] == [NOBODY])
+            assert len(second.asked) == 7
+
+
+async def test_the_next_server_is_asked_when_one_is_late() -> None:
+    clock = Clock()
+    with Names({(NAME, "A"): SILENT}) as first, Names(GOOD) as second:
+        resolver = Resolver([first.address, second.address], clock=clock)
+        async with clean(resolver):
+            answer = resolver.lookup(NAME, "A", clock() + BUDGET)
+            lapse(resolver, clock, TRIES[0])
+            assert await wait(answer) == ADDRESS
+            assert resolver.status()["late"] == 1
+
+
+async def test_who_was_late_may_still_answer() -> None:
+    clock = Clock()
+    late = Reply(["192.0.2.1"], delay_seconds=0.05)
+    with Names({(NAME, "A"): late}) as first, Names({(NAME, "A"): SILENT}) as second:
+        resolver = Resolver([first.address, second.address], clock=clock)
+        async with clean(resolver):
+            answer = resolver.lookup(NAME, "A", clock() + BUDGET)
+            lapse(resolver, clock, TRIES[0])
+            assert await wait(answer) == ADDRESS
+
+
+async def test_a_late_failure_does_not_end_what_another_server_is_asked() -> None:
+    clock = Clock()
+    late = Reply(rcode="SERVFAIL", delay_seconds=0.01)
+    with Names({(NAME, "A"): late}) as first, Names({(NAME, "A"): Reply(["192.0.2.1"], delay_seconds=0.1)}) as second:
+        resolver = Resolver([first.address, second.address], clock=clock)
+        async with clean(resolver):
+            answer = resolver.lookup(NAME, "A", clock() + BUDGET)
+            lapse(resolver, clock, TRIES[0])
+            assert await wait(answer) == ADDRESS
+
+
+async def test_a_silent_look_up_is_given_up() -> None:
+    clock = Clock()
+    with Names({(NAME, "A"): SILENT}) as names:
+        resolver = Resolver([names.address], clock=clock, timing=Timing(tries=(1.0, 2.0), flight=4.0))
+        async with clean(resolver):
+            answer = resolver.lookup(NAME, "A", clock() + 10)
+            for seconds in (1.0, 2.0, 1.0):
+                await until(lambda: len(names.asked) == resolver.status()["questions"])
+                lapse(resolver, clock, seconds)
+            assert detail(await wait(answer)) == f"DNS: no answer from {names.address} about A of {NAME}"
+            assert len(names.asked) == 3
+            assert resolver.status()["under_way"] == 0
+
+
+async def test_a_dead_server_is_left_alone_told_once_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    silent = {("*.example.org", "A"): SILENT, ("", "NS"): SILENT}
+    with Names(silent) as names:
+        resolver = Resolver([names.address], clock=clock)
+        resolver.set_zones(["example.org"])
+        async with clean(resolver):
+            for number in range(3):
+                await fail(resolver, clock, f"n{number}.example.org")
+            resolver.lookup("probing.example.org", "A", clock() + BUDGET)
+            await until(lambda: ("", "NS") in names.asked)
+            lapse(resolver, clock, servers.PROBE_SECONDS)
+            assert resolver.status()["servers_left_alone"] == [names.address]
+            (text,) = told(caplog)
+            assert text.startswith(f"nameserver {names.address} does not answer (silent): it is left alone, and tried")
+            known = f"DNS: no nameserver answers ({names.address})"
+            assert detail(resolver.lookup("a.example.org", "A", clock() + BUDGET)) == known
+            lapse(resolver, clock, servers.SERVER_PAUSE_SECONDS)
+            names.learn({("", "NS"): ["ns.example.org."], **GOOD})
+            assert detail(resolver.lookup("b.example.org", "A", clock() + BUDGET)) == known, "only the probe is sent"
+            await until(lambda: not resolver.status()["servers_left_alone"])
+            assert told(caplog) == [f"nameserver {names.address} answers again"]
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+            assert resolver.status()["zones_left_alone"] == [], "a zone is not to blame for the server"
+
+
+async def fail(resolver: Resolver, clock: Clock, name: str, *, probed: bool = False) -> None:
+    """Look a name up that nobody tells of, until it is given up. probed: the server itself is well."""
+    answer = resolver.lookup(name, "A", clock() + BUDGET)
+    if probed:
+        await until(lambda: not resolver.status()["servers_probed"])
+    for seconds in (*TRIES, Timing().flight):
+        lapse(resolver, clock, seconds)
+    assert isinstance(await wait(answer), Unknown)
+
+
+async def test_a_server_that_refuses_everything_is_left_alone() -> None:
+    clock = Clock()
+    refused = Reply(rcode="REFUSED")
+    with Names({("*.example.org", "A"): refused, ("", "NS"): refused}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            for number in range(servers.SUSPICIONS):
+                assert await wait(resolver.lookup(f"n{number}.example.org", "A", clock() + BUDGET))
+            await wait(resolver.lookup("probing.example.org", "A", clock() + BUDGET))
+            await until(lambda: bool(resolver.status()["servers_left_alone"]))
+
+
+async def test_a_zone_that_is_silent_is_left_alone_and_its_server_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    with Names({("*.bl.example.org", "A"): SILENT, **GOOD}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        resolver.set_zones(["BL.example.org."])
+        async with clean(resolver):
+            for number in range(servers.ZONE_FAILURES):
+                await fail(resolver, clock, f"n{number}.bl.example.org", probed=True)
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+            status = resolver.status()
+            assert (status["servers_left_alone"], status["zones_left_alone"]) == ([], ["bl.example.org"])
+            (text,) = told(caplog)
+            assert f"has failed 5 times in a row (no answer from {names.address}): it is left alone" in text
+            answer = resolver.lookup("x.bl.example.org", "A", clock() + BUDGET)
+            assert detail(answer) == "DNS: zone bl.example.org is left alone since it failed too often"
+
+
+async def test_a_zone_that_fails_is_left_alone_and_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    with Names({("*.bl.example.org", "A"): SERVFAIL, ("*.notbl.example.org", "A"): SERVFAIL}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        resolver.set_zones(["bl.example.org", "other.example.org"])
+        async with clean(resolver):
+            for number in range(servers.ZONE_FAILURES):
+                names_of = [f"n{number}.{zone}" for zone in ("bl.example.org", "notbl.example.org")]
+                await wait(resolver.lookup_all([(name, "A") for name in names_of], clock() + BUDGET))
+            resolver.set_zones(["{key}.bl.example.org", "{key}"])
+            before = len(names.asked)
+            assert "is left alone" in detail(resolver.lookup("x.bl.example.org", "A", clock() + BUDGET))
+            assert "is left alone" in detail(resolver.lookup("bl.example.org", "A", clock() + BUDGET))
+            assert len(names.asked) == before
+            assert "SERVFAIL" in detail(await wait(resolver.lookup("x.notbl.example.org", "A", clock() + BUDGET)))
+            assert "(SERVFAIL from" in told(caplog)[0]
+            clock.pass_(servers.ZONE_PAUSE_SECONDS)
+            names.learn({("*.bl.example.org", "A"): ["127.0.0.2"]})
+            asked = [("y.bl.example.org", "A"), ("z.bl.example.org", "A")]
+            first, second = await wait(resolver.lookup_all(asked, clock() + BUDGET))
+            assert first == ("127.0.0.2",)
+            assert "is left alone" in detail(second), "one question finds out"
+            assert told(caplog) == ["DNS zone bl.example.org answers again"]
+            assert await wait(resolver.lookup("z.bl.example.org", "A", clock() + BUDGET)) == ("127.0.0.2",)
+
+
+async def test_too_many_look_ups_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolver_module, "FLIGHTS_MAX", 2)
+    clock = Clock()
+    with Names({("*.example.org", "A"): SILENT}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            for number in range(2):
+                resolver.lookup(f"{number}.example.org", "A", clock() + BUDGET)
+            assert "too many look-ups" in detail(resolver.lookup("2.example.org", "A", clock() + BUDGET))
+
+
+async def test_closing_answers_who_waits() -> None:
+    with Names({(NAME, "A"): SILENT}) as names:
+        resolver = Resolver([names.address])
+        answer = resolver.lookup(NAME, "A", time.monotonic() + BUDGET)
+        assert resolver.status()["questions"] == 1
+        resolver.close()
+        resolver.close()
+        assert detail(await wait(answer)) == f"DNS: the look-up of A of {NAME} was given up"
+        assert resolver.status()["questions"] == 1
+        resolver.sweep()
+
+
+def test_one_resolver_serves_one_event_loop_after_the_other() -> None:
+    with Names({("silent.example.org", "A"): SILENT, **GOOD}) as names:
+        resolver = Resolver([names.address])
+
+        async def ask(name: str) -> object:
+            return await wait(resolver.lookup(name, "A", time.monotonic() + 0.05))
+
+        assert isinstance(asyncio.run(ask("silent.example.org")), Unknown)
+        assert asyncio.run(ask(NAME)) == ADDRESS
+        resolver.close()
+
+
+def test_without_an_event_loop_nothing_is_asked() -> None:
+    resolver = Resolver([NOBODY])
+    assert isinstance(resolver.lookup(NAME, "A", time.monotonic() + BUDGET), Unknown)
+    (answer,) = resolver.lookup_all([(NAME, "A")], time.monotonic() + BUDGET)  # type: ignore[misc]
+    assert isinstance(answer, Unknown)
+
+
+async def test_the_systems_servers_are_asked(tmp_path: Path) -> None:
+    clock, file = Clock(), tmp_path / "resolv.conf"
+    with Names(GOOD) as first, Names(GOOD) as second:
+        file.write_text(f"nameserver {first.address}\n")
+        resolver = Resolver(clock=clock, resolv_conf=file)
+        async with clean(resolver):
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+            file.write_text(f"nameserver {second.address}\n# changed\n")
+            clock.pass_(servers.LOOK_SECONDS)
+            assert await wait(resolver.lookup(NAME, "MX", clock() + BUDGET)) == ("10 mx.example.org",)
+            assert (first.asked, second.asked) == ([(NAME, "A")], [(NAME, "MX")])
+
+
+def test_a_bad_server_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"'dns\.example\.org' is no nameserver"):
+        Resolver(["dns.example.org"])

@@ -1,0 +1,148 @@
+"""Nameservers and zones: how they are named, and when they are left alone."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from eximacl.dns import servers
+from eximacl.dns.servers import Address, Server, Servers, Zone, parse_server
+from tests.dns.clock import Clock
+
+READ: dict[str, tuple[str, int] | None] = {
+    "127.0.0.1": ("127.0.0.1", 53),
+    "127.0.0.1:5353": ("127.0.0.1", 5353),
+    "::1": ("::1", 53),
+    "[::1]": ("::1", 53),
+    "[::1]:5353": ("::1", 5353),
+    "fe80::1%eth0": ("fe80::1%eth0", 53),
+    "": None,
+    "dns.example.org": None,
+    "127.0.0.1:0": None,
+    "127.0.0.1:65536": None,
+    "127.0.0.1:x": None,
+    "127.0.0.1:٣": None,
+    "[::1": None,
+    "[::1]x": None,
+    "[::1]5353": None,
+    "[]": None,
+    "127.0.0.1:999999999999999999": None,
+}
+
+
+@pytest.mark.parametrize("text", READ)
+def test_servers_are_addresses(text: str) -> None:
+    expected = READ[text]
+    if expected is None:
+        with pytest.raises(ValueError, match="is no nameserver: write an IP address"):
+            parse_server(text)
+    else:
+        assert parse_server(text) == Address(*expected)
+        assert parse_server(str(parse_server(text))) == Address(*expected)
+
+
+def texts(caplog: pytest.LogCaptureFixture) -> list[str]:
+    found = [record.getMessage() for record in caplog.records if record.name == "eximacl"]
+    caplog.clear()
+    return found
+
+
+def test_a_zone_that_fails_is_left_alone_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    clock = Clock()
+    zone = Zone("bl.example.org", clock)
+    for _ in range(servers.ZONE_FAILURES - 1):
+        zone.failed("SERVFAIL")
+    zone.worked()
+    assert texts(caplog) == []
+    for _ in range(servers.ZONE_FAILURES):
+        assert zone.may_ask()
+        zone.failed("SERVFAIL")
+    zone.failed("SERVFAIL")
+    (told,) = texts(caplog)
+    assert told.startswith("DNS zone bl.example.org has failed 5 times in a row (SERVFAIL): it is left alone")
+    assert zone.left_alone
+    assert not zone.may_ask()
+    clock.pass_(servers.ZONE_PAUSE_SECONDS)
+    assert [zone.may_ask(), zone.may_ask()] == [True, False], "one question finds out"
+    zone.failed("SERVFAIL")
+    assert texts(caplog) == []
+    clock.pass_(servers.ZONE_PAUSE_SECONDS)
+    assert zone.may_ask()
+    zone.worked()
+    assert texts(caplog) == ["DNS zone bl.example.org answers again"]
+    assert [zone.may_ask(), zone.may_ask()] == [True, True]
+
+
+def test_a_silent_server_is_left_alone_until_it_answers(caplog: pytest.LogCaptureFixture) -> None:
+    server, zone = Server(Address("192.0.2.1")), Zone("bl.example.org", Clock())
+    for _ in range(servers.SUSPICIONS):
+        assert server.probe_at == float("inf")
+        server.suspect(zone, "late", 100.0)
+    assert server.probe_at == 100.0
+    server.silent("no answer", 101.0)
+    server.silent("no answer", 101.0)
+    server.suspect(zone, "late", 101.0)
+    assert server.alone
+    assert server.probe_at == 101.0 + servers.SERVER_PAUSE_SECONDS
+    (told,) = texts(caplog)
+    assert told.startswith("nameserver 192.0.2.1 does not answer (no answer): it is left alone")
+    server.answered()
+    assert texts(caplog) == ["nameserver 192.0.2.1 answers again"]
+    assert not server.alone
+    assert not zone.left_alone, "a dead server's zones are not to blame"
+
+
+def test_a_server_that_answers_leaves_the_blame_to_the_zone(caplog: pytest.LogCaptureFixture) -> None:
+    server, zone = Server(Address("192.0.2.1")), Zone("bl.example.org", Clock())
+    server.answered()
+    for _ in range(servers.SUSPICIONS):
+        server.suspect(zone, "late", 100.0)
+        server.suspect(None, "late", 100.0)
+    server.answered()
+    assert server.probe_at == float("inf")
+    assert zone.left_alone
+    (told,) = texts(caplog)
+    assert "DNS zone bl.example.org has failed 5 times in a row (late)" in told
+
+
+def named(found: Servers) -> list[str]:
+    return [str(server) for server in found.current()]
+
+
+def test_the_systems_servers_are_read_again_when_they_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock, file = Clock(), tmp_path / "resolv.conf"
+    file.write_text("search example.org\nnameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.1\n")
+    found = Servers([], file, clock)
+    first = found.current()
+    assert named(found) == ["192.0.2.1", "192.0.2.2"]
+    file.write_text("nameserver 192.0.2.2\nnameserver 2001:db8::1\n")
+    assert found.current() is first, "too early to look"
+    clock.pass_(servers.LOOK_SECONDS)
+    assert named(found) == ["192.0.2.2", "2001:db8::1"]
+    assert found.current()[0] is first[1], "what is known of it stays"
+    clock.pass_(servers.LOOK_SECONDS)
+    same = found.current()
+    assert found.current() is same
+    file.write_text("# being written\n")
+    clock.pass_(servers.LOOK_SECONDS)
+    assert named(found) == ["192.0.2.2", "2001:db8::1"]
+    (told,) = texts(caplog)
+    assert told.startswith(f"{file} names no nameserver: ")
+    file.write_text("# still being written\n")
+    clock.pass_(servers.LOOK_SECONDS)
+    assert named(found) == ["192.0.2.2", "2001:db8::1"]
+    file.unlink()
+    clock.pass_(servers.LOOK_SECONDS)
+    assert found.current() is same
+
+
+def test_without_a_list_the_local_server_is_asked(tmp_path: Path) -> None:
+    assert named(Servers([], tmp_path / "none", Clock())) == [servers.LOCAL_SERVER]
+
+
+def test_given_servers_stand() -> None:
+    found = Servers(["192.0.2.9", "[2001:db8::1]:5353"], Path("/nonexistent"), Clock())
+    assert named(found) == ["192.0.2.9", "[2001:db8::1]:5353"]
