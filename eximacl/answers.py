@@ -63,7 +63,7 @@ class Answers:
         """Answer one question, or return an awaitable of the answer. TypeError: nobody here can answer its kind."""
         if isinstance(question, StateQuestion):
             try:
-                answer = question.put(self._state, self._ask.now, self._dry)
+                answer = question.put(self._state, self._ask.now, self._dry or self._ask.again)
             except StateError as error:
                 answer = Unknown(str(error))
         elif isinstance(question, Lookup):

@@ -111,14 +111,21 @@ class Option:
 class Probe(NamedTuple):
     """How to tell whether a DNS list works (RFC 5782, section 5): what it always lists, and what it never does.
 
-    zone: as in `Ask.zone_fault`, and as it is shown; listed, clean: the names to ask for, whole.
+    zone: as it is shown. listed, clean: the names to ask for, whole; without `listed` only the other is asked for.
     key: what stands for `{key}` in these names, read each time they are asked for: a file of one secret may change.
+    part: of the zone, what these test points tell about, where others tell about the rest.
     """
 
     zone: str
     listed: str
     clean: str
     key: Iterable[str] = ()
+    part: str = ""
+
+    @property
+    def name(self) -> str:
+        """What `Ask.zone_fault` asks for, and what is shown where the list is at fault."""
+        return f"{self.zone} ({self.part})" if self.part else self.zone
 
     def names(self) -> tuple[str, str]:
         """Return the two names with the key in its place."""

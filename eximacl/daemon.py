@@ -7,6 +7,7 @@ one and swaps a reference between two queries; whatever is wrong with the new on
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import logging
@@ -46,8 +47,8 @@ PRUNE_PAUSE_SECONDS = 0.05
 # Old days of the journal are deleted a day at a time.
 RETENTION_SECONDS = 3600.0
 
-# A DNS list that lists everybody, or nobody, is found out within this.
-PROBE_SECONDS = 1800.0
+# Until the DNS lists are tried out none of them is used: the first mails wait so long for that. Exim waits for five.
+FIRST_PROBE_SECONDS = 1.0
 
 log = logging.getLogger("eximacl")
 
@@ -66,6 +67,7 @@ class Daemon:
         self._started = time.time()
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
         self._problems: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
@@ -99,6 +101,9 @@ class Daemon:
             raise StartError(str(error)) from None
         limits = Limits(waiting=self._loaded.settings.server.connections)
         server = Server(listeners, self._judge.judge, self._judge.refuse, self._control, limits)
+        self._watch_lists()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._network.tried.wait(), FIRST_PROBE_SECONDS)
         server.start()
         sys.setswitchinterval(SWITCH_SECONDS)
         self._schedule()
@@ -152,11 +157,13 @@ class Daemon:
         self._judge.policy = loaded.policy
         self._judge.keep = keeper.keep
         if loaded.settings.dns != self._loaded.settings.dns:
+            network = Network(loaded.settings.dns)
+            network.take_over(self._network)
             self._network.close()
-            self._network = self._judge.network = Network(loaded.settings.dns)
-        self._keep(self._probe())
+            self._network = self._judge.network = network
         self._recording.reopen(loaded.settings)
         self._loaded = loaded
+        self._watch_lists()
         self._problems = ()
         gc.unfreeze()
         gc.collect()
@@ -187,15 +194,14 @@ class Daemon:
         self._keep(self._every(LIST_REFRESH_SECONDS, self._refresh_lists))
         self._keep(self._every(PRUNE_SECONDS, self._prune))
         self._keep(self._every(RETENTION_SECONDS, self._retain))
-        self._keep(self._probe())
-        self._keep(self._every(PROBE_SECONDS, self._probe))
         if self._notify.watchdog_seconds:
             self._keep(self._every(self._notify.watchdog_seconds / 2, self._watchdog))
 
-    def _keep(self, coroutine: Any) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+    def _keep(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
@@ -225,9 +231,11 @@ class Daemon:
         if archive.dir is not None:
             await asyncio.to_thread(_purge, archive.dir, archive.keep_days, archive.keep_mb)
 
-    async def _probe(self) -> None:
-        """Find out which of the DNS lists that the policy asks do work."""
-        await self._network.probe(self._loaded.policy.probes)
+    def _watch_lists(self) -> None:
+        """Find out which of the DNS lists that the policy asks do work, from now on."""
+        if self._watching is not None:
+            self._watching.cancel()
+        self._watching = self._keep(self._network.watch(self._loaded.policy.probes))
 
     async def _watchdog(self) -> None:
         self._notify.watchdog()

@@ -40,6 +40,8 @@ _MASK_HELP = (
     "expected an address (127.0.0.2), a range (127.0.0.2-127.0.0.11), a network (127.0.0.0/24) or a pattern "
     "(127.0.*.1-3), all within 127.0.0.0/8"
 )
+# RFC 5782, section 5: what a list of addresses always lists, and what it never does.
+_LISTED, _CLEAN = "127.0.0.2", "127.0.0.1"
 
 
 class ZoneKey(EntryList):
@@ -93,6 +95,8 @@ def _mask(text: str) -> _Mask:
     first, last = int(LISTED.network_address), int(LISTED.broadcast_address)
     if mask is None or not first <= mask.low <= mask.high <= last:
         raise ValueError(f"{text!r}: {_MASK_HELP}")
+    if mask.low >= int(ERRORS.network_address) and mask.high <= int(ERRORS.broadcast_address):
+        raise ValueError(f"{text!r}: lists tell of errors by {ERRORS}, so these are never a listing; leave it out")
     return mask
 
 
@@ -205,17 +209,42 @@ class AddressZone(Zone):
         """Whether it is to be asked about an address."""
         return self.ipv4 if address.version == 4 else self.ipv6
 
+    @cached_property
+    def probes(self) -> dict[int, Probe]:
+        """The test points by the version of IP: 127.0.0.2 is listed, 127.0.0.1 is not; for IPv6 the same, IPv4-mapped.
+
+        Many a list has IPv4 addresses only, and says so nowhere: of IPv6 it then is asked for the second only.
+        """
+        if not self.probe:
+            return {}
+        listed, clean = (self.name_for(list_labels(ipaddress.ip_address(point))) for point in (_LISTED, _CLEAN))
+        listed6, clean6 = (
+            self.name_for(list_labels(ipaddress.ip_address(f"::ffff:{point}"))) for point in (_LISTED, _CLEAN)
+        )
+        of4 = Probe(self.shown, listed, clean, self.key)
+        of6 = Probe(self.shown, "" if self.ipv4 else listed6, clean6, self.key, "IPv6" if self.ipv4 else "IPv6 only")
+        return {**({4: of4} if self.ipv4 else {}), **({6: of6} if self.ipv6 else {})}
+
+    @cached_property
+    def probe_names(self) -> dict[int, str]:
+        """The probe that tells about clients, by the version of their IP address."""
+        return {version: probe.name for version, probe in self.probes.items()}
+
 
 Z_co = TypeVar("Z_co", bound=Zone, covariant=True)
 A = TypeVar("A", bound=AddressZone)
 
 
 class Entry(NamedTuple, Generic[Z_co]):
-    """One question to a list: is `what` on it? labels: `what` as it stands before the zone's name."""
+    """One question to a list: is `what` on it? labels: `what` as it stands before the zone's name.
+
+    probe: the name of the one that tells whether the answer can be trusted; empty: none does.
+    """
 
     zone: Z_co
     what: str
     labels: str
+    probe: str = ""
 
 
 class Said(NamedTuple, Generic[Z_co]):
@@ -237,7 +266,10 @@ def address_entries(zones: Iterable[A], address: IPAddress | None) -> list[Entry
     if address is None:
         return []
     what, labels = _written(address)
-    return [Entry(zone, what, labels) for zone in zones if zone.takes(address)] if labels else []
+    if not labels:
+        return []
+    version = address.version
+    return [Entry(zone, what, labels, zone.probe_names.get(version, "")) for zone in zones if zone.takes(address)]
 
 
 # Clients come back, and this takes 3 µs.
@@ -252,19 +284,15 @@ async def consult(entries: Sequence[Entry[Z_co]], threshold: float, ask: Ask) ->
 
     Unknown where they do not, but would if each list that could not tell had listed all it was asked about.
     """
-    faults = await ask.zone_faults([zone.shown for zone in _zones(entries) if zone.probe])
-    sound = [entry for entry in entries if entry.zone.shown not in faults]
+    faults = await ask.zone_faults(list(dict.fromkeys([entry.probe for entry in entries if entry.probe])))
+    sound = [entry for entry in entries if entry.probe not in faults]
     names = [entry.zone.name_for(entry.labels) for entry in sound]
     answers = await ask.look_up_all([(name, "A") for name in names], [entry.zone.secret() for entry in sound])
     if not faults and not any(answers):  # as for nearly all mail: absent everywhere
         return None
     said = [read_answer(entry, answer) for entry, answer in zip(sound, answers, strict=True)]
-    said += [Said(entry, unknown=faults[entry.zone.shown]) for entry in entries if entry.zone.shown in faults]
+    said += [Said(entry, unknown=faults[entry.probe]) for entry in entries if entry.probe in faults]
     return _weighed(said, threshold)
-
-
-def _zones(entries: Iterable[Entry[Z_co]]) -> list[Z_co]:
-    return list({entry.zone.shown: entry.zone for entry in entries}.values())
 
 
 def read_answer(entry: Entry[Z_co], answer: Found | Unknown) -> Said[Z_co]:
@@ -342,12 +370,12 @@ def check_zones(zones: Iterable[Zone]) -> None:
 
 
 def address_probes(zones: Iterable[AddressZone]) -> Iterator[Probe]:
-    """Yield the test points of lists of addresses (RFC 5782, section 5): 127.0.0.2 is listed, 127.0.0.1 is not.
-
-    A list of IPv6 addresses only has the same, IPv4-mapped.
-    """
+    """Yield how to tell whether lists of addresses work."""
     for zone in zones:
-        if zone.probe and (zone.ipv4 or zone.ipv6):
-            points = ("127.0.0.2", "127.0.0.1") if zone.ipv4 else ("::ffff:127.0.0.2", "::ffff:127.0.0.1")
-            listed, clean = (zone.name_for(list_labels(ipaddress.ip_address(point))) for point in points)
-            yield Probe(zone.shown, listed, clean, zone.key)
+        yield from zone.probes.values()
+
+
+def name_probe(zone: Zone, listed: str, clean: str) -> Probe:
+    """Return how to tell whether a list of names works; a list of addresses may have the same zone, and work or not."""
+    part = f"{listed}, {clean}"
+    return Probe(zone.shown, zone.name_for(listed), zone.name_for(clean), zone.key, part)

@@ -1,7 +1,7 @@
 """What the network knows: DNS within a query's time budget, and which DNS lists can be trusted.
 
-Rule: a list that lists everybody, or nobody, is at fault until a probe says otherwise; one that does not answer
-is not: each look-up tells that for itself.
+Rule: a list is at fault until a probe says that it lists what it must and not what it must not. What a probe has found
+holds until another one finds out otherwise; one that is not answered finds out nothing.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import asyncio
 import ipaddress
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 from eximacl.answers import Answered
 from eximacl.check import Probe
@@ -22,6 +22,12 @@ from eximacl.questions import Found, RecordKind
 
 # A probe is no query's: nobody waits for it.
 PROBE_BUDGET_SECONDS = 10.0
+# A DNS list that turns bad is found out within this.
+PROBE_SECONDS = 1800.0
+# Pauses between probes. A list that could not be tried out helps nobody, so it is soon tried again, and ever more
+# seldom; then all are, half an hour after the last time.
+_DOUBLING = tuple(2.0**power for power in range(1, 10))
+PAUSES_SECONDS = (*_DOUBLING, PROBE_SECONDS - sum(_DOUBLING))
 
 # What a DNS list may answer (RFC 5782, section 2.3), and the part of it in which Spamhaus tells of errors.
 LISTED = ipaddress.IPv4Network("127.0.0.0/8")
@@ -29,6 +35,7 @@ ERRORS = ipaddress.IPv4Network("127.255.255.0/24")
 
 LISTS_ALL = "it lists everybody"
 LISTS_NOTHING = "it lists nobody"
+NOT_TRIED = "it could not be tried out yet"
 
 log = logging.getLogger("eximacl")
 
@@ -41,6 +48,7 @@ class Network:
         self._clock = clock
         self._resolver = Resolver(settings.servers, cache_entries=settings.cache, clock=clock)
         self._faults: dict[str, str] = {}
+        self.tried = asyncio.Event()
 
     def deadline(self) -> float:
         """See `answers.Network.deadline`."""
@@ -52,27 +60,47 @@ class Network:
 
     def fault(self, zone: str) -> str:
         """See `answers.Network.fault`."""
-        return self._faults.get(zone, "")
+        return self._faults.get(zone, NOT_TRIED)
 
-    async def probe(self, probes: Sequence[Probe]) -> None:
+    def take_over(self, other: Network) -> None:
+        """Know of the lists what another network has found out."""
+        self._faults.update(other._faults)
+
+    async def watch(
+        self, probes: Sequence[Probe], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> NoReturn:
+        """Probe the lists until cancelled: all now and each half hour, those not tried out yet sooner."""
+        while True:
+            await self.probe(probes)
+            self.tried.set()
+            for seconds in PAUSES_SECONDS:
+                await sleep(seconds)
+                await self._probe_all(probe for probe in probes if self.fault(probe.name) == NOT_TRIED)
+
+    async def probe(self, probes: Sequence[Probe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
         """Probe each list, all at the same time; log each that turns bad, or good again. Never raises."""
-        for zone in set(self._faults) - {probe.zone for probe in probes}:
-            del self._faults[zone]
+        for name in set(self._faults) - {probe.name for probe in probes}:
+            del self._faults[name]
         self._resolver.set_zones(probe.zone for probe in probes)
-        await asyncio.gather(*map(self._probe, probes))
+        await self._probe_all(probes, seconds)
 
-    async def _probe(self, probe: Probe) -> None:
-        listed_name, clean_name = probe.names()
-        waiting = self.look_up(((listed_name, "A"), (clean_name, "A")), self._clock() + PROBE_BUDGET_SECONDS)
-        listed, clean = waiting if isinstance(waiting, tuple) else await waiting
+    async def _probe_all(self, probes: Iterable[Probe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
+        await asyncio.gather(*(self._probe(probe, seconds) for probe in probes))
+
+    async def _probe(self, probe: Probe, seconds: float) -> None:
+        asked: list[tuple[str, RecordKind]] = [(name, "A") for name in probe.names() if name]
+        self._resolver.forget(asked)
+        waiting = self.look_up(asked, self._clock() + seconds)
+        *listed, clean = waiting if isinstance(waiting, tuple) else await waiting
+        before = self._faults.get(probe.name)
         fault = _fault(listed, clean)
-        if fault is None or fault == self.fault(probe.zone):
-            return
-        self._faults[probe.zone] = fault
-        if fault:
-            log.warning("the DNS list %s is not used: %s; it is tried again later", probe.zone, fault)
-        else:
-            log.warning("the DNS list %s is used again", probe.zone)
+        if fault is None:
+            fault = NOT_TRIED if before is None else before
+        self._faults[probe.name] = fault
+        if fault and fault != before:
+            log.warning("the DNS list %s is not used: %s; it is tried again later", probe.name, fault)
+        elif before and not fault:
+            log.warning("the DNS list %s is used again", probe.name)
 
     def status(self) -> dict[str, Any]:
         """Return what `eximacl status` shows: the resolver's figures, and each list that is at fault."""
@@ -83,13 +111,14 @@ class Network:
         self._resolver.close()
 
 
-def _fault(listed: Found | Unknown, clean: Found | Unknown) -> str | None:
-    """Return what the two answers of a probe say; None: nothing. The second must not be listed, the first must."""
+def _fault(listed: Sequence[Found | Unknown], clean: Found | Unknown) -> str | None:
+    """Return what the answers of a probe say; None: nothing. `clean` must not be listed; the other, if any, must."""
     if is_listed(clean):
         return LISTS_ALL
-    if isinstance(listed, Unknown) or isinstance(clean, Unknown) or any(map(_is_error, listed)):
-        return None
-    return "" if is_listed(listed) else LISTS_NOTHING
+    for found in (*listed, clean):
+        if isinstance(found, Unknown) or any(map(_is_error, found)):
+            return None
+    return "" if all(map(is_listed, listed)) else LISTS_NOTHING
 
 
 def is_listed(found: Found | Unknown) -> bool:

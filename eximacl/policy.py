@@ -201,7 +201,7 @@ def decide(policy: Policy, query: Query, ask: Ask) -> Coroutine[AnyQuestion, Any
 
 async def _decide_end(ask: Ask) -> Decision:
     """The message was not accepted in the end: give its places back."""
-    ask.step = "transaction"
+    ask.step, ask.again = "transaction", False
     released = await ask.release()
     if isinstance(released, Unknown):
         return Decision("accept", (Traced("transaction", "unknown", "unknown", released.detail),))
@@ -220,12 +220,12 @@ async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
         trace += decision.trace
         if decision.word != "accept":
             if query.reserved:
-                ask.step = "transaction"
+                ask.step, ask.again = "transaction", False
                 await ask.release()
             return decision._replace(trace=trace)
     if not query.reserved:
         return Decision("accept", trace)
-    ask.step = "transaction"
+    ask.step, ask.again = "transaction", False
     settled = await ask.commit()
     if settled == "committed":
         return Decision("accept", (*trace, Traced("transaction", "pass", "committed")))
@@ -256,11 +256,11 @@ class _Run:
     async def _go(self, plan: Plan) -> Decision:
         """Take one step after the other, until one objects or spares the mail the rest."""
         self.course = course = plan.course(self.query.stage)
-        ask, clock = self.ask, self.ask.clock
+        ask, clock, stage = self.ask, self.ask.clock, self.query.stage
         for step in course.steps:
             if step.exempt and self._exempted(step):
                 continue
-            ask.step, ask.action = step.name, step.action
+            ask.step, ask.action, ask.again = step.name, step.action, stage not in step.stages
             started = clock() if clock else 0.0
             try:
                 outcome = await step.run(self.query, step.options, ask)
@@ -273,7 +273,7 @@ class _Run:
             decision = self._judge(step, outcome, clock() - started if clock else 0.0)
             if decision is not None:
                 return decision
-            if isinstance(outcome, Spared):
+            if isinstance(outcome, Spared) and step.action != "observe":
                 break
         if self.trace is None and not ask.reserved and not ask.wants_data:
             return course.accepted
@@ -284,7 +284,7 @@ class _Run:
         ask, clock = self.ask, self.ask.clock
         decision = None
         for step, last in self.lasts:
-            ask.step, ask.action = step.name, step.action
+            ask.step, ask.action, ask.again = step.name, step.action, self.query.stage not in step.stages
             started = clock() if clock else 0.0
             outcome: Outcome
             try:
@@ -330,7 +330,8 @@ class _Run:
                 self.lasts += ((step, outcome.last),)
             return None
         if isinstance(outcome, Spared):
-            self._note(step, Traced(step.name, "spared", "spared", outcome.detail, seconds))
+            result = "observe" if step.action == "observe" else "spared"
+            self._note(step, Traced(step.name, result, "spared", outcome.detail, seconds))
             return None
         if isinstance(outcome, Hit):
             return self._act(step, outcome, seconds)

@@ -208,11 +208,13 @@ class Ask:
     fault: what a check raised that it should not have, for the log.
     reserved: whether a place was reserved for this query. step: the check that asks now, for the records.
     action: what is to be done on its hit; under `observe` nothing that a check does may have consequences.
+    again: whether the check has had its say on this mail before, at a stage of its own, and is only heard now: what it
+    counts and remembers is read, and not changed.
     observed: the names of the checks that had a hit under `observe` in this query, in order.
     wants_data: whether a check asked to be run again at DATA.
     """
 
-    __slots__ = ("action", "clock", "fault", "holder", "now", "observed", "reserved", "step", "wants_data")
+    __slots__ = ("action", "again", "clock", "fault", "holder", "now", "observed", "reserved", "step", "wants_data")
 
     def __init__(self, now: float, holder: str = "", clock: Callable[[], float] | None = None) -> None:
         self.now = now
@@ -220,6 +222,7 @@ class Ask:
         self.clock = clock
         self.reserved = False
         self.wants_data = False
+        self.again = False
         self.observed: tuple[str, ...] = ()
         self.step = ""
         self.action: Action = "reject"
@@ -247,7 +250,7 @@ class Ask:
         return await self.look_up(ipaddress.ip_address(ip).reverse_pointer, "PTR")
 
     async def zone_fault(self, zone: str) -> str:
-        """Return what is wrong with a DNS list that the check has declared with `zones`; empty: nothing."""
+        """Return what is wrong with a DNS list, named as the check's `probes` name it; empty: nothing."""
         return await ZoneFault(zone)
 
     async def zone_faults(self, zones: Sequence[str]) -> dict[str, str]:
@@ -269,8 +272,11 @@ class Ask:
         return await Release(self.holder)
 
     async def count(self, key: str, window: float, most: int) -> int | Unknown:
-        """Note an event, and return how many there were in the last `window` seconds (see `State.count`)."""
-        return await Count(key, window, most)
+        """Note an event, unless it was already; return how many there were in `window` seconds (see `State.count`)."""
+        if not self.again:
+            return await Count(key, window, most)
+        noted = await Tally(key, window)
+        return noted if isinstance(noted, Unknown) else min(noted, most)
 
     async def tally(self, key: str, window: float) -> int | Unknown:
         """Return how many events there were in the last `window` seconds (see `State.tally`)."""

@@ -2,8 +2,8 @@
 
     names = Dictionary({("mx.example.net", "A"): ["192.0.2.7"], ("slow.example", "A"): Unknown("no answer in time")})
 
-or from lines `NAME KIND ANSWER, ANSWER` (`SERVFAIL` stands for an answer that could not be had). Rule: a name that is
-not in it does not exist.
+or from lines `NAME KIND ANSWER, ANSWER` (`SERVFAIL` stands for an answer that could not be had; a text stands in
+quotes). Rule: a name that is not in it does not exist.
 """
 
 from __future__ import annotations
@@ -47,5 +47,5 @@ def _read(text: str) -> dict[tuple[str, str], Sequence[str] | Unknown]:
     for line in text.splitlines():
         if line.strip():
             name, kind, answer = line.split(None, 2)
-            found[name, kind] = SERVFAIL if answer == "SERVFAIL" else answer.split(", ")
+            found[name, kind] = SERVFAIL if answer == "SERVFAIL" else [one.strip('"') for one in answer.split(", ")]
     return found

@@ -150,6 +150,10 @@ def test_a_probe_s_key_is_read_when_it_is_asked_for() -> None:
     assert Probe("x.example", "2.x.example", "1.x.example").names() == ("2.x.example", "1.x.example")
 
 
+def test_a_probe_s_name_tells_which_part_of_a_zone_it_is_about() -> None:
+    assert [Probe("x.example", "2", "1", (), part).name for part in ("", "IPv6")] == ["x.example", "x.example (IPv6)"]
+
+
 def test_a_text_has_the_fields_that_its_type_names() -> None:
     class Greeting(Text):
         fields = ("who",)

@@ -20,12 +20,16 @@ import pytest
 
 from eximacl.client import ask
 from eximacl.config import load
-from eximacl.daemon import Daemon, StartError, needs_restart
+from eximacl.daemon import FIRST_PROBE_SECONDS, Daemon, StartError, needs_restart
 from eximacl.model import Reply
+from eximacl.network import LISTS_ALL
 from eximacl.verbs import PRUNE_ROWS
 from eximacl.wire import format_query
 from tests.archive.holding import HEADERS, ID, archive_at, names_in, spool_with
 from tests.archive.holding import held as held_message
+from tests.lab import replies
+from tests.lab.names import Names
+from tests.lab.replies import Zone
 
 CONFIG = """
 [server]
@@ -190,6 +194,50 @@ async def test_status(config: Path) -> None:
     assert status["pid"] == os.getpid()
     assert status["config"] == str(config)
     assert status["records"]["journal"]["dropped"] == 0
+
+
+LISTS = """
+[dns]
+servers = ["{server}"]
+budget = {budget}
+[checks.dnsbl]
+zones = ["bl.example"]
+"""
+WELL: Zone = {("2.0.0.127.bl.example", "A"): ["127.0.0.2"], ("7.2.0.192.bl.example", "A"): ["127.0.0.2"]}
+
+
+def with_lists(config: Path, server: str, budget: float = 0.3) -> None:
+    text = CONFIG.replace('"rdns_tld"]', '"dnsbl"]').partition("[checks.rdns_tld]")[0]
+    config.write_text(text + LISTS.format(server=server, budget=budget))
+
+
+async def test_the_first_mail_after_a_start_finds_the_lists_tried_out(config: Path) -> None:
+    slow: Zone = {("2.0.0.127.bl.example", "A"): replies.Reply(["127.0.0.2"], delay_seconds=0.1)}
+    with Names({**WELL, **slow}) as names:
+        with_lists(config, names.address)
+        async with running(config):
+            assert (await query(config)).reason == "dnsbl-listed"
+
+
+async def test_a_list_that_lists_everybody_refuses_nobody_while_it_is_tried_out(config: Path) -> None:
+    """Its test points are told after the first mails have come: after a start, or a reload that changes [dns]."""
+    late = replies.Reply(["127.0.0.2"], delay_seconds=FIRST_PROBE_SECONDS + 0.5)
+    points = {(f"{last}.0.0.127.bl.example", "A"): late for last in (1, 2)}
+    with Names({("*.bl.example", "A"): ["127.0.0.2"], **points}) as names:
+        with_lists(config, names.address)
+        async with running(config) as daemon:
+            assert (await query(config)).verdict == "accept"
+            await until(lambda: daemon.status()["dns"]["faults"].get("bl.example") == LISTS_ALL)
+            with_lists(config, names.address, 0.4)
+            assert (await daemon.reload(), (await query(config)).verdict) == ((), "accept")
+            assert daemon.status()["dns"]["faults"]["bl.example"] == LISTS_ALL, "what was known is known"
+
+
+async def test_a_silent_list_does_not_keep_the_daemon_from_serving(config: Path) -> None:
+    with Names({("*.bl.example", "A"): replies.SILENT, ("2.0.0.127.bl.example", "A"): replies.SILENT}) as names:
+        with_lists(config, names.address)
+        async with running(config):
+            assert (await query(config)).verdict == "accept"
 
 
 async def test_ping(config: Path) -> None:

@@ -23,6 +23,7 @@ from eximacl.dns_lists import (
     check_zones,
     consult,
     detail_of,
+    name_probe,
     read_answer,
     reply_text,
     weight_of,
@@ -55,7 +56,6 @@ MASKS = [
     ("127.0.0.2-127.0.0.2", "127.0.0.2", "127.0.0.3"),
     ("127.0.0.0/24", "127.0.0.0 127.0.0.255", "127.0.1.0 126.255.255.255"),
     ("127.0.0.0/8", "127.0.0.1 127.254.0.1 127.255.254.255", "127.255.255.0 127.255.255.255 128.0.0.0"),
-    ("127.255.255.0/24", "", "127.255.255.0 127.255.255.254 127.255.255.255"),
     ("127.0.*.1-3", "127.0.0.1 127.0.255.3 127.0.7.2", "127.0.0.0 127.0.0.4 127.1.0.1"),
     ("127.0.0.2-11", "127.0.0.2 127.0.0.11", "127.0.0.1 127.0.0.12"),
     ("127.*.*.*", "127.0.0.0 127.255.254.255", "127.255.255.1"),
@@ -80,6 +80,14 @@ def test_which_answers_a_mask_covers(mask: str, inside: str, outside: str) -> No
 )  # fmt: skip
 def test_what_is_no_mask(mask: str) -> None:
     with pytest.raises(ValueError, match=r"expected an address \(127.0.0.2\), a range .*, all within 127.0.0.0/8"):
+        Code(name=mask, weight=1)
+
+
+@pytest.mark.parametrize(
+    "mask", ["127.255.255.254", "127.255.255.0/24", "127.255.255.*", "127.255.255.1-127.255.255.9"]
+)
+def test_errors_are_no_codes(mask: str) -> None:
+    with pytest.raises(ValueError, match=r"lists tell of errors by 127\.255\.255\.0/24, so these are never a listing"):
         Code(name=mask, weight=1)
 
 
@@ -225,29 +233,41 @@ def test_what_is_asked_about_an_address(address: str | None, v4: bool, v6: bool,
     assert [one.zone.name_for(one.labels) for one in entries] == asked
 
 
+POINTS = ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")
+POINTS_6 = tuple(f"{last}.0.0.0.0.0.f.7.f.f.f.f.{'0.' * 20}bl.example.net" for last in (2, 1))
+
+
 @pytest.mark.parametrize(
     ("v4", "v6", "probe", "expected"),
     [
-        (True, True, True, ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")),
-        (True, False, True, ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")),
-        (
-            False,
-            True,
-            True,
-            tuple(f"{last}.0.0.0.0.0.f.7.f.f.f.f.{'0.' * 20}bl.example.net" for last in (2, 1)),
-        ),
-        (False, False, True, None),
-        (True, True, False, None),
+        (True, True, True, {"bl.example.net": POINTS, "bl.example.net (IPv6)": ("", POINTS_6[1])}),
+        (True, False, True, {"bl.example.net": POINTS}),
+        (False, True, True, {"bl.example.net (IPv6 only)": POINTS_6}),
+        (False, False, True, {}),
+        (True, True, False, {}),
     ],
 )
-def test_the_test_points(v4: bool, v6: bool, probe: bool, expected: tuple[str, str] | None) -> None:
-    made = list(address_probes([zone(ipv4=v4, ipv6=v6, probe=probe)]))
-    assert [one.names() for one in made] == ([expected] if expected else [])
+def test_the_test_points(v4: bool, v6: bool, probe: bool, expected: dict[str, tuple[str, str]]) -> None:
+    listed = zone(ipv4=v4, ipv6=v6, probe=probe)
+    assert {one.name: one.names() for one in address_probes([listed])} == expected
+    asked = [
+        one.probe
+        for address in ("192.0.2.7", "2001:db8::7")
+        for one in address_entries([listed], ipaddress.ip_address(address))
+    ]
+    assert asked == (list(expected) if probe else [""] * (v4 + v6)), "each client's version has its own"
+
+
+def test_a_list_of_names_and_one_of_addresses_may_share_a_zone() -> None:
+    shared = zone()
+    made = [*address_probes([zone(probe=True)]), name_probe(shared, "test", "invalid"), name_probe(shared, "x", "y")]
+    assert len({one.name for one in made}) == len(made)
+    assert made[-1] == Probe("bl.example.net", "x.bl.example.net", "y.bl.example.net", shared.key, "x, y")
 
 
 def test_the_test_points_of_a_list_with_a_key() -> None:
     key = ZoneKey([SECRET])
-    (made,) = address_probes([zone("{key}.bl.example.net", key=key, probe=True)])
+    (made,) = address_probes([zone("{key}.bl.example.net", key=key, probe=True, ipv6=False)])
     assert made == Probe("bl.example.net", "2.0.0.127.{key}.bl.example.net", "1.0.0.127.{key}.bl.example.net", key)
     assert made.names() == (f"2.0.0.127.{SECRET}.bl.example.net", f"1.0.0.127.{SECRET}.bl.example.net")
     key.replace(["other"])

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from eximacl.answers import Answers as StateAnswers
+from eximacl.answers import NoNetwork
+from eximacl.config import load
 from eximacl.drive import drive_now
 from eximacl.model import Alias, Hit, OnUnknown, Outcome, Query, Traced
 from eximacl.policy import MESSAGE_FIELDS, Exempt, Plan, Step, decide, fill
 from eximacl.questions import Ask, Commit, Release, Reserve
+from eximacl.state import MemoryState
 from eximacl.wire import parse_query
+from tests.asking import NOW, query
 from tests.golden import rows
 from tests.scripted import Answers, exempt_of, plan_of, policy_of, run, step_of, trace_of
 
@@ -226,3 +232,56 @@ def test_after_an_alias_messages_still_name_the_address_that_was_sent() -> None:
     hit = step_of("b=hit")
     step = Step("b", hit.run, None, stages=hit.stages, message="{localpart}")
     assert run(policy_of(Plan((alias, step))), query_of(RCPT)).text == "Steve"
+
+
+COUNTED = """
+[policy]
+domains = ["example.org"]
+order = ["disposable", "rate", "bounce_storm", "greylist"]
+[checks.disposable]
+action = "observe"
+timezone = "UTC"
+[checks.rate]
+action = "observe"
+client = 1
+[checks.bounce_storm]
+action = "observe"
+limit = 2
+[checks.greylist]
+action = "defer"
+when = "suspicious"
+suspicious = ["disposable", "rate", "bounce_storm"]
+"""
+
+
+def test_what_is_only_heard_at_data_counts_nothing_again(tmp_path: Path) -> None:
+    (tmp_path / "eximacl.toml").write_text(COUNTED)
+    policy, state = load(tmp_path / "eximacl.toml").policy, MemoryState()
+    decisions = []
+    for number in range(3):
+        for stage in ("rcpt", "data"):
+            given = {"from_": "", "tx": str(number), "rcpt": "steve.3.count@example.org"}
+            given |= {"rcpts": given["rcpt"], "want": "data end"} if stage == "data" else {}
+            asked, ask = query(stage, **given), Ask(NOW + number, str(number))
+            decisions.append(drive_now(decide(policy, asked, ask), StateAnswers(state, NoNetwork(), ask, dry=False)))
+        assert state.tally("bounce_storm:steve@example.org", 600, NOW + number) == number + 1
+        assert state.tally("rate:client:192.0.2.7/32", 600, NOW + number) == 1
+    assert [decision.word for decision in decisions] == ["accept", "defer"] * 3
+
+
+def test_a_place_that_is_only_heard_of_at_data_is_used_for_good_all_the_same() -> None:
+    policy, state = policy_of(plan_of("a=place(k) both=heard(a)")), MemoryState()
+    for asked in (query(), query("data", want="data end")):
+        ask = Ask(NOW, "4711-1")
+        decision = drive_now(decide(policy, asked, ask), StateAnswers(state, NoNetwork(), ask, dry=False))
+        assert decision.word == "accept"
+    assert state.peek("k", 1, "another", NOW) == "full"
+
+
+def test_a_heard_check_that_refuses_at_data_gives_the_places_back() -> None:
+    policy, state = policy_of(plan_of("b=hit both=heard(b)")), MemoryState()
+    state.reserve("k", 1, "4711-1", NOW, NOW + 60)
+    ask = Ask(NOW, "4711-1")
+    asked = query("data", want="data end")
+    decision = drive_now(decide(policy, asked, ask), StateAnswers(state, NoNetwork(), ask, dry=False))
+    assert (decision.check, state.peek("k", 1, "another", NOW)) == ("b", "reserved")

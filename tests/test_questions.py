@@ -221,6 +221,20 @@ def test_look_ups(
     assert seen == asked
 
 
+@pytest.mark.parametrize(("answer", "expected"), [(2, 2), (7, 5), (Unknown("dead"), Unknown("dead"))])
+def test_what_was_counted_is_not_counted_again(answer: int | Unknown, expected: int | Unknown) -> None:
+    ask = Ask(NOW)
+    ask.again = True
+    asked: list[AnyQuestion] = []
+
+    def source(question: AnyQuestion) -> Any:
+        asked.append(question)
+        return answer
+
+    assert drive_now(ask.count("key", 60, 5), source) == expected
+    assert asked == [Tally("key", 60)]
+
+
 def test_ask_knows_whether_data_is_wanted() -> None:
     ask = Ask(NOW)
     ask.want_data()

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 
+from eximacl.address import without_tag
 from eximacl.blocking import Scope, block_key
-from eximacl.check import Ask, Hit, NoOptions, Outcome, Query, Unknown, check
+from eximacl.check import Ask, Hit, Outcome, Query, Unknown, check, option
 from eximacl.verbs import Block
 
 # The calendar of `datetime` ends with the year 9999.
 _LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-@check("blocked_recipient", stages={"rcpt"})
-async def blocked_recipient(query: Query, options: NoOptions, ask: Ask) -> Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `blocked_recipient`."""
+
+    separators: str = option(
+        "+", "Characters that start a tag: with + mail to steve+tag is refused where steve is blocked. Empty: no tags."
+    )
+
+
+@check("blocked_recipient", stages={"rcpt"}, options=Options)
+async def blocked_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse recipients that `bounce_storm` or `eximacl blocks add` has blocked: their bounces, or all their mail."""
     recipient, sender = query.recipient, query.sender
     if recipient is None:
         return None
     scopes: tuple[Scope, ...] = ("all", "bounces") if sender is not None and sender.is_null else ("all",)
+    # A tagged address may also be blocked by hand, on its own.
+    mailboxes = dict.fromkeys((without_tag(query.mailbox, options.separators), query.mailbox))
     unknown = None
-    for scope in scopes:
-        block = await ask.blocked(block_key(scope, query.mailbox, recipient.domain))
+    for scope, mailbox in product(scopes, mailboxes):
+        block = await ask.blocked(block_key(scope, mailbox, recipient.domain))
         if isinstance(block, Block):
             return _hit(query.mailbox, recipient.domain, scope, block)
         unknown = unknown or block

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eximacl.address import without_tag
 from eximacl.blocking import Scope, block_key
 from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option
 
@@ -28,6 +29,9 @@ class Options:
         maximum=7 * _DAY_MINUTES,
     )
     block: Scope = option("bounces", "What is refused meanwhile: its bounces, or all its mail.")
+    separators: str = option(
+        "+", "Characters that start a tag: with + bounces to steve+tag are for steve. Empty: no tags."
+    )
     auto_replies: Patterns = option(
         [], "Localparts of senders whose mail counts as bounces do: ^mailer-daemon$, ^auto-?reply."
     )
@@ -47,7 +51,8 @@ async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
             return None
     except PatternTimeout as timeout:
         return Unknown(str(timeout))
-    key = f"bounce_storm:{query.mailbox.lower()}@{recipient.domain}"
+    mailbox = without_tag(query.mailbox, options.separators)
+    key = f"bounce_storm:{mailbox.lower()}@{recipient.domain}"
     # One more than the limit: the limit itself still passes.
     seconds = options.minutes * MINUTE_SECONDS
     count = await ask.count(key, seconds, options.limit + 1)
@@ -55,20 +60,20 @@ async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
         return count
     if count <= options.limit:
         return None
-    return await _storm(query, recipient.domain, options, ask)
+    return await _storm(mailbox, recipient.domain, options, ask)
 
 
-async def _storm(query: Query, domain: str, options: Options, ask: Ask) -> Hit | Unknown:
+async def _storm(mailbox: str, domain: str, options: Options, ask: Ask) -> Hit | Unknown:
     """Block the recipient, or let its block last longer."""
     why = f"over {options.limit} bounces in {options.minutes} min"
     if ask.action != "observe":
-        key = block_key(options.block, query.mailbox, domain)
+        key = block_key(options.block, mailbox, domain)
         blocked = await ask.block(key, options.block_minutes * MINUTE_SECONDS, why)
         if isinstance(blocked, Unknown):
             return blocked
-    text = f"too many bounces to {query.mailbox}: it has not sent the mail that they answer"
-    sentence = f"Bounces for {query.mailbox} not accepted at {domain}: {why}"
-    return Hit("bounce-storm", f"{query.mailbox}@{domain}", text, sentence, status="2.1")
+    text = f"too many bounces to {mailbox}: it has not sent the mail that they answer"
+    sentence = f"Bounces for {mailbox} not accepted at {domain}: {why}"
+    return Hit("bounce-storm", f"{mailbox}@{domain}", text, sentence, status="2.1")
 
 
 def _is_answer(query: Query, auto_replies: Patterns) -> bool:

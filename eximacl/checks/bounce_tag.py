@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl import prvs
+from eximacl.address import without_tag
 from eximacl.check import Alias, Ask, Hit, Outcome, Query, Recipients, Secrets, check, option
 
 
@@ -18,6 +19,7 @@ class Options:
     keys: Secrets = option(
         "", "A file of keys, one a line: the first makes tags, all are good. At most 64 characters each."
     )
+    separators: str = option("+", "Characters that start a subaddress: with + steve+shop is listed where steve is.")
 
     def __post_init__(self) -> None:
         if self.recipients.filled and not self.keys.filled:
@@ -39,15 +41,21 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     owner = prvs.untagged(query.mailbox)
     tagged = prvs.parse(query.values.get("rcpt", "")) if owner != query.mailbox else None
     if tagged is None:
-        if not sender.is_null or options.recipients.match(query.mailbox, recipient.domain) is None:
+        if not sender.is_null or not _is_listed(query.mailbox, recipient.domain, options):
             return None
         return _hit("bounce-untagged", "no tag", query.mailbox, recipient.domain)
-    if sender.is_null and options.keys.filled:
+    if sender.is_null and options.keys.filled and _is_listed(owner, recipient.domain, options):
         if not prvs.is_signed(tagged, options.keys):
             return _hit("bounce-tag-bad", tagged.digits, owner, recipient.domain)
         if prvs.is_over(tagged, ask.now):
             return _hit("bounce-tag-over", tagged.day, owner, recipient.domain)
     return Alias(owner)
+
+
+def _is_listed(localpart: str, domain: str, options: Options) -> bool:
+    """Tell whether this address, or the one that it is a subaddress of, sends with tags only."""
+    names = (localpart, without_tag(localpart, options.separators))
+    return any(options.recipients.match(name, domain) for name in names)
 
 
 def _hit(reason: str, detail: str, localpart: str, domain: str) -> Hit:

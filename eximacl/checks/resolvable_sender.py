@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from eximacl.address import MAX_NAME_CHARACTERS
 from eximacl.check import Ask, Hit, NoOptions, Outcome, Query, Unknown, check
 from eximacl.hosts import dns_name, literal_address
 
@@ -20,7 +21,7 @@ async def resolvable_sender(query: Query, options: NoOptions, ask: Ask) -> Outco
         return None
     name = dns_name(sender.domain)
     if name is None:
-        return _unresolvable(sender.domain)
+        return _no_name(sender.domain)
     exchangers = await ask.look_up(name, "MX")
     if isinstance(exchangers, Unknown):
         return exchangers
@@ -34,6 +35,18 @@ async def resolvable_sender(query: Query, options: NoOptions, ask: Ask) -> Outco
     if any(answer for answer in addresses if not isinstance(answer, Unknown)):
         return None
     return next((answer for answer in addresses if isinstance(answer, Unknown)), None) or _unresolvable(name)
+
+
+def _no_name(domain: str) -> Hit | Unknown:
+    """Judge what is no name for DNS; one in letters that are only beyond us may well be one."""
+    if domain.isascii() or any(map(_is_raw_byte, domain)) or len(domain) > MAX_NAME_CHARACTERS:
+        return _unresolvable(domain)
+    return Unknown(f"{domain} cannot be written in A-labels (IDNA 2003), so DNS cannot be asked")
+
+
+def _is_raw_byte(character: str) -> bool:
+    """Tell whether this stands for a byte that is no UTF-8, as in no domain of RFC 6531."""
+    return "\udc80" <= character <= "\udcff"
 
 
 def _unresolvable(domain: str) -> Hit:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from eximacl.address import parents
@@ -16,6 +17,7 @@ from eximacl.dns_lists import (
     check_zones,
     consult,
     detail_of,
+    name_probe,
     reply_text,
 )
 from eximacl.dns_lists import Zone as AnyZone
@@ -56,6 +58,11 @@ class Zone(AnyZone):
             if dns_name(getattr(self, key)) is None:
                 raise ValueError(f"{key}: {getattr(self, key)!r} is not a name in DNS")
 
+    @cached_property
+    def probe_name(self) -> str:
+        """The probe that tells whether the list works; empty: none does."""
+        return name_probe(self, self.listed, self.clean).name if self.probe else ""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -72,11 +79,7 @@ class Options:
 
 def probes(options: Options) -> list[Probe]:
     """Return how to tell whether the lists work (RFC 5782, section 5)."""
-    return [
-        Probe(zone.shown, zone.name_for(zone.listed), zone.name_for(zone.clean), zone.key)
-        for zone in options.zones
-        if zone.probe
-    ]
+    return [name_probe(zone, zone.listed, zone.clean) for zone in options.zones if zone.probe]
 
 
 def _idle(options: Options) -> bool:
@@ -90,7 +93,7 @@ async def rhsbl(query: Query, options: Options, ask: Ask) -> Outcome:
     All lists are asked at the same time, about each name once. What a list answers besides the codes named here is an
     error, never a hit.
     """
-    entries = [Entry(zone, name, name) for zone in options.zones for name in _names(query, zone)]
+    entries = [Entry(zone, name, name, zone.probe_name) for zone in options.zones for name in _names(query, zone)]
     said = await consult(entries, options.threshold, ask)
     if isinstance(said, Unknown):
         return said

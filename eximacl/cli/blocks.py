@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from eximacl.address import parse_address, unquote
+from eximacl.address import Address, parse_quoted, quoted
 from eximacl.blocking import Scope, block_key
 from eximacl.cli import exits
 from eximacl.cli.common import Failure, config_option, json_option, print_json, printable
@@ -29,9 +29,12 @@ SPAN_MAX_SECONDS = 100 * 365 * 86400.0
 
 
 def _split(key: str) -> tuple[str, str]:
-    """Return what a key blocks, and whom; a key of another kind is shown whole."""
+    """Return what a key blocks, and whom, as `remove` takes it; a key of another kind is shown whole."""
     scope, colon, recipient = key.partition(":")
-    return (scope, recipient) if colon and scope in get_args(Scope) else ("", key)
+    if not colon or scope not in get_args(Scope):
+        return "", key
+    localpart, _, domain = recipient.rpartition("@")
+    return scope, quoted(Address(localpart, domain))
 
 
 def _time(seconds: float) -> str:
@@ -179,9 +182,7 @@ def remove(address: str, everything: bool, as_json: bool, config_path: Path, sta
 
 def _key(text: str, everything: bool) -> str:
     """Return the key of a recipient's block, as the checks make it: the address in lower case, and canonical."""
-    localpart, domain = parse_address(text.strip())
-    if '"' in localpart or "\\" in localpart:
-        localpart = unquote(localpart)
+    localpart, domain = parse_quoted(text.strip())
     if not localpart or not domain:
         raise click.UsageError(f"{printable(text)}: give an address, such as steve@example.org")
     return block_key(_scope(everything), localpart, domain)

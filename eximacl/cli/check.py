@@ -154,6 +154,8 @@ def _asker(offline: bool, config_path: Path, socket_path: Path | None) -> AskOne
     context = click.get_current_context()
     context.call_on_close(runner.close)
     context.call_on_close(lambda: runner.run(_close(network)))
+    # Lists that have not been tried out are not believed.
+    runner.run(network.probe(loaded.policy.probes, loaded.settings.dns.budget))
 
     def ask_here(stage: str, values: Mapping[str, str]) -> Reply:
         line = format_query(stage, values).rstrip(b"\n")

@@ -127,7 +127,7 @@ class Builder:
         for heard in sorted(hears - set(self._order[: self._order.index(name)])):
             site.report(f"{name} hears {heard}, so policy.order must name {heard} before {name}")
         if values["action"].value != "off":
-            self._probes.update({probe.zone: probe for probe in check.probes(options)})
+            self._probes.update({probe.name: probe for probe in check.probes(options)})
         steps[name] = Step(
             name,
             check.run,

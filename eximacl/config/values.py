@@ -317,7 +317,22 @@ def _secrets(given: Given) -> EntryList:
         return given.option.type()  # type: ignore[no-any-return]
     if not isinstance(given.raw, str):
         raise Refused(f"expected the path of a file, got {toml_type(given.raw)}; secrets do not belong in this file")
-    return given.sources.open(_path(given), given.option.type)  # type: ignore[no-any-return]
+    path = _path(given)
+    # The text may be the secret itself, put where its file's name belongs: it is not shown.
+    if not _is_there(path):
+        raise Missing("names a file that holds the key; that file does not exist")
+    return given.sources.open(path, given.option.type)  # type: ignore[no-any-return]
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a file; one in a directory that we may not look into could be."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _exempt(given: Given) -> Exempt:

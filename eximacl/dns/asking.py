@@ -170,8 +170,7 @@ class Asking:
     def _answered(self, flight: Flight, server: Server, wire: bytes) -> None:
         """An answer has come that matches a question of this flight's."""
         if flight.probe:
-            refused = message.read(wire, flight.question) == message.Failed(message.REFUSED)
-            self._end_probe(flight, message.REFUSED if refused else "")
+            self._end_probe(flight, "")
             return
         if flight.edns and message.refuses_edns(wire):
             flight.edns = False
@@ -254,7 +253,7 @@ class Asking:
         )
 
     def _end_probe(self, flight: Flight, why: str) -> None:
-        """why: what was wrong with its answer; empty where nothing was."""
+        """why: why it has no answer; empty: there is one, and a refusal is as good a sign of life as any other."""
         self._probes.discard(flight)
         flight.land(())
         assert flight.probe

@@ -1,4 +1,4 @@
-"""What the DNS said lately. Rule: bounded in entries, and nothing is kept longer than its zone allows.
+"""What the DNS said lately. Rule: bounded in entries and bytes, and nothing is kept longer than its zone allows.
 
 What was looked up longest ago goes first when the cache is full; what has expired is never returned.
 """
@@ -6,6 +6,7 @@ What was looked up longest ago goes first when the cache is full; what has expir
 from __future__ import annotations
 
 from collections import OrderedDict
+from sys import getsizeof
 from typing import TypeAlias
 
 from eximacl.model import Unknown
@@ -22,16 +23,22 @@ TTL_SECONDS_MAX = 86_400
 NEGATIVE_SECONDS_MAX = 3_600
 # Long enough for the rest of one SMTP session, short enough that an outage of a second is over for the next.
 UNKNOWN_SECONDS = 3
+# A full cache takes so much for each entry that it may have. An honest one takes less, a stranger's may take 20 KB.
+ENTRY_BYTES = 600
+# Of an entry, and of a text in it, beside the characters.
+EMPTY_BYTES = 300
+TEXT_BYTES = 8
 
 
 class Cache:
-    """Answers by name and kind. All times are the resolver's clock."""
+    """Answers by name and kind. All times are the resolver's clock. entries_max: bounds the bytes, too."""
 
-    __slots__ = ("_answers", "_entries_max")
+    __slots__ = ("_answers", "_bytes", "_entries_max")
 
     def __init__(self, entries_max: int) -> None:
         self._answers: OrderedDict[Key, tuple[float, Answer]] = OrderedDict()
         self._entries_max = entries_max
+        self._bytes = 0
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -42,7 +49,7 @@ class Cache:
         if entry is None:
             return None
         if entry[0] <= now:
-            del self._answers[key]
+            self.drop(key)
             return None
         self._answers.move_to_end(key)
         return entry[1]
@@ -55,7 +62,20 @@ class Cache:
             seconds = min(max(seconds, TTL_SECONDS_MIN), TTL_SECONDS_MAX)
         else:
             seconds = min(max(seconds, TTL_SECONDS_MIN), NEGATIVE_SECONDS_MAX)
+        self.drop(key)
         self._answers[key] = (now + seconds, answer)
-        self._answers.move_to_end(key)
-        if len(self._answers) > self._entries_max:
-            self._answers.popitem(last=False)
+        self._bytes += _size(key, answer)
+        while len(self._answers) > self._entries_max or self._bytes > self._entries_max * ENTRY_BYTES:
+            self.drop(next(iter(self._answers)))
+
+    def drop(self, key: Key) -> None:
+        """Forget an answer. Harmless where there is none."""
+        entry = self._answers.pop(key, None)
+        if entry is not None:
+            self._bytes -= _size(key, entry[1])
+
+
+def _size(key: Key, answer: Answer) -> int:
+    """Return the bytes that an answer takes, roughly."""
+    texts = answer if isinstance(answer, tuple) else (answer.detail,)
+    return EMPTY_BYTES + getsizeof(key[0]) + sum(map(getsizeof, texts)) + TEXT_BYTES * len(texts)

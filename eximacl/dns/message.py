@@ -34,6 +34,8 @@ RECORDS_MAX = 100
 RECORDS_CHARACTERS_MAX = 8_192
 # RFC 1035 section 2.3.4: a whole name in wire form.
 NAME_BYTES_MAX = 255
+# A chain of eight aliases, each written with the end of the one before, needs nine; a stranger's could have thousands.
+POINTERS_MAX = 16
 
 ROOT_NS = b"\0\0\x02\0\x01"
 
@@ -42,7 +44,7 @@ _RECORD = struct.Struct("!HHIH")
 _KIND_AND_CLASS = struct.Struct("!HH")
 _IN = 1
 _NS, _CNAME, _SOA, _OPT = 2, 5, 6, 41
-_RESPONSE, _TRUNCATED, _DESIRED = 0x8000, 0x0200, 0x0100
+_RESPONSE, _OPCODE, _TRUNCATED, _DESIRED, _AVAILABLE = 0x8000, 0x7800, 0x0200, 0x0100, 0x0080
 _NOERROR, _FORMERR, _NXDOMAIN, _NOTIMP = 0, 1, 3, 4
 _EDNS = b"\0" + _RECORD.pack(_OPT, EDNS_BYTES, 0, 0)
 # RFC 2181 section 8: such a TTL counts as 0.
@@ -138,6 +140,8 @@ def refuses_edns(wire: bytes) -> bool:
 def read(wire: bytes, asked: bytes) -> Result:
     """Read an answer to `asked`, of which `is_answer` holds. Never raises."""
     flags = wire[2] << 8 | wire[3]
+    if flags & _OPCODE:
+        return Failed("an answer to no query")
     if flags & _TRUNCATED:
         return Truncated()
     rcode = flags & 0xF
@@ -155,6 +159,7 @@ def _read(wire: bytes, asked: bytes, rcode: int) -> Result:
     at = _HEADER.size + len(asked)
     records: Records = {}
     aliases: dict[bytes, tuple[bytes, int]] = {}
+    others: set[bytes] = set()
     for _ in range(answers):
         owner, at, found, ttl, end = _record(wire, at, name)
         if found == kind:
@@ -163,9 +168,11 @@ def _read(wire: bytes, asked: bytes, rcode: int) -> Result:
             records[owner] = texts, min(least, ttl)
         elif found == _CNAME:
             aliases[owner] = _name(wire, at)[0], ttl
+        elif found not in (0, _OPT):
+            others.add(owner)
         at = end
     seconds = _TTL_LARGEST
-    last = name
+    last, chain = name, {name}
     for _ in range(CNAMES_MAX + 1):
         if last in records:
             if rcode != _NOERROR:
@@ -173,35 +180,72 @@ def _read(wire: bytes, asked: bytes, rcode: int) -> Result:
             texts, ttl = records[last]
             return Found(_bounded(texts), min(seconds, ttl))
         if last not in aliases:
-            return _absent(wire, at, authority, additional, rcode, None if last == name else Elsewhere(last, seconds))
+            if answers and last == name and name not in others:
+                return Failed("an answer about another name")
+            elsewhere = None if last == name else Elsewhere(last, seconds)
+            return _absent(wire, at, (authority, additional), chain, elsewhere)
         last, ttl = aliases[last]
+        chain.add(last)
         seconds = min(seconds, ttl)
     return Failed("a CNAME loop")
 
 
 def _absent(
-    wire: bytes, at: int, authority: int, additional: int, rcode: int, elsewhere: Elsewhere | None
+    wire: bytes, at: int, counts: tuple[int, int], chain: set[bytes], elsewhere: Elsewhere | None
 ) -> Absent | Elsewhere | Failed:
-    """Tell absence from referrals and from aliases that were not followed (RFC 2308 section 2)."""
+    """Tell absence from referrals, aliases that were not followed (RFC 2308 section 2), and what says nothing.
+
+    counts: of records of authority, and additional ones. chain: the name and its aliases.
+    """
+    rcode = wire[3] & 0xF
     seconds = elsewhere.seconds if elsewhere else _TTL_LARGEST
-    referral = known = False
-    for _ in range(authority):
-        _, at, kind, ttl, end = _record(wire, at, b"")
-        if kind == _SOA:
+    referral = known = foreign = False
+    for _ in range(counts[0]):
+        owner, at, kind, ttl, end = _record(wire, at, b"")
+        if kind == _SOA and any(_is_within(name, owner) for name in chain):
             known = True
             seconds = min(seconds, ttl, _ttl(int.from_bytes(wire[end - 4 : end])))
+        foreign = foreign or kind == _SOA
         referral = referral or kind == _NS
         at = end
-    for _ in range(additional):
-        extended = wire[at + 5] if wire[at : at + 3] == b"\0\0\x29" else 0
-        if extended:
-            return Failed(_RCODES.get(extended << 4 | rcode, f"error code {extended << 4 | rcode}"))
-        _, _, _, _, at = _record(wire, at, b"")
-    if known or rcode == _NXDOMAIN:
-        return Absent(seconds if known else 0)
-    if elsewhere:
+    error, at = _extended(wire, at, counts[1])
+    if error:
+        return Failed(_RCODES.get(error << 4 | rcode, f"error code {error << 4 | rcode}"))
+    if at != len(wire):
+        raise ValueError("the message goes on after its last record")
+    if known:
+        return Absent(seconds)
+    if elsewhere and rcode != _NXDOMAIN:
         return elsewhere
-    return Failed("a referral instead of an answer; it is no recursive server") if referral else Absent(0)
+    return _unproved(wire, foreign, referral and rcode != _NXDOMAIN)
+
+
+def _extended(wire: bytes, at: int, additional: int) -> tuple[int, int]:
+    """Return the upper bits of the error code (RFC 6891 section 6.1.3), and where the additional records end."""
+    error = 0
+    for _ in range(additional):
+        if wire[at : at + 3] == b"\0\0\x29":
+            error = error or wire[at + 5]
+        _, _, _, _, at = _record(wire, at, b"")
+    return error, at
+
+
+def _unproved(wire: bytes, foreign: bool, referral: bool) -> Absent | Failed:
+    """Believe absence without the zone's SOA to a recursive server only: another may just not know the name."""
+    if foreign:
+        return Failed("the SOA of another zone")
+    if referral:
+        return Failed("a referral instead of an answer; it is no recursive server")
+    return Absent(0) if wire[3] & _AVAILABLE else Failed("nothing, and it is no recursive server")
+
+
+def _is_within(name: bytes, zone: bytes) -> bool:
+    """Whether a name in wire form is a zone's own, or below it."""
+    at = len(name) - len(zone)
+    start = 0
+    while start < at:
+        start += name[start] + 1
+    return start == at and name[at:] == zone
 
 
 def _record(wire: bytes, at: int, asked: bytes) -> tuple[bytes, int, int, int, int]:
@@ -224,13 +268,16 @@ def _ttl(seconds: int) -> int:
 def _name(wire: bytes, at: int) -> tuple[bytes, int]:
     """Return a name in wire form and lower case, without pointers, and where the next field begins."""
     parts: list[bytes] = []
-    size = end = 0
+    size = end = hops = 0
     while length := wire[at]:
         if length >= 0xC0:
             end = end or at + 2
             target = (length & 0x3F) << 8 | wire[at + 1]
             if target >= at:  # only backwards, so that it ends
                 raise ValueError("a name's pointer leads forwards")
+            hops += 1
+            if hops > POINTERS_MAX:
+                raise ValueError("a name's pointers lead on and on")
             at = target
             continue
         if length > 63:

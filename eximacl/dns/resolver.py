@@ -59,6 +59,7 @@ class Resolver:
         self._zones: dict[str, Zone] = {}
         self._flights: dict[Key, Flight] = {}
         self._asking: Asking | None = None
+        self._closed = False
         self._counts = dict.fromkeys(("hits", "misses", "joined", "questions", "ignored", "late", "tcp", "unknown"), 0)
 
     def set_zones(self, zones: Iterable[str]) -> None:
@@ -89,6 +90,11 @@ class Resolver:
             return cast("tuple[Answer, ...]", tuple(answers))
         return cast("tuple[Answer, ...] | Awaitable[tuple[Answer, ...]]", self._wait(asked, answers, until, only=False))
 
+    def forget(self, asked: Iterable[tuple[str, str]]) -> None:
+        """Remember no answer to these names and kinds: who looks one up next will hear of the servers."""
+        for name, kind in asked:
+            self._cache.drop((message.canonical(name), kind))
+
     def sweep(self) -> None:
         """Notice all deadlines that have passed by the clock. A timer calls it while anything is under way."""
         if self._asking is not None:
@@ -110,7 +116,11 @@ class Resolver:
         }
 
     def close(self) -> None:
-        """Give up all look-ups and close the sockets. Calling it twice is harmless, and so is asking again."""
+        """Give up all look-ups and close the sockets; what is not known is Unknown from here on. Twice is harmless."""
+        self._closed = True
+        self._detach()
+
+    def _detach(self) -> None:
         asking, self._asking = self._asking, None
         if asking is None:
             return
@@ -126,13 +136,15 @@ class Resolver:
     # What is not known.
 
     def _attach(self) -> Asking | None:
-        """Work with the event loop that runs now; None where none does. What another one left is given up."""
+        """Work with the event loop that runs now; None where none may. What another one left is given up."""
+        if self._closed:
+            return None
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             return None
         if self._asking is None or self._asking.loop is not loop:
-            self.close()
+            self._detach()
             self._asking = Asking(loop, self._clock, self._timing, self._counts, self._land)
         return self._asking
 

@@ -10,9 +10,12 @@ only if it is silent about them, too.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import logging
+import os
 import re
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +24,8 @@ PORT = 53
 RESOLV_CONF = Path("/etc/resolv.conf")
 # What resolv.conf(5) says where it names none.
 LOCAL_SERVER = "127.0.0.1"
+# What is longer is no such file; people's have some hundred bytes.
+RESOLV_CONF_BYTES_MAX = 65_536
 # A DHCP client or a VPN rewrites the file; so late it is noticed.
 LOOK_SECONDS = 5.0
 # One lost packet or slow zone means nothing; five in a row without one answer do.
@@ -179,8 +184,8 @@ class Servers:
 
     def _look(self) -> None:
         try:
-            stat = self._file.stat()
-            seen: tuple[int, ...] = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+            found = self._file.stat()
+            seen: tuple[int, ...] = (found.st_mtime_ns, found.st_ino, found.st_size)
         except OSError:
             seen = ()
         if seen == self._seen:
@@ -194,13 +199,30 @@ class Servers:
             self.all = [known.get(address) or Server(address) for address in dict.fromkeys(named)]
 
     def _read(self) -> list[Address]:
-        import dns.resolver  # only here: it costs 60 ms and 6 MB, and many configs name their servers
-
-        resolver = dns.resolver.Resolver(configure=False)
+        """Return the servers that the file names. All its other lines are for others (resolv.conf(5))."""
         try:
-            with self._file.open(encoding="utf-8", errors="replace") as lines:
-                resolver.read_resolv_conf(lines)
-            return [parse_server(str(server)) for server in resolver.nameservers]
-        except (OSError, ValueError, dns.resolver.NoResolverConfiguration) as error:
-            log.warning("%s names no nameserver: %s", self._file, error)
+            text = _read_regular(self._file)
+        except OSError as error:
+            log.warning("%s names no nameserver: %s", self._file, error.strerror)
             return []
+        addresses = []
+        for line in text.splitlines():
+            words = line.split()
+            if len(words) < 2 or words[0] != "nameserver":
+                continue
+            try:
+                addresses.append(parse_server(words[1]))
+            except ValueError as error:
+                log.warning("%s: %s", self._file, error)
+        if not addresses:
+            log.warning("%s names no nameserver: write a line such as `nameserver 127.0.0.1` into it", self._file)
+        return addresses
+
+
+def _read_regular(path: Path) -> str:
+    """Return the text of a regular file; nothing else makes it wait. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(fd, "rb") as file:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file")
+        return file.read(RESOLV_CONF_BYTES_MAX).decode("utf-8", "replace")

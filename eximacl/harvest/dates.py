@@ -48,6 +48,11 @@ def believable(seconds: float | None, now: float) -> bool:
     return seconds is not None and EARLIEST_SECONDS <= seconds <= now + AHEAD_SECONDS
 
 
+def nearest(seconds: int, now: float) -> int:
+    """Return the time of a file, or the nearest one that a mail can be from."""
+    return max(EARLIEST_SECONDS, min(seconds, int(now)))
+
+
 def _seconds(year: int, month: bytes, day: bytes, hour: bytes, minute: bytes, second: bytes | None) -> int | None:
     try:
         days = date(year, _MONTHS[month.lower()], int(day)).toordinal() - _EPOCH_DAY

@@ -7,6 +7,7 @@ merged with, or replaced when that is asked for. The file changes in one step, a
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -94,17 +95,19 @@ class ListFile:
 
     def _replace(self, data: bytes) -> None:
         path = self.path.resolve()
+        _sweep(path)
         try:
             fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix="~")
         except OSError as error:
             raise ListFileError(f"{path.parent}: no file can be made there: {error.strerror}") from None
         try:
             with os.fdopen(fd, "wb") as file:
+                fcntl.flock(fd, fcntl.LOCK_EX)
                 _like(fd, path)
                 file.write(data)
                 file.flush()
                 os.fsync(fd)
-            Path(name).replace(path)
+                Path(name).replace(path)  # while the lock is held
             _sync(path.parent)
         except OSError as error:
             raise ListFileError(f"{path} cannot be written: {error.strerror}") from None
@@ -167,6 +170,16 @@ def _read(path: Path) -> bytes:
         return b""
     except OSError as error:
         raise ListFileError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _sweep(path: Path) -> None:
+    """Remove what a harvest that was killed has left beside the list; one that still writes has a lock on its file."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}~")
+    with contextlib.suppress(OSError):  # what cannot be removed is in nobody's way
+        for left in [one for one in path.parent.iterdir() if name.fullmatch(one.name)]:
+            with contextlib.suppress(OSError), open_regular(left) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
 
 
 def _like(fd: int, path: Path) -> None:

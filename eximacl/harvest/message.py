@@ -66,7 +66,7 @@ class Reader:
 
     def __init__(self, wanted: Wanted, now: float) -> None:
         self._wanted = wanted
-        self._now = now
+        self.now = now
         self._known: dict[bytes, Ours] = {}
 
     def read(self, header: bytes, envelope: bytes = b"") -> Received:
@@ -105,10 +105,10 @@ class Reader:
     def _seconds(self, received: bytes, date: bytes, envelope: bytes) -> int | None:
         for value in (received, date):
             seconds = seconds_of(value) if value else None
-            if believable(seconds, self._now):
+            if believable(seconds, self.now):
                 return seconds
         seconds = mbox_seconds_of(envelope) if envelope else None
-        return seconds if believable(seconds, self._now) else None
+        return seconds if believable(seconds, self.now) else None
 
     def _ours(self, value: bytes, field: bytes = b"") -> Ours:
         """Return our addresses in a field's value."""

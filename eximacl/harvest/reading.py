@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, cast
 
 from eximacl.config.sources import open_regular
+from eximacl.harvest.dates import nearest
 from eximacl.harvest.message import Broken, Reader, Received
 from eximacl.harvest.tally import Tally, Troubles
 
@@ -66,7 +67,7 @@ def tally(chunk: Chunk, reader: Reader, since: float = 0.0) -> Tally:
         path = f"{chunk.path}/{name}"
         try:
             header, seconds = read_header(path)
-            _count(found, reader.read(header), seconds, since)
+            _count(found, reader.read(header), nearest(seconds, reader.now), since)
         except Exception as error:
             note(found.troubles, path, error)
     return found
@@ -120,9 +121,7 @@ def mbox_messages(file: BinaryIO, start: int = 0, end: int = 0) -> Iterator[tupl
     separated as in RFC 4155: by an empty line, and a line `From …` before a header field.
     """
     window = _Window(file, start)
-    while window.find_separator():
-        if end and window.position >= end:
-            return
+    while window.find_separator(end):
         line_end, header_end = window.header()
         if not _FIRST_FIELD.match(window.data, line_end + 1):
             window.at += 1
@@ -150,9 +149,9 @@ class _Window:
         """Where in the file `at` is."""
         return self._base + self.at
 
-    def find_separator(self) -> bool:
-        """Go to the next line that starts with `From ` after an empty one; False: there is none."""
-        while True:
+    def find_separator(self, end: int = 0) -> bool:
+        """Go to the next line that starts with `From ` after an empty one; False: none before `end` (0: at all)."""
+        while not end or self.position < end:
             found = self.data.find(b"\n" + MBOX, max(self.at - 1, 0))
             if found < 0:
                 self.at = max(self.at, len(self.data) - len(MBOX))
@@ -162,8 +161,9 @@ class _Window:
             self.at = found + 1
             before = self.data[max(found - 2, 0) : found]
             if (before[-1:] == b"\n" or before == b"\n\r") and self.position >= self._start:
-                return True
+                return not end or self.position < end
             self.at += 1
+        return False
 
     def header(self) -> tuple[int, int]:
         """Return where the `From ` line ends and where the header behind it does."""
@@ -190,7 +190,8 @@ class _Window:
 def _tally_mbox(found: Tally, chunk: Chunk, reader: Reader, since: float) -> None:
     try:
         with open_mbox(chunk.path, max(chunk.start - LOOK_BACK_BYTES, 0)) as file:
-            changed = int(os.stat(chunk.path).st_mtime)  # noqa: PTH116 (a path that is no text, too)
+            status = os.stat(chunk.path)  # noqa: PTH116 (a path that is no text, too)
+            changed = nearest(int(status.st_mtime), reader.now)
             for line, header in mbox_messages(file, chunk.start, chunk.end):
                 try:
                     if header is None:

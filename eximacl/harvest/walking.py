@@ -208,7 +208,7 @@ def _file_chunks(source: Source) -> Iterator[Chunk]:
     with os.scandir(source.path or ".") as entries:
         for entry in entries:
             other = entry.name.startswith(".") if of_maildir else not entry.name.endswith(MESSAGE_SUFFIX)
-            if other or entry.is_dir():
+            if other or _is_directory(entry):
                 continue
             names.append(entry.name)
             if len(names) == CHUNK_FILES:
@@ -216,6 +216,13 @@ def _file_chunks(source: Source) -> Iterator[Chunk]:
                 names.clear()
     if names:
         yield Chunk("files", source.path, tuple(names), weight=len(names))
+
+
+def _is_directory(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # such as a link to itself: reading it tells what is wrong, and the others are read
+        return False
 
 
 def _mbox_chunks(source: Source) -> Iterator[Chunk]:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from eximacl.blocking import Scope, block_key
-from eximacl.check import Hit, NoOptions, Unknown, declared
-from eximacl.checks.blocked_recipient import blocked_recipient
+from eximacl.check import Hit, Unknown, declared
+from eximacl.checks.blocked_recipient import Options, blocked_recipient
 from eximacl.model import Outcome
 from eximacl.state import MemoryState
 from eximacl.verbs import StateError
@@ -22,7 +22,7 @@ def outcome_of(scope: Scope, blocked: str, now: float = NOW, until: float = NOW 
     state = MemoryState()
     localpart, _, domain = blocked.partition("@")
     state.block(block_key(scope, localpart, domain), NOW, until, WHY)
-    return judge(blocked_recipient, query(**values), NoOptions(), state=state, now=now)
+    return judge(blocked_recipient, query(**values), Options(separators="+"), state=state, now=now)
 
 
 ROWS: list[tuple[str, Any, str, dict[str, str], str | None]] = [
@@ -33,6 +33,17 @@ ROWS: list[tuple[str, Any, str, dict[str, str], str | None]] = [
     ("another recipient", "all", "steve@example.org", {"rcpt": "ann@example.org"}, None),
     ("another domain", "all", "steve@example.org", {"rcpt": "steve@example.com"}, None),
     ("another spelling", "all", "steve@example.org", {"rcpt": "STEVE@Example.ORG."}, "blocked-recipient"),
+    ("a tag behind it", "all", "steve@example.org", {"rcpt": "steve+shop@example.org"}, "blocked-recipient"),
+    (
+        "its tagged bounces",
+        "bounces",
+        "steve@example.org",
+        {"rcpt": "steve+1@example.org", "from_": ""},
+        "blocked-bounces",
+    ),
+    ("another separator", "all", "steve@example.org", {"rcpt": "steve-shop@example.org"}, None),
+    ("blocked with its tag", "all", "steve+shop@example.org", {"rcpt": "steve+shop@example.org"}, "blocked-recipient"),
+    ("another tag is blocked", "all", "steve+shop@example.org", {}, None),
     ("spelt so when it was blocked", "all", "Steve@example.org", {}, "blocked-recipient"),
 ]
 
@@ -65,7 +76,7 @@ def test_a_disposable_address_is_blocked_with_its_owner() -> None:
     state = MemoryState()
     state.block(block_key("all", "steve", "example.org"), NOW, NOW + 60, WHY)
     asked = query(rcpt="steve.3.count@example.org").judged_as("steve")
-    assert isinstance(judge(blocked_recipient, asked, NoOptions(), state=state), Hit)
+    assert isinstance(judge(blocked_recipient, asked, Options(separators="+"), state=state), Hit)
 
 
 class Dead(MemoryState):
@@ -75,7 +86,7 @@ class Dead(MemoryState):
 
 def test_a_dead_state_is_unknown() -> None:
     for sender in ("", "a@example.net"):
-        outcome = judge(blocked_recipient, query(from_=sender), NoOptions(), state=Dead())
+        outcome = judge(blocked_recipient, query(from_=sender), Options(separators="+"), state=Dead())
         assert outcome == Unknown("the disk is gone")
 
 

@@ -20,7 +20,7 @@ MINUTE = 60.0
 
 
 def options(auto_replies: list[str] | None = None, **given: Any) -> Options:
-    chosen = {"limit": 3, "minutes": 10, "block_minutes": 60, "block": "bounces", **given}
+    chosen = {"limit": 3, "minutes": 10, "block_minutes": 60, "block": "bounces", "separators": "+", **given}
     return Options(**chosen, auto_replies=Patterns(auto_replies or []))
 
 
@@ -81,6 +81,18 @@ def test_recipients_are_counted_apart_and_spellings_together() -> None:
     assert reasons(state, [0] * 3, rcpt="ann@example.org") == [PASS] * 3
     assert reasons(state, [0] * 3, rcpt="steve@example.com") == [PASS] * 3
     assert reasons(state, [0], rcpt="STEVE@Example.Org") == [STORM]
+
+
+@pytest.mark.parametrize(
+    ("separators", "expected"), [("+", [PASS, PASS, PASS, STORM]), ("-", [PASS] * 4), ("", [PASS] * 4)]
+)
+def test_tagged_bounces_count_as_their_names_storm(separators: str, expected: list[str]) -> None:
+    state = MemoryState()
+    sent = [f"steve+{number}@example.org" for number in range(4)]
+    assert [reasons(state, [0], options(separators=separators), rcpt=rcpt)[0] for rcpt in sent] == expected
+    assert [block.key for block in state.blocks(NOW)] == [block_key("bounces", "steve", "example.org")] * (
+        STORM in expected
+    )
 
 
 def test_only_bounces_count() -> None:

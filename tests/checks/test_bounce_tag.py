@@ -28,7 +28,7 @@ def tag(address: str = "steve@example.org", key: str = KEY, made: float = NOW) -
 
 
 def options(recipients: tuple[str, ...] = ("steve",), keys: tuple[str, ...] = (KEY, OLD)) -> Options:
-    return Options(recipients=Recipients(recipients), keys=Secrets(keys))
+    return Options(recipients=Recipients(recipients), keys=Secrets(keys), separators="+")
 
 
 NO_KEYS = options((), ())
@@ -39,7 +39,10 @@ ROWS: dict[str, tuple[str, str, Any]] = {
     "no tag": ("steve@example.org", "", UNTAGGED),
     "no tag, another spelling": ("STEVE@Example.ORG", "", UNTAGGED),
     "no tag, not listed": ("juha@example.org", "", None),
-    "no tag, another name behind a plus": ("steve+shop@example.org", "", None),
+    "no tag, a subaddress": ("steve+shop@example.org", "", UNTAGGED),
+    "no tag, another separator": ("steve-shop@example.org", "", None),
+    "a good tag, a subaddress": (tag("steve+shop@example.org"), "", Alias("steve+shop")),
+    "a bad tag, a subaddress": (tag("steve+shop@example.org", OTHER), "", BAD),
     "no tag, no bounce": ("steve@example.org", "a@example.net", None),
     "a good tag": (tag(), "", STEVE),
     "of an old key": (tag(key=OLD), "", STEVE),
@@ -53,7 +56,7 @@ ROWS: dict[str, tuple[str, str, Any]] = {
     "over": (tag(made=NOW - 8 * DAY), "", OVER),
     "over and of nobody's key": (tag(key=OTHER, made=NOW - 8 * DAY), "", BAD),
     "not listed, a good tag": (tag("juha@example.org"), "", Alias("juha")),
-    "not listed, a bad tag": (tag("juha@example.org", OTHER), "", BAD),
+    "not listed, a bad tag": (tag("juha@example.org", OTHER), "", Alias("juha")),
     "no bounce, a bad tag": (tag(key=OTHER), "a@example.net", STEVE),
     "no bounce, over": (tag(made=NOW - 8 * DAY), "a@example.net", STEVE),
     "a tag in a tag": (tag(tag()), "", STEVE),
@@ -61,7 +64,8 @@ ROWS: dict[str, tuple[str, str, Any]] = {
     "three tags, no bounce": (tag(tag(tag(key=OTHER))), "a@example.net", STEVE),
     "nobody behind the tag": ("prvs=0840abcdef=@example.org", "", None),
     "nearly a tag": ("prvs=0840abcde=steve@example.org", "", None),
-    "hostile bytes behind the tag": ("prvs=0840abcdef=\udcff\x00@example.org", "", BAD),
+    "hostile bytes behind the tag": ("prvs=0840abcdef=\udcff\x00@example.org", "", Alias("\udcff\x00")),
+    "hostile bytes behind a listed name": ("prvs=0840abcdef=steve+\udcff\x00@example.org", "", BAD),
     "hostile bytes behind a good tag": (tag("\udcff\x7f\n@example.org"), "", Alias("\udcff\x7f\n")),
     "hostile bytes": ("\udcff\udcfe@example.org", "", None),
     "other digits": ("prvs=٠840abcdef=steve@example.org", "", None),

@@ -25,7 +25,8 @@ def names_for(check: str, answer: str) -> Dictionary:
     found = SERVFAIL if answer == "SERVFAIL" else [] if answer == "-" else answer.split()
     if answer == "FAULT":
         found = ["127.0.0.2", "127.0.1.2", "127.0.5.2"]
-    faults = {"list.example.net": "it lists everybody"} if answer == "FAULT" else {}
+    faulty = "list.example.net (test, invalid)" if check == "rhsbl" else "list.example.net"
+    faults = {faulty: "it lists everybody"} if answer == "FAULT" else {}
     return Dictionary({(f"{ASKED[check]}.list.example.net", "A"): found}, faults)
 
 

@@ -113,7 +113,7 @@ def test_declaration(tmp_path: Path) -> None:
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
     assert documented_defaults(dnsbl) == {"zones": [], "threshold": 1}
     toml = f'{BOTH[:-1]}, "bl.example.org"]'
-    assert [one.zone for one in probes(options_from(tmp_path, "dnsbl", toml))] == [
+    assert [one.name for one in probes(options_from(tmp_path, "dnsbl", toml)) if not one.part] == [
         "bl.example.net", "bl.example.com", "bl.example.org",
     ]  # fmt: skip
     first = probes(options_from(tmp_path, "dnsbl", BOTH))[0]

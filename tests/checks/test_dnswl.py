@@ -59,5 +59,6 @@ def test_declaration(tmp_path: Path) -> None:
     assert declaration is not None
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
     assert documented_defaults(dnswl) == {"zones": [], "threshold": 1}
-    assert [one.zone for one in probes(options_from(tmp_path, "dnswl", ONE))] == ["wl.example.net"]
+    made = probes(options_from(tmp_path, "dnswl", ONE))
+    assert [one.name for one in made] == ["wl.example.net", "wl.example.net (IPv6)"]
     assert steps_from(tmp_path, "dnswl", "") == ()

@@ -13,8 +13,7 @@ from eximacl.drive import drive_now
 from eximacl.model import Query
 from eximacl.questions import Remember
 from eximacl.state import MemoryState
-from eximacl.verbs import StateError
-from tests.asking import NOW, answers, judge, query
+from tests.asking import NOW, Dead, answers, judge, query
 from tests.checks.running import documented_defaults
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -237,18 +236,6 @@ def test_options_that_do_not_go_together(given: dict[str, Any], text: str) -> No
 
 
 # ---- what cannot be told
-
-
-class Dead(MemoryState):
-    """Fails at one of its verbs."""
-
-    def __init__(self, verb: str) -> None:
-        super().__init__()
-
-        def fail(*_arguments: Any) -> Any:
-            raise StateError("the disk is gone")
-
-        setattr(self, verb, fail)
 
 
 @pytest.mark.parametrize("verb", ["remember", "first_seen"])

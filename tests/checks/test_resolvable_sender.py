@@ -41,6 +41,8 @@ ROWS: list[tuple[str, Any]] = [
     ("a@-.example", "sender-unresolvable"),
     ("a@\udcff.example", "sender-unresolvable"),
     (f"a@{'x' * 300}.example", "sender-unresolvable"),
+    ("a@ދިވެހި.example", Unknown("ދިވެހި.example cannot be written in A-labels (IDNA 2003), so DNS cannot be asked")),
+    (f"a@{'ދި' * 200}.example", "sender-unresolvable"),
     ("a@192.0.2.7", "sender-unresolvable"),
     ("a@[192.0.2.7]", None),
     ("a@[IPv6:2001:db8::7]", None),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
+from eximacl.blocking import block_key
 from eximacl.cli import COMPLETION, cli, exits
 from eximacl.client import ask
 from eximacl.state import SqliteState
@@ -131,6 +132,16 @@ def test_list(state: State) -> None:
         "why": "by hand\x1b[2J\n\udcff",
     }
     assert (found[0]["recipient"], found[0]["mail"], found[2]["until"]) == ("another kind: \x07", "", now + 3600)
+
+
+@pytest.mark.parametrize("localpart", ['q"z', "b\\c", " lead", "a b", "a@b", "x,y", "steve"])
+def test_what_is_listed_can_be_removed(state: State, localpart: str) -> None:
+    state.block(block_key("bounces", localpart, "example.org"), time.time(), math.inf, "why")
+    line = eximacl("blocks", "list").out.splitlines()[1]
+    recipient = json.loads(eximacl("blocks", "list", "--json").out)["recipient"]
+    assert line.startswith(f"{recipient}  ")
+    assert eximacl("blocks", "remove", recipient).status == 0
+    assert standing(state) == []
 
 
 @pytest.mark.usefixtures("state")

@@ -9,8 +9,10 @@ import pytest
 
 from eximacl.client import ask
 from eximacl.wire import format_query
+from tests.cli.conftest import POLICY
 from tests.cli.running import eximacl
 from tests.lab.daemon import Daemon
+from tests.lab.names import Names
 
 GOOD = ("--ip", "192.0.2.7", "--host", "mx.example.net", "--from", "a@example.net")
 
@@ -166,3 +168,15 @@ def test_a_daemon_that_refuses(daemon: Daemon, config: Path) -> None:
         done = eximacl("check", *offline, "--ip", "192.0.2.7", "--helo", "x" * 70_000)
         assert done.status == 65
         assert "line-too-long" in done.err
+
+
+def test_offline_the_lists_are_tried_out_first(config: Path) -> None:
+    listed = {("2.0.0.127.bl.example", "A"): ["127.0.0.2"], ("7.2.0.192.bl.example", "A"): ["127.0.0.2"]}
+    with Names(listed) as names:
+        config.write_text(f'{POLICY}[dns]\nservers = ["{names.address}"]\n[checks.dnsbl]\nzones = ["bl.example"]\n')
+        done = eximacl("check", "--offline", *GOOD, "--rcpt", "steve@example.org")
+        assert (done.status, done.err) == (1, "")
+        assert "dnsbl-listed" in done.out
+        names.learn({("*.bl.example", "A"): ["127.0.0.2"], ("1.0.0.127.bl.example", "A"): ["127.0.0.2"]})
+        done = eximacl("check", "--offline", *GOOD, "--rcpt", "steve@example.org")
+        assert done.status == 0

@@ -164,11 +164,23 @@ def nobody() -> Iterator[Path]:
     """A directory that any user can reach, and this process as such a user."""
     with tempfile.TemporaryDirectory(prefix="eximacl-test-") as name:
         Path(name).chmod(0o777)
-        os.seteuid(65534)
+        os.setresuid(65534, 65534, 0)
         try:
             yield Path(name)
         finally:
-            os.seteuid(0)
+            os.setresuid(0, 0, 0)
+
+
+def test_a_path_that_a_user_may_not_read_keeps_no_other_from_the_list(nobody: Path) -> None:
+    for name in ("a", "b"):
+        (nobody / name / "cur").mkdir(parents=True)
+        (nobody / name / "cur/1").write_text(f"To: {name}@example.org\n\n")
+    (nobody / "a").chmod(0)
+    done = eximacl("harvest", nobody / "a", nobody / "b", *ORG, "--output", nobody / "list")
+    (nobody / "a").chmod(0o700)
+    assert done.status == 74
+    assert f"Error: {nobody}/a cannot be read: Permission denied\n" in done.err
+    assert "b@example.org" in (nobody / "list").read_text()
 
 
 def test_what_a_user_may_not_read(nobody: Path) -> None:

@@ -181,6 +181,7 @@ probe = false
 def test_the_lists_of_checks_that_run_are_probed_a_domain_s_own_too(tmp_path: Path) -> None:
     overlay = '[checks.dnsbl]\nzones = ["bl.example.net", "more.example.net"]\n'
     loaded = loaded_from(tmp_path, {"eximacl.toml": PROBED, "domains/example.org.toml": overlay})
-    assert [probe.zone for probe in loaded.policy.probes] == ["bl.example.net", "more.example.net"]
+    expected = [f"{zone}.example.net{part}" for zone in ("bl", "more") for part in ("", " (IPv6)")]
+    assert [probe.name for probe in loaded.policy.probes] == expected
     step = loaded.policy.plan("example.org").steps("rcpt")[0]  # type: ignore[union-attr]
     assert [zone.name for zone in step.options.zones] == ["bl.example.net", "more.example.net"]

@@ -11,7 +11,7 @@ import pytest
 
 from eximacl.check import Named, Option, Tables, Text, option
 from eximacl.config.declare import NARROW_EXEMPT_TABLE, FileMode, Redacted, Servers, StateUrl, Table, Template
-from eximacl.config.problems import Refused
+from eximacl.config.problems import Missing, Refused
 from eximacl.config.sources import Sources
 from eximacl.config.values import (
     CHOICES,
@@ -22,8 +22,10 @@ from eximacl.config.values import (
     read_table,
     read_value,
 )
+from eximacl.dns_lists import ZoneKey
 from eximacl.lists import EntryList, Messages, Names, Networks, Secrets, Suffixes
 from eximacl.policy import Exempt
+from tests.archive.holding import let_everybody_pass, nobody
 from tests.config.world import option_of, site
 
 HOME = Path("/etc/eximacl")
@@ -213,6 +215,29 @@ def test_a_table_gives_recipients_their_texts() -> None:
 def test_a_string_is_the_path_of_a_list(tmp_path: Path) -> None:
     (tmp_path / "nets").write_text("192.0.2.0/24\n")
     assert "192.0.2.7" in read(option_of(Networks), "nets", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("the-secret-itself", id="no such file"),
+        pytest.param("file/the-secret-itself", id="below a file"),
+        pytest.param("the-secret-itself" * 100, id="too long for a name"),
+    ],
+)
+@pytest.mark.parametrize("kind", [Secrets, ZoneKey])
+def test_a_secret_in_place_of_its_file_is_not_shown(tmp_path: Path, text: str, kind: type) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Missing, match="^names a file that holds the key; that file does not exist$"):
+        read(option_of(kind), text, tmp_path)
+
+
+def test_secrets_that_may_not_be_looked_for_are_named(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o700)
+    let_everybody_pass(tmp_path)
+    (tmp_path / "closed").chmod(0o700)
+    with nobody(), pytest.raises(Refused, match="closed/key cannot be read: Permission denied"):
+        read(option_of(Secrets), "closed/key", tmp_path)
 
 
 def test_secrets_come_from_a_file_or_there_are_none(tmp_path: Path) -> None:

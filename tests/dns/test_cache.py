@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from eximacl.dns.cache import (
+    ENTRY_BYTES,
     NEGATIVE_SECONDS_MAX,
     TTL_SECONDS_MAX,
     TTL_SECONDS_MIN,
@@ -48,3 +51,46 @@ def test_what_was_looked_up_longest_ago_goes_first() -> None:
     assert len(cache) == 2
     assert cache.get(("a", "A"), 4.0) == ()
     assert cache.get(("a", "MX"), 4.0) is None
+
+
+def test_what_is_dropped_is_asked_for_again() -> None:
+    cache = Cache(2)
+    cache.put(("a", "A"), FOUND, 60, 0.0)
+    for _ in range(2):
+        cache.drop(("a", "A"))
+    assert (len(cache), cache.get(("a", "A"), 1.0)) == (0, None)
+
+
+HUNDRED = tuple(f"{number} {'x' * 80}" for number in range(100))
+STUFFED: dict[str, Answer] = {
+    "many records": HUNDRED,
+    "a long record": ("x" * 8_192,),
+    "wide characters": ("\U0001f4a9" * 8_192,),
+    "many short ones": tuple(f"{number}" for number in range(100)),
+    "honest": FOUND,
+    "none": (),
+    "unknown": Unknown("x" * 400),
+}
+
+
+@pytest.mark.parametrize("row", STUFFED)
+def test_no_answer_makes_it_larger_than_it_may_be(row: str) -> None:
+    """Each answer is a copy of its own, as from DNS; what they take is measured."""
+    stuffed = STUFFED[row]
+    tracemalloc.start()
+    try:
+        cache = Cache(1000)
+        before = tracemalloc.get_traced_memory()[0]
+        for number in range(3000):
+            copy = Unknown(stuffed.detail[:-1] + "y") if isinstance(stuffed, Unknown) else tuple(map(_copy, stuffed))
+            cache.put((f"{number:040}.example.org", "MX"), copy, 60, 0.0)
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert taken < 1000 * ENTRY_BYTES * 1.25
+    assert cache.get((f"{2999:040}.example.org", "MX"), 1.0) == copy
+    assert len(cache) == 1000 or row not in ("honest", "none")
+
+
+def _copy(text: str) -> str:
+    return "".join([text[:1], text[1:]])

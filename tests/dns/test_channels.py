@@ -87,7 +87,7 @@ async def test_a_forged_answer_is_counted_and_changes_nothing() -> None:
         async with clean(resolver):
             answer = resolver.lookup("a.example.org", "A", clock() + BUDGET)
             wire, peer = sock.recvfrom(4096)
-            response = dns.message.make_response(dns.message.from_wire(wire))
+            response = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
             right = response.to_wire()
             response.id ^= 1
             for forged in (response.to_wire(), b"", b"x", right[:2] + wire[2:]):
@@ -111,7 +111,8 @@ async def test_a_second_answer_is_ignored() -> None:
             answers = resolver.lookup_all(asked, clock() + BUDGET)
             (first, peer), (second, _) = (sock.recvfrom(4096) for _ in range(2))
             for wire in (first, first, second):
-                sock.sendto(dns.message.make_response(dns.message.from_wire(wire)).to_wire(), peer)
+                response = dns.message.make_response(dns.message.from_wire(wire), recursion_available=True)
+                sock.sendto(response.to_wire(), peer)
             assert await wait(answers) == ((), ())
             assert resolver.status()["ignored"] == 1
 

@@ -7,6 +7,7 @@ import socket
 import dns.flags
 import dns.message
 import dns.name
+import dns.opcode
 import dns.rcode
 import dns.rdataclass
 import dns.rdatatype
@@ -37,9 +38,10 @@ def written(
     rcode: int = dns.rcode.NOERROR,
     additional: Section = (),
     name: str = NAME,
+    recursive: bool = True,
 ) -> dns.message.Message:
     """Return dnspython's answer. A section's records are an owner, a TTL, a kind and its texts."""
-    response = dns.message.make_response(dns.message.make_query(name, kind, use_edns=0))
+    response = dns.message.make_response(dns.message.make_query(name, kind, use_edns=0), recursive)
     response.set_rcode(dns.rcode.Rcode.make(rcode))
     sections = (response.answer, answer), (response.authority, authority), (response.additional, additional)
     for section, records in sections:
@@ -62,6 +64,12 @@ CHAIN = rows((NAME, 50, "CNAME", "b.example.net."), ("b.example.net", 70, "CNAME
 LOOP = rows((NAME, 50, "CNAME", "b.example.net."), ("b.example.net", 70, "CNAME", f"{NAME}."))
 LONG_CHAIN = rows(*((f"n{n}.example.org", 9, "CNAME", f"n{n + 1}.example.org.") for n in range(20)))
 REFERRAL = rows(("example.org", 300, "NS", "ns.example.org."))
+FOREIGN = rows(("example.com", 300, "SOA", SOA.format(60)))
+# It ends as the name does, but is no parent of it.
+LOOKALIKE = rows(("ww.example.org", 300, "SOA", SOA.format(60)))
+OFF_TOPIC = Failed("an answer about another name")
+ANOTHERS_SOA = Failed("the SOA of another zone")
+NO_RESOLVER = Failed("nothing, and it is no recursive server")
 
 READ: dict[str, tuple[str, dns.message.Message, Result]] = {
     "A": ("A", written("A", ((NAME, 60, "A", ("192.0.2.1", "192.0.2.2")),)), Found(("192.0.2.1", "192.0.2.2"), 60)),
@@ -81,7 +89,13 @@ READ: dict[str, tuple[str, dns.message.Message, Result]] = {
     "PTR, root": ("PTR", written("PTR", rows((NAME, 60, "PTR", "."))), Found((".",), 60)),
     "NS": ("NS", written("NS", rows((NAME, 60, "NS", "NS1.example.net."))), Found(("ns1.example.net",), 60)),
     "owner in capitals": ("A", written("A", rows((NAME.upper(), 60, "A", "192.0.2.1"))), Found(("192.0.2.1",), 60)),
-    "another's record": ("A", written("A", rows(("example.com", 60, "A", "192.0.2.1"))), Absent(0)),
+    "another's record": ("A", written("A", rows(("example.com", 60, "A", "192.0.2.1"))), OFF_TOPIC),
+    "another's record, and NXDOMAIN": (
+        "A",
+        written("A", rows(("example.com", 60, "A", "192.0.2.1")), NEGATIVE, dns.rcode.NXDOMAIN),
+        OFF_TOPIC,
+    ),
+    "another's alias": ("A", written("A", rows(("example.com", 60, "CNAME", "b.example."))), OFF_TOPIC),
     "another kind": ("A", written("A", rows((NAME, 60, "AAAA", "2001:db8::1"))), Absent(0)),
     "the shorter TTL": (
         "A",
@@ -109,6 +123,23 @@ READ: dict[str, tuple[str, dns.message.Message, Result]] = {
     "SOA's own TTL": ("A", written("A", (), rows(("example.org", 7, "SOA", SOA.format(60)))), Absent(7)),
     "NXDOMAIN without SOA": ("A", written("A", rcode=dns.rcode.NXDOMAIN), Absent(0)),
     "NODATA without SOA": ("A", written("A"), Absent(0)),
+    "NXDOMAIN, not recursive": ("A", written("A", (), NEGATIVE, dns.rcode.NXDOMAIN, recursive=False), Absent(60)),
+    "NXDOMAIN without SOA, not recursive": (
+        "A",
+        written("A", rcode=dns.rcode.NXDOMAIN, recursive=False),
+        NO_RESOLVER,
+    ),
+    "NODATA without SOA, not recursive": ("A", written("A", recursive=False), NO_RESOLVER),
+    "NXDOMAIN, the root's SOA": (
+        "A",
+        written("A", (), rows(("", 300, "SOA", SOA.format(60))), dns.rcode.NXDOMAIN),
+        Absent(60),
+    ),
+    "NXDOMAIN, the name's own SOA": ("A", written("A", (), rows((NAME, 300, "SOA", SOA.format(60)))), Absent(60)),
+    "NODATA, another's SOA": ("A", written("A", (), FOREIGN), ANOTHERS_SOA),
+    "NXDOMAIN, another's SOA": ("A", written("A", (), FOREIGN, dns.rcode.NXDOMAIN), ANOTHERS_SOA),
+    "NODATA, a lookalike's SOA": ("A", written("A", (), LOOKALIKE), ANOTHERS_SOA),
+    "alias, and another's SOA": ("A", written("A", CHAIN, FOREIGN), Elsewhere(b"\1c\7example\3net\0", 50)),
     "NXDOMAIN with records": (
         "A",
         written("A", rows((NAME, 60, "A", "192.0.2.1")), rcode=dns.rcode.NXDOMAIN),
@@ -159,6 +190,7 @@ BROKEN: dict[str, bytes] = {
     "an unknown label": ADDRESS[:END] + b"\x80\x0c" + ADDRESS[END + 2 :],
     "an address too short": ADDRESS[: END + 11] + b"\3" + ADDRESS[END + 12 :],
     "an address too long": ADDRESS[: END + 11] + b"\5" + ADDRESS[END + 12 :],
+    "trailing bytes": written("A").to_wire() + b"\xff" * 50,
     "an endless name": ADDRESS[:END] + (b"\x3f" + b"a" * 63) * 5 + ADDRESS[END:],
 }
 CUT_STRING = written("TXT", rows((NAME, 60, "TXT", '"abcd"'))).to_wire().replace(b"\4abcd", b"\5abcd")
@@ -173,6 +205,33 @@ def test_a_malformed_answer_is_a_failure(row: str) -> None:
 @pytest.mark.parametrize(("kind", "wire"), [("TXT", CUT_STRING), ("PTR", LOOSE_NAME)])
 def test_malformed_data_are_a_failure(kind: str, wire: bytes) -> None:
     assert read(kind, wire) == Failed("a malformed answer")
+
+
+def test_other_classes_and_options_say_nothing_about_the_name() -> None:
+    chaos = ADDRESS[: END + 5] + b"\3" + ADDRESS[END + 6 :]
+    assert read("A", chaos) == OFF_TOPIC
+    # The option record stands among the answers.
+    option = written("A").to_wire()
+    assert read("A", option[:6] + b"\0\1\0\0\0\0" + option[12:]) == OFF_TOPIC
+
+
+def test_an_update_s_answer_is_no_answer() -> None:
+    made = written("A", (), NEGATIVE)
+    made.set_opcode(dns.opcode.UPDATE)
+    wire = made.to_wire()
+    assert message.read(wire, asked("A")) == Failed("an answer to no query")
+
+
+@pytest.mark.parametrize("hops", [message.POINTERS_MAX, message.POINTERS_MAX + 1])
+def test_a_name_has_few_pointers(hops: int) -> None:
+    """The answer's name leads through pointers within a TXT record's string to the question's."""
+    pointers = b"".join((0xC000 | (at or 12)).to_bytes(2) for at in [0, *range(END + 13, END + 13 + 2 * (hops - 2), 2)])
+    text = bytes((len(pointers),)) + pointers
+    first = b"\xc0\x0c\0\x10\0\1\0\0\0\x3c" + len(text).to_bytes(2) + text
+    last = (0xC000 | END + 13 + 2 * (hops - 2)).to_bytes(2) + b"\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
+    wire = b"\0\1\x81\x80\0\1\0\2\0\0\0\0" + asked("A") + first + last
+    good = hops <= message.POINTERS_MAX
+    assert read("A", wire) == (Found(("192.0.2.1",), 60) if good else Failed("a malformed answer"))
 
 
 def test_too_much_is_left_out() -> None:

@@ -12,7 +12,7 @@ from eximacl.dns import Resolver, Timing, servers
 from eximacl.dns import resolver as resolver_module
 from eximacl.dns.cache import UNKNOWN_SECONDS
 from eximacl.model import Unknown
-from tests.dns.asking import BUDGET, GOOD, clean, lapse, no_task_left, until, wait
+from tests.dns.asking import BUDGET, GOOD, clean, lapse, no_task_left, sockets, until, wait
 from tests.dns.clock import Clock
 from tests.lab.names import Names
 from tests.lab.replies import MINIMUM_SECONDS, SERVFAIL, SILENT, TTL_SECONDS, Reply
@@ -254,16 +254,59 @@ async def fail(resolver: Resolver, clock: Clock, name: str, *, probed: bool = Fa
     assert isinstance(await wait(answer), Unknown)
 
 
-async def test_a_server_that_refuses_everything_is_left_alone() -> None:
+async def test_a_server_that_refuses_the_probe_is_alive() -> None:
+    """Some do not tell the root's nameservers to anybody, and all else to us."""
     clock = Clock()
-    refused = Reply(rcode="REFUSED")
-    with Names({("*.example.org", "A"): refused, ("", "NS"): refused}) as names:
+    with Names({("*.example.org", "A"): SILENT, ("", "NS"): Reply(rcode="REFUSED"), **GOOD}) as names:
         resolver = Resolver([names.address], clock=clock)
         async with clean(resolver):
-            for number in range(servers.SUSPICIONS):
-                assert await wait(resolver.lookup(f"n{number}.example.org", "A", clock() + BUDGET))
-            await wait(resolver.lookup("probing.example.org", "A", clock() + BUDGET))
-            await until(lambda: bool(resolver.status()["servers_left_alone"]))
+            for number in range(3):
+                await fail(resolver, clock, f"n{number}.example.org")
+            resolver.lookup("probing.example.org", "A", clock() + BUDGET)
+            await until(lambda: ("", "NS") in names.asked and not resolver.status()["servers_probed"])
+            assert resolver.status()["servers_left_alone"] == []
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+
+
+async def test_a_dead_server_that_comes_back_refusing_the_probe_is_asked_again() -> None:
+    clock = Clock()
+    with Names({("*.example.org", "A"): SILENT, ("", "NS"): SILENT, **GOOD}) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            for number in range(3):
+                await fail(resolver, clock, f"n{number}.example.org")
+            resolver.lookup("probing.example.org", "A", clock() + BUDGET)
+            lapse(resolver, clock, servers.PROBE_SECONDS)
+            assert resolver.status()["servers_left_alone"] == [names.address]
+            names.learn({("", "NS"): Reply(rcode="REFUSED")})
+            lapse(resolver, clock, servers.SERVER_PAUSE_SECONDS)
+            resolver.lookup("b.example.org", "A", clock() + BUDGET)
+            await until(lambda: not resolver.status()["servers_left_alone"])
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+
+
+async def test_what_is_forgotten_is_asked_for_again() -> None:
+    clock = Clock()
+    with Names(GOOD) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+            names.learn({(NAME, "A"): ["192.0.2.99"]})
+            resolver.forget([("none.example.org", "A"), ("Good.example.org.", "A")])
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ("192.0.2.99",)
+
+
+async def test_once_closed_nothing_is_asked_and_no_socket_opened() -> None:
+    clock = Clock()
+    with Names(GOOD) as names:
+        resolver = Resolver([names.address], clock=clock)
+        async with clean(resolver):
+            before = sockets()
+            assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
+            resolver.close()
+            assert resolver.lookup(NAME, "A", clock() + BUDGET) == ADDRESS
+            assert isinstance(resolver.lookup(NAME, "MX", clock() + BUDGET), Unknown)
+            assert (names.asked, sockets()) == ([(NAME, "A")], before)
 
 
 async def test_a_zone_that_is_silent_is_left_alone_and_its_server_is_not(caplog: pytest.LogCaptureFixture) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,42 @@ def test_the_systems_servers_are_read_again_when_they_change(tmp_path: Path, cap
     file.unlink()
     clock.pass_(servers.LOOK_SECONDS)
     assert found.current() is same
+
+
+# What stands in the file, who is asked, and what the log says.
+RESOLV_CONF: dict[str, tuple[bytes, list[str], list[str]]] = {
+    "words after the address": (b"nameserver\t192.0.2.1 # ours\r\n", ["192.0.2.1"], []),
+    "comments": (b"# nameserver 192.0.2.2\n;nameserver 192.0.2.3\nnameserver 192.0.2.1\n", ["192.0.2.1"], []),
+    "a scope": (b"nameserver fe80::1%eth0\nnameserver 192.0.2.1\n", ["fe80::1%eth0", "192.0.2.1"], []),
+    "one bad name": (b"nameserver dns\nnameserver 192.0.2.1\n", ["192.0.2.1"], ["'dns' is no nameserver"]),
+    "one bad address": (b"nameserver 010.1.1.1\nnameserver 192.0.2.1\n", ["192.0.2.1"], ["'010.1.1.1' is no"]),
+    "an empty label": (b"nameserver 192.0.2.1\nsearch corp..example\n", ["192.0.2.1"], []),
+    "a long label": (b"nameserver 192.0.2.1\nsearch " + b"x" * 64 + b".example\n", ["192.0.2.1"], []),
+    "odd options": (b"nameserver 192.0.2.1\noptions ndots:x timeout:-1\ndomain\n", ["192.0.2.1"], []),
+    "no text": (b"\xff\xfe\0\nnameserver 192.0.2.1\nsearch \xff..\xc3\n", ["192.0.2.1"], []),
+    "no address": (b"nameserver\n", ["127.0.0.1"], ["names no nameserver: write a line such as `nameserver"]),
+    "nothing": (b"", ["127.0.0.1"], ["names no nameserver: write a line such as `nameserver"]),
+    "only bad ones": (b"nameserver dns\n", ["127.0.0.1"], ["'dns' is no nameserver", "names no nameserver"]),
+}
+
+
+@pytest.mark.parametrize("row", RESOLV_CONF)
+def test_only_the_lines_of_nameservers_count(row: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    written, expected, told = RESOLV_CONF[row]
+    file = tmp_path / "resolv.conf"
+    file.write_bytes(written)
+    assert named(Servers([], file, Clock())) == expected
+    found = texts(caplog)
+    assert [part in text for part, text in zip(told, found, strict=True)] == [True] * len(told)
+    assert all(text.startswith(str(file)) for text in found)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file_is_not_waited_for(make: object, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    make(tmp_path / "resolv.conf")  # type: ignore[operator]
+    assert named(Servers([], tmp_path / "resolv.conf", Clock())) == [servers.LOCAL_SERVER]
+    (told,) = texts(caplog)
+    assert "resolv.conf names no nameserver: " in told
 
 
 def test_without_a_list_the_local_server_is_asked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import stat
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.config.sources import fill
+from eximacl.harvest import listfile
 from eximacl.harvest.listfile import LIST_MODE, ListFile, ListFileError, line_of, unwritable
 from eximacl.harvest.tally import Seen
 from eximacl.lists import Recipients
@@ -125,3 +127,28 @@ def test_what_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         write(path, "b@a.org")
     assert path.read_bytes() == before
     assert sorted(one.name for one in tmp_path.iterdir()) == ["d", "list"]
+
+
+def test_what_a_killed_harvest_left_is_removed(tmp_path: Path) -> None:
+    kept = (".list.un~", ".list.ABCDEFGH~", ".other.abcdefgh~", ".list.writing_~", "list")
+    for name in (".list.abcdefgh~", *kept):
+        (tmp_path / name).write_text("torn")
+    (tmp_path / ".list.is_a_dir~").mkdir()
+    with (tmp_path / ".list.writing_~").open() as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        write(tmp_path / "list", "steve@example.org", force=True)
+    assert {path.name for path in tmp_path.iterdir()} == {*kept, ".list.is_a_dir~"}
+
+
+def test_while_it_is_written_it_is_nobodys_leftover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed before it has its name, a harvest leaves its file; the next one takes it away."""
+    replace = Path.replace
+
+    def beside(self: Path, target: Path) -> Path:
+        listfile._sweep(tmp_path / "list")
+        assert self.exists()
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", beside)
+    write(tmp_path / "list", "steve@example.org")
+    assert [path.name for path in tmp_path.iterdir()] == ["list"]

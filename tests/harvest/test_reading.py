@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.harvest import reading
+from eximacl.harvest.dates import EARLIEST_SECONDS
 from eximacl.harvest.message import Reader, Wanted
 from eximacl.harvest.reading import HEADER_BYTES_MAX, LOOK_BACK_BYTES, Chunk, mbox_messages, open_mbox, tally
 from eximacl.harvest.tally import Seen, Tally
@@ -150,3 +151,33 @@ def test_a_torn_compressed_mbox_yields_what_is_before(tmp_path: Path) -> None:
 def test_an_mbox_that_is_gone(tmp_path: Path) -> None:
     found = tally(Chunk("mbox", str(tmp_path / "box"), end=9), Reader(Wanted(Domains([])), NOW))
     assert found.troubles.counts == {"vanished": 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "taken"),
+    [
+        pytest.param(2**45, int(NOW), id="beyond the calendar"),
+        pytest.param(int(NOW) + 60, int(NOW), id="in the future"),
+        pytest.param(-(2**30), EARLIEST_SECONDS, id="before 1970"),
+        pytest.param(0, EARLIEST_SECONDS, id="1970"),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"From x\n"], ids=["file", "mbox"])
+def test_a_time_that_cannot_be_is_the_nearest_that_can(tmp_path: Path, before: bytes, changed: int, taken: int) -> None:
+    path = Path("/dev/shm") / f"{tmp_path.name}-{os.getpid()}"  # many disks hold no time as late as the first
+    path.write_bytes(before + b"To: a@example.org\n\n")
+    try:
+        os.utime(path, (changed, changed))
+        chunk = Chunk("mbox", str(path)) if before else Chunk("files", "/dev/shm", (path.name,))
+        found = tally(chunk, Reader(Wanted(Domains(["example.org"])), NOW))
+    finally:
+        path.unlink()
+    assert found.seen == {"a@example.org": Seen(1, taken, taken)}
+
+
+def test_a_part_without_messages_is_read_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "MBOX_READ_BYTES", 1000)
+    (tmp_path / "box").write_bytes(FROM + GOOD + b"x" * 100_000)
+    with open_mbox(str(tmp_path / "box"), 10_000 - LOOK_BACK_BYTES) as file:
+        assert list(mbox_messages(file, 10_000, 20_000)) == []
+        assert file.tell() <= 22_000

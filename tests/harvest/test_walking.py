@@ -147,3 +147,13 @@ def test_work_is_cut_into_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [(piece.start, piece.end) for piece in pieces if piece.path.endswith("box")] == [(0, 50), (50, len(MBOX))]
     assert [(piece.start, piece.end) for piece in pieces if piece.path.endswith("gz")] == [(0, 0)]
     assert all(source.weight for source in found)
+
+
+def test_a_link_to_itself_costs_nobody_else(tmp_path: Path) -> None:
+    """It is left to reading, which tells of it."""
+    maildir(tmp_path / "M", 2, ("cur",))
+    (tmp_path / "M/cur/loop").symlink_to("loop")
+    (tmp_path / "M/cur/below").mkdir()
+    troubles = Troubles()
+    found = [name for chunk in chunks(Walk().find(tmp_path).sources, troubles) for name in chunk.names]
+    assert (sorted(found), troubles.counts) == (["0:2,S", "1:2,S", "loop"], {})
