@@ -21,7 +21,7 @@ from eximacl.exim_setup.errors import SetupError
 DIGITS = 8
 NAMED = re.compile(r"[0-9a-f]{8}")
 # What is there for Exim; a README is for people, and may change alone.
-FILES = re.compile(r"\w+\.acl|macros|router")
+FILES = re.compile(r"[a-z_]+(\.acl)?")
 
 
 def find_shipped(given: Path | None = None) -> Path:

@@ -60,7 +60,8 @@ def test_a_page() -> None:
     assert page[0].startswith(r'.TH "EXIMACL\-CONFIG\-TEST" 1 "2026-12-31" "eximacl ')
     assert page[1:4] == [
         ".SH NAME",
-        r"eximacl\-config\-test \- Test the policy file, its domain files and all lists; print every problem",
+        r"eximacl\-config\-test \- Test the policy file, its domain files, all lists and the archive\(aqs settings; "
+        "print every problem",
         ".SH SYNOPSIS",
     ]
     assert page[-2:] == [".SH SEE ALSO", r"\fBeximacl\-config\fR(1)"]

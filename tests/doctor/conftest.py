@@ -11,7 +11,7 @@ from tests.doctor.world import World
 
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
-    with World(settings='[archive]\ndir = "archive"\n') as working:
+    with World() as working:
         # What a machine has after its first message: the spool's directories.
         working.run("exim4", "-odq", "postmaster@example.org", text="Subject: first\n\ntext\n")
         yield working
