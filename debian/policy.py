@@ -42,7 +42,8 @@ def write(directory: Path) -> None:
         shutil.rmtree(directory)
     path, *_ = write_sample(directory, find_checks().values())
     path.write_text(observing(path.read_text(encoding="utf-8")), encoding="utf-8")
-    loud = {name for name, options in show(load(path))["checks"].items() if options["action"] not in ("observe", "off")} - SAFE
+    checks = show(load(path))["checks"]
+    loud = {name for name, options in checks.items() if options["action"] not in ("observe", "off")} - SAFE
     if loud:
         sys.exit(f"debian/policy.py: these checks would object: {', '.join(sorted(loud))}")
 
