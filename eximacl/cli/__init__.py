@@ -25,6 +25,7 @@ from eximacl.cli.exim import exim
 from eximacl.cli.harvest import harvest
 from eximacl.cli.log import log
 from eximacl.cli.mint import mint
+from eximacl.cli.observed import observed
 from eximacl.cli.serve import serve
 from eximacl.cli.why import why
 
@@ -48,6 +49,7 @@ def cli() -> None:
     eximacl check --ip 192.0.2.7 …      what would Exim be told?
     eximacl why 7KQ2M9D4                why was this mail refused?
     eximacl log --domain example.org    what was refused?
+    eximacl observed                    what would have been refused?
     eximacl archive release 7KQ2M9D4    deliver it after all
     eximacl allow sender 7KQ2M9D4       let the next one pass
     eximacl blocks list                 who gets no mail at the moment?
@@ -59,7 +61,7 @@ def cli() -> None:
 
 
 for _command in (
-    *(serve, check, why, log, archive, allow_command, blocks, mint, harvest),
+    *(serve, check, why, log, observed, archive, allow_command, blocks, mint, harvest),
     *(config, reload, status, exim, doctor, completion),
 ):
     cli.add_command(_command)

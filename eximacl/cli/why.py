@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -68,19 +69,32 @@ def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> i
 
 def entries_of(reference: str, config_path: Path, directory: Path | None) -> tuple[Entry, ...]:
     """Return the decisions with a (normalised) reference, the earliest first; at least one, or fail."""
+    directory = find_journal(config_path, directory)
+    with reading(directory):
+        found = find(directory, reference)
+    if not found:
+        raise Failure(f"{reference} is not in {directory}: too old, or from another host", exits.NOT_FOUND)
+    return found
+
+
+def find_journal(config_path: Path, directory: Path | None) -> Path:
+    """Return --journal, or the directory that the policy file names; or fail where there is none."""
     directory = directory or find_path(config_path, "journal", "dir", DEFAULT_JOURNAL, "--journal")
     if directory == config_path.parent:
         raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
     if not directory.is_dir():
         raise Failure(f"{directory} does not exist: has the daemon recorded anything yet?", exits.IO_ERROR)
+    return directory
+
+
+@contextlib.contextmanager
+def reading(directory: Path) -> Iterator[None]:
+    """Make what cannot be read of a journal a Failure."""
     try:
-        found = find(directory, reference)
+        yield
     except OSError as error:
         whose = "; the journal is read by root and its group" if isinstance(error, PermissionError) else ""
         raise Failure(f"{error.filename or directory}: {error.strerror}{whose}", exits.IO_ERROR) from None
-    if not found:
-        raise Failure(f"{reference} is not in {directory}: too old, or from another host", exits.NOT_FOUND)
-    return found
 
 
 def as_dict(first: Entry, *later: Entry) -> dict[str, Any]:
