@@ -60,6 +60,12 @@ def parse_quoted(text: str) -> Address:
     return address
 
 
+def without_brackets(text: str) -> str:
+    """Take an address as people paste it out of the blanks and angle brackets around it; `<>` becomes empty."""
+    text = text.strip()
+    return text[1:-1].strip() if text.startswith("<") and text.endswith(">") else text
+
+
 def quoted(address: Address) -> str:
     """Write an address as SMTP does: a localpart that is no dot-atom stands in quotes. Opposite of `parse_quoted`.
 

@@ -1,4 +1,4 @@
-"""The keys under which recipients are blocked, for the checks and for `eximacl blocks`. Rule: one spelling each."""
+"""The keys of recipients' blocks and storms, for the checks and for `eximacl blocks`. Rule: one spelling each."""
 
 from __future__ import annotations
 
@@ -10,3 +10,8 @@ Scope = Literal["bounces", "all"]
 def block_key(scope: Scope, localpart: str, domain: str) -> str:
     """Return the key of a recipient's block: of its bounces only, or of all its mail. `domain` is canonical."""
     return f"{scope}:{localpart.lower()}@{domain}"
+
+
+def storm_key(localpart: str, domain: str) -> str:
+    """Return the key under which a recipient's bounces are counted. `domain` is canonical."""
+    return f"bounce_storm:{localpart.lower()}@{domain}"

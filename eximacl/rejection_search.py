@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from eximacl.address import Address, canonical_domain, parse_quoted, quoted
+from eximacl.address import Address, canonical_domain, parse_quoted, quoted, without_brackets
 from eximacl.config.sources import open_regular
 from eximacl.following import BLOCK_BYTES, LINE_BYTES_MAX, Inode
 from eximacl.lists import Domains, Networks, Recipients
@@ -308,8 +308,7 @@ def _lines_with(block: bytes, needle: bytes) -> Iterator[bytes]:
 
 def _address(text: str) -> Address:
     """Return an address in any of its spellings: between blanks, in angle brackets, with quotes or without."""
-    text = text.strip()
-    return parse_quoted(text[1:-1] if text.startswith("<") and text.endswith(">") else text)
+    return parse_quoted(without_brackets(text))
 
 
 def _asked(text: str) -> tuple[Address, Recipients]:

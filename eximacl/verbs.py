@@ -83,6 +83,9 @@ class State(Protocol):
     def tally(self, key: str, window: float, now: float) -> int:
         """Return how many events `key` had in the last `window` seconds, and note none."""
 
+    def forget(self, key: str) -> None:
+        """Forget all events that `count` has noted under `key`."""
+
     def first_seen(self, key: str, now: float, until: float) -> float:
         """Return when `key` was first seen; if never, or if it was forgotten, that is now, and known until `until`.
 

@@ -17,6 +17,7 @@ from eximacl.address import (
     parse_quoted,
     quoted,
     unquote,
+    without_brackets,
     without_tag,
 )
 
@@ -172,3 +173,19 @@ def test_what_is_no_mailbox(text: str) -> None:
 
 def test_an_address_literal_is_one() -> None:
     assert is_mailbox("a@[IPv6:2001:db8::7]")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("a@example.org", "a@example.org", id="none"),
+        pytest.param(" <a@example.org>\n", "a@example.org", id="brackets and blanks"),
+        pytest.param("< a@example.org >", "a@example.org", id="blanks inside"),
+        pytest.param("<>", "", id="null sender"),
+        pytest.param("", "", id="empty"),
+        pytest.param("<a@example.org", "<a@example.org", id="one bracket"),
+        pytest.param("Ann <a@example.org>", "Ann <a@example.org>", id="a name before it"),
+    ],
+)
+def test_without_brackets(text: str, expected: str) -> None:
+    assert without_brackets(text) == expected

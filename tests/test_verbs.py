@@ -23,7 +23,7 @@ BACKENDS: dict[str, Callable[[Path], State]] = {
 def test_all_verbs() -> None:
     assert set(VERBS) == {
         *("reserve", "peek", "commit", "release", "places"),
-        *("count", "tally", "first_seen", "seen", "remember", "block", "unblock", "blocked", "blocks"),
+        *("count", "tally", "forget", "first_seen", "seen", "remember", "block", "unblock", "blocked", "blocks"),
         *("prune", "close"),
     }
     assert issubclass(StateError, Exception)

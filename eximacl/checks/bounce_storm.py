@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl.address import without_tag
-from eximacl.blocking import Scope, block_key
+from eximacl.blocking import Scope, block_key, storm_key
 from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option
 
 MINUTE_SECONDS = 60.0
@@ -52,7 +52,7 @@ async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
     except PatternTimeout as timeout:
         return Unknown(str(timeout))
     mailbox = without_tag(query.mailbox, options.separators)
-    key = f"bounce_storm:{mailbox.lower()}@{recipient.domain}"
+    key = storm_key(mailbox, recipient.domain)
     # One more than the limit: the limit itself still passes.
     seconds = options.minutes * MINUTE_SECONDS
     count = await ask.count(key, seconds, options.limit + 1)

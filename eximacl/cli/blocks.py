@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import time
@@ -11,10 +12,10 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from eximacl.address import Address, parse_quoted, quoted
-from eximacl.blocking import Scope, block_key
+from eximacl.address import Address, is_mailbox, parse_quoted, quoted, without_brackets
+from eximacl.blocking import Scope, block_key, storm_key
 from eximacl.cli import exits
-from eximacl.cli.common import Failure, config_option, json_option, print_json, printable
+from eximacl.cli.common import Failure, config_option, json_option, policy_domains, print_json, printable
 from eximacl.cli.statefile import open_statefile, state_option
 from eximacl.cli.table import Column, Table, terminal_width, write_line, write_object
 from eximacl.release import current_user
@@ -121,7 +122,7 @@ def add(
     Exit status: 0 it is blocked
       64 the address or the span is wrong    74 the state file cannot be used    78 wrong configuration
     """
-    key, seconds, now = _key(address, everything), _seconds(span), time.time()
+    key, seconds, now = _key(address, everything, new=True), _seconds(span), time.time()
     with open_statefile(config_path, state_path) as state:
         if state is None:
             raise Failure("there is no state file yet: start the daemon once, which makes it", exits.IO_ERROR)
@@ -129,6 +130,7 @@ def add(
         state.block(key, now, now + seconds, why or f"by {current_user(os.environ)}, by hand")
         block = state.blocked(key, now)
     assert block is not None
+    _note_foreign(key.rpartition("@")[2], config_path)
     if as_json:
         print_json(_as_dict(block))
     else:
@@ -158,6 +160,8 @@ def _completed(context: click.Context, _parameter: click.Parameter, incomplete: 
 def remove(address: str, everything: bool, as_json: bool, config_path: Path, state_path: Path | None) -> int:
     """End a block: that of bounces to an address, or with --all that of all mail to it.
 
+    Its bounces are counted anew from now on, so a storm that goes on blocks it again.
+
     \b
     eximacl blocks remove steve@example.org
     eximacl blocks remove steve@example.org --all
@@ -170,6 +174,9 @@ def remove(address: str, everything: bool, as_json: bool, config_path: Path, sta
     with open_statefile(config_path, state_path) as state:
         block = state.blocked(key, time.time()) if state else None
         if state:
+            if block:
+                # What was counted would have the next bounce block again.
+                state.forget(_storm_of(key))
             state.unblock(key)
     if block is None:
         raise Failure(f"{printable(_what(key))} not blocked; see `eximacl blocks list`", exits.NOT_FOUND)
@@ -180,12 +187,34 @@ def remove(address: str, everything: bool, as_json: bool, config_path: Path, sta
     return 0
 
 
-def _key(text: str, everything: bool) -> str:
-    """Return the key of a recipient's block, as the checks make it: the address in lower case, and canonical."""
-    localpart, domain = parse_quoted(text.strip())
-    if not localpart or not domain:
+def _key(text: str, everything: bool, *, new: bool = False) -> str:
+    """Return the key of a recipient's block, as the checks make it: the address in lower case, and canonical.
+
+    Whatever stands in the state can be removed; a `new` one must be an address.
+    """
+    address = parse_quoted(without_brackets(text))
+    if not all(address) or (new and not _is_address(text, address)):
         raise click.UsageError(f"{printable(text)}: give an address, such as steve@example.org")
-    return block_key(_scope(everything), localpart, domain)
+    return block_key(_scope(everything), *address)
+
+
+def _is_address(text: str, address: Address) -> bool:
+    """Whether a text is one address; only quotes and backslashes make blanks a part of it."""
+    spaced = any(map(str.isspace, without_brackets(text))) and not set(text) & {'"', "\\"}
+    return not spaced and is_mailbox(quoted(address))
+
+
+def _storm_of(key: str) -> str:
+    """Return the key under which the bounces to a blocked recipient are counted."""
+    localpart, _, domain = key.partition(":")[2].rpartition("@")
+    return storm_key(localpart, domain)
+
+
+def _note_foreign(domain: str, config_path: Path) -> None:
+    """Say so where mail to a domain is not judged. Where that cannot be known, nothing is said."""
+    with contextlib.suppress(ValueError):
+        if domain not in policy_domains(config_path):
+            click.echo(f"Note: {printable(domain)} is not in policy.domains, so its mail is not judged", err=True)
 
 
 def _scope(everything: bool) -> Scope:

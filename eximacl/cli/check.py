@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from eximacl.address import parse_address, parse_quoted, quoted, without_brackets
 from eximacl.cli import exits
 from eximacl.cli.batch import read_batch, run_batch
 from eximacl.cli.common import (
@@ -29,6 +30,7 @@ from eximacl.cli.common import (
 from eximacl.cli.trace import print_trace
 from eximacl.judge import Judge
 from eximacl.model import STAGES, Reply, Traced
+from eximacl.policy import NOT_OURS
 from eximacl.state import open_state
 from eximacl.wire import format_query, limit_for, parse_reply
 
@@ -112,10 +114,9 @@ def _values(
         problem = ip_problem(ip)
         if problem:
             raise click.UsageError(f"--ip: {problem}")
-    if rcpt is not None and "@" not in rcpt.strip("@"):
-        raise click.UsageError(f"--rcpt: {rcpt!r} is no address; give localpart@domain")
-    if sender and "@" not in sender.strip("@"):
-        raise click.UsageError(f"--from: {sender!r} is no address; give localpart@domain, or '' for a bounce")
+    # As Exim sends them: the sender as it was written, the recipient out of its quotes.
+    sender = None if sender is None else _typed("--from", sender, ", or '' for a bounce", null=True)
+    rcpt = None if rcpt is None else str(parse_quoted(_typed("--rcpt", rcpt)))
     if host and host_deferred:
         raise click.UsageError("--host-deferred means that no --host was found: leave out one of them")
     given = {
@@ -129,12 +130,20 @@ def _values(
     return {key: value for key, value in given.items() if value is not None}
 
 
+def _typed(option: str, text: str, otherwise: str = "", *, null: bool = False) -> str:
+    """Return an address without what people put around it. `null`: there may be none. Raises UsageError."""
+    found = without_brackets(text)
+    if not (null and not found) and not all(parse_address(found)):
+        raise click.UsageError(f"{option}: {text!r} is no address; give localpart@domain{otherwise}")
+    return found
+
+
 def _complete(stage: str, values: Mapping[str, str]) -> dict[str, str]:
     """Add what the stage needs and nobody types: the transaction, the flags, an empty sender."""
     complete = {"tx": f"check-{os.getpid()}-{time.time_ns()}", "host": "", "helo": "", "from": "", **values}
     if stage == "rcpt" and "rcpt" not in values:
         raise click.UsageError("stage rcpt needs --rcpt")
-    complete.setdefault("rcpts", values.get("rcpt", ""))
+    complete.setdefault("rcpts", quoted(parse_address(values["rcpt"])) if "rcpt" in values else "")
     complete["host_failed"] = "0" if complete["host"] or "host_deferred" in values else "1"
     return {**complete, "dry": "1"}
 
@@ -197,6 +206,8 @@ def reply_as_dict(reply: Reply) -> dict[str, Any]:
 def _print(reply: Reply, explain: bool) -> None:
     answer = reply_as_dict(reply)
     by = f"   ({printable(answer['check'])}: {printable(reply.reason)})" if answer.get("check") else ""
+    if any(line["reason"] == NOT_OURS.trace[0].reason for line in answer.get("trace", ())):
+        by = "   (not in policy.domains)"
     click.echo(f"{reply.verdict}   {reply.code} {printable(reply.message) or 'no objection'}{by}")
     if not explain:
         return

@@ -15,7 +15,9 @@ import click
 from eximacl.cli import exits
 from eximacl.client import DaemonError, ask
 from eximacl.config import ConfigError, Loaded, load
-from eximacl.config.sources import SOURCE_BYTES_MAX, read_regular
+from eximacl.config.problems import Refused
+from eximacl.config.sources import SOURCE_BYTES_MAX, fill, read_regular
+from eximacl.lists import Domains
 from eximacl.model import Reply
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -136,6 +138,24 @@ def find_value(config_path: Path, table: str, key: str, default: Path | None, in
         text = f"{config_path}: {error}; see `eximacl config test`, or give the path with {instead}"
         raise Failure(text, exits.CONFIG) from None
     return None if found is None else str(found)
+
+
+def policy_domains(config_path: Path) -> Domains:
+    """Return policy.domains; only that one value is read, as the policy may be wrong, or its lists still to be written.
+
+    Raises ValueError.
+    """
+    try:
+        policy = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get("policy", {})
+        value = policy.get("domains", [])
+        ours = Domains(value if isinstance(value, list) else ())
+        if isinstance(value, str):
+            fill(ours, config_path.parent / value, f"policy.domains: {value}")
+    except OSError as error:
+        raise ValueError(error.strerror) from None
+    except (AttributeError, TypeError, Refused) as error:
+        raise ValueError(error) from None
+    return ours
 
 
 def ask_daemon(path: Path, line: bytes) -> Reply:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +15,8 @@ import click
 
 from eximacl import harvest as store
 from eximacl.cli import exits
-from eximacl.cli.common import Failure, config_option, json_option, printable
+from eximacl.cli.common import Failure, config_option, json_option, policy_domains, printable
 from eximacl.cli.table import write_line, write_object
-from eximacl.config.problems import Refused
-from eximacl.config.sources import SOURCE_BYTES_MAX, fill, read_regular
 from eximacl.disposable import Rules
 from eximacl.harvest.listfile import day, utc
 from eximacl.lists import Domains
@@ -175,21 +172,16 @@ def _checked(given: Given) -> float:
 
 
 def _domains(names: tuple[str, ...], config_path: Path) -> Domains:
-    """Return --domain, or else policy.domains: only that one value is read, as its lists may be still to be written."""
+    """Return --domain, or else policy.domains."""
     if names:
         try:
             return Domains(names)
         except ValueError as error:
             raise click.UsageError(f"--domain: {error}") from None
     try:
-        policy = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get("policy", {})
-        value = policy.get("domains", [])
-        ours = Domains(value if isinstance(value, list) else ())
-        if isinstance(value, str):
-            fill(ours, config_path.parent / value, f"policy.domains: {value}")
-    except (OSError, ValueError, AttributeError, TypeError, Refused) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise Failure(f"{config_path}: {reason}; name the domains with --domain", exits.CONFIG) from None
+        ours = policy_domains(config_path)
+    except ValueError as error:
+        raise Failure(f"{config_path}: {error}; name the domains with --domain", exits.CONFIG) from None
     if not ours:
         raise Failure(f"{config_path}: policy.domains is empty; name the domains with --domain", exits.CONFIG)
     return ours

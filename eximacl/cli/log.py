@@ -25,6 +25,7 @@ PROGRESS_BYTES = 30_000_000
 FOLLOW_SECONDS = 0.25
 # What `--follow` shows of the past unless it is asked for more.
 FOLLOW_LAST = 10
+NO_CHECK = " --check takes a reason as the log has it, not the name of a check: unknown-recipient, not valid_recipient."
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -105,7 +106,7 @@ def log(
     _complain(reading)
     if count or unread:
         return 0 if count else exits.IO_ERROR
-    click.echo("Nothing was found.", err=True)
+    click.echo("Nothing was found." + (NO_CHECK if given["check"] else ""), err=True)
     return exits.NOT_FOUND
 
 

@@ -36,6 +36,8 @@ class Builder:
         self._exempt = (_exempt(tables["exempt"]),)
         self._plans: dict[str, Plan] = {}
         self._probes: dict[str, Probe] = {}
+        self._running: set[str] = set()
+        self._heard: list[tuple[Site, str, str]] = []
 
     def read_base(self, raw: Any, site: Site) -> None:
         """Read `[checks.*]` of the main file: a table for each check of the order, defaults where none is given."""
@@ -76,6 +78,23 @@ class Builder:
         for option in table.options:
             if option.type == Action and option.name in values and values[option.name].value == "hold":
                 site.at(option.name).report(NO_HOLD)
+
+    def _wrong_heard(self, name: str, heard: str) -> str:
+        """Return why a check cannot go by the hits of another; empty when it can."""
+        if heard not in self._checks:
+            return f"{name} goes by the hits of {heard}: {unknown('check', heard, self._checks)}"
+        if heard == name:
+            return f"{name} cannot go by its own hits; name checks that come before it"
+        if heard not in self._order[: self._order.index(name)]:
+            return f"{name} goes by the hits of {heard}, so policy.order must name {heard} before {name}"
+        return ""
+
+    def check_running(self) -> None:
+        """Report the checks that go by the hits of one that runs for no domain; when all files have been read."""
+        for site, name, heard in self._heard:
+            if heard in self._steps and heard not in self._running:
+                never = "which never runs: its action is off, or it has nothing to look for"
+                site.report(f"{name} goes by the hits of {heard}, {never}")
 
     def policy(self, domains: Any) -> Policy:
         """Return the policy of all that was read; only of use when there were no problems."""
@@ -124,16 +143,22 @@ class Builder:
             site.report(str(error))
             return
         hears = frozenset(check.hears(options))
-        for heard in sorted(hears - set(self._order[: self._order.index(name)])):
-            site.report(f"{name} hears {heard}, so policy.order must name {heard} before {name}")
-        if values["action"].value != "off":
+        action: Action = "off" if check.idle(options) else values["action"].value
+        for heard in sorted(hears):
+            wrong = self._wrong_heard(name, heard)
+            if wrong:
+                site.report(wrong)
+            elif action != "off":
+                self._heard.append((site, name, heard))
+        if action != "off":
+            self._running.add(name)
             self._probes.update({probe.name: probe for probe in check.probes(options)})
         steps[name] = Step(
             name,
             check.run,
             options,
             stages=check.stages,
-            action="off" if check.idle(options) else values["action"].value,
+            action=action,
             on_unknown=values["on_unknown"].value,
             exempt=(*inherited, *((values["exempt"].value,) if values["exempt"].raw else ())),
             message=values["message"].value,

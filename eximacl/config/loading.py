@@ -71,6 +71,7 @@ def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
     builder = Builder(checks, order, tables, sources)
     builder.read_base(raw.get("checks", {}), site.at("checks"))
     read_domain_files(builder, tables["policy"], site, instead)
+    builder.check_running()
     if problems:
         raise ConfigError(problems)
     settings = _settings(tables)

@@ -330,7 +330,7 @@ def _is_there(path: Path) -> bool:
         path.stat()
     except PermissionError:
         return True
-    except (OSError, ValueError):
+    except OSError:
         return False
     return True
 

@@ -60,6 +60,11 @@ class MemoryState:
         with self._lock:
             return self._windows.tally(key, window, now)
 
+    def forget(self, key: str) -> None:
+        """See `State.forget`."""
+        with self._lock:
+            self._windows.rows.pop(key, None)
+
     def first_seen(self, key: str, now: float, until: float) -> float:
         """See `State.first_seen`."""
         with self._lock:

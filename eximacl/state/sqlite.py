@@ -44,7 +44,7 @@ class SqliteState:
         # Bound here, each verb is one call and not two.
         self.reserve, self.peek, self.commit = places.reserve, places.peek, places.commit
         self.release, self.places = places.release, places.places
-        self.count, self.tally = windows.count, windows.tally
+        self.count, self.tally, self.forget = windows.count, windows.tally, windows.forget
         self.first_seen, self.seen, self.remember = seen.first_seen, seen.seen, seen.remember
         self.block, self.unblock = blocks.block, blocks.unblock
         self.blocked, self.blocks = blocks.blocked, blocks.blocks

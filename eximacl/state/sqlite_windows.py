@@ -16,6 +16,7 @@ from eximacl.state.sqlite_file import StateFile, to_bytes
 _FIND = "SELECT events, until FROM windows WHERE key = ?"
 _NOTE = "UPDATE windows SET events = ? WHERE key = ?"
 _WRITE = "INSERT OR REPLACE INTO windows (key, events, until) VALUES (?, ?, ?)"
+_FORGET = "DELETE FROM windows WHERE key = ?"
 _PRUNE = "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE until <= ? ORDER BY until LIMIT ?)"
 
 # The file is the same on every machine.
@@ -23,7 +24,7 @@ _SWAPPED = sys.byteorder == "big"
 
 
 class Windows:
-    """`count` and `tally` of `verbs.State`."""
+    """`count`, `tally` and `forget` of `verbs.State`."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
@@ -48,6 +49,10 @@ class Windows:
         """See `State.tally`."""
         found = self._file.read(lambda db: db.execute(_FIND, (to_bytes(key),)).fetchone())
         return len(recent(_unpack(found[0]), window, now)) if found else 0
+
+    def forget(self, key: str) -> None:
+        """See `State.forget`."""
+        self._file.transaction(lambda db: db.execute(_FORGET, (to_bytes(key),)))
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
         """Delete at most so many windows without recent events; return how many."""

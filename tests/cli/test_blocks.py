@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import ShellComplete
 
-from eximacl.blocking import block_key
+from eximacl.blocking import block_key, storm_key
 from eximacl.cli import COMPLETION, cli, exits
 from eximacl.client import ask
 from eximacl.state import SqliteState
@@ -49,6 +49,7 @@ def standing(state: State) -> list[Block]:
         pytest.param(("steve@example.org", "--for", "EVER", "--all"), "all:steve@example.org", math.inf, id="all"),
         pytest.param(("Steve@Example.ORG.", "--for", "2h"), "bounces:steve@example.org", 7200, id="canonical"),
         pytest.param(("s@ÄÖ.example", "--for", "2h"), "bounces:s@xn--4ca0b.example", 7200, id="an A-label"),
+        pytest.param((" <steve@example.org> ", "--for", "2h"), "bounces:steve@example.org", 7200, id="brackets"),
         pytest.param(('"a b"@example.org', "--for", "2h"), "bounces:a b@example.org", 7200, id="quoted"),
         pytest.param(("a@b@example.org", "--for", "2h"), "bounces:a@b@example.org", 7200, id="the last @"),
         pytest.param(("steve@example.org", "--for", "5200w"), "bounces:steve@example.org", 3.14496e9, id="a century"),
@@ -86,6 +87,27 @@ def test_who_added_it_is_the_reason_where_none_is_given(state: State, monkeypatc
     monkeypatch.setenv("SUDO_USER", "steve")
     eximacl(*ADD, "--for", "2h")
     assert standing(state)[0].why == "by steve, by hand"
+
+
+@pytest.mark.usefixtures("state")
+def test_a_domain_that_is_not_ours_is_noted(config: Path) -> None:
+    done = eximacl("blocks", "add", "steve@example.net", "--for", "2h")
+    assert (done.status, done.err) == (0, "Note: example.net is not in policy.domains, so its mail is not judged\n")
+    assert eximacl(*ADD, "--for", "2h").err == ""
+    config.write_text('[state]\nurl = "sqlite:state.db"\n[policy]\ndomains = 3\n[broken\n')
+    state_file = config.parent / "state.db"
+    assert eximacl("blocks", "add", "steve@example.net", "--for", "2h", "--state", state_file).err == ""
+
+
+@pytest.mark.parametrize("everything", [(), ("--all",)])
+def test_after_remove_bounces_are_counted_anew(state: State, everything: tuple[str, ...]) -> None:
+    now = time.time()
+    for localpart in ("steve", "joe"):
+        state.count(storm_key(localpart, "example.org"), 600, 20, now)
+        state.block(block_key("all" if everything else "bounces", localpart, "example.org"), now, math.inf, "storm")
+    assert eximacl("blocks", "remove", "Steve@example.org", *everything).status == 0
+    counts = [state.tally(storm_key(localpart, "example.org"), 600, now) for localpart in ("steve", "joe")]
+    assert counts == [0, 1]
 
 
 def test_remove(state: State) -> None:
@@ -151,6 +173,11 @@ def test_what_is_listed_can_be_removed(state: State, localpart: str) -> None:
         pytest.param(("add", "steve", "--for", "2h"), "give an address, such as steve@example.org", id="no domain"),
         pytest.param(("add", "@example.org", "--for", "2h"), "give an address", id="no localpart"),
         pytest.param(("add", "\x1b[31m", "--for", "2h"), "\\x1b[31m: give an address", id="hostile"),
+        pytest.param(("add", "steve@exa mple", "--for", "2h"), "give an address", id="a blank in the domain"),
+        pytest.param(("add", "steve\n@example.org", "--for", "2h"), "steve\\n@example.org: give an", id="a newline"),
+        pytest.param(("add", '"steve\n"@example.org', "--for", "2h"), "give an address", id="a newline in quotes"),
+        pytest.param(("add", "joe@example.org steve@example.org", "--for", "2h"), "give an address", id="two"),
+        pytest.param(("add", "<>", "--for", "2h"), "give an address", id="nobody"),
         pytest.param(("add", "a@example.org"), "Missing option '--for'", id="no span"),
         pytest.param(("add", "a@example.org", "--for", "soon"), "such as 30d, or ever", id="no such span"),
         pytest.param(("add", "a@example.org", "--for", "-2h"), "is no span", id="negative"),

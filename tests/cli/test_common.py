@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.cli import common
-from eximacl.cli.common import Failure, find_path, find_socket, printable
+from eximacl.cli.common import Failure, find_path, find_socket, policy_domains, printable
 from eximacl.config.declare import SETTINGS_TABLES
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.cli.running import eximacl
@@ -96,3 +96,36 @@ def test_another_path(config: Path) -> None:
 )
 def test_printable(text: str, shown: str) -> None:
     assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        pytest.param('domains = ["example.org"]\norder = 3', ["example.org"], id="array, and a policy wrong elsewhere"),
+        pytest.param('domains = "ours"', ["example.net"], id="file"),
+        pytest.param("", [], id="none"),
+    ],
+)
+def test_the_policy_s_domains(tmp_path: Path, text: str, ours: list[str]) -> None:
+    (tmp_path / "ours").write_text("example.net\n")
+    path = tmp_path / "eximacl.toml"
+    path.write_text(f"[policy]\n{text}\n")
+    assert list(policy_domains(path)) == ours
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param(None, "No such file", id="no file"),
+        pytest.param("[policy", "Expected", id="no TOML"),
+        pytest.param("policy = 3", "has no attribute", id="no table"),
+        pytest.param("[policy]\ndomains = [3]", "int", id="no names"),
+        pytest.param('[policy]\ndomains = "gone"', "policy.domains: gone does not exist", id="no list"),
+    ],
+)
+def test_domains_that_cannot_be_known(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "eximacl.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        policy_domains(path)

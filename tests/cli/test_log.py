@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.cli.log import CLEAR_LINE, FOLLOW_LAST, PROGRESS_BYTES
+from eximacl.cli.log import CLEAR_LINE, FOLLOW_LAST, NO_CHECK, PROGRESS_BYTES
 from eximacl.client import ask
 from eximacl.wire import format_query
 from tests.archive.holding import let_everybody_pass, nobody
@@ -82,6 +82,14 @@ def test_lines_of_others_are_made_safe(log: Path) -> None:
     log.write_bytes('{"subject":"\u202eä","from":"\x7f\x85"}\n'.encode())
     assert eximacl("log", "--json").out.endswith('{"subject": "\\u202e\\u00e4", "from": "\\u007f\\u0085"}\n')
     assert eximacl("log").out.splitlines()[-1].endswith("\\u202eä")
+
+
+def test_the_name_of_a_check_finds_nothing_and_says_what_would(log: Path) -> None:
+    done = eximacl("log", "--check", "valid_recipient")
+    assert (done.status, done.out) == (66, "")
+    assert done.err == f"Nothing was found.{NO_CHECK}\n"
+    assert "reason" in done.err
+    assert "unknown-recipient" in done.err
 
 
 def test_nothing_found(log: Path) -> None:

@@ -185,3 +185,51 @@ def test_the_lists_of_checks_that_run_are_probed_a_domain_s_own_too(tmp_path: Pa
     assert [probe.name for probe in loaded.policy.probes] == expected
     step = loaded.policy.plan("example.org").steps("rcpt")[0]  # type: ignore[union-attr]
     assert [zone.name for zone in step.options.zones] == ["bl.example.net", "more.example.net"]
+
+
+def greylisting(suspicious: str, tables: str = "", action: str = "defer") -> str:
+    order = '[policy]\ndomains = ["example.org"]\norder = ["rdns", "dnsbl", "greylist", "helo"]\n'
+    grey = f'[checks.greylist]\naction = "{action}"\nwhen = "suspicious"\nsuspicious = ["{suspicious}"]\n'
+    return f"{order}{grey}{tables}"
+
+
+NEVER = "which never runs: its action is off, or it has nothing to look for"
+GOES_BY = "eximacl.toml: checks.greylist: greylist goes by the hits of"
+
+
+@pytest.mark.parametrize(
+    ("suspicious", "tables", "problem"),
+    [
+        pytest.param("dnsbI", "", f"{GOES_BY} dnsbI: unknown check; did you mean dnsbl?", id="unknown"),
+        pytest.param(
+            "greylist",
+            "",
+            "eximacl.toml: checks.greylist: greylist cannot go by its own hits; name checks that come before it",
+            id="itself",
+        ),
+        pytest.param("helo", "", f"{GOES_BY} helo, so policy.order must name helo before greylist", id="later"),
+        pytest.param("rate", "", f"{GOES_BY} rate, so policy.order must name rate before greylist", id="not in order"),
+        pytest.param("dnsbl", "", f"{GOES_BY} dnsbl, {NEVER}", id="idle"),
+        pytest.param("rdns", '[checks.rdns]\naction = "off"\n', f"{GOES_BY} rdns, {NEVER}", id="off"),
+    ],
+)
+def test_a_check_that_goes_by_the_hits_of_another(tmp_path: Path, suspicious: str, tables: str, problem: str) -> None:
+    assert problems_of(tmp_path, {"eximacl.toml": greylisting(suspicious, tables)}) == [problem]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        pytest.param({"eximacl.toml": greylisting("rdns", '[checks.rdns]\nmissing = "observe"\n')}, id="it runs"),
+        pytest.param(
+            {
+                "eximacl.toml": greylisting("dnsbl"),
+                "domains/example.org.toml": '[checks.dnsbl]\naction = "observe"\nzones = ["bl.example.net"]\n',
+            },
+            id="it runs for a domain",
+        ),
+        pytest.param({"eximacl.toml": greylisting("dnsbl", action="off")}, id="nobody goes by it"),
+    ],
+)
+def test_a_check_whose_hits_are_gone_by_may_run_for_one_domain(tmp_path: Path, files: dict[str, str]) -> None:
+    assert loaded_from(tmp_path, files)

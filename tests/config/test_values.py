@@ -228,7 +228,7 @@ def test_a_string_is_the_path_of_a_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [Secrets, ZoneKey])
 def test_a_secret_in_place_of_its_file_is_not_shown(tmp_path: Path, text: str, kind: type) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Missing, match="^names a file that holds the key; that file does not exist$"):
+    with pytest.raises(Missing, match=r"^names a file that holds the key; that file does not exist$"):
         read(option_of(kind), text, tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What every backend must do with sliding windows: count, tally."""
+"""What every backend must do with sliding windows: count, tally, forget."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ class WindowsContract(Family):
         assert [state.tally("key", WINDOW, NOW) for _ in range(2)] == [0, 0]
         state.count("key", WINDOW, 20, NOW)
         assert [state.tally("key", WINDOW, NOW) for _ in range(2)] == [1, 1]
+
+    def test_what_is_forgotten_counts_no_more(self, state: State) -> None:
+        for key in ("key", "key", "other"):
+            state.count(key, WINDOW, 20, NOW)
+        state.forget("key")
+        assert [state.tally(key, WINDOW, NOW) for key in ("key", "other")] == [0, 1]
+        assert state.count("key", WINDOW, 20, NOW) == 1
+        assert state.prune(NOW + 2 * WINDOW) == 2
+
+    def test_to_forget_what_was_never_counted_is_nothing(self, state: State) -> None:
+        state.forget("key")
+        assert state.tally("key", WINDOW, NOW) == 0
 
     def test_the_window_slides(self, state: State) -> None:
         for second in (0, 100, 200):

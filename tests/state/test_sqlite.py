@@ -86,6 +86,11 @@ class Comparison(RuleBasedStateMachine):
         asked = (key, window, most, self.now)
         assert self.sqlite.count(*asked) == self.model.count(*asked)
 
+    @rule(key=KEYS)
+    def forget(self, key: str) -> None:
+        for state in (self.sqlite, self.model):
+            state.forget(key)
+
     @rule(key=KEYS, seconds=STEPS)
     def first_seen(self, key: str, seconds: float) -> None:
         asked = (key, self.now, self.now + seconds)

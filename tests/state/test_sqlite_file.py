@@ -38,6 +38,7 @@ def test_a_full_disk_changes_nothing_and_passes(path: Path) -> None:
             state.commit("a", NOW)
             state.first_seen("key", NOW, UNTIL)
             state.block("key", NOW, UNTIL, "a storm")
+            state.count("old", 60, 9, NOW)
             size = path.with_name("state.db-wal").stat().st_size
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
             for verb in (
@@ -45,6 +46,7 @@ def test_a_full_disk_changes_nothing_and_passes(path: Path) -> None:
                 lambda: state.commit("b", NOW),
                 lambda: state.release("a"),
                 lambda: state.count("key", 60, 9, NOW),
+                lambda: state.forget("old"),
                 lambda: state.first_seen("new", NOW, UNTIL),
                 lambda: state.remember("key", NOW, UNTIL + 9),
                 lambda: state.block("key", NOW, UNTIL, "why"),
@@ -94,6 +96,7 @@ def test_nothing_is_counted_in_a_file_that_is_no_longer_there(tmp_path: Path, ch
             lambda: state.release("a"),
             lambda: state.prune(UNTIL),
             lambda: state.count("key", 60, 9, NOW),
+            lambda: state.forget("key"),
             lambda: state.first_seen("new", NOW, UNTIL),
             lambda: state.remember("key", NOW, UNTIL + 9),
             lambda: state.block("key", NOW, UNTIL, "why"),

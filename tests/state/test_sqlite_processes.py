@@ -234,6 +234,7 @@ def test_a_locked_file_is_an_error_soon_and_passes(path: Path) -> None:
                 lambda: state.release("a"),
                 lambda: state.prune(NOW),
                 lambda: state.count("key", 600, 20, NOW),
+                lambda: state.forget("key"),
                 lambda: state.first_seen("key", NOW, UNTIL),
                 lambda: state.block("key", NOW, UNTIL, "why"),
                 lambda: state.unblock("key"),
