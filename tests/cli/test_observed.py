@@ -76,7 +76,7 @@ def test_what_is_older_is_left_out(noted: Path) -> None:
 
 @pytest.mark.usefixtures("noted")
 def test_a_journal_that_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "2026-11-23.mpk").mkdir()
-    done = eximacl("observed", "--journal", str(tmp_path))
+    (tmp_path / "other" / "2026-11-23.mpk").mkdir(parents=True)
+    done = eximacl("observed", "--journal", str(tmp_path / "other"))
     assert done.status == 74
     assert "2026-11-23.mpk" in done.err
