@@ -318,9 +318,9 @@ TEXTS = {
     "MX": st.builds(lambda number, name: f"{number} {name}", st.integers(0, 65535), TARGETS),
     "NS": TARGETS.map(str),
     "PTR": TARGETS.map(str),
-    "TXT": st.text(st.characters(codec="utf-8", exclude_characters='\\"'), max_size=60).map(
-        lambda text: '"' + "".join(f"\\{byte:03}" for byte in text.encode()) + '"'
-    ),
+    "TXT": st.text(max_size=60)
+    .map(lambda text: text.replace("\\", "").replace('"', ""))
+    .map(lambda text: '"' + "".join(f"\\{byte:03}" for byte in text.encode()) + '"'),
 }
 
 
