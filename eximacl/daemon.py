@@ -272,7 +272,7 @@ class Daemon:
             "counts": dict(self._judge.counts),
             "records": self._recording.status(),
             "dns": self._network.status(),
-            "problems": [*self._problems, *self._not_archived()],
+            "problems": [*self._problems, *self._not_archived(), *self._network.problems()],
             "notes": list(self._notes),
         }
 

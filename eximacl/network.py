@@ -106,6 +106,15 @@ class Network:
         """Return what `eximacl status` shows: the resolver's figures, and each list that is at fault."""
         return {**self._resolver.status(), "faults": {zone: fault for zone, fault in self._faults.items() if fault}}
 
+    def problems(self) -> list[str]:
+        """Return a line for each DNS list and name server that is not used at the moment, for an admin."""
+        status = self.status()
+        return [
+            *(f"the DNS list {zone} is not used: {fault}" for zone, fault in status["faults"].items()),
+            *(f"the DNS list {zone} does not answer" for zone in status["zones_left_alone"]),
+            *(f"the name server {server} does not answer" for server in status["servers_left_alone"]),
+        ]
+
     def close(self) -> None:
         """Stop asking. Twice is harmless."""
         self._resolver.close()

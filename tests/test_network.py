@@ -13,12 +13,16 @@ import pytest
 from eximacl.answers import Answered
 from eximacl.check import Probe
 from eximacl.config.declare import DnsSettings, Servers
+from eximacl.dns import Resolver, Timing
+from eximacl.dns.servers import SUSPICIONS
 from eximacl.model import Unknown
 from eximacl.network import LISTS_ALL, LISTS_NOTHING, NOT_TRIED, PAUSES_SECONDS, PROBE_SECONDS, Network, is_listed
 from eximacl.questions import RecordKind
 from tests.lab.names import Names
 from tests.lab.replies import SERVFAIL, SILENT, Reply, Zone
 
+# Bounds only what would hang.
+PATIENCE_SECONDS = 20.0
 BL = Probe("bl.example", "2.0.0.127.bl.example", "1.0.0.127.bl.example")
 
 
@@ -83,6 +87,7 @@ async def test_a_probe(names: Names, listed: object, clean: object, fault: str) 
     await network.probe((BL,))
     assert network.fault(BL.zone) == fault
     assert network.status()["faults"] == ({BL.zone: fault} if fault else {})
+    assert network.problems() == ([f"the DNS list {BL.zone} is not used: {fault}"] if fault else [])
     network.close()
 
 
@@ -238,3 +243,19 @@ async def test_a_list_that_the_policy_names_no_more_is_forgotten(names: Names) -
 )
 def test_is_listed(found: tuple[str, ...] | Unknown, expected: bool) -> None:
     assert is_listed(found) is expected
+
+
+async def test_a_server_that_is_left_alone_is_a_problem(names: Names) -> None:
+    network = network_of(names)
+    for number in range(SUSPICIONS):
+        names.learn({(f"{number}.silent.example", "A"): SILENT})
+    names.learn({(".", "NS"): SILENT})
+    network._resolver.close()
+    network._resolver = Resolver((names.address,), timing=Timing(tries=(0.05,), flight=0.1))
+    for number in range(SUSPICIONS):
+        await look_up(network, (f"{number}.silent.example", "A"))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not network.problems():
+            await asyncio.sleep(0.01)
+    assert network.problems() == [f"the name server {names.address} does not answer"]
+    network.close()
