@@ -16,7 +16,6 @@ from eximacl.config.values import Values, read_given, read_table
 from eximacl.model import Action
 from eximacl.policy import Exempt, Plan, Policy, Step
 
-# The verdict is part of the vocabulary, but nothing yet keeps the message for it.
 NO_HOLD = "hold needs the archive: set archive.dir, or use another action"
 
 
