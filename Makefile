@@ -68,6 +68,7 @@ deb-test: deb
 	@for command in lintian debootstrap systemd-nspawn unshare; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
 	if [ -n "$$missing" ]; then $(call install,lintian debootstrap systemd-container util-linux); fi
+	$(SUDO) tests/debian/try-build build/eximacl_*_all.deb "$(BUILD_DEPENDS)"
 	$(SUDO) tests/debian/try-package build/eximacl_*_all.deb
 
 setup: $(VENV)/.installed debian

@@ -55,6 +55,7 @@ async def test_whoever_gives_up_closes_the_connection() -> None:
     async with server(b"\x00", hang=True) as (address, asked):
         task = asyncio.create_task(stream.ask(address, b"question"))
         while not asked:
+            assert not task.done(), task
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
