@@ -33,6 +33,7 @@ from eximacl.exim_setup import (
     plan_remove,
     read_state,
     reload_exim,
+    still_named,
     try_plan,
 )
 from eximacl.exim_setup.place import EXIM_DIR
@@ -45,12 +46,17 @@ RESTART = "Exim goes on as before until it is told: systemctl restart exim4 (or 
 PLAIN = """\
 {file} is a file of your own; eximacl changes nothing in it. Three edits wire it in (docs/exim.md tells more):
 
-  in the main section, above `begin acl`, in place of your lines acl_smtp_rcpt and acl_smtp_data:
+  in the main section, above your lines acl_smtp_rcpt and acl_smtp_data:
       EXIMACL_PLAIN = yes
       EXIMACL_DIR = {directory}{settings}
       .include_if_exists EXIMACL_DIR/macros
-  there too, if your ACLs are not called acl_check_rcpt and acl_check_data:
-      EXIMACL_NEXT_RCPT = …   and   EXIMACL_NEXT_DATA = …
+  (if your ACLs are not called acl_check_rcpt and acl_check_data: above the .include also
+  EXIMACL_NEXT_RCPT = … and EXIMACL_NEXT_DATA = …)
+  around these two lines of yours, which then count only when the snippets are gone:
+      .ifndef EXIMACL_WIRE_RCPT
+      acl_smtp_rcpt = …
+      acl_smtp_data = …
+      .endif
   right after `begin routers`, for disposable addresses:
       .include_if_exists EXIMACL_DIR/router
 
@@ -155,6 +161,9 @@ def install(
     state = read_state(place, shipped, program)
     if not plan.edits and _in_force(state, directory):
         click.echo(f"Nothing to change: eximacl is installed in {place.etc}, and up to date.")
+        if not dry_run:
+            copy(shipped, place.own)  # everybody may read it again
+            _reload(program, reload_too, pid_file)
         return 0
     if dry_run or not _agreed(plan, yes):
         return 0
@@ -191,12 +200,7 @@ def remove(
             return 0
         _finish(f"eximacl is taken out of {place.etc}.", change(plan, program, _stamp()).backup)
         _reload(program, reload_too, pid_file)
-    if purge and not dry_run:
-        for path in prune(place.own, set()):
-            click.echo(f"Deleted {path}")
-        if place.own.is_dir() and not any(place.own.iterdir()):
-            place.own.rmdir()
-    return 0
+    return _purge(place, program) if purge and not dry_run else 0
 
 
 @exim.command()
@@ -220,17 +224,23 @@ def status(as_json: bool, exim_dir: Path, snippets: Path | None, exim_path: Path
             click.echo(line)
     if not (state.switched or state.in_force or state.by_hand):
         return exits.NOT_FOUND
-    return 0 if state.in_force and state.current else exits.CONFIG
+    return 0 if state.in_force and state.current and not state.twice else exits.CONFIG
 
 
 def describe(state: State) -> list[str]:
     """Say in words what is installed, and what to do about it."""
     kinds = {"split": "Debian's, split (conf.d)", "unsplit": "Debian's, one big file", "plain": "a file of your own"}
     lines = [f"configuration  {state.place.etc}: {kinds[state.place.kind]}"]
-    if state.in_force and state.by_hand:
+    if state.twice:
+        lines.append(f"wiring         twice: by eximacl exim install, and by hand in {', '.join(state.by_hand)}")
+        lines.append("               Exim refuses that at its next start: take the .include out there")
+    elif state.in_force and state.by_hand:
         lines.append(f"wiring         in force, by hand: {', '.join(state.by_hand)}")
     elif state.in_force:
         lines.append("wiring         in force")
+    elif state.switched and state.directory is not None and not state.missing:
+        lines.append(f"wiring         in what Exim reads, but its acl_smtp_rcpt is {state.acl!r}")
+        lines.append("               write acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT again, as Debian's configuration has it")
     elif state.switched:
         lines.append("wiring         in the files, but not in what Exim reads: update-exim4.conf, then restart Exim")
     else:
@@ -255,6 +265,22 @@ def _age(state: State) -> str:
     return "of another version: eximacl exim install brings them up to date"
 
 
+def _purge(place: Place, program: Exim) -> int:
+    """Delete the copies of the snippets, unless somebody's own lines still name them: without them they do nothing."""
+    named = still_named(place, program)
+    if named:
+        raise Failure(
+            f"{place.own} stays, since it is still in use: take eximacl out of {named} first, and see that "
+            "acl_smtp_rcpt and acl_smtp_data name your own ACLs again",
+            exits.CONFIG,
+        )
+    for path in prune(place.own, set()):
+        click.echo(f"Deleted {path}")
+    if place.own.is_dir() and not any(place.own.iterdir()):
+        place.own.rmdir()
+    return 0
+
+
 def printable_text(text: str) -> str:
     """Return lines that are safe on a terminal."""
     return "\n".join(printable(line) for line in text.splitlines())
@@ -263,7 +289,7 @@ def printable_text(text: str) -> str:
 def _settings(config_path: Path) -> dict[str, str]:
     """Return what the policy file knows and Exim has to."""
     socket = find_socket(None, config_path)
-    return {} if socket == DEFAULT_SOCKET else {"EXIMACL_SOCKET": str(socket)}
+    return {} if socket == DEFAULT_SOCKET else {"EXIMACL_SOCKET": str(socket.absolute())}
 
 
 def _install_plain(place: Place, shipped: Path, directory: Path, settings: dict[str, str], dry_run: bool) -> int:
@@ -283,7 +309,7 @@ def _tell(plan: Plan, tried: Tried) -> None:
             click.echo(f"Your own ACL {printable(acl)} at {stage.upper()} goes on as before, together with eximacl's.")
         else:
             click.echo(f"Your own ACL {printable(acl)} at {stage.upper()} is left alone.")
-    if plan.place.kind == "unsplit" and not any(edit.path == plan.place.router for edit in plan.edits):
+    if plan.place.kind == "unsplit" and not plan.routed:
         click.echo(
             f"Without --router disposable addresses are not delivered; with it {plan.place.router.name} gets five "
             "lines, and Debian's package asks before it replaces that file."

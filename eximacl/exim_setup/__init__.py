@@ -12,7 +12,7 @@ from eximacl.exim_setup.planning import Plan, plan_install, plan_remove
 from eximacl.exim_setup.program import Exim, Said
 from eximacl.exim_setup.reloading import reload_exim
 from eximacl.exim_setup.snippets import find_shipped, fingerprint
-from eximacl.exim_setup.state import State, read_state
+from eximacl.exim_setup.state import State, read_state, still_named
 from eximacl.exim_setup.trying import Tried, try_plan
 
 __all__ = [
@@ -33,5 +33,6 @@ __all__ = [
     "plan_remove",
     "read_state",
     "reload_exim",
+    "still_named",
     "try_plan",
 ]

@@ -1,15 +1,16 @@
 """Carrying a plan out. Rule: at each moment, and after a `kill -9` at any, Exim has a configuration that it accepts.
 
 The copy of the snippets comes first, then the router, then the one switching file, each by a rename; the made
-configuration is Debian's own script's to replace, which does so by a rename, too. What Exim refuses is taken back.
+configuration is Debian's own script's to replace, which does so by a rename, too. What Exim refuses is taken back, and
+so is what was begun when somebody stops it.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import tempfile
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from pathlib import Path
 
 from eximacl.exim_setup.errors import SetupError
 from eximacl.exim_setup.place import BACKUPS, EXIM_DIR
-from eximacl.exim_setup.planning import Edit, Plan
+from eximacl.exim_setup.planning import Edit, Plan, read
 from eximacl.exim_setup.program import Exim, check_configuration
 from eximacl.exim_setup.trying import UPDATE, run_update
+from eximacl.exim_setup.writing import duplicate, put, tidy
 
-NEW_MODE = 0o644
+# How somebody stops a command: Ctrl-C, `kill`, a terminal that is closed.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -34,35 +37,66 @@ class Changed:
 def change(plan: Plan, exim: Exim, stamp: str, *, confirm: Callable[[Exim], str] = check_configuration) -> Changed:
     """Carry a plan out, make the configuration and let Exim read it; take everything back where it refuses.
 
-    stamp: names the backups, a date. confirm: returns what is wrong with the result, empty: nothing. Raises SetupError.
+    stamp: names the backups, a date. confirm: returns what is wrong with the result, empty: nothing. Raises SetupError;
+    KeyboardInterrupt where it was stopped, and everything is as it was.
     """
-    with _lock(plan.place.etc):
+    with _lock(plan.place.etc), _stoppable():
+        for edit in plan.edits:
+            _still(edit)
+            tidy(edit.path.resolve().parent)
         backup = _back_up(plan, stamp)
         try:
             for edit in plan.edits:
-                _put(edit.path, edit.after)
+                put(edit.path, edit.after)
             _regenerate(plan)
             complaint = confirm(exim)
         except (OSError, SetupError) as error:
             complaint = str(error)
+        except BaseException:
+            _take_back(plan, backup, "stopped")
+            raise
         if complaint:
             _take_back(plan, backup, complaint)
+            raise SetupError(f"{complaint}\nEverything is as it was before.")
         return Changed(backup)
 
 
+def _still(edit: Edit) -> None:
+    """Raise SetupError where a file is no longer what the plan was made for."""
+    if read(edit.path) != edit.before:
+        raise SetupError(f"{edit.path} has been changed meanwhile; nothing was done to it: run this again")
+
+
 def _take_back(plan: Plan, backup: Path | None, complaint: str) -> None:
-    """Put every file back, the switch first, and raise SetupError."""
-    for edit in reversed(plan.edits):
-        try:
-            _put(edit.path, edit.before)
-        except OSError:  # no space for another file: the backup itself goes back
-            if backup is not None and edit.before is not None:
-                (backup / edit.path.relative_to(plan.place.etc)).replace(edit.path)
+    """Put every file back, the switch first. Raises SetupError where one cannot be, or no configuration be made."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
-        _regenerate(plan)
-    except SetupError as error:
-        raise SetupError(f"{complaint}\nEvery file is as it was, but {error}") from None
-    raise SetupError(f"{complaint}\nEverything is as it was before.")
+        left = [text for edit in reversed(plan.edits) if (text := _put_back(edit, plan, backup))]
+        if left:
+            raise SetupError("\n".join([complaint, *left]))
+        try:
+            _regenerate(plan)
+        except SetupError as error:
+            if str(error) != complaint:
+                raise SetupError(f"{complaint}\nEvery file is as it was, but {error}") from None
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
+
+
+def _put_back(edit: Edit, plan: Plan, backup: Path | None) -> str:
+    """Put one file back; return what to do by hand where that fails."""
+    kept = backup / edit.path.relative_to(plan.place.etc) if backup is not None and edit.before is not None else None
+    try:
+        if read(edit.path) != edit.before:
+            put(edit.path, edit.before)
+    except (OSError, SetupError) as error:
+        if kept is None:
+            return f"{edit.path} could not be put back ({error}): delete it"
+        try:
+            kept.replace(edit.path.resolve())  # no space for another file: the backup itself goes back
+        except OSError:
+            return f"{edit.path} could not be put back ({error}): put {kept} there"
+    return ""
 
 
 def _regenerate(plan: Plan) -> None:
@@ -83,7 +117,7 @@ def _back_up(plan: Plan, stamp: str) -> Path | None:
         for edit in kept:
             target = made / edit.path.relative_to(plan.place.etc)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(edit.path, target)
+            duplicate(edit.path, target)
     except OSError as error:
         raise SetupError(
             f"{error.filename or root}: {error.strerror}: no backup could be written; nothing was changed"
@@ -103,36 +137,6 @@ def _new_directory(root: Path, stamp: str) -> Path:
             return made
 
 
-def _put(path: Path, text: str | None) -> None:
-    """Give a file this text at once, with the mode and the owner that it has; None: delete it."""
-    if text is None:
-        path.unlink(missing_ok=True)
-        return
-    handle, name = tempfile.mkstemp(
-        prefix=".eximacl-", dir=path.parent
-    )  # a name that run-parts and Debian's script pass over
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        _dress(Path(name), path)
-        Path(name).rename(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _dress(new: Path, old: Path) -> None:
-    try:
-        found = old.stat()
-    except FileNotFoundError:
-        new.chmod(NEW_MODE)
-        return
-    os.chown(new, found.st_uid, found.st_gid)
-    new.chmod(found.st_mode & 0o7777)
-
-
 @contextmanager
 def _lock(etc: Path) -> Iterator[None]:
     """Keep a second `install` or `remove` out."""
@@ -144,6 +148,22 @@ def _lock(etc: Path) -> Iterator[None]:
         raise SetupError(f"{etc}: another `eximacl exim` is at work there; try again") from None
     finally:
         os.close(handle)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Have every way to stop the command raise KeyboardInterrupt, so that what was begun is taken back."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals go elsewhere
+        return
+
+    heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    before = [(number, signal.signal(number, signal.default_int_handler)) for number in heeded]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 __all__ = ["Changed", "Edit", "change"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,8 +15,6 @@ Kind = Literal["split", "unsplit", "plain"]
 EXIM_DIR = Path("/etc/exim4")
 SNIPPETS = "eximacl"  # our directory below Exim's
 BACKUPS = "eximacl-backups"
-
-_SETTING = re.compile(r"""^\s*(\w+)=(['"]?)(.*?)\2\s*$""", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def find_place(etc: Path = EXIM_DIR) -> Place:
         return Place(etc, "plain")
     conf = etc / "update-exim4.conf.conf"
     try:
-        values = {name: value for name, _, value in _SETTING.findall(conf.read_text(errors="replace"))}
+        values = _settings(conf.read_text(errors="replace"))
     except OSError as error:
         raise SetupError(
             f"{conf}: {error.strerror}: install exim4-config, or name the directory with --exim-dir"
@@ -70,3 +68,17 @@ def find_place(etc: Path = EXIM_DIR) -> Place:
             f"{needed} is missing: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss exim4-config"
         )
     return Place(etc, kind)
+
+
+def _settings(text: str) -> dict[str, str]:
+    """Return the variables that a shell script of nothing else sets; Debian's script lets a shell read it."""
+    found = {}
+    for line in text.splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            continue
+        if len(words) == 1 and "=" in words[0]:
+            name, _, value = words[0].partition("=")
+            found[name] = value
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 from eximacl.exim_setup import wiring
 from eximacl.exim_setup.errors import SetupError
 from eximacl.exim_setup.place import Place
+
+# What update-exim4.conf reads in conf.d.
+_READ_BY_DEBIAN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,15 @@ class Edit:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do to a place. directory: the copy of the snippets that it wires in; None: it takes eximacl out."""
+    """What to do to a place. directory: the copy of the snippets that it wires in; None: it takes eximacl out.
+
+    routed: the router is there, or will be.
+    """
 
     place: Place
     edits: tuple[Edit, ...]
     directory: Path | None = None
+    routed: bool = False
 
     def diff(self) -> str:
         """Return all changes of files that are there for other purposes too, and of those that are made for us."""
@@ -53,14 +61,14 @@ def plan_install(place: Place, directory: Path, settings: Mapping[str, str], *, 
     switch = wiring.switch_lines(directory, settings)
     before = read(place.switch)
     if place.kind == "split":
-        wanted = [(place.router, wiring.router_lines()), (place.switch, switch)]
+        wanted, routed = [(place.router, wiring.router_lines()), (place.switch, switch)], True
     else:
         template = read(place.router) or ""
-        keep = router or wiring.has_block(template)
-        wanted = [(place.router, wiring.first_router(template, place.router))] if keep else []
-        wanted.append((place.switch, wiring.appended(before or "", switch)))
+        routed = router or wiring.has_block(template)
+        wanted = [(place.router, wiring.first_router(template, place.router))] if routed else []
+        wanted.append((place.switch, wiring.appended(before, switch)))
     edits = [Edit(path, read(path), text) for path, text in wanted]
-    return Plan(place, tuple(edit for edit in edits if edit.before != edit.after), directory)
+    return Plan(place, tuple(edit for edit in edits if edit.before != edit.after), directory, routed)
 
 
 def plan_remove(place: Place) -> Plan:
@@ -75,8 +83,8 @@ def _removals(place: Place) -> Iterator[Edit]:
             before = read(path)
             if before is not None and wiring.has_block(before):
                 after = wiring.without(before)
-                ours = kind == "split" or (path == other.switch and not after.strip())
-                yield Edit(path, before, None if ours and not after.strip() else after)
+                # In a split configuration these are files of our own.
+                yield Edit(path, before, None if kind == "split" and not (after or "").strip() else after)
 
 
 def refuse_by_hand(place: Place) -> None:
@@ -97,7 +105,9 @@ def wired_by_hand(place: Place) -> Iterator[tuple[Path, int]]:
 def configuration_files(place: Place) -> list[Path]:
     """Return the files that the configuration is made of, as far as an admin edits them."""
     if place.kind == "split":
-        return sorted(path for path in (place.etc / "conf.d").glob("*/*") if path.is_file())
+        # Others Debian's script passes over: an editor's, or dpkg's.
+        found = (place.etc / "conf.d").glob("*/*")
+        return sorted(path for path in found if _READ_BY_DEBIAN.fullmatch(path.name) and path.is_file())
     if place.kind == "plain":
         return [place.etc / "exim4.conf"]
     return [path for path in (place.switch, place.router) if path.is_file()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pwd
 import re
 import subprocess
 from collections.abc import Mapping
@@ -92,6 +93,14 @@ class Exim:
         """Expand a string (`-be`); empty where that fails."""
         said = self.run("-be", text)
         return said.out.rstrip("\n") if said.status == 0 and not said.out.startswith("Failed:") else ""
+
+    def group(self) -> int | None:
+        """Return the group id of Exim's own user; None where there is no such user."""
+        named = self.options("exim_user").get("exim_user") or "Debian-exim"
+        try:
+            return (pwd.getpwuid(int(named)) if named.isdigit() else pwd.getpwnam(named)).pw_gid
+        except KeyError:
+            return None
 
     def config_file(self) -> Path | None:
         """Return the configuration that it reads."""

@@ -6,20 +6,24 @@ import os
 import signal
 from pathlib import Path
 
+from eximacl.config.sources import read_regular
 from eximacl.exim_setup.program import Exim
 
 PROC = Path("/proc")
+# A number and a newline.
+PID_BYTES_MAX = 32
 
 
 def daemon_pid(exim: Exim, pid_file: Path | None = None) -> int | None:
     """Return the process id of Exim's daemon; None where its pid file names no Exim that runs."""
     named = pid_file or Path(exim.options("pid_file_path").get("pid_file_path") or "/run/exim4/exim.pid")
     try:
-        pid = int(named.read_text().strip())
-        name = (PROC / str(pid) / "comm").read_text().strip()
+        pid = int(read_regular(named, PID_BYTES_MAX))
+        program = str((PROC / str(pid) / "exe").readlink())
     except (OSError, ValueError):
         return None
-    return pid if name.startswith("exim") else None
+    # The kernel marks a program that an upgrade has replaced since.
+    return pid if Path(program.removesuffix(" (deleted)")) == exim.path.resolve() else None
 
 
 def reload_exim(exim: Exim, pid_file: Path | None = None) -> int | None:

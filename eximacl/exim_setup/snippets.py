@@ -7,6 +7,7 @@ that it has started with, however often they are upgraded; and a copy that was c
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import shutil
@@ -43,10 +44,16 @@ def files_of(directory: Path) -> list[Path]:
     return sorted(path for path in directory.iterdir() if FILES.fullmatch(path.name) and path.is_file())
 
 
-def fingerprint(directory: Path) -> str:
-    """Return the digest of a directory's snippets, by which its copy is named."""
+def fingerprint(directory: Path, *, like: Path | None = None) -> str:
+    """Return the digest of a directory's snippets, by which its copy is named.
+
+    like: only those count that this directory has, too; an admin may keep files of his own beside them.
+    """
+    names = None if like is None else {path.name for path in files_of(like)}
     digest = hashlib.sha256()
     for path in files_of(directory):
+        if names is not None and path.name not in names:
+            continue
         data = path.read_bytes()
         digest.update(f"{path.name} {len(data)}\n".encode())
         digest.update(data)
@@ -56,22 +63,22 @@ def fingerprint(directory: Path) -> str:
 def copy(shipped: Path, own: Path) -> Path:
     """Copy the snippets into `own`; return the copy's directory. It is there whole, or not at all.
 
-    What an admin has changed by hand in the same copy is moved to `NAME.changed`.
+    What an admin has changed by hand in the same copy is moved to `NAME.changed`, or `NAME.changed-2` …
     """
     wanted = own / fingerprint(shipped)
-    own.mkdir(mode=0o755, parents=True, exist_ok=True)
+    own.mkdir(parents=True, exist_ok=True)
+    own.chmod(0o755)  # whatever the umask is: Exim's user reads it
     if wanted.exists():
         if fingerprint(wanted) == wanted.name:
+            _open(wanted)
             return wanted
-        changed = own / f"{wanted.name}.changed"
-        shutil.rmtree(changed, ignore_errors=True)
-        wanted.rename(changed)
+        wanted.rename(_unused(own, f"{wanted.name}.changed"))
     made = Path(tempfile.mkdtemp(prefix=".new-", dir=own))
     try:
         for path in [*files_of(shipped), shipped / "README"]:
             if path.is_file():
                 _write(made / path.name, path.read_bytes())
-        made.chmod(0o755)
+        _open(made)
         made.rename(wanted)
     except OSError:
         shutil.rmtree(made, ignore_errors=True)
@@ -80,13 +87,40 @@ def copy(shipped: Path, own: Path) -> Path:
 
 
 def prune(own: Path, keep: set[str]) -> list[Path]:
-    """Delete copies but those named in `keep`, and what a killed copying left. Returns what was deleted."""
+    """Delete copies but those named in `keep`, and what a killed copying left. Returns what was deleted.
+
+    A directory with anything else in it, or with another content than its name says, is an admin's, and stays.
+    """
     deleted = []
     for path in sorted(own.iterdir()) if own.is_dir() else []:
-        if path.name.startswith(".new-") or (NAMED.fullmatch(path.name) and path.name not in keep):
+        if path.name.startswith(".new-") or (path.name not in keep and _is_copy(path)):
             shutil.rmtree(path, ignore_errors=True)
             deleted.append(path)
     return deleted
+
+
+def is_changed(directory: Path) -> bool:
+    """Whether this is a copy that has been changed by hand since."""
+    return NAMED.fullmatch(directory.name) is not None and fingerprint(directory) != directory.name
+
+
+def _is_copy(path: Path) -> bool:
+    if not NAMED.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    names = {each.name for each in path.iterdir()} - {"README"}
+    return names == {each.name for each in files_of(path)} and fingerprint(path) == path.name
+
+
+def _unused(own: Path, name: str) -> Path:
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(own / each for each in itertools.chain([name], numbered) if not (own / each).exists())
+
+
+def _open(directory: Path) -> None:
+    """Let everybody read a copy, as Exim's user has to."""
+    directory.chmod(0o755)
+    for path in files_of(directory):
+        path.chmod(0o644)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -94,4 +128,3 @@ def _write(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-    path.chmod(0o644)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eximacl.exim_setup import wiring
-from eximacl.exim_setup.place import Place
+from eximacl.exim_setup.place import EXIM_DIR, Place
 from eximacl.exim_setup.planning import read, wired_by_hand
 from eximacl.exim_setup.program import Exim
-from eximacl.exim_setup.snippets import files_of, fingerprint
+from eximacl.exim_setup.snippets import files_of, fingerprint, is_changed
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class State:
 
     switched: the switching lines are in the files. in_force: Exim's configuration names our RCPT ACL. directory: the
     snippets that it names. current, changed: they are this version's; or those of no version, changed by hand.
-    router: the router is there. by_hand: lines of an admin's that wire it in, `file:line`.
+    router: the router is there. by_hand: lines of an admin's that wire it in, `file:line`. acl: Exim's acl_smtp_rcpt.
     """
 
     place: Place
@@ -30,6 +30,20 @@ class State:
     changed: bool
     router: bool
     by_hand: tuple[str, ...]
+    acl: str
+
+    @property
+    def twice(self) -> bool:
+        """Whether it is wired in by us and by hand: the next configuration that is made is one that Exim refuses."""
+        return self.switched and bool(self.by_hand)
+
+
+def still_named(place: Place, exim: Exim) -> str:
+    """Return what of Exim's names our snippets; empty: nothing does."""
+    lines = ", ".join(f"{path}:{number}" for path, number in wired_by_hand(place))
+    if not lines and place.etc == EXIM_DIR and exim.lists("eximacl_dir"):
+        return "Exim's configuration"
+    return lines
 
 
 def read_state(place: Place, shipped: Path, exim: Exim) -> State:
@@ -37,21 +51,18 @@ def read_state(place: Place, shipped: Path, exim: Exim) -> State:
     named = exim.lists("eximacl_dir").get("eximacl_dir", "")
     directory = Path(named) if named else None
     there = files_of(directory) if directory else []
-    mark = fingerprint(directory) if there and directory else ""
-    wanted = fingerprint(shipped)
     routers = exim.run("-bP", "router_list").out.split()
+    current = bool(there) and directory is not None and fingerprint(directory, like=shipped) == fingerprint(shipped)
+    acl = exim.options("acl_smtp_rcpt").get("acl_smtp_rcpt", "")
     return State(
         place,
         any(wiring.has_block(read(path) or "") for path in (place.switch,)),
-        "eximacl" in exim.options("acl_smtp_rcpt").get("acl_smtp_rcpt", ""),
+        "eximacl" in acl,
         directory,
         directory is not None and not there,
-        mark == wanted,
-        bool(mark)
-        and mark != wanted
-        and directory is not None
-        and len(directory.name) == len(mark)
-        and mark != directory.name,
+        current,
+        not current and bool(there) and directory is not None and is_changed(directory),
         "eximacl_disposable" in routers,
         tuple(f"{path}:{number}" for path, number in wired_by_hand(place)),
+        acl,
     )

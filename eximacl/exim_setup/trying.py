@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -9,11 +10,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 from eximacl.exim_setup import wiring
 from eximacl.exim_setup.errors import SetupError
+from eximacl.exim_setup.explaining import debians_options, explain, in_an_admins_words, where
 from eximacl.exim_setup.place import Place
 from eximacl.exim_setup.planning import Plan, configuration_files, plan_install, read, refuse_by_hand
 from eximacl.exim_setup.program import Exim, check_configuration
@@ -44,18 +45,19 @@ class Tried:
 def try_plan(place: Place, shipped: Path, settings: Mapping[str, str], exim: Exim, *, router: bool) -> Tried:
     """Try to install, in a copy. Raises SetupError where the configuration is wrong already, before any change."""
     refuse_by_hand(place)
-    with _copy_of(place) as scratch:
+    with _copy_of(place, exim) as scratch:
         without_us = _generate(scratch, exim, "without")
         complaint = check_configuration(without_us)
         if complaint:
-            raise SetupError(f"Exim refuses its configuration already, without eximacl: {complaint}")
+            told = in_an_admins_words(complaint, without_us, place)
+            raise SetupError(f"Exim refuses its configuration already, without eximacl: {told}")
         before = _acls(without_us)
         directory = copy(shipped, scratch.own)
         _apply(plan_install(scratch, directory, settings, router=router))
         ours = _generate(scratch, exim, "with")
         complaint = check_configuration(ours)
         if complaint:
-            return Tried(complaint=explain(complaint, place))
+            return Tried(complaint=explain(in_an_admins_words(complaint, ours, place), place))
         needed = dict(_needed(before, ours))
         own = {stage: acl for stage, acl in before.items() if acl not in ("", f"acl_check_{stage}")}
         return Tried(needed, own, _not_in_force(place, ours, directory))
@@ -72,7 +74,7 @@ def generate(etc: Path, output: Path) -> None:
 def run_update(command: list[str]) -> None:
     """Run update-exim4.conf. Raises SetupError."""
     try:
-        done = subprocess.run(command, capture_output=True, timeout=UPDATE_SECONDS, cwd="/")
+        done = subprocess.run(command, capture_output=True, timeout=UPDATE_SECONDS, cwd="/", env=_with_sbin())
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SetupError(f"{UPDATE}: {error}: is exim4-config installed?") from None
     if done.returncode:
@@ -81,25 +83,42 @@ def run_update(command: list[str]) -> None:
         )
 
 
+def _with_sbin() -> dict[str, str]:
+    """Return the environment with a path that an ordinary user's shell, or cron, may lack."""
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"}
+
+
 @contextmanager
-def _copy_of(place: Place) -> Iterator[Place]:
+def _copy_of(place: Place, exim: Exim) -> Iterator[Place]:
     """Yield a copy of a place, with eximacl taken out."""
-    with tempfile.TemporaryDirectory(prefix="eximacl-try-") as home:
-        Path(home).chmod(0o711)  # Exim gives up root's rights before it reads the files that are included
-        etc = Path(home) / "etc"
-        etc.mkdir()
-        shutil.copy(place.etc / "update-exim4.conf.conf", etc)
-        if place.kind == "split":
-            shutil.copytree(place.etc / "conf.d", etc / "conf.d")
-        for name in ("exim4.conf.template", "exim4.conf.localmacros"):
-            if (place.etc / name).exists():
-                shutil.copy(place.etc / name, etc)
-        scratch = Place(etc, place.kind)
+    with private_directory(exim) as home:
+        scratch = Place(home / "etc", place.kind)
+        scratch.etc.mkdir()
+        names = {"exim4.conf.template", "exim4.conf.localmacros", "update-exim4.conf.conf"}
+        for path in [*configuration_files(place), *(place.etc / name for name in names)]:
+            if path.is_file():
+                copied = scratch.etc / path.relative_to(place.etc)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                copied.write_bytes(path.read_bytes())
         for path in {scratch.switch, scratch.router}:
             text = read(path)
             if text is not None and wiring.has_block(text):
-                _write(path, wiring.without(text))
+                _write(path, wiring.without(text) or "")
         yield scratch
+
+
+@contextmanager
+def private_directory(exim: Exim) -> Iterator[Path]:
+    """Yield a directory for a configuration, which may hold secrets: only root and Exim's group get in.
+
+    Exim gives up root's rights before it reads the files that are included.
+    """
+    with tempfile.TemporaryDirectory(prefix="eximacl-try-") as home:
+        group = exim.group()
+        if group is not None and os.geteuid() == 0:
+            os.chown(home, -1, group)
+            Path(home).chmod(0o710)
+        yield Path(home)
 
 
 def _generate(scratch: Place, exim: Exim, name: str) -> Exim:
@@ -133,6 +152,8 @@ def _write(path: Path, text: str) -> None:
 
 def _acls(exim: Exim) -> dict[str, str]:
     found = exim.options(*(f"acl_smtp_{stage}" for stage in STAGES))
+    if len(found) < len(STAGES):
+        raise SetupError(f"{exim.path} does not tell its options: is it Exim 4?")
     return {name.removeprefix("acl_smtp_"): value for name, value in found.items()}
 
 
@@ -156,34 +177,8 @@ def _not_in_force(place: Place, ours: Exim, directory: Path) -> str:
     for stage in ("rcpt", "data"):
         found = ours.options(f"acl_smtp_{stage}").get(f"acl_smtp_{stage}", "")
         if f"{directory}/{stage}.acl" not in found:
-            name = f"acl_smtp_{stage}"
-            cure = f"set MAIN_ACL_CHECK_{stage.upper()} in {place.settings} instead"
-            return f"{name} stays {found!r}{_where(place, name)}: {cure}"
+            name, macro = f"acl_smtp_{stage}", f"MAIN_ACL_CHECK_{stage.upper()}"
+            own = f", and set {macro} to your ACL in {place.settings}" if found else ""
+            line = where(place, name) or f" (Debian's line for it stood in {debians_options(place)})"
+            return f"{name} stays {found!r}{line}: write `{name} = {macro}` there, as Debian has it{own}"
     return ""
-
-
-def explain(complaint: str, place: Place) -> str:
-    """Add to Exim's words which line of the admin's clashes with ours, and what to do."""
-    clash = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
-    if not clash:
-        return complaint
-    name = clash[1] or clash[2]
-    if name.startswith("acl_smtp_"):
-        stage = name.removeprefix("acl_smtp_").upper()
-        cure = f"delete that line, and set EXIMACL_NEXT_{stage} to its ACL in {place.settings}"
-    elif name.startswith("MAIN_ACL_CHECK_"):
-        cure = f"move that line to {place.settings}, where eximacl finds it and goes on to its ACL"
-    else:
-        cure = f"delete that line; eximacl sets {name} itself"
-    return f"{complaint}\n{name} is set{_where(place, name)}: {cure}"
-
-
-def _where(place: Place, name: str) -> str:
-    """Return where an admin sets a name; Debian's own lines for it count only where nobody else has set it."""
-    found = []
-    for path in configuration_files(place):
-        lines = wiring.without(read(path) or "").splitlines()
-        for number, (above, line) in enumerate(pairwise(["", *lines]), 1):
-            if re.match(rf"\s*{name}\s*=", line) and not re.match(rf"\s*\.ifndef\s+{name}\s*$", above):
-                found.append(f"{path}:{number}")
-    return f" in {', '.join(found)}" if found else ""

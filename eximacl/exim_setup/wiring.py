@@ -15,18 +15,27 @@ from eximacl.exim_setup.errors import SetupError
 
 BEGIN = "# >>> eximacl exim install >>>"
 END = "# <<< eximacl exim install <<<"
-_BLOCK = re.compile(rf"(?m)^{re.escape(BEGIN)}\n(?:.*\n)*?{re.escape(END)}\n")
+# Lines of a block that say what `without` has to put back besides.
+NO_FILE = "# There was no such file before."
+NO_NEWLINE = "# The line above had no newline."
+# An editor may have made all lines end in CRLF, or left the last newline out.
+_BLOCK = re.compile(rf"(?m)^{re.escape(BEGIN)}\r?\n(?:.*\n)*?{re.escape(END)}[ \t\r]*(?:\n|\Z)")
+# What may stand in a macro that we write: nothing that could end its line, or mean something to Exim.
+_VALUE = re.compile(r"[\w./+@%-]+")
 _BY_HAND = re.compile(
-    r"^[ \t]*\.include(?:_if_exists)?[ \t]+\S*eximacl\S*/(?:macros|router)[ \t]*$", re.MULTILINE | re.IGNORECASE
+    r"^[ \t]*\.include(?:_if_exists)?[ \t]+\S*eximacl\S*/(?:macros|router)[ \t\r]*$", re.MULTILINE | re.IGNORECASE
 )
-_ROUTERS = re.compile(r"(?m)^begin[ \t]+routers[ \t]*\n")
+_ROUTERS = re.compile(r"(?m)^begin[ \t]+routers[ \t\r]*\n")
 
 
 def switch_lines(directory: Path, settings: Mapping[str, str]) -> str:
     """Return the block that turns eximacl on, with the snippets of `directory`.
 
-    settings: macros that count unless the admin has set them above.
+    settings: macros that count unless the admin has set them above. Raises SetupError for one that is no path or name.
     """
+    for name, value in settings.items():
+        if not _VALUE.fullmatch(value):
+            raise SetupError(f"{name} would be {value!r}: use letters, digits, and / . _ - + @ % only")
     lines = [BEGIN, f"# Written for eximacl {__version__}; `eximacl exim remove` takes it out. Change nothing in here:"]
     lines.append("# settings (docs/exim.md) are macros that stand above it.")
     for name, value in settings.items():
@@ -40,9 +49,16 @@ def router_lines() -> str:
     return f"{BEGIN}\n.ifdef EXIMACL_DIR\n.include_if_exists EXIMACL_DIR/router\n.endif\n{END}\n"
 
 
-def without(text: str) -> str:
-    """Return a file's text without our blocks."""
-    return _BLOCK.sub("", text)
+def without(text: str) -> str | None:
+    """Return a file's text without our blocks; None where there was no file before the first one."""
+    found = _BLOCK.search(text)
+    if found is None:
+        return text
+    rest = _BLOCK.sub("", text)
+    if NO_FILE in found[0] and not rest.strip():
+        return None
+    at_end = found.end() == len(text)
+    return re.sub(r"\r?\n\Z", "", rest) if NO_NEWLINE in found[0] and at_end else rest
 
 
 def has_block(text: str) -> bool:
@@ -50,15 +66,23 @@ def has_block(text: str) -> bool:
     return _BLOCK.search(text) is not None
 
 
-def appended(text: str, block: str) -> str:
-    """Return a file's text with our block at its end, in place of an older one."""
-    text = without(text)
-    return text + ("\n" if text and not text.endswith("\n") else "") + block
+def appended(text: str | None, block: str) -> str:
+    """Return a file's text with our block at its end, in place of an older one. None: there is no such file."""
+    own = None if text is None else without(text)
+    if own is None:
+        return _marked(block, NO_FILE)
+    if own and not own.endswith("\n"):
+        return f"{own}\n{_marked(block, NO_NEWLINE)}"
+    return own + block
+
+
+def _marked(block: str, mark: str) -> str:
+    return block.replace(f"{BEGIN}\n", f"{BEGIN}\n{mark}\n", 1)
 
 
 def first_router(text: str, where: Path) -> str:
     """Return a template's text with our router first. Raises SetupError where it has no routers."""
-    text = without(text)
+    text = without(text) or ""
     found = _ROUTERS.search(text)
     if found is None:
         raise SetupError(f"{where}: there is no line `begin routers` that the router could follow")

@@ -24,6 +24,7 @@ FINE = State(
     changed=False,
     router=True,
     by_hand=(),
+    acl="/etc/exim4/eximacl/0123abcd/rcpt.acl",
 )
 STATES = [
     (FINE, "Debian's, one big file"),
@@ -31,8 +32,10 @@ STATES = [
     (FINE, f"snippets       {COPY}: of this version"),
     (FINE, "router         eximacl_disposable"),
     (replace(FINE, place=Place(Path("/e"), "split")), "configuration  /e: Debian's, split (conf.d)"),
-    (replace(FINE, by_hand=("/e/a:3", "/e/b:4")), "in force, by hand: /e/a:3, /e/b:4"),
-    (replace(FINE, in_force=False), "in the files, but not in what Exim reads: update-exim4.conf"),
+    (replace(FINE, switched=False, by_hand=("/e/a:3", "/e/b:4")), "in force, by hand: /e/a:3, /e/b:4"),
+    (replace(FINE, by_hand=("/e/a:3",)), "twice: by eximacl exim install, and by hand in /e/a:3"),
+    (replace(FINE, in_force=False, directory=None), "in the files, but not in what Exim reads: update-exim4.conf"),
+    (replace(FINE, in_force=False, acl=""), "write acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT again"),
     (replace(FINE, in_force=False, switched=False), "not installed: eximacl exim install"),
     (replace(FINE, missing=True), "missing, so Exim takes mail without asking"),
     (replace(FINE, current=False), "of another version: eximacl exim install"),

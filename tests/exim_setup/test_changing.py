@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
 from eximacl.exim_setup import Exim, Place, Plan, SetupError, change, plan_install, plan_remove
+from eximacl.exim_setup.changing import STOPPING
 from eximacl.exim_setup.place import BACKUPS
 from eximacl.exim_setup.planning import Edit
 
@@ -29,7 +31,7 @@ def test_a_change_of_another_directory_asks_no_exim(place: Place) -> None:
     assert change(again, EXIM, "2026-01-02", confirm=lambda _: "").backup == place.etc / BACKUPS / "2026-01-02-2"
     assert (place.etc / "exim4.conf.localmacros").stat().st_mode & 0o777 == 0o640
     change(plan_remove(place), EXIM, "x", confirm=lambda _: "")
-    assert (place.etc / "exim4.conf.localmacros").read_text() == "A = 1\n"
+    assert (place.etc / "exim4.conf.localmacros").read_text() == "A = 1"
 
 
 def test_what_is_refused_in_the_end_is_put_back(place: Place) -> None:
@@ -39,6 +41,58 @@ def test_what_is_refused_in_the_end_is_put_back(place: Place) -> None:
         change(plan, EXIM, "x", confirm=lambda _: "no good")
     assert (place.etc / "exim4.conf.template").read_bytes() == before
     assert not (place.etc / "exim4.conf.localmacros").exists()
+
+
+def test_a_file_that_somebody_has_changed_meanwhile(place: Place) -> None:
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    before = (place.etc / "exim4.conf.template").read_bytes()
+    (place.etc / "exim4.conf.localmacros").write_text("MINE = 1\n")
+    with pytest.raises(
+        SetupError, match="localmacros has been changed meanwhile; nothing was done to it: run this again"
+    ):
+        change(plan, EXIM, "x")
+    assert (place.etc / "exim4.conf.localmacros").read_text() == "MINE = 1\n"
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_what_is_stopped_is_taken_back(place: Place, number: signal.Signals) -> None:
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    before = (place.etc / "exim4.conf.template").read_bytes()
+    handler = signal.getsignal(number)
+
+    def stopped(_: Exim) -> str:
+        assert place.switch.exists()
+        os.kill(os.getpid(), number)
+        return ""
+
+    with pytest.raises(KeyboardInterrupt):
+        change(plan, EXIM, "x", confirm=stopped)
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+    assert not place.switch.exists()
+    assert signal.getsignal(number) is handler
+
+
+def test_one_file_that_cannot_be_put_back_keeps_no_other_away(place: Place) -> None:
+    """What is to be done by hand is said."""
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    before = (place.etc / "exim4.conf.template").read_bytes()
+
+    def spoilt(_: Exim) -> str:
+        place.switch.unlink()
+        (place.switch / "in the way").mkdir(parents=True)
+        return "no good"
+
+    with pytest.raises(SetupError, match=r"no good\n.*localmacros could not be put back \(.*\): delete it") as caught:
+        change(plan, EXIM, "x", confirm=spoilt)
+    assert "as it was before" not in str(caught.value)
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+
+
+def test_what_a_killed_one_left_goes(place: Place) -> None:
+    (place.etc / ".eximacl-1234").touch()
+    change(plan_install(place, Path("/e/12345678"), {}, router=True), EXIM, "x", confirm=lambda _: "")
+    assert not list(place.etc.glob(".eximacl-*"))
 
 
 def test_no_backup_no_change(place: Place) -> None:
@@ -62,7 +116,7 @@ def test_on_a_disk_that_is_full_the_backup_itself_goes_back(place: Place, monkey
         return made(**options)  # type: ignore[call-overload, no-any-return]
 
     made = tempfile.mkstemp
-    monkeypatch.setattr("eximacl.exim_setup.changing.tempfile.mkstemp", mkstemp)
+    monkeypatch.setattr("eximacl.exim_setup.writing.tempfile.mkstemp", mkstemp)
     with pytest.raises(SetupError, match="No space left on device\nEverything is as it was before"):
         change(plan, EXIM, "x")
     assert (place.etc / "exim4.conf.template").read_bytes() == before

@@ -137,7 +137,7 @@ def test_what_exim_refuses_in_the_end_is_taken_back(bare: World) -> None:
         hindrance.rmdir()
     assert done.status == 78, done
     assert "update-exim4.conf exited 1" in done.err
-    assert "Every file is as it was" in done.err
+    assert "Everything is as it was before" in done.err
     assert tree(bare.lab.etc, *OURS) == before
     assert bare.run("exim4", "-bV").status == 0
 
@@ -147,6 +147,35 @@ def test_nobody_to_ask(split: World) -> None:
     done = split.eximacl("exim", "install")
     assert (done.status, "say --yes" in done.err) == (64, True)
     assert tree(split.lab.etc) == before
+
+
+def test_a_strict_umask(split: World) -> None:
+    split.run("sh", "-c", f"umask 077; {sys.executable} -m eximacl exim install --yes")
+    restart(split)
+    takes(split, REFUSED, "550 5")
+
+
+def test_nothing_to_change_is_reloaded_all_the_same(split: World) -> None:
+    split.eximacl("exim", "install", "--yes")
+    takes(split, REFUSED)
+    done = install(split)
+    assert ("Nothing to change" in done.out, "reloads" in done.out) == (True, True)
+    takes(split, REFUSED, "550 5")
+
+
+def test_an_empty_file_stays_and_its_router_is_known(unsplit: World) -> None:
+    path = unsplit.lab.etc / "exim4.conf.localmacros"
+    template = unsplit.lab.etc / "exim4.conf.template"
+    template.write_text(path.read_text() + template.read_text())
+    path.write_text("")
+    install(unsplit, "--router")
+    assert "Without --router" not in install(unsplit).out
+    assert unsplit.eximacl("exim", "remove", "--yes").status == 0
+    assert path.read_text() == ""
+    path.unlink()
+    install(unsplit)
+    assert unsplit.eximacl("exim", "remove", "--yes").status == 0
+    assert not path.exists()
 
 
 def test_status_for_machines(split: World) -> None:
@@ -210,7 +239,7 @@ def test_from_split_to_one_big_file_and_back(split: World) -> None:
 
 def test_bytes_that_are_no_text_survive(unsplit: World) -> None:
     path = unsplit.lab.etc / "exim4.conf.localmacros"
-    before = path.read_bytes() + b"# f\xfcr \x1b[31m\n"
+    before = path.read_bytes() + b"# f\xfcr \x1b[31m"  # and no newline
     path.write_bytes(before)
     done = install(unsplit)
     assert "\x1b" not in done.out
@@ -226,16 +255,22 @@ def test_a_hand_written_configuration_is_told_what_to_add() -> None:
         assert done.status == 0, done
         assert "eximacl changes nothing in it" in done.out
         assert (world.lab.etc / "exim4.conf").read_text() == before
-        main, router = (lines(done.out, start) for start in ("in the main section", "right after"))
-        text = before.replace("acl_smtp_rcpt = acl_check_rcpt\nacl_smtp_data = acl_check_data\n", "")
-        text = text.replace("begin acl", f"{main}begin acl").replace("begin routers\n", f"begin routers\n{router}")
+        acls = "acl_smtp_rcpt = acl_check_rcpt\nacl_smtp_data = acl_check_data\n"
+        main, around, router = (lines(done.out, start) for start in ("in the main section", "around", "right after"))
+        around = around.replace("acl_smtp_rcpt = …\nacl_smtp_data = …\n", acls)
+        text = before.replace(acls, main + around).replace("begin routers\n", f"begin routers\n{router}")
         (world.lab.etc / "exim4.conf").write_text(text)
         assert world.eximacl("exim", "status").status == 0
         restart(world)
         takes(world, REFUSED, "550 5")
         takes(world, GOOD)
+        done = world.eximacl("exim", "remove", "--purge", "--yes")
+        assert (done.status, "take eximacl out of /etc/exim4/exim4.conf:" in done.err) == (78, True)
+        assert world.copy().is_dir()
         shutil.rmtree(world.lab.etc / "eximacl")
-        takes(world, REFUSED)
+        takes(world, REFUSED)  # the Exim that runs with it
+        restart(world)
+        takes(world, REFUSED)  # one that was started without it
 
 
 def lines(text: str, start: str) -> str:

@@ -16,6 +16,8 @@ def test_which_it_is(place: Place) -> None:
     (place.etc / "update-exim4.conf.conf").write_text(CONF.format(split="TRUE"))
     (place.etc / "conf.d" / "main").mkdir(parents=True)
     assert find_place(place.etc).kind == "split"
+    (place.etc / "update-exim4.conf.conf").write_text(f'{CONF.format(split="true")} # mine\nan odd "line\n')
+    assert find_place(place.etc).kind == "split"
     (place.etc / "exim4.conf").touch()
     assert find_place(place.etc).kind == "plain"
 

@@ -35,7 +35,8 @@ def test_which_files_an_admin_edits(place: Place) -> None:
     assert configuration_files(place) == [place.router]
     assert configuration_files(Place(place.etc, "plain")) == [place.etc / "exim4.conf"]
     (place.etc / "conf.d/main").mkdir(parents=True)
-    (place.etc / "conf.d/main/one").touch()
+    for name in ("one", "one~", "two.dpkg-dist"):
+        (place.etc / "conf.d/main" / name).touch()
     assert configuration_files(Place(place.etc, "split")) == [place.etc / "conf.d/main/one"]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -23,6 +25,19 @@ def test_only_exims_daemon_is_signalled(tmp_path: Path) -> None:
         assert reload_exim(EXIM, pid_file) is None
         assert other.poll() is None
         other.kill()
+
+
+def test_a_program_with_a_name_like_exims_is_none(tmp_path: Path) -> None:
+    program = shutil.copy("/bin/sleep", tmp_path / "eximbackup")
+    with subprocess.Popen([program, "60"]) as other:
+        (tmp_path / "pid").write_text(f"{other.pid}\n")
+        assert daemon_pid(EXIM, tmp_path / "pid") is None
+        other.kill()
+
+
+def test_a_pid_file_that_never_ends(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pid")
+    assert daemon_pid(EXIM, tmp_path / "pid") is None
 
 
 @pytest.mark.parametrize("text", ["", "no number\n", "-1\n"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from eximacl.exim_setup import SetupError, find_shipped, fingerprint
-from eximacl.exim_setup.snippets import DIGITS, NAMED, copy, files_of, prune
+from eximacl.exim_setup.snippets import DIGITS, NAMED, copy, files_of, is_changed, prune
 from tests.lab.site import ROOT
 
 SHIPPED = ROOT / "exim-snippets"
@@ -49,17 +50,50 @@ def test_each_byte_counts_but_the_readmes(tmp_path: Path) -> None:
 
 def test_a_changed_copy_is_put_aside(tmp_path: Path) -> None:
     made = copy(SHIPPED, tmp_path)
-    for text in ("mine\n", "mine again\n"):
+    for text, name in (("mine\n", "changed"), ("mine again\n", "changed-2"), ("and again\n", "changed-3")):
         (made / "ask.acl").write_text(text)
         assert copy(SHIPPED, tmp_path) == made
         assert fingerprint(made) == made.name
-        assert (tmp_path / f"{made.name}.changed" / "ask.acl").read_text() == text
+        assert (tmp_path / f"{made.name}.{name}" / "ask.acl").read_text() == text
+
+
+def test_exims_user_may_read_them_whatever_the_umask(tmp_path: Path) -> None:
+    def modes() -> set[int]:
+        return {path.stat().st_mode & 0o777 for path in (own, made)}
+
+    own = tmp_path / "own"
+    before = os.umask(0o077)
+    try:
+        made = copy(SHIPPED, own)
+        assert modes() == {0o755}
+        own.chmod(0o700)
+        made.chmod(0o700)
+        (made / "rcpt.acl").chmod(0o600)
+        copy(SHIPPED, own)
+    finally:
+        os.umask(before)
+    assert modes() == {0o755}
+    assert (made / "rcpt.acl").stat().st_mode & 0o777 == 0o644
+
+
+def test_files_of_an_admins_beside_them(tmp_path: Path) -> None:
+    by_hand = shutil.copytree(SHIPPED, tmp_path / "by-hand")
+    (by_hand / "bounce_keys").write_text("secret\n")
+    assert fingerprint(by_hand, like=SHIPPED) == fingerprint(SHIPPED) != fingerprint(by_hand)
+    assert not is_changed(by_hand)
 
 
 def test_old_copies_and_torn_ones_go(tmp_path: Path) -> None:
-    made = copy(SHIPPED, tmp_path)
-    for name in ("0123abcd", ".new-torn", "mine", f"{made.name}.changed"):
-        (tmp_path / name).mkdir()
-    assert {path.name for path in prune(tmp_path, {made.name})} == {"0123abcd", ".new-torn"}
-    assert {path.name for path in tmp_path.iterdir()} == {made.name, "mine", f"{made.name}.changed"}
+    made = copy(SHIPPED, tmp_path / "own")
+    older = copy(
+        shutil.copytree(SHIPPED, tmp_path / "older", ignore=shutil.ignore_patterns("end.acl")), tmp_path / "own"
+    )
+    kept = copy(shutil.copytree(SHIPPED, tmp_path / "old", ignore=shutil.ignore_patterns("want.acl")), tmp_path / "own")
+    (kept / "my_local_acl").touch()
+    for name in (".new-torn", "mine", "deadbeef", f"{made.name}.changed"):
+        (tmp_path / "own" / name).mkdir()
+    (tmp_path / "own/deadbeef/keys").touch()
+    assert {path.name for path in prune(tmp_path / "own", {made.name})} == {older.name, ".new-torn"}
+    left = {made.name, kept.name, "mine", "deadbeef", f"{made.name}.changed"}
+    assert {path.name for path in (tmp_path / "own").iterdir()} == left
     assert prune(tmp_path / "none", set()) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import grp
+import os
 import re
 import shutil
 import tempfile
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.exim_setup import Exim, Place, SetupError, Tried, find_place, try_plan
-from eximacl.exim_setup.trying import explain, generate, run_update
+from eximacl.exim_setup.trying import UPDATE, generate, private_directory, run_update
 from tests.exim_setup.machine import tree
 from tests.lab import Site
 from tests.lab.site import ROOT, Kind
@@ -69,10 +71,6 @@ def test_what_clashes_is_named_with_its_line(made: Callable[..., Place], line: s
     assert re.search(cure, complaint)
 
 
-def test_other_complaints_are_exims_alone() -> None:
-    assert explain("no such option", Place(Path("/e"), "split")) == "no such option"
-
-
 def test_an_acl_that_is_no_name_is_refused(made: Callable[..., Place]) -> None:
     with pytest.raises(SetupError, match="put that into an ACL of your own and name it"):
         tried(made(macros={"MAIN_ACL_CHECK_RCPT": "${if eq{1}{1}{acl_check_rcpt}}"}))
@@ -82,7 +80,19 @@ def test_acl_options_set_by_hand_are_named(made: Callable[..., Place]) -> None:
     place = made()
     path = place.etc / "conf.d/main/02_exim4-config_options"
     path.write_text(path.read_text().replace("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", "acl_smtp_rcpt = acl_check_rcpt"))
-    assert tried(place).complaint.startswith(f"acl_smtp_rcpt stays 'acl_check_rcpt' in {path}:")
+    complaint = tried(place).complaint
+    assert complaint.startswith(f"acl_smtp_rcpt stays 'acl_check_rcpt' in {path}:")
+    assert f"there, as Debian has it, and set MAIN_ACL_CHECK_RCPT to your ACL in {place.etc / MACROS}" in complaint
+
+
+def test_debians_line_that_is_gone_is_named(made: Callable[..., Place]) -> None:
+    place = made()
+    path = place.etc / "conf.d/main/02_exim4-config_options"
+    path.write_text(path.read_text().replace("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", ""))
+    assert tried(place).complaint == (
+        f"acl_smtp_rcpt stays '' (Debian's line for it stood in {path}): "
+        "write `acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT` there, as Debian has it"
+    )
 
 
 def test_acls_of_an_admins_go_on(made: Callable[..., Place]) -> None:
@@ -106,8 +116,34 @@ def test_a_wiring_by_hand_is_left_alone(made: Callable[..., Place]) -> None:
 def test_a_configuration_that_is_wrong_already(made: Callable[..., Place]) -> None:
     place = made()
     (place.etc / "conf.d/main/50_own").write_text("no_such_option = 1\n")
-    with pytest.raises(SetupError, match=r"already, without eximacl: .*no_such_option"):
+    path = place.etc / "conf.d/main/50_own"
+    with pytest.raises(SetupError, match=rf"already, without eximacl: .*in {path}:1 \(no_such_option = 1\)"):
         tried(place)
+
+
+def test_what_debians_script_passes_over_is_passed_over(made: Callable[..., Place]) -> None:
+    """An editor's leftovers, a link to nothing, something that would never be read to its end."""
+    place = made()
+    (place.etc / "conf.d/main/000_localmacros~").write_text(".include /etc/exim4/eximacl/macros\n")
+    (place.etc / "conf.d/main/50_link").symlink_to("/no/such/file")
+    os.mkfifo(place.etc / "conf.d/main/60_fifo")
+    assert try_plan(place, SHIPPED, {}, Exim(), router=True).complaint == ""
+
+
+def test_no_exim_at_all(made: Callable[..., Place]) -> None:
+    with pytest.raises(SetupError, match="/bin/true does not tell its options: is it Exim 4"):
+        try_plan(made(), SHIPPED, {}, Exim(Path("/bin/true")), router=True)
+
+
+def test_only_exims_group_gets_in() -> None:
+    with private_directory(Exim()) as home:
+        found = home.stat()
+        assert (found.st_mode & 0o777, grp.getgrgid(found.st_gid).gr_name) == (0o710, "Debian-exim")
+
+
+def test_a_path_without_sbin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")
+    run_update([UPDATE, "--help"])
 
 
 def test_no_script_and_one_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,36 @@ def test_in_and_out_again(text: str) -> None:
     once = wiring.appended(text, BLOCK)
     assert wiring.has_block(once)
     assert wiring.appended(once, BLOCK) == once
-    assert wiring.without(once).rstrip("\n") == text.rstrip("\n")
+    assert wiring.without(once) == text
     assert not wiring.has_block(text)
+
+
+def test_a_file_that_was_not_there() -> None:
+    once = wiring.appended(None, BLOCK)
+    assert wiring.appended(once, BLOCK) == once
+    assert wiring.without(once) is None
+    assert wiring.without(f"{once}# mine\n") == "# mine\n"
+
+
+def test_what_an_admin_adds_below_stays() -> None:
+    """The newline that we have added has become his line's."""
+    assert wiring.without(wiring.appended("A = 1", BLOCK) + "B = 2\n") == "A = 1\nB = 2\n"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_an_editor_s_line_endings(text: str) -> None:
+    once = wiring.appended(text, BLOCK)
+    assert wiring.without(once.replace("\n", "\r\n")) == text.replace("\n", "\r\n")
+    assert wiring.without(once.removesuffix("\n")) == text
+
+
+HOSTILE = ["/run/s\nqueue_only = true", "/run/s s", "", "/run/${run{/bin/x}}", "/run/a:b", "/run/#"]
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_setting_that_would_be_more_than_a_value_is_refused(value: str) -> None:
+    with pytest.raises(SetupError, match="EXIMACL_SOCKET would be"):
+        wiring.switch_lines(Path("/e/1234abcd"), {"EXIMACL_SOCKET": value})
 
 
 def test_a_setting_of_the_admins_counts() -> None:

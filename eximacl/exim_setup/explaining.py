@@ -1,0 +1,62 @@
+"""What Exim complains of, with the file and line that an admin can change. Rule: it only reads, and only adds."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from pathlib import Path
+
+from eximacl.exim_setup import wiring
+from eximacl.exim_setup.place import Place
+from eximacl.exim_setup.planning import configuration_files, read
+from eximacl.exim_setup.program import Exim
+
+
+def explain(complaint: str, place: Place) -> str:
+    """Add to Exim's words which line of the admin's clashes with ours, and what to do."""
+    clash = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
+    if not clash:
+        return complaint
+    name = clash[1] or clash[2]
+    if name.startswith("acl_smtp_"):
+        stage = name.removeprefix("acl_smtp_").upper()
+        cure = f"delete that line, and set EXIMACL_NEXT_{stage} to its ACL in {place.settings}"
+    elif name.startswith("MAIN_ACL_CHECK_"):
+        cure = f"move that line to {place.settings}, where eximacl finds it and goes on to its ACL"
+    else:
+        cure = f"delete that line; eximacl sets {name} itself"
+    return f"{complaint}\n{name} is set{where(place, name)}: {cure}"
+
+
+def debians_options(place: Place) -> Path:
+    """Return where Debian's configuration sets its ACL options."""
+    return place.router if place.kind == "unsplit" else place.etc / "conf.d/main/02_exim4-config_options"
+
+
+def in_an_admins_words(complaint: str, made: Exim, place: Place) -> str:
+    """Name the admin's file and line in place of those of a made configuration, which is gone when they are read."""
+    found = re.search(r"line (\d+) of (\S+?)(?=:?(?:\s|\Z))", complaint)
+    if not found or made.config is None or Path(found[2]) != made.config:
+        return complaint
+    lines = (read(made.config) or "").splitlines()
+    number = int(found[1])
+    line = lines[number - 1].strip() if number <= len(lines) else ""
+    places = [
+        f"{path}:{each}"
+        for path in configuration_files(place)
+        for each, text in enumerate((read(path) or "").splitlines(), 1)
+        if line and text.strip() == line
+    ]
+    where = " or ".join(places[:3]) or f"the configuration made of {place.etc}"
+    return complaint.replace(found[0], f"{where} ({line})" if line else where)
+
+
+def where(place: Place, name: str) -> str:
+    """Return where an admin sets a name; Debian's own lines for it count only where nobody else has set it."""
+    found = []
+    for path in configuration_files(place):
+        lines = (wiring.without(read(path) or "") or "").splitlines()
+        for number, (above, line) in enumerate(pairwise(["", *lines]), 1):
+            if re.match(rf"\s*{name}\s*=", line) and not re.match(rf"\s*\.ifndef\s+{name}\s*$", above):
+                found.append(f"{path}:{number}")
+    return f" in {', '.join(found)}" if found else ""
