@@ -95,11 +95,12 @@ def _copy_of(place: Place, exim: Exim) -> Iterator[Place]:
         scratch = Place(home / "etc", place.kind)
         scratch.etc.mkdir()
         names = {"exim4.conf.template", "exim4.conf.localmacros", "update-exim4.conf.conf"}
-        for path in [*configuration_files(place), *(place.etc / name for name in names)]:
-            if path.is_file():
-                copied = scratch.etc / path.relative_to(place.etc)
-                copied.parent.mkdir(parents=True, exist_ok=True)
-                copied.write_bytes(path.read_bytes())
+        paths = [*configuration_files(place), *(place.etc / name for name in names)]
+        copies = {path: scratch.etc / path.relative_to(place.etc) for path in paths if path.is_file()}
+        for directory in {copied.parent for copied in copies.values()}:
+            directory.mkdir(parents=True, exist_ok=True)
+        for path, copied in copies.items():
+            copied.write_bytes(path.read_bytes())
         for path in {scratch.switch, scratch.router}:
             text = read(path)
             if text is not None and wiring.has_block(text):
