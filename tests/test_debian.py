@@ -244,7 +244,7 @@ def test_readme_installs_it_in_four_lines() -> None:
     assert lines[:2] == ["make deb", "apt install ./build/eximacl_*_all.deb"]
     assert [line.split("  ")[0] for line in lines[2:]] == [
         "editor /etc/eximacl/eximacl.toml",
-        "eximacl exim install --reload",
+        "eximacl exim install --router --reload",
     ]
     assert eximacl("exim", "install", "--reload", "--help").status == 0
 

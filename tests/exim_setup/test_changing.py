@@ -59,18 +59,34 @@ def test_a_file_that_somebody_has_changed_meanwhile(place: Place) -> None:
 def test_what_is_stopped_is_taken_back(place: Place, number: signal.Signals) -> None:
     plan = plan_install(place, Path("/e/12345678"), {}, router=True)
     before = (place.etc / "exim4.conf.template").read_bytes()
-    handler = signal.getsignal(number)
+    handler = signal.SIG_DFL
+    found = signal.signal(number, handler)
 
     def stopped(_: Exim) -> str:
         assert place.switch.exists()
         os.kill(os.getpid(), number)
         return ""
 
-    with pytest.raises(KeyboardInterrupt):
-        change(plan, EXIM, "x", confirm=stopped)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            change(plan, EXIM, "x", confirm=stopped)
+        assert signal.getsignal(number) is handler
+    finally:
+        signal.signal(number, found)
     assert (place.etc / "exim4.conf.template").read_bytes() == before
     assert not place.switch.exists()
-    assert signal.getsignal(number) is handler
+
+
+def test_what_nohup_ignores_stays_ignored(place: Place) -> None:
+    def hung_up(_: Exim) -> str:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return ""
+
+    found = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        change(Plan(place, ()), EXIM, "x", confirm=hung_up)
+    finally:
+        signal.signal(signal.SIGHUP, found)
 
 
 def test_one_file_that_cannot_be_put_back_keeps_no_other_away(place: Place) -> None:
