@@ -47,8 +47,8 @@ def in_an_admins_words(complaint: str, made: Exim, place: Place) -> str:
         for each, text in enumerate((read(path) or "").splitlines(), 1)
         if line and text.strip() == line
     ]
-    where = " or ".join(places[:3]) or f"the configuration made of {place.etc}"
-    return complaint.replace(found[0], f"{where} ({line})" if line else where)
+    named = " or ".join(places[:3]) or f"the configuration made of {place.etc}"
+    return complaint.replace(found[0], f"{named} ({line})" if line else named)
 
 
 def where(place: Place, name: str) -> str:
