@@ -187,6 +187,18 @@ def test_who_may_not_read_is_told_which_group_to_join(tmp_path: Path, shut: str,
         assert read(spool) == BODY
 
 
+@pytest.mark.parametrize("shut", [path for _, path in SHUT[:2]], ids=[name for name, _ in SHUT[:2]])
+def test_a_group_that_systemd_hides(tmp_path: Path, shut: str) -> None:
+    """Under PrivateUsers every group but the daemon's own is shown as this one; to join it would not help."""
+    let_everybody_pass(tmp_path)
+    spool = spool_with(tmp_path / "spool")
+    os.chown(spool / shut, -1, 65534)
+    (spool / shut).chmod(0o700)
+    with nobody(), pytest.raises(SpoolError, match=r"systemd/archive\.conf as /etc/systemd/system/eximacl") as caught:
+        open_body(str(spool), ID)
+    assert "usermod" not in str(caught.value)
+
+
 def test_a_spool_that_nobody_may_even_look_for(tmp_path: Path) -> None:
     spool = spool_with(tmp_path / "shut/spool")
     (tmp_path / "shut").chmod(0o700)
