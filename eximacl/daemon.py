@@ -37,6 +37,8 @@ from eximacl.wire import ProtocolError, format_reply, parse_line
 
 # An admin who has touched a list looks for the effect at once; a stat of each list a second costs nothing.
 LIST_REFRESH_SECONDS = 1.0
+# Who deletes the socket's file finds it in the log while it is still known what was done.
+SOCKET_SECONDS = 1.0
 # How long a thread that reads a long list again may keep queries waiting, again and again: with Python's own 5 ms
 # one in a hundred takes 18 ms meanwhile, with this 8 ms.
 SWITCH_SECONDS = 0.0005
@@ -71,6 +73,8 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self._problems: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
+        self._listeners: list[Listener] = []
+        self._lost: tuple[str, ...] = ()
         self._notify = Notifier(environ)
         self._recording = Recording(loaded.settings)
         try:
@@ -95,7 +99,7 @@ class Daemon:
         """Serve until SIGTERM or SIGINT, then answer what has come, and return. Raises StartError."""
         self._set_signals()
         try:
-            listeners = self._listen()
+            listeners = self._listeners = self._listen()
         except ListenError as error:
             self._state.close()
             raise StartError(str(error)) from None
@@ -112,6 +116,7 @@ class Daemon:
         gc.freeze()
         self._notify.ready(f"serving {', '.join(listener.name for listener in listeners)}")
         log.info("eximacl %s serves %s", __version__, ", ".join(listener.name for listener in listeners))
+        await self._look_for_sockets()
         await self._stop.wait()
         self._notify.stopping()
         await server.close()
@@ -192,6 +197,7 @@ class Daemon:
 
     def _schedule(self) -> None:
         self._keep(self._every(LIST_REFRESH_SECONDS, self._refresh_lists))
+        self._keep(self._every(SOCKET_SECONDS, self._look_for_sockets))
         self._keep(self._every(PRUNE_SECONDS, self._prune))
         self._keep(self._every(RETENTION_SECONDS, self._retain))
         if self._notify.watchdog_seconds:
@@ -217,6 +223,16 @@ class Daemon:
             log.info("%s has changed and was read again", shown)
         for problem in refreshed.problems:
             log.error("%s", problem)
+
+    async def _look_for_sockets(self) -> None:
+        """Tell once when a socket's file is gone: the daemon runs, all looks well, and nobody can ask it."""
+        if self._stop.is_set():
+            return
+        lost = tuple(filter(None, (listener.lost() for listener in self._listeners)))
+        for line in lost if lost != self._lost else ():
+            log.error("%s", line)
+            self._notify.status(line)
+        self._lost = lost
 
     async def _prune(self) -> None:
         try:
@@ -272,7 +288,7 @@ class Daemon:
             "counts": dict(self._judge.counts),
             "records": self._recording.status(),
             "dns": self._network.status(),
-            "problems": [*self._problems, *self._not_archived(), *self._network.problems()],
+            "problems": [*self._problems, *self._lost, *self._not_archived(), *self._network.problems()],
             "notes": list(self._notes),
         }
 

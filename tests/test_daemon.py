@@ -186,6 +186,16 @@ async def test_a_bad_list_keeps_its_old_entries(config: Path, caplog: pytest.Log
         assert (await query(config)).reason == "rdns-tld"
 
 
+async def test_a_socket_that_was_deleted_is_a_problem(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(config) as daemon:
+        assert daemon.status()["problems"] == []
+        (config.parent / "eximacl.sock").unlink()
+        await until(lambda: daemon.status()["problems"])
+        (problem,) = daemon.status()["problems"]
+    assert "eximacl.sock is gone" in problem
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [problem]
+
+
 async def test_status(config: Path) -> None:
     async with running(config):
         await query(config)
