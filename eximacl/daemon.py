@@ -22,7 +22,7 @@ from typing import Any
 from eximacl import __version__
 from eximacl.archive import ArchiveError, purge
 from eximacl.config import ConfigError, Loaded, load
-from eximacl.holding import Keeper
+from eximacl.holding import Keeper, spool_problem
 from eximacl.judge import Judge
 from eximacl.listen import Listener, ListenError, inherited_sockets, open_socket
 from eximacl.model import Reply
@@ -75,6 +75,7 @@ class Daemon:
         self._notes: tuple[str, ...] = ()
         self._listeners: list[Listener] = []
         self._lost: tuple[str, ...] = ()
+        self._spool = ""
         self._notify = Notifier(environ)
         self._recording = Recording(loaded.settings)
         try:
@@ -116,6 +117,7 @@ class Daemon:
         gc.freeze()
         self._notify.ready(f"serving {', '.join(listener.name for listener in listeners)}")
         log.info("eximacl %s serves %s", __version__, ", ".join(listener.name for listener in listeners))
+        self._look_at_spool()
         await self._look_for_sockets()
         await self._stop.wait()
         self._notify.stopping()
@@ -170,6 +172,7 @@ class Daemon:
         self._loaded = loaded
         self._watch_lists()
         self._problems = ()
+        self._look_at_spool()
         gc.unfreeze()
         gc.collect()
         gc.freeze()
@@ -276,7 +279,7 @@ class Daemon:
 
     async def _answer_reload(self) -> bytes:
         problems = await self.reload()
-        return _answer({"problems": list(problems), "notes": list(self._notes)})
+        return _answer({"problems": list(problems), "notes": [*self._notes, *filter(None, [self._spool])]})
 
     def status(self) -> dict[str, Any]:
         """Return what `eximacl status` shows; times in seconds since 1970."""
@@ -288,14 +291,20 @@ class Daemon:
             "counts": dict(self._judge.counts),
             "records": self._recording.status(),
             "dns": self._network.status(),
-            "problems": [*self._problems, *self._lost, *self._not_archived(), *self._network.problems()],
+            "problems": [*self._problems, *self._lost, *self._unkept(), *self._network.problems()],
             "notes": list(self._notes),
         }
 
-    def _not_archived(self) -> list[str]:
+    def _look_at_spool(self) -> None:
+        """Tell at a start and at each reload, and not only when the first held message is lost."""
+        self._spool = spool_problem(self._loaded)
+        if self._spool:
+            log.error("%s", self._spool)
+
+    def _unkept(self) -> list[str]:
         count = self._judge.not_archived
         told = f"held, but not archived: {count} since the start, the last one {self._judge.last_not_archived}"
-        return [told] if count else []
+        return [*filter(None, [self._spool]), *([told] if count else [])]
 
 
 def _purge(root: Path, keep_days: int, keep_mb: int) -> None:

@@ -70,6 +70,16 @@ def open_body(spool: str, message_id: str, queue: str = "") -> BinaryIO:
         raise
 
 
+def refusal(spool: str) -> str:
+    """Return why this process may not read the messages in a spool; empty where it may, or where there is none yet."""
+    try:
+        with _directory(spool, ["input"]) as directory:
+            os.close(_open_file(directory, "nothere", f"{spool}/input"))
+    except SpoolError as error:
+        return str(error) if isinstance(error.__cause__, PermissionError) else ""
+    return ""
+
+
 def body_chunks(body: BinaryIO, size: int) -> Iterator[bytes]:
     """Yield the body in pieces of at most `size` bytes. Raises SpoolError."""
     try:
@@ -109,7 +119,7 @@ def _directory(spool: str, parts: list[str]) -> Iterator[int]:
                 os.close(fd)
                 fd = below
         except OSError as error:
-            raise _unreadable(error, fd, path) from None
+            raise _unreadable(error, fd, path) from error
         yield fd
     finally:
         if fd >= 0:
@@ -123,7 +133,7 @@ def _open_file(directory: int, name: str, path: str) -> int:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise _unreadable(error, directory, f"{path}/{name}") from None
+        raise _unreadable(error, directory, f"{path}/{name}") from error
     part = name[_SPLIT_AT]
     try:
         below = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
