@@ -115,10 +115,10 @@ class Daemon:
         # What is loaded now lives as long as the daemon: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-        self._notify.ready(f"serving {', '.join(listener.name for listener in listeners)}")
-        log.info("eximacl %s serves %s", __version__, ", ".join(listener.name for listener in listeners))
         self._look_at_spool()
         await self._look_for_sockets()
+        self._ready(f"serving {', '.join(listener.name for listener in listeners)}")
+        log.info("eximacl %s serves %s", __version__, ", ".join(listener.name for listener in listeners))
         await self._stop.wait()
         self._notify.stopping()
         await server.close()
@@ -149,14 +149,14 @@ class Daemon:
         except ConfigError as error:
             self._problems = tuple(str(problem) for problem in error.problems)
             log.error("the new policy is wrong, the old one stays:\n%s", "\n".join(self._problems))
-            self._notify.ready("the new policy is wrong, the old one stays")
+            self._ready("the new policy is wrong, the old one stays")
             return self._problems
         try:
             keeper = Keeper(loaded.settings)
         except ArchiveError as error:
             self._problems = (str(error),)
             log.error("the new policy is wrong, the old one stays:\n%s", self._problems[0])
-            self._notify.ready("the new policy is wrong, the old one stays")
+            self._ready("the new policy is wrong, the old one stays")
             return self._problems
         self._notes = tuple(needs_restart(self._started_with, loaded))
         for line in self._notes:
@@ -177,8 +177,12 @@ class Daemon:
         gc.collect()
         gc.freeze()
         log.info("reloaded %s", loaded.path)
-        self._notify.ready("reloaded")
+        self._ready("reloaded")
         return ()
+
+    def _ready(self, text: str) -> None:
+        """Tell systemd that the daemon serves; where nobody finds it, that is what is shown."""
+        self._notify.ready("; ".join(self._lost) or text)
 
     def _listen(self) -> list[Listener]:
         inherited = inherited_sockets(self._environ)
