@@ -22,7 +22,7 @@ from typing import Any
 from eximacl import __version__
 from eximacl.archive import ArchiveError, purge
 from eximacl.config import ConfigError, Loaded, load
-from eximacl.holding import Keeper
+from eximacl.holding import Keeper, spool_problem
 from eximacl.judge import Judge
 from eximacl.listen import Listener, ListenError, inherited_sockets, open_socket
 from eximacl.model import Reply
@@ -37,6 +37,8 @@ from eximacl.wire import ProtocolError, format_reply, parse_line
 
 # An admin who has touched a list looks for the effect at once; a stat of each list a second costs nothing.
 LIST_REFRESH_SECONDS = 1.0
+# Who deletes the socket's file finds it in the log while it is still known what was done.
+SOCKET_SECONDS = 1.0
 # How long a thread that reads a long list again may keep queries waiting, again and again: with Python's own 5 ms
 # one in a hundred takes 18 ms meanwhile, with this 8 ms.
 SWITCH_SECONDS = 0.0005
@@ -71,6 +73,9 @@ class Daemon:
         self._reloading = asyncio.Lock()
         self._problems: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
+        self._listeners: list[Listener] = []
+        self._lost: tuple[str, ...] = ()
+        self._spool = ""
         self._notify = Notifier(environ)
         self._recording = Recording(loaded.settings)
         try:
@@ -95,7 +100,7 @@ class Daemon:
         """Serve until SIGTERM or SIGINT, then answer what has come, and return. Raises StartError."""
         self._set_signals()
         try:
-            listeners = self._listen()
+            listeners = self._listeners = self._listen()
         except ListenError as error:
             self._state.close()
             raise StartError(str(error)) from None
@@ -110,7 +115,9 @@ class Daemon:
         # What is loaded now lives as long as the daemon: the collector need not look at it again and again.
         gc.collect()
         gc.freeze()
-        self._notify.ready(f"serving {', '.join(listener.name for listener in listeners)}")
+        self._look_at_spool()
+        await self._look_for_sockets()
+        self._ready(f"serving {', '.join(listener.name for listener in listeners)}")
         log.info("eximacl %s serves %s", __version__, ", ".join(listener.name for listener in listeners))
         await self._stop.wait()
         self._notify.stopping()
@@ -142,14 +149,14 @@ class Daemon:
         except ConfigError as error:
             self._problems = tuple(str(problem) for problem in error.problems)
             log.error("the new policy is wrong, the old one stays:\n%s", "\n".join(self._problems))
-            self._notify.ready("the new policy is wrong, the old one stays")
+            self._ready("the new policy is wrong, the old one stays")
             return self._problems
         try:
             keeper = Keeper(loaded.settings)
         except ArchiveError as error:
             self._problems = (str(error),)
             log.error("the new policy is wrong, the old one stays:\n%s", self._problems[0])
-            self._notify.ready("the new policy is wrong, the old one stays")
+            self._ready("the new policy is wrong, the old one stays")
             return self._problems
         self._notes = tuple(needs_restart(self._started_with, loaded))
         for line in self._notes:
@@ -165,12 +172,17 @@ class Daemon:
         self._loaded = loaded
         self._watch_lists()
         self._problems = ()
+        self._look_at_spool()
         gc.unfreeze()
         gc.collect()
         gc.freeze()
         log.info("reloaded %s", loaded.path)
-        self._notify.ready("reloaded")
+        self._ready("reloaded")
         return ()
+
+    def _ready(self, text: str) -> None:
+        """Tell systemd that the daemon serves; where nobody finds it, that is what is shown."""
+        self._notify.ready("; ".join(self._lost) or text)
 
     def _listen(self) -> list[Listener]:
         inherited = inherited_sockets(self._environ)
@@ -192,6 +204,7 @@ class Daemon:
 
     def _schedule(self) -> None:
         self._keep(self._every(LIST_REFRESH_SECONDS, self._refresh_lists))
+        self._keep(self._every(SOCKET_SECONDS, self._look_for_sockets))
         self._keep(self._every(PRUNE_SECONDS, self._prune))
         self._keep(self._every(RETENTION_SECONDS, self._retain))
         if self._notify.watchdog_seconds:
@@ -217,6 +230,16 @@ class Daemon:
             log.info("%s has changed and was read again", shown)
         for problem in refreshed.problems:
             log.error("%s", problem)
+
+    async def _look_for_sockets(self) -> None:
+        """Tell once when a socket's file is gone: the daemon runs, all looks well, and nobody can ask it."""
+        if self._stop.is_set():
+            return
+        lost = tuple(filter(None, (listener.lost() for listener in self._listeners)))
+        for line in lost if lost != self._lost else ():
+            log.error("%s", line)
+            self._notify.status(line)
+        self._lost = lost
 
     async def _prune(self) -> None:
         try:
@@ -260,7 +283,7 @@ class Daemon:
 
     async def _answer_reload(self) -> bytes:
         problems = await self.reload()
-        return _answer({"problems": list(problems), "notes": list(self._notes)})
+        return _answer({"problems": list(problems), "notes": [*self._notes, *filter(None, [self._spool])]})
 
     def status(self) -> dict[str, Any]:
         """Return what `eximacl status` shows; times in seconds since 1970."""
@@ -272,14 +295,20 @@ class Daemon:
             "counts": dict(self._judge.counts),
             "records": self._recording.status(),
             "dns": self._network.status(),
-            "problems": [*self._problems, *self._not_archived(), *self._network.problems()],
+            "problems": [*self._problems, *self._lost, *self._unkept(), *self._network.problems()],
             "notes": list(self._notes),
         }
 
-    def _not_archived(self) -> list[str]:
+    def _look_at_spool(self) -> None:
+        """Tell at a start and at each reload, and not only when the first held message is lost."""
+        self._spool = spool_problem(self._loaded)
+        if self._spool:
+            log.error("%s", self._spool)
+
+    def _unkept(self) -> list[str]:
         count = self._judge.not_archived
         told = f"held, but not archived: {count} since the start, the last one {self._judge.last_not_archived}"
-        return [told] if count else []
+        return [*filter(None, [self._spool]), *([told] if count else [])]
 
 
 def _purge(root: Path, keep_days: int, keep_mb: int) -> None:

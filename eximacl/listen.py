@@ -46,7 +46,27 @@ class Listener:
         self.name = name
         self.path = path
         self._lock = lock
-        self._inode = _inode(path) if path else None
+        self._file = path or _named(sock)
+        self._inode = _inode(self._file) if self._file else None
+
+    def lost(self) -> str:
+        """Return what has become of the socket's file where no client finds the socket any more; empty: nothing.
+
+        Of an inherited one nobody knows whether the file was it before; that one is there, is all that can be told.
+        """
+        if self._file is None:
+            return ""
+        try:
+            there = _inode(self._file)
+        except OSError:  # it may be there all the same
+            return ""
+        if there is not None and there == self._inode:
+            return ""
+        what = "is gone" if there is None else "is not its file any more"
+        return (
+            f"the socket's file {self._file} {what}, so Exim finds nobody there and takes mail without asking: restart "
+            "the daemon; under systemd, systemctl restart eximacl.socket eximacl.service"
+        )
 
     def withdraw(self) -> None:
         """Let no new client find the socket: unlink the path if it still is this socket, and give up the lock.
@@ -228,6 +248,16 @@ def _private_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.new")
 
 
-def _inode(path: Path) -> tuple[int, int]:
-    found = path.lstat()
+def _inode(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from all others; None where there is none. Raises OSError."""
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
     return found.st_dev, found.st_ino
+
+
+def _named(sock: socket.socket) -> Path | None:
+    """Return the path that a socket was bound to; None for one in Linux's abstract namespace."""
+    name = sock.getsockname()
+    return Path(name) if isinstance(name, str) and name.startswith("/") else None

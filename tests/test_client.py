@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -10,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from eximacl import client as asking
 from eximacl.client import DaemonError, ask
 from eximacl.model import Reply
 from eximacl.wire import format_reply
 
 
-def serve_once(path: Path, answer: Callable[[socket.socket], None]) -> threading.Thread:
+def serve_once(path: Path, answer: Callable[[socket.socket], object]) -> threading.Thread:
     """Listen on `path` and let `answer` handle one connection."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
@@ -47,6 +50,47 @@ def test_sends_the_line_half_closes_and_reads_to_the_end(tmp_path: Path) -> None
     assert (reply.verdict, reply.ref) == ("accept", "7KQ2M9D4")
 
 
+def answers(path: Path, reply: bytes) -> threading.Thread:
+    """Listen on `path` and answer one query with these bytes."""
+
+    def answer(client: socket.socket) -> None:
+        client.recv(999)
+        client.sendall(reply)
+
+    return serve_once(path, answer)
+
+
+def trickle(client: socket.socket) -> None:
+    """Send again and again, always soon enough for one wait, until the asker has gone."""
+    with contextlib.suppress(OSError):
+        while client.send(b"v"):
+            select.select([], [], [], 0.05)
+
+
+def flood(client: socket.socket) -> None:
+    """Send without an end."""
+    with contextlib.suppress(OSError):
+        while client.send(b"v" * 65536):
+            pass
+
+
+def test_an_answer_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "REPLY_BYTES_MAX", 200_000)
+    thread = serve_once(tmp_path / "s", flood)
+    with pytest.raises(DaemonError, match="the answer has no end"):
+        ask(tmp_path / "s", b"x\n", timeout=60)
+    thread.join()
+
+
+def test_a_long_answer(tmp_path: Path) -> None:
+    """A thousand problems of a policy."""
+    answer = "x" * 1_000_000
+    reply = format_reply(Reply("ok", extra={"answer": answer}))
+    thread = answers(tmp_path / "s", reply)
+    assert ask(tmp_path / "s", b"x\n").extra["answer"] == answer
+    thread.join()
+
+
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
@@ -64,6 +108,7 @@ def test_sends_the_line_half_closes_and_reads_to_the_end(tmp_path: Path) -> None
         ),
         pytest.param(lambda _: None, "reset by peer|Broken pipe", id="resets"),
         pytest.param(lambda client: client.recv(1) and client.recv(9999), "no answer within 0.2 s", id="hangs"),
+        pytest.param(lambda client: trickle(client), "no answer within 0.2 s", id="a byte now and then"),
     ],
 )
 def test_bad_answers(tmp_path: Path, answer: Callable[[socket.socket], None], words: str) -> None:

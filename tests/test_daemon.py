@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from eximacl import daemon as daemon_module
 from eximacl.client import ask
 from eximacl.config import load
 from eximacl.daemon import FIRST_PROBE_SECONDS, Daemon, StartError, needs_restart
@@ -184,6 +185,34 @@ async def test_a_bad_list_keeps_its_old_entries(config: Path, caplog: pytest.Log
         (config.parent / "tlds").write_text("not a domain\n")
         await until(lambda: "stay in force" in caplog.text)
         assert (await query(config)).reason == "rdns-tld"
+
+
+async def test_a_socket_that_was_deleted_is_a_problem(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with running(config) as daemon:
+        assert daemon.status()["problems"] == []
+        (config.parent / "eximacl.sock").unlink()
+        await until(lambda: daemon.status()["problems"])
+        (problem,) = daemon.status()["problems"]
+    assert "eximacl.sock is gone" in problem
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [problem]
+
+
+async def test_a_spool_that_cannot_be_read_is_a_problem(
+    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Looked at when it starts and when it reloads."""
+    whys = iter(("at the start", "at the reload", ""))
+    monkeypatch.setattr(daemon_module, "spool_problem", lambda _: next(whys))
+    async with running(config) as daemon:
+        await until(lambda: daemon.status()["problems"] == ["at the start"])
+        assert await control(config, "reload") == {"problems": [], "notes": ["at the reload"]}
+        assert daemon.status()["problems"] == ["at the reload"]
+        await daemon.reload()
+        assert daemon.status()["problems"] == []
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "at the start",
+        "at the reload",
+    ]
 
 
 async def test_status(config: Path) -> None:

@@ -131,7 +131,7 @@ def default(table: str, name: str) -> str:
 def test_the_directories_are_those_of_the_defaults(directory: str, table: str, name: str) -> None:
     assert directory in default(table, name)
     assert re.search(rf"^d +{directory} +0750 eximacl eximacl$", text("eximacl.tmpfiles"), re.MULTILINE)
-    assert f" {directory}" in text("eximacl.postrm")
+    assert f" {directory} " in text("eximacl.postrm")
     assert "StateDirectory=eximacl\nStateDirectoryMode=0750\n" in text("eximacl.service")
     assert "LogsDirectory=eximacl\nLogsDirectoryMode=0750\n" in text("eximacl.service")
 
@@ -144,7 +144,14 @@ def test_the_maintainer_scripts_are_shell(script: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["debian/tests/mail", "tests/debian/try-package", "tests/debian/inside", "tests/debian/lifecycle"]
+    "script",
+    [
+        "debian/tests/mail",
+        "tests/debian/try-package",
+        "tests/debian/inside",
+        "tests/debian/lifecycle",
+        "tests/debian/reconfigure",
+    ],
 )
 def test_the_tests_are_shell(script: str) -> None:
     run("bash", "-n", ROOT / script)
@@ -154,6 +161,25 @@ def test_the_tests_are_shell(script: str) -> None:
 def test_exim_s_files_are_named_as_the_program_names_them() -> None:
     assert f"rm -rf {EXIM_DIR / SNIPPETS} {EXIM_DIR / BACKUPS}\n" in text("eximacl.postrm")
     assert "eximacl exim install" not in re.sub(r"(?m)^ *(#|echo).*", "", "".join(map(text, SCRIPTS)))
+
+
+def test_what_asks_is_put_aside_by_the_names_that_the_wiring_looks_for() -> None:
+    """Every file that Exim opens at each mail; those that it opens only for a mail that is half taken stay."""
+    macros = (ROOT / "exim-snippets/macros").read_text(encoding="utf-8")
+    looked_for = set(re.findall(r"\$\{if exists\{EXIMACL_DIR/(\w+)\.acl\}", macros))
+    (aside,) = re.findall(r"for name in (.*); do", text("eximacl.prerm"))
+    assert set(aside.split()) == looked_for
+    assert f"copies={EXIM_DIR / SNIPPETS}\n" in text("eximacl.prerm")
+    assert f"{EXIM_DIR / SNIPPETS}/*/*.acl.removed" in text("eximacl.postinst")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_no_script_waits_for_ever(script: str) -> None:
+    """What reads the machine's own files may meet a FIFO there."""
+    code = re.sub(r"(?m)^ *#.*", "", re.sub(r'"[^"]*"', "", text(script)))
+    before = re.findall(r"(?m)^(.*?)(?:eximacl exim|(?:/usr/sbin/)?exim4 -bP|grep -R)", code)
+    assert before
+    assert all(re.search(r"timeout \d+ $", words) for words in before), before
 
 
 @pytest.mark.parametrize("command", ["exim remove --yes --reload", "exim status"])

@@ -257,6 +257,64 @@ def test_an_inherited_socket_stays_where_it_is(path: Path, descriptor: Callable[
     assert path.exists()
 
 
+def replaced(path: Path) -> None:
+    """Another socket, while the old one still has its inode."""
+    path.rename(path.with_name("old"))
+    bound(path, listening=True).close()
+
+
+CHANGES: list[tuple[Callable[[Path], object], str]] = [
+    (lambda _: None, ""),
+    (lambda path: path.chmod(0o600), ""),
+    (lambda path: path.unlink(), "is gone, so Exim finds nobody there"),
+    (replaced, "is not its file any more"),
+    (lambda path: path.parent.rename(path.parent.with_name("elsewhere")), "is gone"),
+]
+
+
+@pytest.mark.parametrize("inherited", [False, True], ids=["own", "inherited"])
+@pytest.mark.parametrize(("change", "words"), CHANGES)
+def test_a_socket_whose_file_is_lost(
+    tmp_path: Path,
+    descriptor: Callable[[socket.socket], Listener],
+    inherited: bool,
+    change: Callable[[Path], object],
+    words: str,
+) -> None:
+    path = tmp_path / "run/s"
+    path.parent.mkdir()
+    sock = bound(path, listening=True) if inherited else None
+    listener = descriptor(sock) if sock else open_socket(path)
+    change(path)
+    found = listener.lost()
+    assert words in found if words else found == ""
+    assert not found or f"{path} " in found
+    if sock:
+        sock.detach()
+    listener.close()
+
+
+def test_an_inherited_socket_whose_file_was_lost_before(
+    path: Path, descriptor: Callable[[socket.socket], Listener]
+) -> None:
+    sock = bound(path, listening=True)
+    path.unlink()
+    listener = descriptor(sock)
+    assert "is gone" in listener.lost()
+    sock.detach()
+    listener.close()
+
+
+def test_an_abstract_socket_has_no_file_to_lose(descriptor: Callable[[socket.socket], Listener]) -> None:
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(f"\0eximacl-test-{os.getpid()}")
+    sock.listen()
+    listener = descriptor(sock)
+    assert listener.lost() == ""
+    sock.detach()
+    listener.close()
+
+
 def test_inherited_sockets_of_the_wrong_kind_are_errors(
     path: Path, descriptor: Callable[[socket.socket], Listener]
 ) -> None:

@@ -10,6 +10,7 @@ from eximacl.archive.envelope import Envelope, Release
 from eximacl.archive.errors import ArchiveError, NoSuchMessage, SpoolError
 from eximacl.archive.reading import Message, damaged, find, messages, open_message
 from eximacl.archive.retention import Purge, Purged, purge
+from eximacl.archive.spool import refusal
 from eximacl.archive.store import Archive, Held, Stored
 from eximacl.archive.subject import logged_subject, readable
 
@@ -35,4 +36,5 @@ __all__ = [
     "open_message",
     "purge",
     "readable",
+    "refusal",
 ]

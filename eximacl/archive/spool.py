@@ -19,12 +19,17 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from eximacl.archive.errors import SpoolError
 
 # `$message_headers_raw` is cut there without a word (header_insert_maxlen, a constant of Exim's).
 HEADERS_CUT_BYTES = 64 * 1024
+
+# user_namespaces(7).
+OVERFLOW_GID = Path("/proc/sys/kernel/overflowgid")
+OVERFLOW_GID_USUAL = 65534
 
 # Before 4.97: time, process, fraction of a second, in base 62; since then process and fraction are longer.
 _ID = re.compile(r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{11}-[0-9A-Za-z]{4})")
@@ -63,6 +68,16 @@ def open_body(spool: str, message_id: str, queue: str = "") -> BinaryIO:
     except BaseException:
         os.close(fd)
         raise
+
+
+def refusal(spool: str) -> str:
+    """Return why this process may not read the messages in a spool; empty where it may, or where there is none yet."""
+    try:
+        with _directory(spool, ["input"]) as directory:
+            os.close(_open_file(directory, "nothere", f"{spool}/input"))
+    except SpoolError as error:
+        return str(error) if isinstance(error.__cause__, PermissionError) else ""
+    return ""
 
 
 def body_chunks(body: BinaryIO, size: int) -> Iterator[bytes]:
@@ -104,7 +119,7 @@ def _directory(spool: str, parts: list[str]) -> Iterator[int]:
                 os.close(fd)
                 fd = below
         except OSError as error:
-            raise _unreadable(error, fd, path) from None
+            raise _unreadable(error, fd, path) from error
         yield fd
     finally:
         if fd >= 0:
@@ -118,7 +133,7 @@ def _open_file(directory: int, name: str, path: str) -> int:
     except FileNotFoundError:
         pass
     except OSError as error:
-        raise _unreadable(error, directory, f"{path}/{name}") from None
+        raise _unreadable(error, directory, f"{path}/{name}") from error
     part = name[_SPLIT_AT]
     try:
         below = os.open(part, _DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
@@ -144,20 +159,39 @@ def _unreadable(error: OSError, directory: int, path: str) -> SpoolError:
     """Explain why `path`, the next step below the descriptor `directory`, could not be opened."""
     if error.errno not in (errno.EACCES, errno.EPERM):
         return SpoolError(f"{path}: {error.strerror}; it must be a part of Exim's spool, and no symbolic link")
-    group = _group(directory, path.rpartition("/")[2])
-    return SpoolError(
-        f"{path} cannot be read: add the daemon's user to the group {group} (usermod -aG), and restart the daemon"
-    )
+    gid = _gid(directory, path.rpartition("/")[2])
+    if gid == _overflow_gid():
+        cure = (
+            "the daemon must be in that file's group, which systemd's PrivateUsers hides from it: install "
+            "/usr/share/eximacl/systemd/archive.conf as /etc/systemd/system/eximacl.service.d/archive.conf, then "
+            "systemctl daemon-reload && systemctl restart eximacl"
+        )
+    else:
+        cure = f"add the daemon's user to the group {_group(gid)} (usermod -aG), and restart the daemon"
+    return SpoolError(f"{path} cannot be read: {cure}")
 
 
-def _group(directory: int, name: str) -> str:
-    """Return the name of the group that may go on: that of the file, else that of the directory which hides it."""
+def _gid(directory: int, name: str) -> int:
+    """Return the group that may go on: of the file, else of the directory which hides it; -1: none is seen."""
     if directory < 0:
-        return "of Exim's spool"
+        return -1
     try:
-        gid = os.stat(name, dir_fd=directory, follow_symlinks=False).st_gid
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_gid
     except OSError:
-        gid = os.fstat(directory).st_gid
+        return os.fstat(directory).st_gid
+
+
+def _overflow_gid() -> int:
+    """Return what the kernel shows for a group that this process's user namespace does not have."""
+    try:
+        return int(OVERFLOW_GID.read_text())
+    except (OSError, ValueError):
+        return OVERFLOW_GID_USUAL
+
+
+def _group(gid: int) -> str:
+    if gid < 0:
+        return "of Exim's spool"
     try:
         return grp.getgrgid(gid).gr_name
     except KeyError:

@@ -28,7 +28,8 @@ DEFAULT_STATE = "sqlite:/var/lib/eximacl/state.db"
 DEFAULT_JOURNAL = Path("/var/lib/eximacl/journal")
 DEFAULT_REJECTIONS = Path("/var/log/eximacl/rejections.jsonl")
 DEFAULT_SENDMAIL = Path("/usr/sbin/sendmail")
-
+# Who may read what the daemon writes.
+READERS = "run this as root or as a member of the daemon's group"
 
 # Reasons of an `error` that say nothing about the query.
 DAEMONS_OWN = ("late", "overload", "internal", "stopping")

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.common import DEFAULT_REJECTIONS, Failure, config_option, find_path, json_option
+from eximacl.cli.common import DEFAULT_REJECTIONS, READERS, Failure, config_option, find_path, json_option
 from eximacl.cli.filters import filter_options, last_option, wanted_of
 from eximacl.cli.table import Column, Table, terminal_width, write_line, write_object
 from eximacl.following import Follower
@@ -97,7 +97,8 @@ def log(
         last = last or (None if wanted.since is not None else FOLLOW_LAST)
         return _follow(path, wanted, reading, last, show)
     if not files:
-        raise Failure(f"{path} does not exist: has anything been refused yet?", exits.IO_ERROR)
+        status = exits.NOT_FOUND if path.parent.is_dir() else exits.IO_ERROR
+        raise Failure(f"{path} does not exist: has anything been refused yet?", status)
     with _progress(sum(_size(file) for file in files)) as bar:
         found = search(files, wanted, reading, progress=bar)
         count = _show(found if last is None else deque(found, last), show, bar is not None)
@@ -121,7 +122,7 @@ def _files(path: Path) -> list[Path]:
     try:
         return log_files(path)
     except OSError as error:
-        raise Failure(f"{path.parent} cannot be read: {error.strerror}; run this as root", exits.IO_ERROR) from None
+        raise Failure(f"{path.parent} cannot be read: {error.strerror}; {READERS}", exits.IO_ERROR) from None
 
 
 def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show: Callable[[Found], None]) -> int:
@@ -141,7 +142,8 @@ def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             raise
-        raise Failure(f"{path} cannot be read: {error.strerror}", exits.IO_ERROR) from None
+        whose = f"; {READERS}" if isinstance(error, PermissionError) else ""
+        raise Failure(f"{path} cannot be read: {error.strerror}{whose}", exits.IO_ERROR) from None
 
 
 def _then(first: Iterable[Found], second: Iterable[Found]) -> Iterator[Found]:

@@ -14,6 +14,7 @@ import click
 from eximacl.cli import exits
 from eximacl.cli.common import (
     DEFAULT_JOURNAL,
+    READERS,
     Failure,
     config_option,
     find_path,
@@ -82,7 +83,9 @@ def find_journal(config_path: Path, directory: Path | None) -> Path:
     directory = directory or find_path(config_path, "journal", "dir", DEFAULT_JOURNAL, "--journal")
     if directory == config_path.parent:
         raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
-    if not directory.is_dir():
+    with reading(directory):
+        there = directory.is_dir()
+    if not there:
         raise Failure(f"{directory} does not exist: has the daemon recorded anything yet?", exits.IO_ERROR)
     return directory
 
@@ -93,7 +96,7 @@ def reading(directory: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        whose = "; the journal is read by root and its group" if isinstance(error, PermissionError) else ""
+        whose = f"; {READERS}" if isinstance(error, PermissionError) else ""
         raise Failure(f"{error.filename or directory}: {error.strerror}{whose}", exits.IO_ERROR) from None
 
 

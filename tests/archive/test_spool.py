@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.archive import SpoolError
-from eximacl.archive.spool import HEADERS_CUT_BYTES, body_chunks, is_message_id, message_headers, open_body
+from eximacl.archive.spool import HEADERS_CUT_BYTES, body_chunks, is_message_id, message_headers, open_body, refusal
 from tests.archive.holding import BODY, ID, let_everybody_pass, nobody, spool_with
 
 LONG_ID = "1xVYtn-000000005aB-0821"
@@ -183,8 +183,30 @@ def test_who_may_not_read_is_told_which_group_to_join(tmp_path: Path, shut: str,
 
     with nobody(), pytest.raises(SpoolError, match=f"cannot be read: add the daemon's user to the group {group} "):
         open_body(str(spool), ID)
+    with nobody():
+        assert (f"to the group {group} " in refusal(str(spool))) is (shut in ("input", "."))
     with nobody(gid):
+        assert refusal(str(spool)) == ""
         assert read(spool) == BODY
+
+
+@pytest.mark.parametrize("spool", ["none", "empty", "file"])
+def test_a_spool_that_is_not_there_yet_refuses_nobody(tmp_path: Path, spool: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    assert refusal(str(tmp_path / spool)) == ""
+
+
+@pytest.mark.parametrize("shut", [path for _, path in SHUT[:2]], ids=[name for name, _ in SHUT[:2]])
+def test_a_group_that_systemd_hides(tmp_path: Path, shut: str) -> None:
+    """Under PrivateUsers every group but the daemon's own is shown as this one; to join it would not help."""
+    let_everybody_pass(tmp_path)
+    spool = spool_with(tmp_path / "spool")
+    os.chown(spool / shut, -1, 65534)
+    (spool / shut).chmod(0o700)
+    with nobody(), pytest.raises(SpoolError, match=r"systemd/archive\.conf as /etc/systemd/system/eximacl") as caught:
+        open_body(str(spool), ID)
+    assert "usermod" not in str(caught.value)
 
 
 def test_a_spool_that_nobody_may_even_look_for(tmp_path: Path) -> None:

@@ -119,8 +119,9 @@ def test_damaged_lines_and_files_are_told(log: Path) -> None:
         pytest.param(["--follow", "--until", "1h"], 64, "--follow has no end, so --until is not for it", id="an end"),
         pytest.param(["--last", "0"], 64, "0 is not in the range", id="last"),
         pytest.param(
-            ["--log", "none.jsonl"], 74, "none.jsonl does not exist: has anything been refused yet?", id="file"
+            ["--log", "none.jsonl"], 66, "none.jsonl does not exist: has anything been refused yet?", id="file"
         ),
+        pytest.param(["--log", "/none/none.jsonl"], 74, "/none/none.jsonl does not exist", id="directory"),
     ],
 )
 def test_what_cannot_be_searched(log: Path, arguments: list[str], status: int, words: str) -> None:

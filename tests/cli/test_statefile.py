@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -160,3 +160,53 @@ def test_who_lacks_the_rights_is_told(theirs: Path, closed: str) -> None:
         )
     theirs.chmod(0o750)
     assert [path.name for path in theirs.iterdir() if path.name.startswith("state.db-")] == []
+
+
+@pytest.fixture
+def roots(theirs: Path) -> Path:
+    """An empty file of root's."""
+    path = theirs.parent / "empty"
+    path.touch(0o644)
+    return path
+
+
+LINKED = "state.db is a symbolic link, and others than root may write in its directory: it is not followed"
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        pytest.param(lambda path, target: path.symlink_to(target), LINKED, id="link"),
+        pytest.param(lambda path, _: path.symlink_to("/nonexistent"), LINKED, id="link to nothing"),
+        pytest.param(lambda path, target: path.hardlink_to(target), "belongs to root, but its directory to", id="hard"),
+    ],
+)
+def test_root_opens_no_file_that_is_not_the_daemon_s(
+    theirs: Path, roots: Path, place: Callable[[Path, Path], None], words: str
+) -> None:
+    (theirs / "state.db").unlink()
+    place(theirs / "state.db", roots)
+    done = eximacl("blocks", "add", "joe@example.org", "--for", "2h", "--config", theirs / "eximacl.toml")
+    assert (done.status, done.out) == (exits.IO_ERROR, "")
+    assert words in done.err
+    assert roots.read_bytes() == b""
+
+
+def test_root_works_as_the_owner_of_the_directory(theirs: Path, config: Path) -> None:
+    """Whatever the owner puts there after the look, it leads to nothing that is not the owner's."""
+    SqliteState(config.parent / "state.db").close()
+    for path, user in ((theirs / "eximacl.toml", theirs.stat().st_uid), (config, os.getuid())):
+        with open_statefile(path, None):
+            assert os.geteuid() == user
+        assert (os.geteuid(), os.getegid()) == (os.getuid(), os.getgid())
+
+
+def test_a_link_in_a_directory_where_everybody_may_write(tmp_path: Path, config: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    SqliteState(tmp_path / "own.db").close()
+    (tmp_path / "shared/state.db").symlink_to(tmp_path / "own.db")
+    (tmp_path / "link.db").symlink_to(tmp_path / "own.db")
+    assert config.exists()
+    assert LINKED in eximacl("blocks", "list", "--state", tmp_path / "shared/state.db").err
+    assert eximacl("blocks", "list", "--state", tmp_path / "link.db").status == 0

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from eximacl.cli.common import READERS
 from eximacl.client import ask
 from eximacl.wire import format_query
+from tests.archive.holding import let_everybody_pass, nobody
 from tests.cli.running import eximacl
 from tests.lab.daemon import Daemon
 
@@ -115,6 +118,20 @@ def test_no_journal(config: Path) -> None:
     done = eximacl("why", "7KQ2M9D4")
     assert done.status == 78
     assert "journal.dir is empty" in done.err
+
+
+@pytest.mark.parametrize("command", [("why", "7KQ2M9D4"), ("observed",)], ids=lambda command: command[0])
+@pytest.mark.parametrize("shut", [".", "lib", "lib/journal", "lib/journal/2026-11-23.mpk"])
+def test_who_may_not_read_the_journal_is_told(config: Path, command: tuple[str, ...], shut: str) -> None:
+    base = config.parent / "var"
+    (base / "lib/journal").mkdir(parents=True)
+    (base / "lib/journal/2026-11-23.mpk").touch()
+    let_everybody_pass(base)
+    (base / shut).chmod(0o600 if shut.endswith("mpk") else 0o700)
+    with nobody():
+        done = eximacl(*command, "--journal", base / "lib/journal")
+    assert (done.status, done.out) == (74, "")
+    assert re.fullmatch(f"Error: {base}/lib.*: Permission denied; {READERS}\n", done.err)
 
 
 def test_what_is_no_journal_file(config: Path) -> None:
