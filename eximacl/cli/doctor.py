@@ -47,7 +47,8 @@ def doctor(
     deliver nothing (exim4 -bh) and that ask a socket of the doctor's own, not the daemon. What the daemon is asked is
     not counted and not logged.
 
-    The exit status is 1 when there is a problem, 0 when there are at most warnings. docs/doctor.md explains each line.
+    The exit status is 1 when there is a problem, 0 when there are at most warnings. Each line
+    is explained in docs/doctor.md (/usr/share/doc/eximacl/docs/doctor.md).
 
     \b
     eximacl doctor
@@ -60,17 +61,41 @@ def doctor(
         shipped = find_shipped(snippets)
     except SetupError as error:
         raise Failure(str(error), exits.CONFIG) from None
-    case = Case(Exim(exim_path), config_path, shipped, time.time(), socket_path, _address(smtp), pid_file)
+    program = exim_path if len(exim_path.parts) == 1 else _absolute(exim_path, "--exim")
+    case = Case(
+        Exim(program),
+        _absolute(config_path, "--config"),
+        shipped.absolute(),
+        time.time(),
+        _absolute(socket_path, "--socket") if socket_path else None,
+        _address(smtp),
+        _absolute(pid_file, "--pid-file") if pid_file else None,
+    )
     counts = {"ok": 0, "warning": 0, "problem": 0}
     for finding in examine(case):
         counts[finding.level] += 1
+        if quiet and finding.level == "ok":
+            continue
         if as_json:
             print_json(asdict(finding))
-        elif not (quiet and finding.level == "ok"):
+        else:
             _print(finding)
     if not as_json and not (quiet and not counts["problem"] and not counts["warning"]):
-        click.echo(f"\n{counts['ok']} ok, {counts['warning']} warnings, {counts['problem']} problems")
+        click.echo(f"\n{counts['ok']} ok, {_count(counts, 'warning')}, {_count(counts, 'problem')}")
     return PROBLEMS if counts["problem"] else 0
+
+
+def _absolute(path: Path, option: str) -> Path:
+    """Return a path that means the same from everywhere: Exim is run in `/`."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        text = f"{option}: {path} is relative to a directory that is gone: give a path that begins with /"
+        raise Failure(text, exits.IO_ERROR) from None
+
+
+def _count(counts: dict[str, int], level: str) -> str:
+    return f"{counts[level]} {level}{'' if counts[level] == 1 else 's'}"
 
 
 def _print(finding: Finding) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,15 @@ class Who:
     uid: int
     gids: frozenset[int]
     passes: frozenset[str] = frozenset()
+
+    @classmethod
+    def of_account(cls, name: str) -> Who | None:
+        """Return a user by its name or its number, with all groups; None where there is no such user."""
+        try:
+            user = pwd.getpwuid(int(name)) if name.isdigit() else pwd.getpwnam(name)
+        except KeyError:
+            return None
+        return cls(user.pw_name, user.pw_uid, frozenset(os.getgrouplist(user.pw_name, user.pw_gid)))
 
     @classmethod
     def of_process(cls, directory: Path, word: str) -> Who | None:
@@ -76,18 +86,38 @@ def refusal(who: Who, path: Path, right: Right, view: Path = Path("/")) -> str:
             return f"{shown}: {error.strerror}"
         if index == len(parts):
             return _refused(who, here, shown, right)
-        if stat.S_ISDIR(found.st_mode) and not who.has(found, "enter"):
+        if stat.S_ISDIR(found.st_mode) and not who.has(found, "enter") and not _has_acl(here):
             return f"{shown} ({describe(found)}) lets {who.name} not pass"
     return ""
 
 
 def _refused(who: Who, path: Path, shown: Path, right: Right) -> str:
     found = path.stat()
-    if not who.has(found, right):
+    if not who.has(found, right) and not _has_acl(path):
         return f"{shown} ({describe(found)}) gives {who.name} no right to {right}"
     if right == "write" and not stat.S_ISSOCK(found.st_mode) and os.statvfs(path).f_flag & os.ST_RDONLY:
         return f"{shown} is read-only"
     return ""
+
+
+def shut(who: Who, path: Path, view: Path = Path("/")) -> Path | None:
+    """Return the first directory above a path that a user may not pass; None where all may be passed."""
+    for directory in reversed(path.absolute().parents):
+        here = view / directory.relative_to("/")
+        try:
+            if not who.has(here.stat(), "enter") and not _has_acl(here):
+                return directory
+        except OSError:
+            return None
+    return None
+
+
+def _has_acl(path: Path) -> bool:
+    """Whether a file has a POSIX ACL (acl(5)), which may grant what its mode does not."""
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access"))
+    except OSError:
+        return False
 
 
 def describe(found: os.stat_result) -> str:

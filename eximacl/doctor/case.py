@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import grp
-import json
 import os
-import pwd
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-from eximacl.client import DaemonError, ask
+from eximacl.client import DaemonError
 from eximacl.config import ConfigError, Loaded, load
+from eximacl.doctor import starting
 from eximacl.doctor.access import Who
 from eximacl.doctor.sessions import Sessions
-from eximacl.exim_setup import Exim
+from eximacl.doctor.status import Status, read_status
+from eximacl.exim_setup import Exim, SetupError
 from eximacl.exim_setup.program import check_configuration
 from eximacl.exim_setup.trying import STAGES
-from eximacl.wire import CONTROL, format_query
 
 LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts")
 # A domain as it stands in a list; anything else is a pattern or a look-up.
 _PLAIN_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.IGNORECASE)
+# Exim is asked about so many of the policy's domains, in one run; who has more does not list them in Exim, either.
+DOMAINS_MAX = 100
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,15 @@ class Case:
     proc: Path = field(default=Path("/proc"))
 
     # Exim
+
+    @cached_property
+    def absent(self) -> str:
+        """Why Exim cannot be run at all; empty: it can."""
+        try:
+            self.exim.run("-bV")
+        except SetupError as error:
+            return str(error)
+        return ""
 
     @cached_property
     def complaint(self) -> str:
@@ -86,21 +95,55 @@ class Case:
     @cached_property
     def exim_user(self) -> Who | None:
         """Exim's own user, with all groups; None where there is no such user."""
-        named = self.exim.options("exim_user").get("exim_user") or "Debian-exim"
-        try:
-            user = pwd.getpwuid(int(named)) if named.isdigit() else pwd.getpwnam(named)
-        except KeyError:
-            return None
-        return Who(user.pw_name, user.pw_uid, frozenset(os.getgrouplist(user.pw_name, user.pw_gid)))
+        return Who.of_account(self.exim.options("exim_user").get("exim_user") or "Debian-exim")
 
     @cached_property
     def local_domains(self) -> tuple[str, ...]:
         """The domains that Exim takes mail for itself, as far as they are named one by one."""
-        listed = self.exim.lists("local_domains").get("local_domains", "")
+        return self._named("local_domains")
+
+    @cached_property
+    def relay_domains(self) -> tuple[str, ...]:
+        """The domains that Exim takes mail for and passes it on, as far as they are named one by one."""
+        return self._named("relay_to_domains")
+
+    @cached_property
+    def looked_up(self) -> tuple[str, ...]:
+        """What else stands in the lists of domains: look-ups and patterns, whose domains are not known here."""
+        items = [item for name in ("local_domains", "relay_to_domains") for item in self._items(name)]
+        return tuple(item for item in items if item not in ("", "@") and not _PLAIN_DOMAIN.fullmatch(item))
+
+    @cached_property
+    def taken(self) -> Mapping[str, bool]:
+        """Whether Exim takes mail for each of the policy's domains, as far as it can tell."""
+        judged = self.loaded.settings.policy.domains if self.loaded else ()
+        plain = [domain for domain in judged if _PLAIN_DOMAIN.fullmatch(domain)][:DOMAINS_MAX]
+        there = [name for name in ("local_domains", "relay_to_domains") if name in self._domain_lists]
+        if not plain or not there:
+            return {}
+        tests = "".join(f"{{match_domain{{DOMAIN}}{{+{name}}}}}" for name in there)
+        lines = [f"${{if or{{{tests}}}{{yes}}{{no}}}}".replace("DOMAIN", domain) for domain in plain]
+        said = self.exim.run("-be", *lines).out.splitlines()
+        return {domain: word == "yes" for domain, word in zip(plain, said, strict=False) if word in ("yes", "no")}
+
+    @cached_property
+    def _domain_lists(self) -> Mapping[str, str]:
+        return self.exim.lists("local_domains", "relay_to_domains")
+
+    def _items(self, name: str) -> list[str]:
+        listed = self._domain_lists.get(name, "")
         separator = listed[1] if re.match(r"<\S", listed) else ":"
         items = listed[2:].split(separator) if listed.startswith("<") else listed.split(separator)
-        found = [self.hostname if item.strip() == "@" else item.strip().lower() for item in items]
+        return [item.strip().lower() for item in items]
+
+    def _named(self, name: str) -> tuple[str, ...]:
+        found = [self.hostname if item == "@" else item for item in self._items(name)]
         return tuple(dict.fromkeys(item for item in found if _PLAIN_DOMAIN.fullmatch(item) and item != "localhost"))
+
+    @cached_property
+    def relay_hosts(self) -> str:
+        """The clients that Exim relays for, as it lists them."""
+        return self.exim.lists("relay_from_hosts").get("relay_from_hosts", "")
 
     @cached_property
     def hostname(self) -> str:
@@ -112,19 +155,31 @@ class Case:
         """An address that every mail host takes mail for (RFC 5321, section 4.5.1), in a domain that is judged."""
         judged = self.loaded.settings.policy.domains if self.loaded else None
         ours = [domain for domain in self.local_domains if judged is None or domain in judged]
-        return f"postmaster@{(ours or [*self.local_domains, self.hostname])[0]}"
+        known = ours or [domain for domain, taken in self.taken.items() if taken]
+        return f"postmaster@{(known or [*self.local_domains, self.hostname])[0]}"
 
     @cached_property
-    def main_log(self) -> Path:
-        """Exim's main log; Debian's place where Exim's option names none."""
-        named = self.exim.options("log_file_path").get("log_file_path", "")
-        paths = [part.strip() for part in named.split(":") if part.strip().startswith("/")]
-        return Path(paths[0].replace("%s", "main").replace("%M", "main") if paths else "/var/log/exim4/mainlog")
+    def exim_pid_file(self) -> Path:
+        """Where Exim's daemon leaves its number."""
+        named = self.exim.options("pid_file_path").get("pid_file_path") or "/run/exim4/exim.pid"
+        return self.pid_file or Path(named)
+
+    @cached_property
+    def exim_pid(self) -> int | None:
+        """The process of Exim's daemon; None where none runs."""
+        return starting.daemon_of(self.exim_pid_file, self.proc)
+
+    @cached_property
+    def exim_view(self) -> Path:
+        """The running Exim's own view of the files: systemd may hide some from it."""
+        seen = self.proc / str(self.exim_pid) / "root"
+        return seen if self.exim_pid is not None and seen.is_dir() else Path("/")
 
     @cached_property
     def sessions(self) -> Sessions:
         """Sessions with Exim that ask a socket of our own."""
-        return Sessions(self.exim, self.recipient, "connect.acl" in self.acls.get("connect", ""))
+        early = "connect.acl" in self.acls.get("connect", "")
+        return Sessions(self.exim, self.recipient, early, self.exim_user.uid if self.exim_user else 0)
 
     # The policy and the daemon
 
@@ -146,28 +201,45 @@ class Case:
             return error
 
     @property
-    def daemon_socket(self) -> Path:
-        """Where the daemon listens: as told, or as the policy says, or as Exim has it."""
-        named = (
-            self.loaded.settings.server.socket
-            if self.loaded
-            else Path(self.settings.get("socket", "/run/eximacl/eximacl.sock"))
-        )
-        return self.socket or named
+    def policy_socket(self) -> Path | None:
+        """Where the policy says that the daemon listens; None where the policy is wrong."""
+        return self.loaded.settings.server.socket if self.loaded else None
 
     @cached_property
-    def _asked(self) -> dict[str, Any] | DaemonError:
-        try:
-            reply = ask(self.daemon_socket, format_query(CONTROL, {"do": "status"}))
-            answer: dict[str, Any] = json.loads(reply.extra["answer"])
-        except DaemonError as error:
-            return error
-        except (KeyError, ValueError):
-            return DaemonError(f"{self.daemon_socket}: whoever listens there does not tell its status")
-        return answer
+    def exim_socket(self) -> Path | None:
+        """Where Exim asks; None where it says nothing of it."""
+        named = "" if self.absent else self.settings.get("socket", "")
+        return Path(named) if named else None
+
+    @cached_property
+    def daemon_socket(self) -> Path:
+        """Where the daemon listens: as told, or as the policy says, or as Exim has it.
+
+        A daemon that gets its socket from systemd is not where the policy says, but answers where Exim asks.
+        """
+        told = self.socket or self.policy_socket
+        if told is None:
+            return self.exim_socket or Path("/run/eximacl/eximacl.sock")
+        exims = self.exim_socket
+        if self.socket or exims is None or exims == told or not isinstance(self._status_at(told), DaemonError):
+            return told
+        return told if isinstance(self._status_at(exims), DaemonError) else exims
+
+    @cached_property
+    def _answers(self) -> dict[Path, Status | DaemonError]:
+        return {}
+
+    def _status_at(self, path: Path) -> Status | DaemonError:
+        if path not in self._answers:
+            self._answers[path] = read_status(path)
+        return self._answers[path]
+
+    @cached_property
+    def _asked(self) -> Status | DaemonError:
+        return self._status_at(self.daemon_socket)
 
     @property
-    def status(self) -> Mapping[str, Any] | None:
+    def status(self) -> Status | None:
         """What the daemon says of itself; None where it does not answer."""
         return None if isinstance(self._asked, DaemonError) else self._asked
 

@@ -1,35 +1,41 @@
 """Talking to Exim as a client, with `exim4 -bh`, while a socket of ours takes the daemon's place.
 
 Rule: Exim's own ACLs run, with all that they mean to the client; nothing is delivered (Exim specification, section
-5.2, `-bh`), and the daemon hears nothing of it. A macro on the
-command line, which root may give, leads Exim to our socket.
+5.2, `-bh`), and the daemon hears nothing of it. A macro on the command line, which root may give, leads Exim to our
+socket, where nobody else may ask.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import socket
-import tempfile
+import struct
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from eximacl.doctor.private import private_directory
 from eximacl.exim_setup import Exim
 from eximacl.model import Reply
 from eximacl.wire import format_reply
 
-# Addresses for documentation (RFC 5737): no relay host, and nobody's.
+# Addresses for documentation (RFC 5737, RFC 3849): no relay hosts, and nobody's.
 CLIENT = "192.0.2.1"
+CLIENTS = (CLIENT, "198.51.100.1", "203.0.113.1", "2001:db8::1")
 HELO = "doctor.example.net"
 # In every text of a made-up verdict, so that it is known again in Exim's reply.
 TOKEN = "eximacl-doctor-test"
 REF = "00000000"
 # Exim writes as soon as it is connected; a machine under load may take a thousand times that.
 READ_SECONDS = 5.0
+# A session waits for one query after the other; with the session's end its thread has none left to read.
+JOIN_SECONDS = 2 * READ_SECONDS
 READ_BYTES = 1 << 20
 _REPLY = re.compile(r"(?m)^(\d{3}) (.*)$")
 
@@ -49,6 +55,11 @@ class Session:
         """Return the first query of a stage."""
         return next((line for line in self.queries if line.startswith(stage.encode() + b" ")), None)
 
+    @property
+    def stopped(self) -> str:
+        """The reply with which Exim's own rules ended it before a recipient could be named; empty where none did."""
+        return next((reply for reply in self.replies[:3] if not reply.startswith("2") and TOKEN not in reply), "")
+
     def reply(self, number: int) -> str:
         """Return a reply by its number; empty where it did not come to that."""
         return self.replies[number] if number < len(self.replies) else ""
@@ -67,19 +78,34 @@ def verdict(word: str, want: str = "") -> Reply:
 
 @dataclass(frozen=True)
 class Sessions:
-    """The sessions that the diagnoses need, each held once. early: Exim asks at connect, HELO and MAIL, too."""
+    """The sessions that the diagnoses need, each held once, with one recipient: more than one a site may not take.
+
+    early: Exim asks at connect, HELO and MAIL, too. uid: Exim's user, who may ask at our socket.
+    """
 
     exim: Exim
     recipient: str
     early: bool
+    uid: int = 0
 
     @cached_property
-    def recipients(self) -> Session:
-        """Three recipients: accepted (and a place kept), rejected, deferred; then QUIT."""
-        words = {1: verdict("accept", "data end"), 2: verdict("reject"), 3: verdict("defer")}
-        rcpt = f"RCPT TO:<{self.recipient}>"
-        return self.hold(lambda stage, number: words[min(number, 3)] if stage == "rcpt" else verdict("accept"),
-                         ("MAIL FROM:<>", rcpt, rcpt, rcpt))  # fmt: skip
+    def accepted(self) -> Session:
+        """A recipient that is accepted, and for whom a place is kept; then QUIT."""
+        return self._rcpt(verdict("accept", "data end"))
+
+    @cached_property
+    def rejected(self) -> Session:
+        """A recipient that is rejected."""
+        return self._rcpt(verdict("reject"))
+
+    @cached_property
+    def deferred(self) -> Session:
+        """A recipient that is deferred."""
+        return self._rcpt(verdict("defer"))
+
+    def _rcpt(self, reply: Reply) -> Session:
+        lines = ("MAIL FROM:<>", f"RCPT TO:<{self.recipient}>")
+        return self.hold(lambda stage, _: reply if stage == "rcpt" else verdict("accept"), lines)
 
     @cached_property
     def message(self) -> Session:
@@ -104,7 +130,7 @@ class Sessions:
         self, answer: Answer | None, lines: Sequence[str], client: str = CLIENT, options: Sequence[str] = ()
     ) -> Session:
         """Hold a session. answer: what the daemon would reply to the n-th query of a stage; None: nobody listens."""
-        with _listening(answer) as (path, queries):
+        with _listening(answer, self.uid) as (path, queries):
             exim = replace(self.exim, macros={"EXIMACL_SOCKET": str(path)})
             text = "".join(f"{line}\r\n" for line in (f"EHLO {HELO}", *lines, "QUIT"))
             said = exim.run("-odq", *options, "-bh", client, text=text)
@@ -113,39 +139,75 @@ class Sessions:
 
 
 @contextmanager
-def _listening(answer: Answer | None) -> Iterator[tuple[Path, list[bytes]]]:
-    """Listen at a socket that Exim's user can reach; yield its path and the queries that come."""
+def _listening(answer: Answer | None, uid: int) -> Iterator[tuple[Path, list[bytes]]]:
+    """Listen at a socket that only root and Exim's user reach; yield its path and the queries that come."""
     queries: list[bytes] = []
-    with tempfile.TemporaryDirectory(prefix="eximacl-doctor-") as home, contextlib.ExitStack() as stack:
-        Path(home).chmod(0o711)
-        path = Path(home) / "socket"
+    with private_directory(uid) as home, contextlib.ExitStack() as stack:
+        path = home / "socket"
         if answer is not None:
             listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
             listener.bind(str(path))
-            path.chmod(0o666)
+            os.chown(path, uid, -1)
+            path.chmod(0o600)
             listener.listen(8)
             done = threading.Event()
-            thread = threading.Thread(target=_serve, args=(listener, answer, queries, done), daemon=True)
+            serving = _Serving(listener, answer, queries, done, frozenset({0, uid}))
+            thread = threading.Thread(target=serving.run, daemon=True)
             thread.start()
-            stack.callback(thread.join)
+            stack.callback(thread.join, JOIN_SECONDS)
             stack.callback(listener.shutdown, socket.SHUT_RDWR)  # ends the thread's accept()
             stack.callback(done.set)
         yield path, queries
 
 
-def _serve(listener: socket.socket, answer: Answer, queries: list[bytes], done: threading.Event) -> None:
-    counts: dict[str, int] = {}
-    while not done.is_set():
-        with contextlib.suppress(OSError):
-            client, _ = listener.accept()
-            with client, client.makefile("rb") as file:
-                client.settimeout(READ_SECONDS)
-                line = file.readline(READ_BYTES)
-                stage = line.partition(b" ")[0].decode(errors="replace")
-                if stage == "control" or not line:
-                    continue
-                queries.append(line)
-                counts[stage] = counts.get(stage, 0) + 1
-                reply = answer(stage, counts[stage])
-                if reply is not None:
-                    client.sendall(format_reply(reply))
+@dataclass(frozen=True)
+class _Serving:
+    """The daemon's place. uids: whose queries are read; whoever else has got in is sent away at once."""
+
+    listener: socket.socket
+    answer: Answer
+    queries: list[bytes]
+    done: threading.Event
+    uids: frozenset[int]
+
+    def run(self) -> None:
+        counts: dict[str, int] = {}
+        while not self.done.is_set():
+            with contextlib.suppress(OSError):
+                client, _ = self.listener.accept()
+                with client:
+                    self._serve(client, counts)
+
+    def _serve(self, client: socket.socket, counts: dict[str, int]) -> None:
+        if _uid_of(client) not in self.uids:
+            return
+        line = _line_from(client, time.monotonic() + READ_SECONDS)
+        stage = line.partition(b" ")[0].decode(errors="replace")
+        if stage == "control" or not line:
+            return
+        self.queries.append(line)
+        counts[stage] = counts.get(stage, 0) + 1
+        reply = self.answer(stage, counts[stage])
+        if reply is not None:
+            client.sendall(format_reply(reply))
+
+
+def _uid_of(client: socket.socket) -> int:
+    """Return whose process has connected (unix(7), SO_PEERCRED)."""
+    uid: int = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[1]
+    return uid
+
+
+def _line_from(client: socket.socket, deadline: float) -> bytes:
+    """Return what comes before a newline or the end. Raises TimeoutError, however slowly it comes."""
+    line = b""
+    while not line.endswith(b"\n") and len(line) < READ_BYTES:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        client.settimeout(left)
+        chunk = client.recv(65536)
+        if not chunk:
+            break
+        line += chunk
+    return line

@@ -53,11 +53,10 @@ def test_whom_the_sessions_write_to(case: Callable[..., Case], listed: str, reci
 
 
 def test_what_exim_says(case: Callable[..., Case]) -> None:
-    seen = case(f"acl_smtp_rcpt = /s/rcpt.acl\n{SETTINGS}exim_user = root\nlog_file_path = syslog : /l/%slog\n")
+    seen = case(f"acl_smtp_rcpt = /s/rcpt.acl\n{SETTINGS}exim_user = root\n")
     assert (seen.complaint, seen.acls["rcpt"], seen.acls["data"], seen.wired) == ("", "/s/rcpt.acl", "", True)
     assert (seen.directory, seen.settings["socket"], seen.setting("timeout")["held"]) == (Path("/s"), "/run/a", "60s")
     assert seen.setting("none") == {}
-    assert seen.main_log == Path("/l/mainlog")
     assert seen.exim_user
     assert (seen.exim_user.name, seen.exim_user.uid) == ("root", 0)
     assert seen.sessions.early is False

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from eximacl.doctor.sessions import TOKEN, Session, Sessions, _listening, verdict
+from eximacl.doctor.access import Who
+from eximacl.doctor.sessions import TOKEN, Session, Sessions, _line_from, _listening, verdict
 from eximacl.exim_setup import Exim
 from tests.lab.site import ROOT
 
@@ -42,18 +46,20 @@ def sessions(tmp_path_factory: pytest.TempPathFactory) -> Sessions:
     home.chmod(0o777)
     path = home / "exim.conf"
     path.write_text(CONFIG.format(home=home, snippets=ROOT / "exim-snippets"))
-    return Sessions(Exim(config=path), "postmaster@example.org", early=True)
+    user = Who.of_account("Debian-exim")
+    assert user is not None
+    return Sessions(Exim(config=path), "postmaster@example.org", early=True, uid=user.uid)
 
 
-def test_three_recipients(sessions: Sessions) -> None:
-    held = sessions.recipients
-    assert [reply[:3] for reply in held.replies[3:6]] == ["250", "550", "451"], held
-    assert held.said(550)
-    assert held.said(451)
+def test_a_recipient_for_each_verdict(sessions: Sessions) -> None:
+    held = sessions.accepted
+    each = (held, sessions.rejected, sessions.deferred)
+    assert [one.reply(3)[:3] for one in each] == ["250", "550", "451"], each
+    assert (sessions.rejected.said(550), sessions.deferred.said(451)) == (True, True)
     assert [stage for stage in ("connect", "helo", "mail", "rcpt", "end") if held.asked(stage) is None] == []
     assert held.asked("data") is None
     assert held.ended
-    assert sessions.recipients is held
+    assert (sessions.accepted is held, held.stopped) == (True, "")
 
 
 def test_a_message(sessions: Sessions) -> None:
@@ -85,7 +91,7 @@ def test_a_verdict_is_known_again() -> None:
 
 def test_the_socket_goes_at_once() -> None:
     """It does not wait for a client that does not come; one that says nothing, or is answered nothing, is no harm."""
-    with _listening(lambda *_: None) as (path, queries):
+    with _listening(lambda *_: None, 0) as (path, queries):
         for line in (b"", b"control do=x\n", b"rcpt v=1\n"):
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(path))
@@ -94,3 +100,29 @@ def test_the_socket_goes_at_once() -> None:
                 assert client.recv(1) == b""
         assert queries == [b"rcpt v=1\n"]
     assert not Path(path).exists()
+
+
+NOBODY = 65534
+
+
+def test_nobody_else_asks_at_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger does not get in; one that has got in all the same is sent away at once, however slow it is."""
+    monkeypatch.setenv("TMPDIR", "/" + "x" * 120)
+    with _listening(lambda *_: verdict("accept"), 0) as (path, queries):
+        connect = f"import socket; socket.socket(socket.AF_UNIX).connect({str(path)!r})"
+        command = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", sys.executable, "-c", connect]
+        assert b"PermissionError" in subprocess.run(command, capture_output=True).stderr
+        path.parent.chmod(0o711)
+        path.chmod(0o666)
+        told = f"import socket; c = socket.socket(socket.AF_UNIX); c.connect({str(path)!r}); print(c.recv(1))"
+        assert subprocess.run([*command[:-1], told], capture_output=True).stdout == b"b''\n"
+    assert queries == []
+
+
+def test_a_client_has_one_deadline() -> None:
+    """Not one for each byte: past it, nothing more is read."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"r")
+        with pytest.raises(TimeoutError):
+            _line_from(ours, time.monotonic())

@@ -19,7 +19,7 @@ def archive(case: Case) -> Iterator[Finding]:
     """Where the archive is on, the daemon can write it, and read Exim's spool, from which messages are taken."""
     if case.loaded is None or case.loaded.settings.archive.dir is None:
         return
-    yield from writable(case, "archive.dir", case.loaded.settings.archive.dir)
+    yield from writable(case, "archive.dir", case.loaded.settings.archive.dir, "directory")
     named = case.exim.options("spool_directory").get("spool_directory", "")
     who = case.daemon_user
     if not named or who is None:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
+from eximacl.doctor.sources import place, sources
+from eximacl.doctor.starting import logs
+from eximacl.exim_setup.snippets import files_of
 
 # This version was written then: an earlier clock is wrong.
 YEAR_MIN = 2026
@@ -25,14 +28,15 @@ def clock(case: Case) -> Iterator[Finding]:
         yield problem(
             f"the clock is wrong: {why}",
             "dated addresses end on the wrong day, and counts are kept too long or too short",
-            "set the clock (timedatectl), and keep it right with systemd-timesyncd or chrony",
+            "set the clock (timedatectl), and keep it right with systemd-timesyncd or chrony; touch what stays ahead",
         )
     else:
         yield ok("the clock agrees with the files")
 
 
 def _files(case: Case) -> Iterator[Path]:
-    yield case.main_log
+    yield case.config
+    yield from _exims(case)
     if case.loaded is None:
         return
     settings = case.loaded.settings
@@ -43,3 +47,16 @@ def _files(case: Case) -> Iterator[Path]:
         yield settings.log.rejections
     if settings.journal.dir is not None and settings.journal.dir.is_dir():
         yield from settings.journal.dir.iterdir()
+
+
+def _exims(case: Case) -> Iterator[Path]:
+    if case.absent:
+        return
+    yield from logs(case.exim)
+    read, where = case.exim.config_file(), place()
+    if read is not None:
+        yield read
+    if where is not None:
+        yield from sources(where)
+    if case.directory is not None:
+        yield from files_of(case.directory)

@@ -35,4 +35,10 @@ def daemon(case: Case) -> Iterator[Finding]:
         )
     for text in status.get("notes", ()):
         yield warning(f"{text}", "the daemon still runs with the old value", "systemctl restart eximacl")
+    if case.daemon_user is None:
+        yield warning(
+            f"whom the daemon runs as could not be seen (process {status['pid']})",
+            "whether it may read its policy and write its records is not known",
+            "run the doctor on the daemon's own machine; `ss -xlp` shows who listens at its socket",
+        )
     yield ok(f"the daemon answers (version {status['version']}, up for {status['uptime']:.0f} s)")

@@ -7,32 +7,59 @@ from collections.abc import Iterator
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 
+# More in one line nobody reads.
+NAMED_MAX = 10
+
 
 @diagnosis("daemon")
 def domains(case: Case) -> Iterator[Finding]:
-    """policy.domains has Exim's local domains; mail to others is never judged."""
+    """policy.domains has the domains that Exim takes mail for; mail to others is never judged."""
     if case.loaded is None or case.complaint:
         return
     judged = case.loaded.settings.policy.domains
-    own = case.local_domains
+    own = tuple(dict.fromkeys((*case.local_domains, *case.relay_domains)))
     left = [domain for domain in own if domain not in judged]
+    strange = [domain for domain, taken in case.taken.items() if not taken]
     if not len(judged):
         yield problem(
             "policy.domains is empty",
             "no recipient is judged, and nothing is ever refused",
-            f"set policy.domains to your domains, such as {', '.join(own[:3]) or 'those of Exim'}",
+            f"set policy.domains to your domains, such as {_some(own) or 'those of Exim'}",
         )
-    elif own and len(left) == len(own):
+    elif strange and len(strange) == len(case.taken) == len(judged):
         yield problem(
-            f"policy.domains has none of Exim's local domains ({', '.join(own)})",
-            "none of their recipients is judged",
-            "add those whose mail is to be judged to policy.domains",
-        )
-    elif left := [domain for domain in left if domain != case.hostname]:  # few want mail for the host's own name
-        yield warning(
-            f"policy.domains lacks {', '.join(left)}",
-            "recipients in these local domains of Exim's are not judged",
-            "add them to policy.domains, if they should be",
+            f"Exim takes mail for none of policy.domains ({_some(strange)}); it does for {_some(own) or 'others'}",
+            "no recipient is judged, and nothing is ever refused",
+            "add the domains whose mail is to be judged to policy.domains",
         )
     else:
-        yield ok("the policy judges all of Exim's local domains")
+        yield from _compared(case, left, strange)
+
+
+def _compared(case: Case, left: list[str], strange: list[str]) -> Iterator[Finding]:
+    lacking = [domain for domain in left if domain != case.hostname]  # few want mail for the host's own name
+    if lacking:
+        yield warning(
+            f"policy.domains lacks {_some(lacking)}",
+            "recipients in these domains, for which Exim takes mail, are not judged",
+            "add them to policy.domains, if they should be",
+        )
+    if strange:
+        yield warning(
+            f"policy.domains has {_some(strange)}, for which Exim takes no mail",
+            "nothing is judged there",
+            "take them out, or correct them; or add them to Exim's local_domains or relay_to_domains",
+        )
+    if not lacking and not strange:
+        yield ok("the policy judges the domains that Exim names as its own" + _besides(case, left))
+
+
+def _besides(case: Case, left: list[str]) -> str:
+    host = f", but for this host's name {case.hostname}" if left else ""
+    unknown = f"; which domains {_some(case.looked_up)} has besides is not known here" if case.looked_up else ""
+    return host + unknown
+
+
+def _some(domains: tuple[str, ...] | list[str]) -> str:
+    more = len(domains) - NAMED_MAX
+    return ", ".join(domains[:NAMED_MAX]) + (f" and {more} more" if more > 0 else "")

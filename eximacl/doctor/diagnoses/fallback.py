@@ -11,9 +11,9 @@ from eximacl.doctor.model import Finding, diagnosis, ok, problem
 @diagnosis("mail")
 def fallback(case: Case) -> Iterator[Finding]:
     """In a session with nobody at the socket, Exim does as EXIMACL_RCPT_ON_FAILURE says: never a 5xx."""
-    if not case.wired:
+    if not case.wired or case.sessions.accepted.asked("rcpt") is None:
         return
-    accepted, alone = case.sessions.recipients.reply(3), case.sessions.alone.reply(3)
+    accepted, alone = case.sessions.accepted.reply(3), case.sessions.alone.reply(3)
     word = case.setting("on_failure").get("rcpt", "")
     expected = accepted[:3] if word == "accept" else "451"
     if alone.startswith(expected):

@@ -1,16 +1,26 @@
-"""Is the policy file right, and the one that runs?"""
+"""Is the policy file right, the one that runs, and the daemon's to read?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+from eximacl.config import Loaded
+from eximacl.config.values import Value
+from eximacl.doctor.access import Who, refusal
 from eximacl.doctor.case import Case
-from eximacl.doctor.model import Finding, diagnosis, ok, problem
+from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+from eximacl.lists import EntryList
+
+# Whom Debian's package runs the daemon as.
+USER = "eximacl"
+# What a status has among its problems that is none of the policy's.
+_NOT_THE_POLICY = ("the DNS list ", "the name server ", "held, but not archived")
 
 
 @diagnosis("daemon")
 def policy(case: Case) -> Iterator[Finding]:
-    """The policy file has no errors, and the daemon refused none of it at its last reload."""
+    """The policy file has no errors, and the daemon can read it and its lists, and refused none at its last reload."""
     if case.problems:
         yield problem(
             f"{case.config} is wrong: {case.problems[0]}"
@@ -19,11 +29,53 @@ def policy(case: Case) -> Iterator[Finding]:
             "eximacl config test shows all of it",
         )
         return
-    if case.status and case.status["problems"]:
+    unreadable = list(_unreadable(case))
+    yield from unreadable
+    told = list((case.status or {}).get("problems", ()))
+    refused = [text for text in told if not text.startswith(_NOT_THE_POLICY)]
+    for text in (each for each in told if each not in refused):
+        yield warning(f"the daemon reports: {text}", "what it names does not count", "mend what it names")
+    if refused and not unreadable:
         yield problem(
-            f"the daemon refused its new policy: {case.status['problems'][0]}",
+            f"the daemon refused its new policy: {refused[0]}",
             "it goes on with the old one",
             "eximacl config test && eximacl reload",
         )
+    if not refused and not unreadable:
+        yield ok(f"{case.config} is right")
+
+
+def _unreadable(case: Case) -> Iterator[Finding]:
+    """Yield each file of the policy that root can read and the daemon cannot."""
+    who = case.daemon_user or Who.of_account(USER)
+    if who is None or case.loaded is None:
         return
-    yield ok(f"{case.config} is right")
+    for path in dict.fromkeys(_files(case.loaded)):
+        why = refusal(who, path, "read", case.view)
+        if why:
+            yield problem(
+                f"the daemon may not read {path}: {why}",
+                "its next reload or start fails; until then it goes on with what it has",
+                f"chgrp {USER} {path} && chmod g+r {path} (a directory: g+rx), or whoever the daemon runs as; "
+                "then eximacl reload",
+            )
+
+
+def _files(loaded: Loaded) -> Iterator[Path]:
+    home = loaded.path.parent
+    domains = home / "domains"
+    yield loaded.path
+    if domains.is_dir():
+        yield domains
+        yield from sorted(domains.glob("*.toml"))
+    yield from _lists(loaded.tables, home)
+    for tables in loaded.overlays.values():
+        yield from _lists(tables, domains)
+
+
+def _lists(tables: Mapping[str, Mapping[str, Value]], home: Path) -> Iterator[Path]:
+    """Yield the files and directories that options name as their lists."""
+    for values in tables.values():
+        for value in values.values():
+            if isinstance(value.value, EntryList) and isinstance(value.raw, str) and value.raw:
+                yield home / value.raw

@@ -6,24 +6,22 @@ from collections.abc import Iterator
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+from eximacl.doctor.sessions import CLIENT
 
-NEVER = "Exim's own rules ended the session before"
+# What `macros` puts into EXIMACL_SKIP_HOSTS; the doctor's clients are no relay hosts of anyone's.
+USUAL = "+relay_from_hosts"
 
 
 @diagnosis("mail")
 def queries(case: Case) -> Iterator[Finding]:
     """In a session of our own, Exim asks at each stage that it is to ask at: RCPT, DATA, the end; early, if set."""
-    if case.complaint or not case.settings:
+    if case.complaint or not case.settings or not case.acls.get("rcpt"):
         return
-    session = case.sessions.recipients
+    session = case.sessions.accepted
     early = ("connect", "helo", "mail") if case.sessions.early else ()
     missing = [stage for stage in (*early, "rcpt", "end") if session.asked(stage) is None]
     if "rcpt" in missing:
-        yield problem(
-            f"Exim asked nothing about a recipient; it said: {session.reply(3) or ' / '.join(session.replies)}",
-            "nothing is refused",
-            "see the lines about the wiring and the snippets; your own HELO and MAIL rules may refuse our session, too",
-        )
+        yield _unasked(case)
         return
     if missing:
         yield problem(
@@ -34,6 +32,25 @@ def queries(case: Case) -> Iterator[Finding]:
     else:
         yield ok(f"Exim asks at: {', '.join((*early, 'rcpt', 'end'))}")
     yield from _data(case)
+
+
+def _unasked(case: Case) -> Finding:
+    session = case.sessions.accepted
+    if session.stopped:
+        return warning(
+            f"it could not be tried whether Exim asks: your own rules refuse our session: {session.stopped}",
+            "they refuse a client without a name such as ours before eximacl is asked; what Exim does for others, "
+            "and all of the sessions of our own, is not known",
+            f"if you like, except {CLIENT} from those rules; `eximacl log` shows what was decided about real clients",
+        )
+    skip = case.settings.get("skip_hosts", USUAL)
+    relay = case.relay_hosts
+    return problem(
+        f"Exim asked nothing about a recipient; it said: {session.reply(3) or ' / '.join(session.replies)}",
+        "nothing is refused",
+        f"see the lines about the wiring and the snippets; where they are well: does EXIMACL_SKIP_HOSTS ({skip}) "
+        f"take in every client, {CLIENT}, too? +relay_from_hosts is: {relay or 'empty'}",
+    )
 
 
 def _data(case: Case) -> Iterator[Finding]:

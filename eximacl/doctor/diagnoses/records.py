@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from eximacl.doctor.access import FREE_BYTES_LOW, FREE_BYTES_MIN, free_bytes, refusal
 from eximacl.doctor.case import Case
@@ -19,9 +21,10 @@ def records(case: Case) -> Iterator[Finding]:
     if case.loaded is None:
         return
     settings = case.loaded.settings
-    for name, path in (("log.rejections", settings.log.rejections), ("journal.dir", settings.journal.dir)):
-        if path is not None:
-            yield from writable(case, name, path)
+    if settings.log.rejections is not None:
+        yield from writable(case, "log.rejections", settings.log.rejections, "file")
+    if settings.journal.dir is not None:
+        yield from writable(case, "journal.dir", settings.journal.dir, "directory")
     for name, file in (case.status or {}).get("records", {}).items():
         if file["dropped"]:
             yield problem(
@@ -31,9 +34,23 @@ def records(case: Case) -> Iterator[Finding]:
             )
 
 
-def writable(case: Case, name: str, path: Path) -> Iterator[Finding]:
-    """Yield whether the daemon's user may write to a file or a directory, and whether there is room."""
+Kind = Literal["file", "directory"]
+_IS = {"file": stat.S_ISREG, "directory": stat.S_ISDIR}
+
+
+def writable(case: Case, name: str, path: Path, kind: Kind) -> Iterator[Finding]:
+    """Yield whether the daemon's user may write to a file or a directory, and whether there is room.
+
+    Where it cannot be seen whom the daemon runs as, only what is wrong for anyone: that is told of the daemon.
+    """
     path = path.absolute()
+    if not _is(case.view / path.relative_to("/"), kind):
+        yield problem(
+            f"{name}: {path} is no {'regular ' if kind == 'file' else ''}{kind}",
+            "what belongs there is lost, or the daemon waits for whoever reads there",
+            f"move it away, or change {name}",
+        )
+        return
     who = case.daemon_user
     why = refusal(who, path, "write", case.view) if who else ""
     free = free_bytes(path, case.view)
@@ -53,11 +70,13 @@ def writable(case: Case, name: str, path: Path) -> Iterator[Finding]:
         yield warning(
             f"{name}: the disk with {path} has {free // 1_000_000} MB left", "it may soon be full", "free space there"
         )
-    elif who is None:
-        yield warning(
-            f"{name}: whom the daemon runs as could not be seen",
-            "whether it may write there is not known",
-            "run the doctor as root, while the daemon runs, on the same machine",
-        )
-    else:
+    elif who is not None:
         yield ok(f"{name}: the daemon can write {path}")
+
+
+def _is(path: Path, kind: Kind) -> bool:
+    """Whether a path is of this kind, or not there yet; who may not be looked at is told with its rights."""
+    try:
+        return _IS[kind](path.stat().st_mode)
+    except OSError:
+        return True

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from eximacl.doctor.access import refusal, shut
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.exim_setup.snippets import files_of, fingerprint
+from eximacl.exim_setup.snippets import files_of
 
 
 @diagnosis("exim")
@@ -20,8 +22,9 @@ def snippets(case: Case) -> Iterator[Finding]:
     if not there:
         yield problem(
             f"{directory} with the snippets is missing",
-            "Exim takes mail without asking",
-            "eximacl exim install, then restart Exim",
+            "Exim takes mail without asking; a configuration written by hand, whose acl_smtp_rcpt only `macros` sets, "
+            "refuses all mail from its next start on",
+            "eximacl exim install, then restart Exim; copies made by hand: copy them again from " + str(case.shipped),
         )
     elif missing:
         yield problem(
@@ -29,7 +32,7 @@ def snippets(case: Case) -> Iterator[Finding]:
             "Exim defers the mail for which it needs them",
             "eximacl exim install, then restart Exim; or copy them from " + str(case.shipped),
         )
-    elif fingerprint(directory) != fingerprint(case.shipped):
+    elif _differs(directory, case.shipped):
         yield warning(
             f"the snippets in {directory} are not those of this version",
             "Exim and the daemon may misunderstand each other, and faults that are mended stay in force",
@@ -37,11 +40,25 @@ def snippets(case: Case) -> Iterator[Finding]:
         )
     else:
         yield ok(f"the snippets in {directory} are of this version")
+    yield from _unreadable(case, directory)
+
+
+def _differs(directory: Path, shipped: Path) -> bool:
+    """Whether a file that we ship is another there; what else is there is the admin's (keys, say)."""
+    return any((directory / path.name).read_bytes() != path.read_bytes() for path in files_of(shipped))
+
+
+def _unreadable(case: Case, directory: Path) -> Iterator[Finding]:
     user = case.exim_user
-    unreadable = [path.name for path in files_of(directory) if user and not user.has(path.stat(), "read")]
-    if user and unreadable:
-        yield problem(
-            f"Exim's user {user.name} may not read {', '.join(unreadable)} in {directory}",
-            "Exim defers all mail",
-            f"chmod 644 {directory}/*",
-        )
+    shipped = {path.name for path in files_of(case.shipped)}
+    found = [path for path in files_of(directory) if path.name in shipped]
+    refused = {path.name: refusal(user, path, "read", case.exim_view) for path in found} if user else {}
+    refused = {name: why for name, why in refused.items() if why}
+    if user is None or not refused:
+        return
+    closed = shut(user, directory / "macros", case.exim_view)
+    yield problem(
+        f"Exim's user {user.name} may not read {', '.join(refused)} in {directory}: {next(iter(refused.values()))}",
+        "Exim defers all mail, or takes it without asking",
+        f"chmod 755 {closed}" if closed else f"chmod 644 {directory}/*",
+    )

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eximacl.doctor.case import Case
-from eximacl.doctor.model import Finding, diagnosis, ok, problem
+from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+from eximacl.doctor.sources import place, settings_of
+
+SET = "EXIMACL_SOCKET"
 
 
 @diagnosis("daemon")
@@ -15,11 +18,26 @@ def socket_path(case: Case) -> Iterator[Finding]:
     named = case.settings.get("socket")
     if not named or (case.loaded is None and case.socket is None):
         return
-    if Path(named) == case.daemon_socket:
+    if Path(named) != case.daemon_socket:
+        yield problem(
+            f"Exim asks at {named}, the daemon listens at {case.daemon_socket}",
+            "no query arrives",
+            _cure(case.daemon_socket),
+        )
+    elif case.socket is None and case.policy_socket != case.daemon_socket:
+        yield warning(
+            f"policy's server.socket is {case.policy_socket}, but the daemon is given its socket by systemd: {named}",
+            "Exim and the daemon meet there; eximacl's own commands look for the daemon where the policy says",
+            f'set server.socket to "{named}" (or change ListenStream= of eximacl.socket, and then {SET})',
+        )
+    else:
         yield ok(f"Exim and the policy name the same socket, {named}")
-        return
-    yield problem(
-        f"Exim asks at {named}, the daemon listens at {case.daemon_socket}",
-        "no query arrives",
-        f"set EXIMACL_SOCKET = {case.daemon_socket} above the .include of macros (or let `eximacl exim install` do so)",
-    )
+
+
+def _cure(wanted: Path) -> str:
+    """Return what to do: `exim install` sets the macro only where no line of the admin's does."""
+    where = place()
+    own = settings_of(where, SET) if where else []
+    if own:
+        return f"take {SET} out of {', '.join(own)}, or make it {wanted} there"
+    return f"set {SET} = {wanted} above the .include of macros (or let `eximacl exim install` do so)"

@@ -21,8 +21,6 @@ def state(case: Case) -> Iterator[Finding]:
         yield ok(f"state.url is {kind}:")
         return
     path = Path(rest)
-    for each in (path, path.parent):
-        found = list(writable(case, "state.url", each))
-        if found[0].level != "ok":
-            break
-    yield from found
+    found = [*writable(case, "state.url", path, "file"), *writable(case, "state.url", path.parent, "directory")]
+    wrong = [each for each in found if each.level != "ok"]
+    yield from wrong[:1] or found[-1:]

@@ -12,7 +12,7 @@ from eximacl.doctor.model import Finding, diagnosis, ok, problem
 @diagnosis("daemon")
 def understood(case: Case) -> Iterator[Finding]:
     """The daemon answers the very query that Exim has just put to us; marked `dry`, so it counts and logs nothing."""
-    query = case.sessions.recipients.asked("rcpt") if case.wired and case.status else None
+    query = case.sessions.accepted.asked("rcpt") if case.wired and case.status else None
     if query is None:
         return
     try:

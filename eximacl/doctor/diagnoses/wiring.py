@@ -7,8 +7,12 @@ from collections.abc import Iterator
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+from eximacl.doctor.sources import place, settings_of
+from eximacl.exim_setup import Place
 
 NEEDED = ("rcpt", "data", "quit", "notquit")
+# Those that Debian's configuration sets from a macro.
+DEBIANS = ("mail", "rcpt", "data")
 
 
 @diagnosis("exim")
@@ -16,6 +20,8 @@ def wiring(case: Case) -> Iterator[Finding]:
     """Each acl_smtp_… option names eximacl's file for its stage: none is missing, none is in another's place."""
     if case.complaint:
         return
+    if not case.acls.get("rcpt"):
+        yield _nothing_taken()
     if case.directory is None:
         yield problem(
             "eximacl is not in Exim's configuration",
@@ -26,7 +32,9 @@ def wiring(case: Case) -> Iterator[Finding]:
     if not case.settings:
         return  # the files are gone; that is told of the snippets
     wrong = [*_misplaced(case), *_missing(case)]
-    yield from wrong or [ok(f"Exim's ACL options name the files in {case.directory}")]
+    yield from wrong
+    if not wrong and case.acls.get("rcpt"):
+        yield ok(f"Exim's ACL options name the files in {case.directory}")
     early = [stage for stage in ("connect", "helo", "mail") if f"{stage}.acl" in case.acls.get(stage, "")]
     if early and len(early) != 3:
         yield warning(
@@ -48,16 +56,46 @@ def _misplaced(case: Case) -> Iterator[Finding]:
                 return
 
 
+def _nothing_taken() -> Finding:
+    where = place()
+    return problem(
+        "acl_smtp_rcpt is not set",
+        "Exim refuses all mail (550 Administrative prohibition)",
+        _debians("rcpt", where)
+        if where and where.kind != "plain"
+        else "set acl_smtp_rcpt to your ACL; or, with eximacl's macros, EXIMACL_PLAIN = yes above their .include and "
+        "your ACL in EXIMACL_NEXT_RCPT (docs/exim.md)",
+    )
+
+
 def _missing(case: Case) -> Iterator[Finding]:
+    where = place()
     for stage in NEEDED:
-        if f"{case.directory}/{stage}.acl" not in case.acls.get(stage, ""):
-            yield problem(
-                f"acl_smtp_{stage} does not name {stage}.acl: it is {case.acls.get(stage, '') or 'not set'}",
-                _LOST[stage],
-                f"take your own acl_smtp_{stage} out, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)",
-            )
+        acl = case.acls.get(stage, "")
+        if f"{case.directory}/{stage}.acl" in acl or (stage == "rcpt" and not acl):
+            continue
+        by_debian = where is not None and where.kind != "plain" and stage in DEBIANS
+        yield problem(
+            f"acl_smtp_{stage} does not name {stage}.acl: it is {acl or 'not set'}",
+            _LOST[stage],
+            _debians(stage, where)
+            if where is not None and by_debian
+            else f"take your own acl_smtp_{stage} out, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)",
+        )
 
 
+def _debians(stage: str, where: Place) -> str:
+    """Return how Debian's configuration has it, from which `macros` wires the stage in; without the line none is."""
+    own = settings_of(where, f"acl_smtp_{stage}")
+    at = f"in {', '.join(own)}" if own else f"in {_HOME[where.kind]}"
+    macro = f"MAIN_ACL_CHECK_{stage.upper()}"
+    return (
+        f"write `acl_smtp_{stage} = {macro}` {at} again, as Debian has it; "
+        f"an ACL of your own goes into {macro}, in {where.settings}; then update-exim4.conf"
+    )
+
+
+_HOME = {"split": "conf.d/main/02_exim4-config_options", "unsplit": "exim4.conf.template", "plain": "exim4.conf"}
 _LOST = {
     "rcpt": "Exim does not ask about recipients, so nothing is refused",
     "data": "held messages are lost to the archive, and counted addresses are not counted",

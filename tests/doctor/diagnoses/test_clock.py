@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.doctor.diagnoses.clock import clock
+from eximacl.exim_setup import Exim
 from tests.doctor import breaks
 from tests.doctor.proof import NOW, Way, known, prove, told
 from tests.doctor.world import World
@@ -27,12 +28,14 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
 
 
 def test_a_clock_before_this_version_is_wrong(tmp_path: Path) -> None:
-    ((level, what),) = told(clock, known(tmp_path, now=0.0, main_log=tmp_path / "none"))
+    ((level, what),) = told(clock, known(tmp_path, now=0.0, absent="no Exim"))
     assert (level, what) == ("problem", "the clock is wrong: it is 1970")
 
 
 def test_a_policy_that_is_wrong_leaves_exims_log(tmp_path: Path) -> None:
     log = tmp_path / "mainlog"
     log.touch()
-    ((level, what),) = told(clock, known(tmp_path, "[nonsense]", now=NOW, main_log=log))
+    config = tmp_path / "exim.conf"
+    config.write_text(f"keep_environment =\nlog_file_path = {tmp_path}/%slog\n")
+    ((level, what),) = told(clock, known(tmp_path, "[nonsense]", now=NOW, exim=Exim(config=config)))
     assert (level, what) == ("ok", "the clock agrees with the files")

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from eximacl import __version__
+from eximacl.doctor.access import Who
 from eximacl.doctor.diagnoses.daemon import daemon
+from eximacl.doctor.diagnoses.records import records
+from eximacl.doctor.diagnoses.state import state
 from tests.doctor import breaks
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World
@@ -31,9 +34,20 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
     assert sound("daemon") == {"ok"}
 
 
+ROOT = Who("root", 0, frozenset({0}))
+
+
+def test_a_process_that_is_not_seen_is_told_once(tmp_path: Path) -> None:
+    """Whether it may write is told of no file then."""
+    config = str(tmp_path / "eximacl.toml")
+    facts = {"version": __version__, "config": config, "uptime": 3.2, "pid": 1, "records": {}}
+    case = known(tmp_path, _asked=facts, daemon_user=None)
+    assert [level for look in (daemon, records, state) for level, _ in told(look, case)] == ["warning", "ok"]
+
+
 def test_an_older_one_still_runs(tmp_path: Path) -> None:
     config = str(tmp_path / "eximacl.toml")
-    case = known(tmp_path, _asked={"version": "0.0.1", "config": config, "uptime": 3.2, "pid": 1})
+    case = known(tmp_path, _asked={"version": "0.0.1", "config": config, "uptime": 3.2, "pid": 1}, daemon_user=ROOT)
     older, answers = told(daemon, case)
     assert older == ("warning", f"the daemon is of version 0.0.1, installed is {__version__}")
     assert answers == ("ok", "the daemon answers (version 0.0.1, up for 3 s)")

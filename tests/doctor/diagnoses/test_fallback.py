@@ -41,7 +41,7 @@ SAID = [
 @pytest.mark.parametrize(("word", "asked", "alone", "level"), SAID)
 def test_what_is_expected(tmp_path: Path, word: str, asked: str, alone: str, level: str) -> None:
     facts = {**wired(), "settings": {"on_failure": f"rcpt={word}"}}
-    case = known(tmp_path, **facts, sessions=held(recipients=session(asked), alone=session(alone)))
+    case = known(tmp_path, **facts, sessions=held(accepted=session(asked, asked="rcpt"), alone=session(alone)))
     ((found, _),) = told(fallback, case)
     assert found == level
 

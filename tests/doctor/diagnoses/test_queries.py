@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.doctor.diagnoses.fallback import fallback
 from eximacl.doctor.diagnoses.queries import queries
+from eximacl.doctor.diagnoses.verdicts import verdicts
+from eximacl.doctor.sessions import Session
 from tests.doctor.breaks import setting, snippet
 from tests.doctor.proof import Way, held, known, prove, session, told, wired
 from tests.doctor.world import World
@@ -23,6 +26,10 @@ WAYS: dict[str, Way] = {
     ),
     "nothing told at the end": Way(
         snippet("quit.acl", "warn    acl", "accept\nwarn    acl"), "problem", "not ask at: end"
+    ),
+    "no client is asked about": Way(setting("EXIMACL_SKIP_HOSTS = *"), "problem", "asked nothing about a recipient"),
+    "the site's own rules want a name": Way(
+        setting("helo_verify_hosts = *"), "warning", "could not be tried whether Exim asks: .* 550 "
     ),
     "the postmaster is refused": Way(
         setting("CHECK_RCPT_LOCAL_LOCALPARTS = postmaster"), "warning", "your own rules refuse postmaster@"
@@ -50,6 +57,30 @@ HELD = [
 
 @pytest.mark.parametrize(("asked", "message", "replies", "levels"), HELD)
 def test_which_are_missing(tmp_path: Path, asked: str, message: str, replies: list[str], levels: list[str]) -> None:
-    sessions = held(recipients=session(asked=asked), message=session(*replies, asked=message))
-    case = known(tmp_path, **wired(), sessions=sessions, local_domains=("example.org",), hostname="mx.example.net")
+    sessions = held(accepted=session(asked=asked), message=session(*replies, asked=message))
+    case = known(
+        tmp_path,
+        **wired(),
+        sessions=sessions,
+        local_domains=("example.org",),
+        hostname="mx.example.net",
+        relay_hosts="",
+    )
     assert [level for level, _ in told(queries, case)] == levels
+
+
+STOPPED = [
+    (("554 no name, no mail",), "554 no name, no mail"),
+    (("220 hello", "550 not with this HELO", "503 no"), "550 not with this HELO"),
+    (("220 hello", "250 hello", "451 not this sender"), "451 not this sender"),
+]
+
+
+@pytest.mark.parametrize(("replies", "why"), STOPPED)
+def test_a_session_that_the_sites_own_rules_end(tmp_path: Path, replies: tuple[str, ...], why: str) -> None:
+    """Nothing is known then, which is no reason to call it wrong."""
+    ended = Session(replies, (), "", True)
+    case = known(tmp_path, **wired(), sessions=held(accepted=ended, alone=ended))
+    found = told(queries, case)
+    assert [(level, what.endswith(why)) for level, what in found] == [("warning", True)]
+    assert [*told(verdicts, case), *told(fallback, case)] == []

@@ -45,5 +45,5 @@ def test_records_that_were_dropped_are_told(tmp_path: Path) -> None:
 def test_a_disk_that_is_soon_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eximacl.doctor.diagnoses.records.FREE_BYTES_LOW", 1 << 62)
     case = known(tmp_path, daemon_user=None, _asked=DaemonError("nobody listens"))
-    ((level, what),) = told(lambda case: writable(case, "journal.dir", tmp_path), case)
+    ((level, what),) = told(lambda case: writable(case, "journal.dir", tmp_path, "directory"), case)
     assert (level, what.endswith(" MB left")) == ("warning", True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from eximacl.doctor.diagnoses.running import _started, running
+from eximacl.doctor.diagnoses.running import running
+from eximacl.doctor.starting import daemon_of, overrides, started
 from eximacl.exim_setup import Exim
 from tests.doctor import breaks
 from tests.doctor.proof import Way, known, prove, told
@@ -17,8 +18,8 @@ from tests.doctor.world import World
 
 WAYS: dict[str, Way] = {
     "config changed since the start": Way(breaks.changed_since_start, "warning", "before its configuration changed"),
-    "config not made yet": Way(breaks.not_made_yet, "warning", "000_localmacros is newer"),
-    "Exim is stopped": Way(breaks.no_exim, "warning", "no Exim daemon runs"),
+    "Exim is stopped": Way(breaks.no_exim, "problem", "no Exim daemon runs"),
+    "Exim has other macros": Way(breaks.second_exim("-DEXIMACL_TIMEOUT=9s"), "warning", "with -DEXIMACL_TIMEOUT=9s$"),
 }
 
 
@@ -31,26 +32,66 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
     assert sound("running") == {"ok"}
 
 
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()
+
+
+STARTED = "exim 4.96 daemon started: pid=7, -q30m\n"
+PID_FILE = at("2000-01-01")
 LOGGED = [
-    ("", 1000.0),
-    ("2001-01-02 03:04:05 exim 4.96 daemon started: pid=7, -q30m\n", 978404645.0),
-    ("2001-01-02 03:04:05 exim 4.96 daemon started: pid=71, -q30m\n", 1000.0),  # another
-    ("2001-01-02 03:04:05 daemon started: pid=7\n2001-01-02 03:04:06 daemon started: pid=7\n", 978404646.0),
+    ("", "UTC", PID_FILE),
+    (f"2001-01-02 03:04:05 {STARTED}", "UTC", at("2001-01-02T03:04:05")),
+    (f"2001-01-02 03:04:05 {STARTED}", "Asia/Tokyo", at("2001-01-01T18:04:05")),
+    (f"2001-01-02 03:04:05 {STARTED}", "America/Los_Angeles", at("2001-01-02T11:04:05")),
+    (f"2001-01-02 03:04:05.678 +0900 [7] {STARTED}", "UTC", at("2001-01-01T18:04:05")),  # with Exim's log selectors
+    (f"Jan  2 03:04:05 mx exim[7]: 2001-01-02 03:04:05 {STARTED}", "UTC", at("2001-01-02T03:04:05")),  # by syslog
+    ("2001-01-02 03:04:05 exim 4.96 daemon started: pid=71, -q30m\n", "UTC", PID_FILE),  # another
+    (f"2001-01-02 03:04:05 H=x rejected EHLO: {STARTED}", "UTC", PID_FILE),  # a client's words
+    (f"2001-01-02 03:04:05 {STARTED}2001-01-02 03:04:06 {STARTED}", "UTC", at("2001-01-02T03:04:06")),
+]
+NAMED = {"%slog": "mainlog", "%slog-%D": "mainlog-20010102", "%slog.": "mainlog..1", "%slog-%M": "mainlog-200101"}
+
+
+def made(home: Path, log: str, zone: str, path: str = "%slog") -> tuple[Exim, Path]:
+    config, pid_file = home / "exim.conf", home / "pid"
+    config.write_text(f"keep_environment =\ntimezone = {zone}\nlog_file_path = {home}/{path}\n")
+    (home / NAMED[path]).write_text(log)
+    pid_file.touch()
+    os.utime(pid_file, (PID_FILE, PID_FILE))
+    return Exim(config=config), pid_file
+
+
+@pytest.mark.parametrize(("log", "zone", "moment"), LOGGED)
+def test_when_it_was_started(tmp_path: Path, log: str, zone: str, moment: float) -> None:
+    exim, pid_file = made(tmp_path, log, zone)
+    assert started(exim, pid_file, 7) == moment
+
+
+@pytest.mark.parametrize("path", NAMED)
+def test_a_log_with_a_date_or_rotated(tmp_path: Path, path: str) -> None:
+    exim, pid_file = made(tmp_path, f"2001-01-02 03:04:05 {STARTED}", "UTC", path)
+    assert started(exim, pid_file, 7) == at("2001-01-02T03:04:05")
+
+
+def test_a_fifo_in_a_files_place_is_not_waited_for(tmp_path: Path) -> None:
+    exim, pid_file = made(tmp_path, "", "UTC")
+    for path in (tmp_path / "mainlog", tmp_path / "fifo"):
+        path.unlink(missing_ok=True)
+        os.mkfifo(path)
+    assert started(exim, pid_file, 7) == PID_FILE
+    assert daemon_of(tmp_path / "fifo", Path("/proc")) is None
+
+
+ARGUMENTS = [
+    (["-bd", "-q30m", "-oX", "25", "-oP", "/run/x.pid"], []),
+    (["-C", "/etc/other", "-bd"], ["-C /etc/other"]),
+    (["-C/etc/other", "-D", "A=b", "-DC=d", "-d"], ["-C/etc/other", "-D A=b", "-DC=d"]),
 ]
 
 
-@pytest.mark.parametrize(("log", "at"), LOGGED)
-def test_when_it_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str, at: float) -> None:
-    monkeypatch.setenv("TZ", "UTC")
-    time.tzset()
-    try:
-        (tmp_path / "log").write_text(log)
-        (tmp_path / "pid").touch()
-        os.utime(tmp_path / "pid", (1000, 1000))
-        assert _started(known(tmp_path, main_log=tmp_path / "log"), tmp_path / "pid", 7) == at
-    finally:
-        monkeypatch.undo()
-        time.tzset()
+@pytest.mark.parametrize(("words", "found"), ARGUMENTS)
+def test_which_arguments_make_another_configuration(words: list[str], found: list[str]) -> None:
+    assert list(overrides(words)) == found
 
 
 def test_a_configuration_that_is_not_there_is_told_elsewhere(tmp_path: Path) -> None:

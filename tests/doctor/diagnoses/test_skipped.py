@@ -16,6 +16,14 @@ from tests.doctor.world import World
 AUTHENTICATED = "accept  authenticated = *\n        endpass\n        acl = ${listnamed_a:eximacl_next_rcpt}\n"
 WAYS: dict[str, Way] = {
     "relay hosts asked": Way(setting("EXIMACL_SKIP_HOSTS ="), "warning", "relay host 127.0.0.99"),
+    "most strangers skipped": Way(
+        setting("EXIMACL_SKIP_HOSTS = !192.0.2.0/24 : *"),
+        "warning",
+        "ask about 198.51.100.1, 203.0.113.1, 2001:db8::1$",
+    ),
+    "strangers of one kind skipped": Way(
+        setting("EXIMACL_SKIP_HOSTS = +relay_from_hosts : ::::/0"), "warning", "not ask about 2001:db8::1$"
+    ),
     "users asked": Way(snippet("rcpt.acl", AUTHENTICATED, ""), "warning", "authenticated clients"),
 }
 

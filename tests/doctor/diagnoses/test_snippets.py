@@ -35,5 +35,5 @@ def test_without_a_directory_there_is_nothing_to_look_at(tmp_path: Path) -> None
 
 
 def test_without_exims_user_its_rights_are_not_guessed(tmp_path: Path) -> None:
-    case = known(tmp_path, directory=SNIPPETS, exim_user=None)
+    case = known(tmp_path, directory=SNIPPETS, exim_user=None, exim_view=Path("/"))
     assert told(snippets, case) == [("ok", f"the snippets in {SNIPPETS} are of this version")]

@@ -28,7 +28,7 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
 
 
 def test_a_daemon_that_dies_meanwhile(tmp_path: Path) -> None:
-    sessions = held(recipients=session(asked="rcpt"))
+    sessions = held(accepted=session(asked="rcpt"))
     case = known(tmp_path, **wired(), socket=tmp_path / "none", sessions=sessions, _asked={"pid": 1})
     ((level, what),) = told(understood, case)
     assert (level, "did not answer Exim's query" in what) == ("problem", True)

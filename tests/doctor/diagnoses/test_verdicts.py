@@ -9,7 +9,7 @@ import pytest
 
 from eximacl.doctor.diagnoses.verdicts import verdicts
 from eximacl.doctor.sessions import TOKEN
-from tests.doctor.breaks import snippet
+from tests.doctor.breaks import setting, snippet
 from tests.doctor.proof import Way, held, known, prove, session, told, wired
 from tests.doctor.world import World
 
@@ -40,9 +40,20 @@ SAID = [
 
 @pytest.mark.parametrize(("replies", "message", "found"), SAID)
 def test_which_take_effect(tmp_path: Path, replies: list[str], message: list[str], found: tuple[str, str]) -> None:
-    sessions = held(recipients=session(*replies, asked="rcpt"), message=session(*message, asked="data"))
+    sessions = held(
+        accepted=session("250 OK", asked="rcpt"),
+        rejected=session(replies[0]),
+        deferred=session(replies[1]),
+        message=session(*message, asked="data"),
+    )
     assert told(verdicts, known(tmp_path, **wired(), sessions=sessions)) == [found]
 
 
+def test_one_recipient_a_session_is_enough(world: World) -> None:
+    with setting("recipients_max = 1")(world):
+        found = world.doctor()
+    assert [each["level"] for each in found if each["diagnosis"] in ("verdicts", "queries", "fallback")] == ["ok"] * 4
+
+
 def test_where_exim_did_not_ask_it_is_told_elsewhere(tmp_path: Path) -> None:
-    assert told(verdicts, known(tmp_path, **wired(), sessions=held(recipients=session()))) == []
+    assert told(verdicts, known(tmp_path, **wired(), sessions=held(accepted=session()))) == []

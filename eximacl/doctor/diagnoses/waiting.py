@@ -1,0 +1,74 @@
+"""Will Exim start with the configuration that is made next?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from eximacl.doctor.case import Case
+from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+from eximacl.doctor.private import private_directory
+from eximacl.doctor.sources import lines_with, place, settings_of, sources
+from eximacl.exim_setup import Place, SetupError
+from eximacl.exim_setup.program import check_configuration
+from eximacl.exim_setup.trying import generate
+
+# Some file systems tell times apart by a second or two only.
+SAME_SECONDS = 1.0
+
+
+@diagnosis("exim")
+def waiting(case: Case) -> Iterator[Finding]:
+    """Exim's configuration is made of all that is in /etc/exim4 now; what waits to be made, Exim would read.
+
+    What waits is made and read in a directory of its own, so a restart that would fail is told before it does.
+    """
+    read, where = case.exim.config_file(), place()
+    if read is None or not read.exists() or where is None or where.kind == "plain":
+        return
+    made = read.stat().st_mtime + SAME_SECONDS
+    newer = next((path for path in sources(where) if path.stat().st_mtime > made), None)
+    if newer is None:
+        yield ok(f"{read} is made of all that is in {where.etc}")
+        return
+    complaint = _try(case, where)
+    if complaint:
+        yield problem(
+            f"{newer} is newer than {read}, and Exim refuses what would be made of it: {complaint}",
+            "the next restart of Exim fails, and then no mail comes in",
+            "mend that line; a setting of eximacl's stands above its lines, not below; then systemctl restart exim4",
+        )
+    else:
+        yield warning(
+            f"{newer} is newer than {read}",
+            "a change of the configuration is not in force yet",
+            "update-exim4.conf && systemctl restart exim4",
+        )
+
+
+def _try(case: Case, where: Place) -> str:
+    """Make the configuration elsewhere and let Exim read it; return what is said against it, empty: nothing."""
+    with private_directory(case.exim_user.uid if case.exim_user else 0) as home:
+        made = home / "config"
+        try:
+            generate(where.etc, made)
+        except SetupError as error:
+            return str(error)
+        return _admins(check_configuration(replace(case.exim, config=made)), made, where)
+
+
+def _admins(complaint: str, made: Path, where: Place) -> str:
+    """Return Exim's words with the admin's file and line in the place of that of the made configuration."""
+    twice = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
+    if twice:  # of these Exim names no line, or the second only
+        return f"{complaint}: {', '.join(settings_of(where, twice[1] or twice[2]))}"
+    found = re.search(rf"in line (\d+) of {re.escape(str(made))}", complaint)
+    lines = made.read_text(errors="replace").splitlines()
+    if found is None or not 0 < int(found[1]) <= len(lines):
+        return complaint
+    text = lines[int(found[1]) - 1].strip()
+    origins = lines_with(where, text) if text else []
+    named = f"in {', '.join(origins)}" if origins else "in what is made of it"
+    return complaint.replace(found[0], f"{named} ({text})")
