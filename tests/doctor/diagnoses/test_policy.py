@@ -44,6 +44,8 @@ DAEMON = Who("user 60001", 60001, frozenset({60001}))
 CLOSED = [
     ("eximacl.toml", 0o600, ["the daemon may not read {home}/eximacl.toml: "]),
     ("tld", 0o600, ["the daemon may not read {home}/tld: "]),
+    ("ours", 0o600, ["the daemon may not read {home}/ours: "]),
+    ("texts/sales", 0o600, ["the daemon may not read {home}/texts/sales: "]),
     ("domains/senders", 0o600, ["the daemon may not read {home}/domains/senders: "]),
     ("domains/example.org.toml", 0o640, ["the daemon may not read {home}/domains/example.org.toml: "]),
     ("unused", 0o600, ["{home}/eximacl.toml is right"]),
@@ -53,14 +55,19 @@ CLOSED = [
 @pytest.mark.parametrize(("name", "mode", "found"), CLOSED)
 def test_a_file_that_only_root_can_read(tmp_path: Path, name: str, mode: int, found: list[str]) -> None:
     """The daemon's next reload or start fails, whatever `eximacl config test` says to root."""
-    policy_text = '[checks.rdns_tld]\ntlds = "tld"\n'
+    policy_text = (
+        '[checks.rdns_tld]\ntlds = "tld"\nexempt = { ips = "ours" }\n[checks.bad_recipient]\nrecipients = "texts"\n'
+    )
     (tmp_path / "domains").mkdir()
     (tmp_path / "domains/example.org.toml").write_text('[checks.sender_domain]\ndomains = "senders"\n')
-    for each in ("tld", "domains/senders", "unused"):
-        (tmp_path / each).write_text("example.net\n" if "/" in each else "example\n")
+    (tmp_path / "texts").mkdir()
+    texts = {"tld": "example\n", "ours": "192.0.2.1\n", "texts/sales": "no more\n", "domains/senders": "example.net\n"}
+    for each, text in {**texts, "unused": ""}.items():
+        (tmp_path / each).write_text(text)
     for above in (tmp_path, *tmp_path.parents):
         above.chmod(above.stat().st_mode | 0o011)
     (tmp_path / "domains").chmod(0o755)
+    (tmp_path / "texts").chmod(0o755)
     tmp_path.chmod(0o755)
     facts = (
         {"_asked": {"pid": os.getpid(), "problems": ["refused"]}}

@@ -37,6 +37,11 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
     assert sound("snippets") == {"ok"}
 
 
+def test_a_hand_written_configuration_without_them_may_refuse_all_mail(tmp_path: Path) -> None:
+    (found,) = snippets(known(tmp_path, directory=tmp_path / "none", exim_user=None))
+    assert "refuses all mail from its next start on" in found.means
+
+
 def test_without_a_directory_there_is_nothing_to_look_at(tmp_path: Path) -> None:
     assert told(snippets, known(tmp_path, directory=None)) == []
 
