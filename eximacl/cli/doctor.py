@@ -47,8 +47,8 @@ def doctor(
     deliver nothing (exim4 -bh) and that ask a socket of the doctor's own, not the daemon. What the daemon is asked is
     not counted and not logged.
 
-    The exit status is 1 when there is a problem, 0 when there are at most warnings. Each line
-    is explained in docs/doctor.md (/usr/share/doc/eximacl/docs/doctor.md).
+    The exit status is 1 when there is a problem, 0 when there are at most warnings. Each line is explained in
+    docs/doctor.md (/usr/share/doc/eximacl/docs/doctor.md).
 
     \b
     eximacl doctor

@@ -172,8 +172,12 @@ class Case:
     @cached_property
     def exim_view(self) -> Path:
         """The running Exim's own view of the files: systemd may hide some from it."""
-        seen = self.proc / str(self.exim_pid) / "root"
-        return seen if self.exim_pid is not None and seen.is_dir() else Path("/")
+        return self._root_of(self.exim_pid)
+
+    def _root_of(self, pid: int | None) -> Path:
+        """Return the root directory of a process; ours where we may not see it, as in a container."""
+        seen = self.proc / str(pid) / "root"
+        return seen if pid is not None and os.access(seen, os.X_OK) else Path("/")
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -256,9 +260,7 @@ class Case:
     @property
     def view(self) -> Path:
         """The daemon's own view of the files: systemd may hide some from it, or make them read-only."""
-        if self.status is None or self.daemon_user is None:
-            return Path("/")
-        return self.proc / str(self.status["pid"]) / "root"
+        return self._root_of(self.status["pid"] if self.status and self.daemon_user else None)
 
 
 def group_name(gid: int) -> str:

@@ -18,7 +18,7 @@ WARNING x: two
         to do: do
 PROBLEM x: th\\x1bree
 
-1 ok, 1 warnings, 1 problems
+1 ok, 1 warning, 1 problem
 """
 
 
@@ -51,6 +51,8 @@ def test_for_machines(monkeypatch: pytest.MonkeyPatch) -> None:
     lines = [json.loads(line) for line in done.out.splitlines()]
     assert (done.status, [each["level"] for each in lines]) == (0, ["ok", "warning"])
     assert lines[1] == {"level": "warning", "what": "two", "means": "means", "do": "do", "diagnosis": "x"}
+    found(monkeypatch, *FOUND[:2])
+    assert eximacl("doctor", "--json", "--quiet").out == done.out.partition("\n")[2]
 
 
 def test_only_root(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,20 @@ def setting(*lines: str) -> Break:
     return broken
 
 
+def replaced(before: str, after: str) -> Break:
+    """Another line in Debian's own main options."""
+
+    @contextmanager
+    def broken(world: World) -> Iterator[None]:
+        path = world.lab.etc / "conf.d/main/02_exim4-config_options"
+        text = path.read_text()
+        assert before in text
+        with configured(world, path, text.replace(before, after)):
+            yield
+
+    return broken
+
+
 def policy(before: str, after: str) -> Break:
     """The policy file with something else in it."""
 
@@ -69,7 +83,7 @@ def policy(before: str, after: str) -> Break:
     def broken(world: World) -> Iterator[None]:
         text = world.config.read_text()
         assert before in text
-        with changed(world.config, text.replace(before, after)):
+        with changed(world.config, text.replace(before, after.replace("@NAMES@", world.names.address))):
             yield
 
     return broken
@@ -128,6 +142,35 @@ def exims_log(world: World) -> Iterator[None]:
     with powerless(world):
         yield
     path.unlink()
+
+
+def fifo(name: str) -> Break:
+    """A FIFO in the place of a file in the daemon's home."""
+
+    @contextmanager
+    def broken(world: World) -> Iterator[None]:
+        path, away = world.home / name, world.home / "away"
+        path.touch()
+        path.rename(away)
+        os.mkfifo(path)
+        yield
+        away.replace(path)
+
+    return broken
+
+
+def closed_to_exim(path: str) -> Break:
+    """A directory below /etc/exim4 that is root's alone."""
+
+    @contextmanager
+    def broken(world: World) -> Iterator[None]:
+        place = world.lab.etc / path
+        found = place.stat()
+        place.chmod(0o700)
+        yield
+        place.chmod(found.st_mode)
+
+    return broken
 
 
 def socket_mode(mode: int, group: int | None = None) -> Break:

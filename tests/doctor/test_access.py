@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.doctor.access import Right, Who, free_bytes, refusal
+from eximacl.doctor.access import Right, Who, free_bytes, refusal, shut
 from tests.lab.site import ROOT as TREE
 
 OWNER = Who("owner", 60001, frozenset({60001}))
@@ -67,6 +68,24 @@ def test_a_closed_directory_and_missing_files(place: Path) -> None:
     )
     assert refusal(ROOT, place.with_name("none") / "deep" / "down", "write") == ""
     assert "Not a directory" in refusal(ROOT, place / "below", "write")
+
+
+def test_an_acl_may_grant_what_the_mode_does_not(place: Path) -> None:
+    entries = ((1, 6, NO_ID), (2, 6, OTHER.uid), (4, 0, NO_ID), (16, 6, NO_ID), (32, 0, NO_ID))
+    access = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    place.chmod(0o600)
+    assert refusal(OTHER, place, "write")
+    os.setxattr(place, "system.posix_acl_access", access)
+    assert refusal(OTHER, place, "write") == ""
+
+
+def test_the_first_directory_that_is_closed(place: Path) -> None:
+    assert shut(OTHER, place) is None
+    place.parent.chmod(0o700)
+    assert (shut(OTHER, place), shut(OTHER, place.parent / "none" / "x")) == (place.parent, place.parent)
+
+
+NO_ID = 0xFFFFFFFF  # an entry that names nobody (acl(5), ACL_UNDEFINED_ID)
 
 
 def test_free_space(tmp_path: Path) -> None:

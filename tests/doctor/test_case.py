@@ -90,7 +90,8 @@ def test_whom_the_daemon_runs_as(case: Callable[..., Case]) -> None:
     here = case(_asked={"pid": os.getpid()})
     assert (here.status, here.silence) == ({"pid": os.getpid()}, "")
     assert here.daemon_user is None  # no eximacl: the process has ended, and another has its number
-    assert case(_asked={"pid": 1}, daemon_user=object()).view == Path("/proc/1/root")
+    assert case(_asked={"pid": os.getpid()}, daemon_user=object()).view == Path(f"/proc/{os.getpid()}/root")
+    assert case(_asked={"pid": 1 << 21}, daemon_user=object()).view == Path("/")
 
 
 def test_a_group_has_a_name_or_a_number() -> None:

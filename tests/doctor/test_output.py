@@ -47,6 +47,13 @@ def test_without_an_exim_one_line_says_so(world: World) -> None:
     assert "/no/such/exim4: No such file" in found[0]["what"]
 
 
+def test_a_stopped_daemon_is_told_once(world: World) -> None:
+    """Not once more for each of the files that it would write."""
+    with breaks.stopped(world):
+        found = world.doctor("--quiet")
+    assert {each["diagnosis"] for each in found if each["level"] != "ok"} <= {"daemon", "socket-access", "running"}
+
+
 def test_a_directory_that_is_gone(world: World) -> None:
     script = 'mkdir /run/gone && cd /run/gone && rmdir /run/gone && exec "$@"'
     command = [sys.executable, "-m", "eximacl", "doctor", "--config", "eximacl.toml"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from eximacl.config import Loaded
 from eximacl.config.values import Value
@@ -75,7 +76,28 @@ def _files(loaded: Loaded) -> Iterator[Path]:
 
 def _lists(tables: Mapping[str, Mapping[str, Value]], home: Path) -> Iterator[Path]:
     """Yield the files and directories that options name as their lists."""
-    for values in tables.values():
-        for value in values.values():
-            if isinstance(value.value, EntryList) and isinstance(value.raw, str) and value.raw:
-                yield home / value.raw
+    for value in (each for values in tables.values() for each in values.values()):
+        if isinstance(value.raw, dict):
+            yield from _within(value.raw, home)
+        elif isinstance(value.value, EntryList) and isinstance(value.raw, str) and value.raw:
+            path = home / value.raw
+            yield path
+            if value.value.texts and path.is_dir():
+                yield from sorted(path.iterdir())
+
+
+def _within(table: Mapping[str, Any], home: Path) -> Iterator[Path]:
+    """Yield what a table of an option's, such as `exempt`, names: of its texts those that are there as files."""
+    for raw in table.values():
+        if isinstance(raw, dict):
+            yield from _within(raw, home)
+        elif isinstance(raw, str) and raw and _is_there(home / raw):
+            yield home / raw
+
+
+def _is_there(path: Path) -> bool:
+    """Whether a text is a path: it may be a message, and longer than any path is."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

@@ -39,9 +39,8 @@ def _unasked(case: Case) -> Finding:
     if session.stopped:
         return warning(
             f"it could not be tried whether Exim asks: your own rules refuse our session: {session.stopped}",
-            "they refuse a client without a name such as ours before eximacl is asked; what Exim does for others, "
-            "and all of the sessions of our own, is not known",
-            f"if you like, except {CLIENT} from those rules; `eximacl log` shows what was decided about real clients",
+            "they come before eximacl; so neither what Exim asks nor what a verdict does could be tried",
+            f"except {CLIENT} from these rules to have it tried; `eximacl log` shows what is decided about clients",
         )
     skip = case.settings.get("skip_hosts", USUAL)
     relay = case.relay_hosts

@@ -26,9 +26,10 @@ def socket_path(case: Case) -> Iterator[Finding]:
         )
     elif case.socket is None and case.policy_socket != case.daemon_socket:
         yield warning(
-            f"policy's server.socket is {case.policy_socket}, but the daemon is given its socket by systemd: {named}",
+            f"policy's server.socket is {case.policy_socket}, but the daemon answers at {named}: "
+            "systemd gives it its socket, or it was not restarted since",
             "Exim and the daemon meet there; eximacl's own commands look for the daemon where the policy says",
-            f'set server.socket to "{named}" (or change ListenStream= of eximacl.socket, and then {SET})',
+            f'set server.socket to "{named}" (or change ListenStream= of eximacl.socket and {SET}, and restart both)',
         )
     else:
         yield ok(f"Exim and the policy name the same socket, {named}")

@@ -63,7 +63,8 @@ def _admins(complaint: str, made: Path, where: Place) -> str:
     """Return Exim's words with the admin's file and line in the place of that of the made configuration."""
     twice = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
     if twice:  # of these Exim names no line, or the second only
-        return f"{complaint}: {', '.join(settings_of(where, twice[1] or twice[2]))}"
+        words = re.sub(rf" in line \d+ of {re.escape(str(made))}", "", complaint)
+        return f"{words}: {', '.join(settings_of(where, twice[1] or twice[2]))}"
     found = re.search(rf"in line (\d+) of {re.escape(str(made))}", complaint)
     lines = made.read_text(errors="replace").splitlines()
     if found is None or not 0 < int(found[1]) <= len(lines):

@@ -78,10 +78,14 @@ def _missing(case: Case) -> Iterator[Finding]:
         yield problem(
             f"acl_smtp_{stage} does not name {stage}.acl: it is {acl or 'not set'}",
             _LOST[stage],
-            _debians(stage, where)
-            if where is not None and by_debian
-            else f"take your own acl_smtp_{stage} out, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)",
+            _debians(stage, where) if where is not None and by_debian else _plains(stage, acl),
         )
+
+
+def _plains(stage: str, acl: str) -> str:
+    if not acl:
+        return f"set EXIMACL_PLAIN = yes above the .include of macros; then they set acl_smtp_{stage} (docs/exim.md)"
+    return f"take your own acl_smtp_{stage} out, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)"
 
 
 def _debians(stage: str, where: Place) -> str:

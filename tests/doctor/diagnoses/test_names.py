@@ -7,10 +7,21 @@ from collections.abc import Callable
 import pytest
 
 from tests.doctor import breaks
+from tests.doctor.breaks import policy
 from tests.doctor.proof import Way, prove
 from tests.doctor.world import World
 
 WAYS: dict[str, Way] = {
+    "one of the policy's servers dead": Way(
+        policy("[policy]", '[dns]\nservers = ["127.0.0.1:9", "@NAMES@"]\n[policy]'),
+        "warning",
+        "not answer: 127.0.0.1:9$",
+    ),
+    "all of the policy's servers dead": Way(
+        policy("[policy]", '[dns]\nservers = ["127.0.0.1:9", "[::1]:9"]\n[policy]'),
+        "problem",
+        "no server of dns.servers",
+    ),
     "DNS dead": Way(breaks.dead_dns, "problem", "DNS does not answer"),
 }
 

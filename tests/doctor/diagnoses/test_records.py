@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from eximacl.client import DaemonError
-from eximacl.doctor.diagnoses.records import records, writable
+from eximacl.doctor.diagnoses.records import Kind, records, writable
 from tests.doctor import breaks
 from tests.doctor.breaks import full
 from tests.doctor.proof import Way, known, prove, told
@@ -17,6 +18,7 @@ from tests.doctor.world import World
 LOG, JOURNAL = 'rejections = "rejections.jsonl"', 'dir = "journal"'
 WAYS: dict[str, Way] = {
     "log not writable": Way(breaks.exims_log, "problem", "log.rejections: the daemon may not write"),
+    "log is a FIFO": Way(breaks.fifo("rejections.jsonl"), "problem", "rejections.jsonl is no regular file"),
     "disk of the log full": Way(
         full(LOG, 'rejections = "DISK/r.jsonl"'), "problem", "log.rejections: the disk .* full"
     ),
@@ -31,6 +33,16 @@ def test_each_break_is_named(world: World, way: str) -> None:
 
 def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
     assert sound("records") == {"ok"}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("fifo", "file"), ("directory", "file"), ("file", "directory")])
+def test_a_thing_of_another_kind(tmp_path: Path, name: str, kind: Kind) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").touch()
+    case = known(tmp_path, daemon_user=None, _asked=DaemonError("nobody listens"))
+    ((level, what),) = told(lambda case: writable(case, "name", tmp_path / name, kind), case)
+    assert (level, what.startswith(f"name: {tmp_path / name} is no ")) == ("problem", True)
 
 
 NOBODY = '[log]\nrejections = ""\n[journal]\ndir = ""\n'

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from eximacl.doctor.diagnoses.socket_path import socket_path
-from tests.doctor.breaks import setting
+from tests.doctor.breaks import policy, setting
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World
 
 WAYS: dict[str, Way] = {
+    "the policy names another socket than systemd's": Way(
+        policy("eximacl.sock", "other.sock"),
+        "warning",
+        "policy's server.socket is .*other.sock, but .* at .*eximacl.sock: .*systemd",
+    ),
     "Exim asks elsewhere": Way(setting("EXIMACL_SOCKET = /run/other.sock"), "problem", "/run/other.sock"),
 }
 
@@ -37,6 +43,19 @@ NAMED = [
 def test_which_agree(tmp_path: Path, settings: dict[str, str], socket: str, levels: list[str]) -> None:
     case = known(tmp_path, socket=Path(socket), settings=settings)
     assert [level for level, _ in told(socket_path, case)] == levels
+
+
+def test_the_rest_is_judged_with_the_socket_that_is_used(world: World) -> None:
+    with policy("eximacl.sock", "other.sock")(world):
+        found = world.doctor()
+    assert {each["diagnosis"] for each in found if each["level"] == "problem"} == set()
+
+
+def test_a_line_of_the_admins_own_is_named(world: World) -> None:
+    """Above ours, `exim install` does not change it."""
+    with setting("EXIMACL_SOCKET = /run/other.sock")(world):
+        (named,) = (each for each in world.doctor() if each["diagnosis"] == "socket-path")
+    assert re.match(r"take EXIMACL_SOCKET out of /etc/exim4/conf.d/main/000_localmacros:\d+, or make it ", named["do"])
 
 
 def test_a_policy_that_is_wrong_names_none(tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ WAYS: dict[str, Way] = {
         "problem",
         r'"EXIMACL_TIMEOUT" is already defined .*: /etc/\S+/90_exim4-config_log_selector:\d+$',
     ),
+    "an option set twice": Way(
+        breaks.not_made_yet(MACROS, "acl_smtp_rcpt = acl_check_rcpt\n"),
+        "problem",
+        r'error: "acl_smtp_rcpt" option set for the second time: /etc/\S+/000_localmacros:\d+, /etc/\S+options:\d+$',
+    ),
     "answers that are no shell": Way(
         breaks.not_made_yet("update-exim4.conf.conf", "'\n"), "problem", "refuses .* update-exim4.conf exited"
     ),

@@ -20,6 +20,14 @@ WAYS: dict[str, Way] = {
         "problem",
         "acl_smtp_mail names rcpt.acl",
     ),
+    "a template with a line of its own": Way(
+        breaks.replaced("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", "acl_smtp_rcpt = acl_check_rcpt"),
+        "problem",
+        "acl_smtp_rcpt does not name rcpt.acl: it is acl_check_rcpt",
+    ),
+    "no ACL for recipients": Way(
+        breaks.replaced("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", ""), "problem", "acl_smtp_rcpt is not set"
+    ),
     "only one early stage": Way(
         setting("EXIMACL_NEXT_MAIL = /etc/exim4/eximacl/@COPY@/mail.acl"), "warning", "only mail ask"
     ),
@@ -35,7 +43,20 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
     assert sound("wiring") == {"ok"}
 
 
+@pytest.mark.parametrize("line", ["acl_smtp_rcpt = acl_check_rcpt", ""])
+def test_debians_line_is_what_mends_debians_configuration(world: World, line: str) -> None:
+    """Without it Exim refuses all mail."""
+    with breaks.replaced("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", line)(world):
+        found = world.doctor()
+    (named,) = (each for each in found if each["diagnosis"] == "wiring" and each["level"] == "problem")
+    assert named["do"].startswith("write `acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT` in ")
+    assert "02_exim4-config_options" in named["do"]
+    nothing = [each for each in found if "nothing is refused" in each["means"] and not line]
+    assert nothing == []
+
+
 OTHERS = [
+    ({"rcpt": ""}, [("problem", "acl_smtp_rcpt is not set")]),
     ({}, [("ok", "Exim's ACL options name the files in /s")]),
     ({"data": "mine"}, [("problem", "acl_smtp_data does not name data.acl: it is mine")]),
     ({"quit": ""}, [("problem", "acl_smtp_quit does not name quit.acl: it is not set")]),
