@@ -12,12 +12,12 @@ from pathlib import Path
 
 from eximacl.client import DaemonError
 from eximacl.config import ConfigError, Loaded, load
-from eximacl.doctor import starting
 from eximacl.doctor.access import Who
 from eximacl.doctor.sessions import Sessions
 from eximacl.doctor.status import Status, read_status
 from eximacl.exim_setup import Exim, SetupError
 from eximacl.exim_setup.program import check_configuration
+from eximacl.exim_setup.reloading import daemon_pid
 from eximacl.exim_setup.trying import STAGES
 
 LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts")
@@ -167,7 +167,7 @@ class Case:
     @cached_property
     def exim_pid(self) -> int | None:
         """The process of Exim's daemon; None where none runs."""
-        return starting.daemon_of(self.exim_pid_file, self.proc)
+        return daemon_pid(self.exim, self.exim_pid_file, self.proc)
 
     @cached_property
     def exim_view(self) -> Path:

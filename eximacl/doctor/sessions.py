@@ -20,8 +20,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from eximacl.doctor.private import private_directory
 from eximacl.exim_setup import Exim
+from eximacl.exim_setup.private import private_directory
 from eximacl.model import Reply
 from eximacl.wire import format_reply
 

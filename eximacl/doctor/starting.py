@@ -14,10 +14,9 @@ from datetime import datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from eximacl.config.sources import open_regular, read_regular
+from eximacl.config.sources import open_regular
 from eximacl.exim_setup import Exim
 
-PID_BYTES = 64
 # As long as the kernel lets a command line be, by default (execve(2)).
 ARGUMENTS_BYTES = 2 * 1024 * 1024
 # As much of a log's end as is read: days of a small host, an hour of a busy one.
@@ -30,16 +29,6 @@ _STARTED = (
     r"(?:^|: )(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?(?: ([+-]\d{4}))?(?: \[\d+\])?"
     r" exim \S+ daemon started: pid=%d\b"
 )
-
-
-def daemon_of(pid_file: Path, proc: Path) -> int | None:
-    """Return the process id of Exim's daemon; None where its pid file names no Exim that runs."""
-    try:
-        pid = int(read_regular(pid_file, PID_BYTES))
-        name = (proc / str(pid) / "comm").read_text().strip()
-    except (OSError, ValueError):
-        return None
-    return pid if pid > 0 and name.startswith("exim") else None
 
 
 def arguments(process: Path) -> list[str]:

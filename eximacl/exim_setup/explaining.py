@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -41,22 +42,36 @@ def in_an_admins_words(complaint: str, made: Exim, place: Place) -> str:
     lines = (read(made.config) or "").splitlines()
     number = int(found[1])
     line = lines[number - 1].strip() if number <= len(lines) else ""
-    places = [
-        f"{path}:{each}"
-        for path in configuration_files(place)
-        for each, text in enumerate((read(path) or "").splitlines(), 1)
-        if line and text.strip() == line
-    ]
+    places = lines_with(place, line) if line else []
     named = " or ".join(places[:3]) or f"the configuration made of {place.etc}"
     return complaint.replace(found[0], f"{named} ({line})" if line else named)
 
 
 def where(place: Place, name: str) -> str:
-    """Return where an admin sets a name; Debian's own lines for it count only where nobody else has set it."""
-    found = []
-    for path in configuration_files(place):
-        lines = (wiring.without(read(path) or "") or "").splitlines()
-        for number, (above, line) in enumerate(pairwise(["", *lines]), 1):
-            if re.match(rf"\s*{name}\s*=", line) and not re.match(rf"\s*\.ifndef\s+{name}\s*$", above):
-                found.append(f"{path}:{number}")
+    """Return where an admin sets a name, in words; empty where nobody does."""
+    found = settings_of(place, name)
     return f" in {', '.join(found)}" if found else ""
+
+
+def settings_of(place: Place, name: str) -> list[str]:
+    """Return where an admin sets an option or a macro, each as `FILE:LINE`; Debian's and our own defaults are none."""
+    return [f"{path}:{number}" for path in configuration_files(place) for number in _lines_of(read(path) or "", name)]
+
+
+def _lines_of(text: str, name: str) -> Iterator[int]:
+    ours = False
+    for number, (above, line) in enumerate(pairwise(["", *text.splitlines()]), 1):
+        ours = line == wiring.BEGIN or (ours and line != wiring.END)
+        default = re.match(rf"\s*\.ifndef\s+{name}\s*$", above)
+        if not ours and not default and re.match(rf"\s*{name}\s*=", line):
+            yield number
+
+
+def lines_with(place: Place, wanted: str) -> list[str]:
+    """Return where a line stands with just this text, each as `FILE:LINE`."""
+    return [
+        f"{path}:{number}"
+        for path in configuration_files(place)
+        for number, line in enumerate((read(path) or "").splitlines(), 1)
+        if line.strip() == wanted
+    ]

@@ -94,11 +94,11 @@ class Exim:
         said = self.run("-be", text)
         return said.out.rstrip("\n") if said.status == 0 and not said.out.startswith("Failed:") else ""
 
-    def group(self) -> int | None:
-        """Return the group id of Exim's own user; None where there is no such user."""
+    def user_id(self) -> int | None:
+        """Return the user id of Exim's own user; None where there is no such user."""
         named = self.options("exim_user").get("exim_user") or "Debian-exim"
         try:
-            return (pwd.getpwuid(int(named)) if named.isdigit() else pwd.getpwnam(named)).pw_gid
+            return int(named) if named.isdigit() else pwd.getpwnam(named).pw_uid
         except KeyError:
             return None
 

@@ -14,12 +14,12 @@ PROC = Path("/proc")
 PID_BYTES_MAX = 32
 
 
-def daemon_pid(exim: Exim, pid_file: Path | None = None) -> int | None:
+def daemon_pid(exim: Exim, pid_file: Path | None = None, proc: Path = PROC) -> int | None:
     """Return the process id of Exim's daemon; None where its pid file names no Exim that runs."""
     named = pid_file or Path(exim.options("pid_file_path").get("pid_file_path") or "/run/exim4/exim.pid")
     try:
         pid = int(read_regular(named, PID_BYTES_MAX))
-        program = str((PROC / str(pid) / "exe").readlink())
+        program = str((proc / str(pid) / "exe").readlink())
     except (OSError, ValueError):
         return None
     # The kernel marks a program that an upgrade has replaced since.

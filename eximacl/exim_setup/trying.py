@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from eximacl.exim_setup.errors import SetupError
 from eximacl.exim_setup.explaining import debians_options, explain, in_an_admins_words, where
 from eximacl.exim_setup.place import Place
 from eximacl.exim_setup.planning import Plan, configuration_files, plan_install, read, refuse_by_hand
+from eximacl.exim_setup.private import private_directory
 from eximacl.exim_setup.program import Exim, check_configuration
 from eximacl.exim_setup.snippets import copy
 
@@ -91,7 +91,7 @@ def _with_sbin() -> dict[str, str]:
 @contextmanager
 def _copy_of(place: Place, exim: Exim) -> Iterator[Place]:
     """Yield a copy of a place, with eximacl taken out."""
-    with private_directory(exim) as home:
+    with private_directory(exim.user_id()) as home:
         scratch = Place(home / "etc", place.kind)
         scratch.etc.mkdir()
         names = {"exim4.conf.template", "exim4.conf.localmacros", "update-exim4.conf.conf"}
@@ -106,20 +106,6 @@ def _copy_of(place: Place, exim: Exim) -> Iterator[Place]:
             if text is not None and wiring.has_block(text):
                 _write(path, wiring.without(text) or "")
         yield scratch
-
-
-@contextmanager
-def private_directory(exim: Exim) -> Iterator[Path]:
-    """Yield a directory for a configuration, which may hold secrets: only root and Exim's group get in.
-
-    Exim gives up root's rights before it reads the files that are included.
-    """
-    with tempfile.TemporaryDirectory(prefix="eximacl-try-") as home:
-        group = exim.group()
-        if group is not None and os.geteuid() == 0:
-            os.chown(home, -1, group)
-            Path(home).chmod(0o710)
-        yield Path(home)
 
 
 def _generate(scratch: Place, exim: Exim, name: str) -> Exim:

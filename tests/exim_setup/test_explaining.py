@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from eximacl.exim_setup import Exim, Place
-from eximacl.exim_setup.explaining import debians_options, explain, in_an_admins_words
+from eximacl.exim_setup.explaining import debians_options, explain, in_an_admins_words, lines_with, settings_of
+from eximacl.exim_setup.wiring import BEGIN, END
 
 NOWHERE = Place(Path("/e"), "split")
 
@@ -51,3 +52,11 @@ def test_a_name_that_nobody_sets_is_only_named() -> None:
 def test_where_debian_sets_its_options() -> None:
     assert debians_options(NOWHERE) == Path("/e/conf.d/main/02_exim4-config_options")
     assert debians_options(Place(Path("/e"), "unsplit")) == Path("/e/exim4.conf.template")
+
+
+def test_where_a_setting_of_an_admins_stands(tmp_path: Path) -> None:
+    text = f".ifndef A\nA = 1\n.endif\nA = 2\n{BEGIN}\nA = 3\n{END}\n A =4\nAB = 5\n"
+    (tmp_path / "exim4.conf").write_text(text)
+    where = Place(tmp_path, "plain")
+    assert settings_of(where, "A") == [f"{tmp_path}/exim4.conf:4", f"{tmp_path}/exim4.conf:8"]
+    assert lines_with(where, "AB = 5") == [f"{tmp_path}/exim4.conf:9"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.exim_setup import Exim, Place, SetupError, Tried, find_place, try_plan
-from eximacl.exim_setup.trying import UPDATE, generate, private_directory, run_update
+from eximacl.exim_setup.trying import UPDATE, generate, run_update
 from tests.exim_setup.machine import tree
 from tests.lab import Site
 from tests.lab.site import ROOT, Kind
@@ -133,12 +132,6 @@ def test_what_debians_script_passes_over_is_passed_over(made: Callable[..., Plac
 def test_no_exim_at_all(made: Callable[..., Place]) -> None:
     with pytest.raises(SetupError, match="/bin/true does not tell its options: is it Exim 4"):
         try_plan(made(), SHIPPED, {}, Exim(Path("/bin/true")), router=True)
-
-
-def test_only_exims_group_gets_in() -> None:
-    with private_directory(Exim()) as home:
-        found = home.stat()
-        assert (found.st_mode & 0o777, grp.getgrgid(found.st_gid).gr_name) == (0o710, "Debian-exim")
 
 
 def test_a_path_without_sbin(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.doctor.private import private_directory
-from eximacl.doctor.sources import lines_with, place, settings_of, sources
-from eximacl.exim_setup import Place, SetupError
+from eximacl.doctor.sources import place, sources
+from eximacl.exim_setup import Exim, Place, SetupError
+from eximacl.exim_setup.explaining import in_an_admins_words, settings_of
+from eximacl.exim_setup.private import private_directory
 from eximacl.exim_setup.program import check_configuration
 from eximacl.exim_setup.trying import generate
 
@@ -50,7 +51,7 @@ def waiting(case: Case) -> Iterator[Finding]:
 
 def _try(case: Case, where: Place) -> str:
     """Make the configuration elsewhere and let Exim read it; return what is said against it, empty: nothing."""
-    with private_directory(case.exim_user.uid if case.exim_user else 0) as home:
+    with private_directory(case.exim_user.uid if case.exim_user else None) as home:
         made = home / "config"
         try:
             generate(where.etc, made)
@@ -65,11 +66,4 @@ def _admins(complaint: str, made: Path, where: Place) -> str:
     if twice:  # of these Exim names no line, or the second only
         words = re.sub(rf" in line \d+ of {re.escape(str(made))}", "", complaint)
         return f"{words}: {', '.join(settings_of(where, twice[1] or twice[2]))}"
-    found = re.search(rf"in line (\d+) of {re.escape(str(made))}", complaint)
-    lines = made.read_text(errors="replace").splitlines()
-    if found is None or not 0 < int(found[1]) <= len(lines):
-        return complaint
-    text = lines[int(found[1]) - 1].strip()
-    origins = lines_with(where, text) if text else []
-    named = f"in {', '.join(origins)}" if origins else "in what is made of it"
-    return complaint.replace(found[0], f"{named} ({text})")
+    return in_an_admins_words(complaint, Exim(config=made), where)
