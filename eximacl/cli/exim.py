@@ -34,6 +34,7 @@ from eximacl.exim_setup import (
     read_state,
     reload_exim,
     still_named,
+    stoppable,
     try_plan,
 )
 from eximacl.exim_setup.place import EXIM_DIR
@@ -69,7 +70,8 @@ def place_options(function: F) -> F:
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            with stoppable():  # what is tried lies in a directory that is to go
+                return function(*args, **kwargs)
         except SetupError as error:
             raise Failure(printable_text(str(error)), exits.CONFIG) from None
 

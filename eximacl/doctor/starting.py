@@ -40,16 +40,24 @@ def arguments(process: Path) -> list[str]:
         return []
 
 
+def main_logs(exim: Exim) -> list[Path]:
+    """Return where Exim writes its main log; a name may have a date in it, as %D or %M."""
+    return [Path(part.replace("%s", "main")) for part in _log_parts(exim) if part.startswith("/")]
+
+
+def _log_parts(exim: Exim) -> list[str]:
+    named = exim.options("log_file_path").get("log_file_path", "") or "/var/log/exim4/%slog"
+    return [part.strip() for part in named.split(":")]
+
+
 def logs(exim: Exim) -> list[Path]:
     """Return the files that have Exim's main log, the newest last: with those that were rotated or have a date."""
-    named = exim.options("log_file_path").get("log_file_path", "") or "/var/log/exim4/%slog"
-    parts = [part.strip() for part in named.split(":")]
     found: list[Path] = []
-    for path in (Path(part.replace("%s", "main")) for part in parts if part.startswith("/")):
+    for path in main_logs(exim):
         dated = re.sub(r"%[DM]", "[0-9]*", path.name)
         there = sorted(path.parent.glob(dated)) if dated != path.name else [path]
         found += [path.with_name(f"{path.name}.1"), *there[-2:]]
-    if "syslog" in parts:
+    if "syslog" in _log_parts(exim):
         found += [each for path in SYSLOG_FILES for each in (path.with_name(f"{path.name}.1"), path)]
     return [path for path in found if path.is_file()]
 

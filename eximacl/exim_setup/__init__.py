@@ -5,7 +5,7 @@ Rule: nothing here talks to the daemon or prints. What changes a file does so in
 
 from __future__ import annotations
 
-from eximacl.exim_setup.changing import Changed, change
+from eximacl.exim_setup.changing import Changed, change, stoppable
 from eximacl.exim_setup.errors import SetupError
 from eximacl.exim_setup.place import Kind, Place, find_place
 from eximacl.exim_setup.planning import Plan, plan_install, plan_remove
@@ -34,5 +34,6 @@ __all__ = [
     "read_state",
     "reload_exim",
     "still_named",
+    "stoppable",
     "try_plan",
 ]

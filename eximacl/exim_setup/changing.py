@@ -40,7 +40,7 @@ def change(plan: Plan, exim: Exim, stamp: str, *, confirm: Callable[[Exim], str]
     stamp: names the backups, a date. confirm: returns what is wrong with the result, empty: nothing. Raises SetupError;
     KeyboardInterrupt where it was stopped, and everything is as it was.
     """
-    with _lock(plan.place.etc), _stoppable():
+    with _lock(plan.place.etc), stoppable():
         for edit in plan.edits:
             _still(edit)
             tidy(edit.path.resolve().parent)
@@ -151,8 +151,11 @@ def _lock(etc: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """Have every way to stop the command raise KeyboardInterrupt, so that what was begun is taken back."""
+def stoppable() -> Iterator[None]:
+    """Have every way to stop the command raise KeyboardInterrupt, so that what was begun is taken back.
+
+    May be nested.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals go elsewhere
         return
@@ -166,4 +169,4 @@ def _stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-__all__ = ["Changed", "Edit", "change"]
+__all__ = ["Changed", "Edit", "change", "stoppable"]

@@ -23,7 +23,7 @@ def explain(complaint: str, place: Place) -> str:
         stage = name.removeprefix("acl_smtp_").upper()
         cure = f"delete that line, and set EXIMACL_NEXT_{stage} to its ACL in {place.settings}"
     elif name.startswith("MAIN_ACL_CHECK_"):
-        cure = f"move that line to {place.settings}, where eximacl finds it and goes on to its ACL"
+        cure = f"move that line to the top of {place.settings}, where eximacl finds it and goes on to its ACL"
     else:
         cure = f"delete that line; eximacl sets {name} itself"
     return f"{complaint}\n{name} is set{where(place, name)}: {cure}"

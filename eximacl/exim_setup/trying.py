@@ -165,7 +165,7 @@ def _not_in_force(place: Place, ours: Exim, directory: Path) -> str:
         found = ours.options(f"acl_smtp_{stage}").get(f"acl_smtp_{stage}", "")
         if f"{directory}/{stage}.acl" not in found:
             name, macro = f"acl_smtp_{stage}", f"MAIN_ACL_CHECK_{stage.upper()}"
-            own = f", and set {macro} to your ACL in {place.settings}" if found else ""
-            line = where(place, name) or f" (Debian's line for it stood in {debians_options(place)})"
+            own = f", and set {macro} to your ACL at the top of {place.settings}" if found else ""
+            line = where(place, name) or f" (Debian's line stood in {debians_options(place)}, above `begin acl`)"
             return f"{name} stays {found!r}{line}: write `{name} = {macro}` there, as Debian has it{own}"
     return ""

@@ -12,14 +12,14 @@ PREFIX = ".eximacl-"
 
 
 def put(path: Path, text: str | None) -> None:
-    """Give a file this text at once; None: delete it. Where it is a link, the file that it leads to gets the text.
+    """Give a file this text at once; None: delete it. Where it is a link, that is for the file that it leads to.
 
     Raises OSError, and has changed nothing then.
     """
-    if text is None:
-        path.unlink(missing_ok=True)
-        return
     target = path.resolve()
+    if text is None:
+        target.unlink(missing_ok=True)
+        return
     handle, name = tempfile.mkstemp(prefix=PREFIX, dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:

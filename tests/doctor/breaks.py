@@ -189,6 +189,18 @@ def socket_mode(mode: int, group: int | None = None) -> Break:
 
 
 @contextmanager
+def roots_log(world: World) -> Iterator[None]:
+    """Exim's main log after somebody has made a new one as root."""
+    path = world.lab.log / "mainlog"
+    found = path.stat()
+    os.chown(path, 0, 0)
+    path.chmod(0o600)
+    yield
+    os.chown(path, found.st_uid, found.st_gid)
+    path.chmod(found.st_mode)
+
+
+@contextmanager
 def closed_directory(world: World) -> Iterator[None]:
     world.home.chmod(0o700)
     yield

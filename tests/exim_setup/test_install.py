@@ -155,6 +155,16 @@ def test_a_strict_umask(split: World) -> None:
     takes(split, REFUSED, "550 5")
 
 
+@pytest.mark.parametrize("seconds", ["0.5", "0.9", "1.3"])
+def test_whoever_stops_it_finds_nothing_left(split: World, seconds: str) -> None:
+    """Wherever it was: what was tried is gone, and Exim takes mail."""
+    before = tree(split.lab.etc, *OURS)
+    done = split.run("timeout", "--signal=TERM", seconds, sys.executable, "-m", "eximacl", "exim", "install", "--yes")
+    assert split.run("sh", "-c", "ls -d /run/eximacl-*").out == ""
+    assert done.status == 0 or tree(split.lab.etc, *OURS) == before
+    assert split.run("exim4", "-bV").status == 0
+
+
 def test_nothing_to_change_is_reloaded_all_the_same(split: World) -> None:
     split.eximacl("exim", "install", "--yes")
     takes(split, REFUSED)

@@ -55,7 +55,10 @@ def test_debians_own_takes_it(made: Callable[..., Place], kind: Kind) -> None:
 
 CLASHES = {
     "acl_smtp_quit = acl_check_mail": ("00_zz_own", "delete that line, and set EXIMACL_NEXT_QUIT to its ACL in"),
-    "MAIN_ACL_CHECK_RCPT = acl_check_rcpt": ("00_zz_own", "move that line to .*/conf.d/main/000_localmacros"),
+    "MAIN_ACL_CHECK_RCPT = acl_check_rcpt": (
+        "00_zz_own",
+        "move that line to the top of .*/conf.d/main/000_localmacros",
+    ),
     "EXIMACL_DIR = /somewhere": ("000_own", "delete that line; eximacl sets EXIMACL_DIR itself"),
 }
 
@@ -81,7 +84,10 @@ def test_acl_options_set_by_hand_are_named(made: Callable[..., Place]) -> None:
     path.write_text(path.read_text().replace("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", "acl_smtp_rcpt = acl_check_rcpt"))
     complaint = tried(place).complaint
     assert complaint.startswith(f"acl_smtp_rcpt stays 'acl_check_rcpt' in {path}:")
-    assert f"there, as Debian has it, and set MAIN_ACL_CHECK_RCPT to your ACL in {place.etc / MACROS}" in complaint
+    assert (
+        f"there, as Debian has it, and set MAIN_ACL_CHECK_RCPT to your ACL at the top of {place.etc / MACROS}"
+        in complaint
+    )
 
 
 def test_debians_line_that_is_gone_is_named(made: Callable[..., Place]) -> None:
@@ -89,7 +95,7 @@ def test_debians_line_that_is_gone_is_named(made: Callable[..., Place]) -> None:
     path = place.etc / "conf.d/main/02_exim4-config_options"
     path.write_text(path.read_text().replace("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", ""))
     assert tried(place).complaint == (
-        f"acl_smtp_rcpt stays '' (Debian's line for it stood in {path}): "
+        f"acl_smtp_rcpt stays '' (Debian's line stood in {path}, above `begin acl`): "
         "write `acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT` there, as Debian has it"
     )
 

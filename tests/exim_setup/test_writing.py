@@ -32,6 +32,9 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     put(tmp_path / "link", "after\n")
     assert (tmp_path / "link").is_symlink()
     assert (target.read_text(), target.stat().st_mode & 0o777) == ("after\n", 0o640)
+    put(tmp_path / "link", None)
+    assert (tmp_path / "link").is_symlink()
+    assert not target.exists()
 
 
 def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(tmp_path: Path) -> None:

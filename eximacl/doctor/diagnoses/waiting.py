@@ -16,9 +16,6 @@ from eximacl.exim_setup.private import private_directory
 from eximacl.exim_setup.program import check_configuration
 from eximacl.exim_setup.trying import generate
 
-# Some file systems tell times apart by a second or two only.
-SAME_SECONDS = 1.0
-
 
 @diagnosis("exim")
 def waiting(case: Case) -> Iterator[Finding]:
@@ -29,8 +26,9 @@ def waiting(case: Case) -> Iterator[Finding]:
     read, where = case.exim.config_file(), place()
     if read is None or not read.exists() or where is None or where.kind == "plain":
         return
-    made = read.stat().st_mtime + SAME_SECONDS
-    newer = next((path for path in sources(where) if path.stat().st_mtime > made), None)
+    # To the last digit: what is changed a moment after it was made waits, too.
+    made = read.stat().st_mtime_ns
+    newer = next((path for path in sources(where) if path.stat().st_mtime_ns > made), None)
     if newer is None:
         yield ok(f"{read} is made of all that is in {where.etc}")
         return

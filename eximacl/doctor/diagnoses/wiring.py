@@ -92,11 +92,11 @@ def _plains(stage: str, acl: str) -> str:
 def _debians(stage: str, where: Place) -> str:
     """Return how Debian's configuration has it, from which `macros` wires the stage in; without the line none is."""
     own = settings_of(where, f"acl_smtp_{stage}")
-    at = f"in {', '.join(own)}" if own else f"in {_HOME[where.kind]}"
+    at = f"in {', '.join(own)}" if own else f"in {_HOME[where.kind]}, above `begin acl`,"
     macro = f"MAIN_ACL_CHECK_{stage.upper()}"
     return (
         f"write `acl_smtp_{stage} = {macro}` {at} again, as Debian has it; "
-        f"an ACL of your own goes into {macro}, in {where.settings}; then update-exim4.conf"
+        f"an ACL of your own goes into {macro}, at the top of {where.settings}; then update-exim4.conf"
     )
 
 
