@@ -4,15 +4,21 @@ socket in it, or read a configuration with its secrets."""
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 # Not TMPDIR, which may be private to root, or too long for the 107 bytes of a socket's path (unix(7)).
 RUN = Path("/run")
+PREFIX = "eximacl-private-"
+# Between its making and its lock a directory is in use, too.
+FRESH_SECONDS = 5.0
 # Exim's group may enter it and look, and put nothing into it: what root writes there must lead nowhere else.
 MODE = 0o750
 
@@ -24,10 +30,32 @@ def private_directory(uid: int | None) -> Iterator[Path]:
     uid: Exim's user, who gets in besides root; None: there is none. Who is not root has it for himself.
     """
     root = os.geteuid() == 0
-    with tempfile.TemporaryDirectory(prefix="eximacl-", dir=RUN if root else None) as name:
+    if root:
+        clear(RUN)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=RUN if root else None) as name, _locked(Path(name)):
         home = Path(name)
         if root and uid is not None:
             with contextlib.suppress(KeyError):  # a number without a name has no group, and then nobody else gets in
                 os.chown(home, 0, pwd.getpwuid(uid).pw_gid)
                 home.chmod(MODE)
         yield home
+
+
+def clear(run: Path) -> None:
+    """Delete what killed processes have left; a directory that is in use is locked."""
+    for path in run.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):  # others may clear, too
+            if time.time() - path.stat().st_mtime > FRESH_SECONDS:
+                with _locked(path):
+                    shutil.rmtree(path)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold a directory's lock, which goes with the process. Raises BlockingIOError where somebody else holds it."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)

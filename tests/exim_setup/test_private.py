@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 from pathlib import Path
 
 import pytest
 
-from eximacl.exim_setup.private import RUN, private_directory
+from eximacl.exim_setup.private import PREFIX, RUN, clear, private_directory
 
 
 def test_a_directory_of_exims(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -25,3 +26,20 @@ def test_without_such_a_user_only_root_gets_in() -> None:
     for uid in (None, 4_000_000):
         with private_directory(uid) as home:
             assert (home.stat().st_uid, home.stat().st_mode & 0o777) == (os.geteuid(), 0o700)
+
+
+def test_what_a_killed_one_left_goes(tmp_path: Path) -> None:
+    """But neither what is in use, nor what was made a moment ago, nor another's."""
+    names = {name: tmp_path / name for name in (f"{PREFIX}old", f"{PREFIX}new", f"{PREFIX}used", "eximacl-other")}
+    for path in names.values():
+        path.mkdir()
+        (path / "file").touch()
+        if not path.name.endswith("new"):
+            os.utime(path, (1, 1))
+    handle = os.open(names[f"{PREFIX}used"], os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        clear(tmp_path)
+    finally:
+        os.close(handle)
+    assert {path.name for path in tmp_path.iterdir()} == set(names) - {f"{PREFIX}old"}
