@@ -286,7 +286,7 @@ class Daemon:
         return _answer({"problems": list(problems), "notes": [*self._notes, *filter(None, [self._spool])]})
 
     def status(self) -> dict[str, Any]:
-        """Return what `eximacl status` shows; times in seconds since 1970."""
+        """Return what `eximacl status` shows; times in seconds since 1970. refused: the problems of a new policy."""
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -296,6 +296,7 @@ class Daemon:
             "records": self._recording.status(),
             "dns": self._network.status(),
             "problems": [*self._problems, *self._lost, *self._unkept(), *self._network.problems()],
+            "refused": list(self._problems),
             "notes": list(self._notes),
         }
 

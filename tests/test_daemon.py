@@ -135,7 +135,8 @@ async def test_a_bad_policy_is_refused_and_the_old_one_stays(config: Path) -> No
         answer = await control(config, "reload")
         assert "did you mean tlds?" in answer["problems"][0]
         assert (await query(config)).reason == "rdns-tld"
-        assert (await control(config, "status"))["problems"] == answer["problems"]
+        status = await control(config, "status")
+        assert status["problems"] == status["refused"] == answer["problems"]
         config.write_text(CONFIG)
         assert await control(config, "reload") == {"problems": [], "notes": []}
         assert (await control(config, "status"))["problems"] == []
@@ -205,6 +206,7 @@ async def test_a_spool_that_cannot_be_read_is_a_problem(
     monkeypatch.setattr(daemon_module, "spool_problem", lambda _: next(whys))
     async with running(config) as daemon:
         await until(lambda: daemon.status()["problems"] == ["at the start"])
+        assert daemon.status()["refused"] == []
         assert await control(config, "reload") == {"problems": [], "notes": ["at the reload"]}
         assert daemon.status()["problems"] == ["at the reload"]
         await daemon.reload()

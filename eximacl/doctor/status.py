@@ -79,6 +79,7 @@ _SHAPE: Mapping[str, Callable[[object], bool]] = {
     "config": _is_path,
     "uptime": _is_seconds,
     "problems": _are_texts,
+    "refused": _are_texts,
     "notes": _are_texts,
     "records": _are_records,
 }

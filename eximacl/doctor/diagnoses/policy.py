@@ -15,8 +15,6 @@ from eximacl.lists import EntryList
 
 # Whom Debian's package runs the daemon as.
 USER = "eximacl"
-# What a status has among its problems that is none of the policy's.
-_NOT_THE_POLICY = ("the DNS list ", "the name server ", "held, but not archived")
 
 
 @diagnosis("daemon")
@@ -32,9 +30,9 @@ def policy(case: Case) -> Iterator[Finding]:
         return
     unreadable = list(_unreadable(case))
     yield from unreadable
-    told = list((case.status or {}).get("problems", ()))
-    refused = [text for text in told if not text.startswith(_NOT_THE_POLICY)]
-    for text in (each for each in told if each not in refused):
+    status = case.status or {}
+    refused = list(status.get("refused", ()))
+    for text in (each for each in status.get("problems", ()) if each not in refused):
         yield warning(f"the daemon reports: {text}", "what it names does not count", "mend what it names")
     if refused and not unreadable:
         yield problem(

@@ -70,7 +70,7 @@ def test_a_file_that_only_root_can_read(tmp_path: Path, name: str, mode: int, fo
     (tmp_path / "texts").chmod(0o755)
     tmp_path.chmod(0o755)
     facts = (
-        {"_asked": {"pid": os.getpid(), "problems": ["refused"]}}
+        {"_asked": {"pid": os.getpid(), "problems": ["refused"], "refused": ["refused"]}}
         if name != "unused"
         else {"_asked": {"pid": os.getpid()}}
     )
