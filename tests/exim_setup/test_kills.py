@@ -57,10 +57,10 @@ def prepare(world: World, command: str) -> None:
 def run(world: World, number: int, command: str) -> tuple[int, list[str]]:
     """Run the command, killed at this step; return its status and the steps that it has noted."""
     notes = world.home / "steps"
-    # What a killed process leaves there goes with it; and no backup is named after the same second as another.
-    away = [f"TMPDIR={world.home}", f"SOURCE_DATE_EPOCH={number}"]
+    # No backup is named after the same second as another.
+    epoch = f"SOURCE_DATE_EPOCH={number}"
     options, _ = COMMANDS[command]
-    done = world.run("env", *away, sys.executable, "-c", KILLED, str(number), str(notes), "exim", *options)
+    done = world.run("env", epoch, sys.executable, "-c", KILLED, str(number), str(notes), "exim", *options)
     assert done.status in (0, -9), done
     return done.status, notes.read_text().splitlines()
 
