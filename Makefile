@@ -45,8 +45,8 @@ format: setup
 	$(BIN)/ruff format .
 
 docs: setup
-	$(BIN)/python -m eximacl.config.docs
-	$(BIN)/python -m eximacl.cli.reference
+	$(BIN)/python -m tools.option_docs
+	$(BIN)/python -m tools.cli_reference
 
 build: setup
 	$(BIN)/python -m build

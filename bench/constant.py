@@ -6,8 +6,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from eximacl.listen import open_socket
-from eximacl.server import Server
+from eximacl.daemon.server import Server
+from eximacl.daemon.sockets import open_socket
 
 REPLY = (
     b'verdict=reject code=550 reason=rdns-tld ref=7KQ2M9D4 want="" '

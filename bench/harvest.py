@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.running import BenchError
-from eximacl.harvest.reading import FIRST_READ_BYTES
+from eximacl.harvest.read import FIRST_READ_BYTES
 
 MESSAGES = 60_000
 ROUNDS = 3

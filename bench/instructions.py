@@ -18,19 +18,19 @@ from typing import Any
 
 from bench import queries
 from bench.policies import sample_policy
-from eximacl.answers import Answers, NoNetwork
 from eximacl.config import load
-from eximacl.drive import drive
-from eximacl.journal import pack_entry
-from eximacl.judge import Judge, reply_for
-from eximacl.judged import Judged
-from eximacl.policy import decide
-from eximacl.questions import Ask
-from eximacl.recording import Recording
-from eximacl.references import References
-from eximacl.rejections import rejection_line
+from eximacl.daemon.answers import Answers, NoNetwork
+from eximacl.daemon.judge import Judge, reply_for
+from eximacl.daemon.recorder import Recording
+from eximacl.policy.drive import drive
+from eximacl.policy.engine import decide
+from eximacl.policy.questions import Ask
+from eximacl.protocol.exim import format_reply, parse_query
+from eximacl.records.decision import Judged
+from eximacl.records.journal import pack_entry
+from eximacl.records.references import References
+from eximacl.records.rejections import rejection_line
 from eximacl.state import open_state
-from eximacl.wire import format_reply, parse_query
 
 QUERIES = 2000
 # Called between two parts; callgrind then writes its count and starts a new one.

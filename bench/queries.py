@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from eximacl.wire import format_query
+from eximacl.protocol.exim import format_query
 
 LINES = 10_000
 SEED = 1

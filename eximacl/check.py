@@ -1,35 +1,29 @@
-"""How a check is declared: a coroutine, its stages, and its options with type, default and help in one place.
+"""What a check is written with: the public API for authors of checks.
 
-    @dataclass(frozen=True, kw_only=True)
-    class Options:
-        tlds: Suffixes = option("lists/tld", "Top-level domains and longer suffixes that are refused.")
-
-    @check("rdns_tld", stages={"connect", "helo", "mail", "rcpt"}, options=Options)
-    async def rdns_tld(query: Query, options: Options, ask: Ask) -> Outcome: ...
-
-Where options must agree with each other, `Options.__post_init__` raises ValueError with a text that starts
-with the name of the option to change (`secrets: sign = true needs …`); lists are filled by then. The config
-turns it into a problem of `checks.NAME`. A `ZoneInfo` may be given as "": the machine's own zone.
-
-Rule: a declaration is data. The config reads TOML by it, the docs and `eximacl config explain` print it,
-and nothing is registered by hand.
-
-An option may hold tables, each with a name and the same keys: `Tables[Zone]`, where `Zone` is a dataclass of options
-made from `Named`. `zones = ["a", "b"]` is short for two tables in which nothing is set.
+Third parties import only this module; where its parts live may change.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
-import typing
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
-
-from eximacl.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Secrets, Suffixes
-from eximacl.model import STAGES, Action, Alias, Hit, OnUnknown, Outcome, Query, Spared, Stage, Unknown
-from eximacl.questions import KEY, Ask, RecordKind
+from eximacl.mail.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Secrets, Suffixes
+from eximacl.policy.declare import (
+    Check,
+    CheckFunction,
+    Named,
+    NoOptions,
+    Option,
+    Probe,
+    Tables,
+    Text,
+    check,
+    declared,
+    option,
+    options_of,
+    strongest,
+    tables_of,
+)
+from eximacl.policy.model import Alias, Hit, Outcome, Query, Spared, Unknown
+from eximacl.policy.questions import Ask, RecordKind
 
 __all__ = [
     "Alias",
@@ -63,192 +57,3 @@ __all__ = [
     "strongest",
     "tables_of",
 ]
-
-CheckFunction = Callable[[Query, Any, Ask], Awaitable[Outcome]]
-F = TypeVar("F", bound=Callable[..., Awaitable[Outcome]])
-
-_MARK = "__eximacl_check__"
-_TABLE_NAME = "table_name"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Named:
-    """What a table of a `Tables` option becomes: subclasses declare its keys as options are; `name` is its own name.
-
-    `__post_init__` may raise ValueError, as that of options; the problem is then this table's.
-    """
-
-    name: str = dataclasses.field(metadata={_TABLE_NAME: True})
-
-
-N_co = TypeVar("N_co", bound=Named, covariant=True)
-
-
-class Tables(tuple[N_co, ...], Generic[N_co]):
-    """The value of an option that holds tables, in the order in which they stand in the file."""
-
-    __slots__ = ()
-
-
-class Text(str):
-    """A text with {fields}, of which a subclass names those that there are; to be filled with `format`."""
-
-    fields: ClassVar[tuple[str, ...]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option of a check. `default` is what one would write in TOML; `minimum`/`maximum` bound numbers."""
-
-    name: str
-    type: Any
-    default: Any
-    help: str
-    minimum: float | None = None
-    maximum: float | None = None
-
-
-class Probe(NamedTuple):
-    """How to tell whether a DNS list works (RFC 5782, section 5): what it always lists, and what it never does.
-
-    zone: as it is shown. listed, clean: the names to ask for, whole; without `listed` only the other is asked for.
-    key: what stands for `{key}` in these names, read each time they are asked for: a file of one secret may change.
-    part: of the zone, what these test points tell about, where others tell about the rest.
-    """
-
-    zone: str
-    listed: str
-    clean: str
-    key: Iterable[str] = ()
-    part: str = ""
-
-    @property
-    def name(self) -> str:
-        """What `Ask.zone_fault` asks for, and what is shown where the list is at fault."""
-        return f"{self.zone} ({self.part})" if self.part else self.zone
-
-    def names(self) -> tuple[str, str]:
-        """Return the two names with the key in its place."""
-        key = next(iter(self.key), "")
-        return self.listed.replace(KEY, key), self.clean.replace(KEY, key)
-
-
-def _none(_options: Any) -> tuple[()]:
-    return ()
-
-
-def _never(_options: Any) -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """A check as declared. `summary` and `doc` come from the function's docstring.
-
-    probes: given its options, the DNS lists it asks. hears: given its options, the checks before it whose hits under
-    `observe` it reads from `Ask.observed`; where it runs at `data`, they do so too. idle: given its options, whether it
-    can have nothing to say; it then is not run.
-    """
-
-    name: str
-    run: CheckFunction
-    stages: frozenset[Stage]
-    options_type: type
-    options: tuple[Option, ...]
-    action: Action
-    on_unknown: OnUnknown
-    summary: str
-    doc: str
-    probes: Callable[[Any], Iterable[Probe]] = _none
-    hears: Callable[[Any], Iterable[str]] = _none
-    idle: Callable[[Any], bool] = _never
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoOptions:
-    """For a check that has no options of its own."""
-
-
-# From the weakest to the strongest.
-_STRENGTH: tuple[Action, ...] = ("off", "observe", "defer", "hold", "reject")
-
-
-def strongest(hits: Iterable[Hit]) -> Hit | None:
-    """Return the (first) hit with the strongest action of its own; None where all of them are off."""
-    counted = [hit for hit in hits if hit.action != "off"]
-    return max(counted, key=lambda hit: _STRENGTH.index(hit.action or "reject"), default=None)
-
-
-def option(default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:  # noqa: A002
-    """Declare a field of an Options dataclass as an option: its TOML default, its help, a number's bounds."""
-    metadata = {"default": default, "help": help, "minimum": minimum, "maximum": maximum}
-    return dataclasses.field(metadata=metadata)
-
-
-def check(
-    name: str,
-    *,
-    stages: Iterable[Stage],
-    options: type = NoOptions,
-    action: Action = "reject",
-    on_unknown: OnUnknown = "accept",
-    probes: Callable[[Any], Iterable[Probe]] = _none,
-    hears: Callable[[Any], Iterable[str]] = _none,
-    idle: Callable[[Any], bool] = _never,
-) -> Callable[[F], F]:
-    """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
-
-    def mark(marked: F) -> F:
-        function: Callable[..., Awaitable[Outcome]] = marked
-        doc = inspect.getdoc(function)
-        if not doc:
-            raise TypeError(f"check {name!r}: {marked.__name__} needs a docstring; it becomes the check's help")
-        if not inspect.iscoroutinefunction(function):
-            raise TypeError(f"check {name!r}: {marked.__name__} must be an async function")
-        unknown = set(stages) - set(STAGES)
-        if unknown or not stages:
-            raise TypeError(f"check {name!r}: stages must be some of {', '.join(STAGES)}")
-        declaration = Check(
-            name=name,
-            run=function,
-            stages=frozenset(stages),
-            options_type=options,
-            options=options_of(f"check {name!r}", options),
-            action=action,
-            on_unknown=on_unknown,
-            summary=doc.partition("\n")[0],
-            doc=doc,
-            probes=probes,
-            hears=hears,
-            idle=idle,
-        )
-        setattr(function, _MARK, declaration)
-        return marked
-
-    return mark
-
-
-def declared(value: object) -> Check | None:
-    """Return the declaration that `@check` put on a function, or None."""
-    found = getattr(value, _MARK, None)
-    return found if isinstance(found, Check) else None
-
-
-def options_of(owner: str, options: type) -> tuple[Option, ...]:
-    """Return what a dataclass of `option` fields declares. Raises TypeError, naming `owner`, on anything else."""
-    if not dataclasses.is_dataclass(options):
-        raise TypeError(f"{owner}: options must be a dataclass")
-    types = typing.get_type_hints(options)
-    found = []
-    for field in dataclasses.fields(options):
-        if _TABLE_NAME in field.metadata:
-            continue
-        if "help" not in field.metadata:
-            raise TypeError(f"{owner}: declare {field.name} with option(default, help)")
-        found.append(Option(field.name, types[field.name], **field.metadata))
-    return tuple(found)
-
-
-def tables_of(option: Option) -> type[Named] | None:
-    """Return what the tables of an option become; None where it holds no tables."""
-    return typing.get_args(option.type)[0] if typing.get_origin(option.type) is Tables else None

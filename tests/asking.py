@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from eximacl.answers import Answers, Network, NoNetwork
-from eximacl.drive import drive_now
-from eximacl.model import Alias, Hit, Outcome, Query, Stage, Unknown
-from eximacl.questions import AnyQuestion, Ask
+from eximacl.daemon.answers import Answers, Network, NoNetwork
+from eximacl.policy.drive import drive_now
+from eximacl.policy.model import Alias, Hit, Outcome, Query, Stage, Unknown
+from eximacl.policy.questions import AnyQuestion, Ask
+from eximacl.policy.state import State, StateError
+from eximacl.protocol.exim import build_query
 from eximacl.state import MemoryState
-from eximacl.verbs import State, StateError
-from eximacl.wire import build_query
 
 # 2027-01-15 08:00:00 UTC.
 NOW = 1_800_000_000.0

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from eximacl.model import Unknown
-from eximacl.questions import Found, RecordKind
+from eximacl.policy.model import Unknown
+from eximacl.policy.questions import Found, RecordKind
 
 SERVFAIL = Unknown("the name server answered SERVFAIL")
 

@@ -16,11 +16,11 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
-from eximacl.drive import drive_now
-from eximacl.lists import Networks, Recipients, Suffixes
-from eximacl.model import Action, Alias, Decision, Hit, OnUnknown, Outcome, Query, Spared, Stage, Unknown
-from eximacl.policy import Exempt, Plan, Policy, Step, decide
-from eximacl.questions import AnyQuestion, Ask
+from eximacl.mail.lists import Networks, Recipients, Suffixes
+from eximacl.policy.drive import drive_now
+from eximacl.policy.engine import Exempt, Plan, Policy, Step, decide
+from eximacl.policy.model import Action, Alias, Decision, Hit, OnUnknown, Outcome, Query, Spared, Stage, Unknown
+from eximacl.policy.questions import AnyQuestion, Ask
 
 STEP = re.compile(r"([a-z_]+)(?::([a-z]+))?(?:/([a-z]+))?(?:!([^=]+=[^=]+))?=([a-z]+)(?:\((.*?)\))?(?:@(.*))?")
 EARLY_AND_RCPT: frozenset[Stage] = frozenset(("connect", "helo", "mail", "rcpt"))

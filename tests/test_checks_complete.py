@@ -15,7 +15,7 @@ from eximacl.config.discovery import supplied
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "eximacl"
 CHECKS = {found.check.name: found.check for found in supplied()}
-FILES = sorted(path for path in (PACKAGE / "checks").glob("*.py") if path.stem != "__init__")
+FILES = sorted(path for path in (PACKAGE / "checks").glob("*.py") if not path.stem.startswith("_"))
 SAMPLE = sample(CHECKS.values())
 
 
@@ -68,7 +68,7 @@ def has_code(path: Path) -> bool:
 
 def file_testing(path: Path) -> Path:
     inside = path.relative_to(PACKAGE)
-    stem = "init" if inside.stem == "__init__" else inside.stem
+    stem = inside.stem.strip("_")
     return ROOT / "tests" / inside.parent / f"test_{stem}.py"
 
 

@@ -14,10 +14,10 @@ from types import ModuleType
 import pytest
 
 from eximacl import __version__
-from eximacl.cli.common import DEFAULT_SOCKET
+from eximacl.cli.options import DEFAULT_SOCKET
 from eximacl.config import find_checks, load, sample, show
-from eximacl.config.declare import SETTINGS_TABLES
-from eximacl.exim_setup.place import BACKUPS, EXIM_DIR, SNIPPETS
+from eximacl.config.settings import SETTINGS_TABLES
+from eximacl.exim.place import BACKUPS, EXIM_DIR, SNIPPETS
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
 

@@ -16,9 +16,9 @@ from typing import NamedTuple
 
 import pytest
 
-from eximacl.client import ask
-from eximacl.model import Reply as Answered
-from eximacl.wire import format_query, parse_reply
+from eximacl.policy.model import Reply as Answered
+from eximacl.protocol.client import ask
+from eximacl.protocol.exim import format_query, parse_reply
 from tests.lab import replies
 from tests.lab.daemon import Daemon
 from tests.lab.names import Names

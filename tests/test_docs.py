@@ -7,11 +7,13 @@ from typing import get_args
 
 import pytest
 
-from eximacl import lists, records, wire
 from eximacl.archive.spool import HEADERS_CUT_BYTES
-from eximacl.judge import held_words
-from eximacl.model import Decision, Word
-from eximacl.server import Limits
+from eximacl.daemon.judge import held_words
+from eximacl.daemon.server import Limits
+from eximacl.mail import lists
+from eximacl.policy.model import Decision, Word
+from eximacl.protocol import exim as wire
+from eximacl.records import appender as records
 from tests.lab.site import ROOT
 
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from eximacl.cli import exits
 from eximacl.harvest import EXCLUDED_FOLDERS
 from eximacl.harvest.message import DELIVERY_FIELDS, LIST_FIELDS
-from eximacl.harvest.reading import HEADER_BYTES_MAX
+from eximacl.harvest.read import HEADER_BYTES_MAX
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.client import DaemonError, ask
-from eximacl.listen import BACKLOG, FIRST_INHERITED_FD
-from eximacl.wire import format_query
+from eximacl.daemon.sockets import BACKLOG, FIRST_INHERITED_FD
+from eximacl.protocol.client import DaemonError, ask
+from eximacl.protocol.exim import format_query
 
 RESTARTS = 20
 CLIENTS = 4

@@ -5,14 +5,14 @@ Rule: no policy here, and no clock but the one it is given; `store` alone writes
 
 from __future__ import annotations
 
-from eximacl.archive.changing import delete, locked, mark_released
+from eximacl.archive.change import delete, locked, mark_released
 from eximacl.archive.envelope import Envelope, Release
 from eximacl.archive.errors import ArchiveError, NoSuchMessage, SpoolError
-from eximacl.archive.reading import Message, damaged, find, messages, open_message
+from eximacl.archive.index import Message, damaged, find, messages, open_message
 from eximacl.archive.retention import Purge, Purged, purge
 from eximacl.archive.spool import refusal
 from eximacl.archive.store import Archive, Held, Stored
-from eximacl.archive.subject import logged_subject, readable
+from eximacl.mail.subject import logged_subject, readable
 
 __all__ = [
     "Archive",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
-from eximacl.times import parse_instant
+from eximacl.system.times import parse_instant
 
 # More than any file system holds; such numbers can be added and shown.
 MAX_SIZE = 2**63 - 1

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eximacl.archive.changing import day_lock
+from eximacl.archive.change import day_lock
 from eximacl.archive.errors import ArchiveError
 from eximacl.archive.files import names
+from eximacl.archive.index import days, listed, read_envelope
 from eximacl.archive.layout import TODAY, Day, base_name, day_of
-from eximacl.archive.reading import days, listed, read_envelope
 
 SECONDS_PER_DAY = 86_400
 BYTES_PER_MB = 1_000_000

@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from eximacl.address import Address, quoted
 from eximacl.archive.envelope import Envelope, format_envelope
 from eximacl.archive.errors import ArchiveError
 from eximacl.archive.files import Writer, sync_directory, write_all
 from eximacl.archive.layout import MAX_HOST_CHARACTERS, TODAY, Day, day_of, safe_name
 from eximacl.archive.spool import body_chunks, message_headers, open_body
+from eximacl.mail.address import Address, quoted
 
 T = TypeVar("T")
 

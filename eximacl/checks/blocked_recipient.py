@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 
-from eximacl.address import without_tag
-from eximacl.blocking import Scope, block_key
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown, check, option
-from eximacl.verbs import Block
+from eximacl.checks._block_keys import Scope, block_key
+from eximacl.mail.address import without_tag
+from eximacl.policy.state import Block
 
 # The calendar of `datetime` ends with the year 9999.
 _LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eximacl.address import without_tag
-from eximacl.blocking import Scope, block_key, storm_key
 from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option
+from eximacl.checks._block_keys import Scope, block_key, storm_key
+from eximacl.mail.address import without_tag
 
 MINUTE_SECONDS = 60.0
 # Each bounce rewrites the times of all that are remembered for its recipient: a thousand are eight kilobytes.

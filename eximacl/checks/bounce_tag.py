@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eximacl import prvs
-from eximacl.address import without_tag
 from eximacl.check import Alias, Ask, Hit, Outcome, Query, Recipients, Secrets, check, option
+from eximacl.mail import batv as prvs
+from eximacl.mail.address import without_tag
 
 
 @dataclass(frozen=True, kw_only=True)

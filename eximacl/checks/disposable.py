@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from eximacl.address import Address
 from eximacl.check import Alias, Ask, Hit, Outcome, Query, Secrets, Unknown, check, option
-from eximacl.disposable import Disposable, Refusal, Rules, parse, standing
+from eximacl.mail.address import Address
+from eximacl.mail.disposable import Disposable, Refusal, Rules, parse, standing
 
 # Each question about a counted address looks at all of its places: ten thousand take a millisecond.
 LARGEST_COUNT_MAX = 10_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl.check import Ask, Hit, Outcome, Probe, Query, Tables, Unknown, check, option
-from eximacl.dns_lists import (
+from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     AddressZone,
     ReplyText,
@@ -17,7 +17,7 @@ from eximacl.dns_lists import (
     detail_of,
     reply_text,
 )
-from eximacl.hosts import ip_address
+from eximacl.mail.hosts import ip_address
 
 # 127.0.0.1 and 127.0.0.255 are errors of some lists. What each code of a list means, its own documentation says.
 USUAL_CODES = ["127.0.0.2-127.0.0.254"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl.check import Ask, Outcome, Probe, Query, Spared, Tables, Unknown, check, option
-from eximacl.dns_lists import (
+from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     AddressZone,
     Code,
@@ -15,7 +15,7 @@ from eximacl.dns_lists import (
     consult,
     detail_of,
 )
-from eximacl.hosts import ip_address
+from eximacl.mail.hosts import ip_address
 
 # As dnswl.org writes them: the last octet is the trust, 0 (none) to 3 (high); 127.0.0.255 refuses the query.
 USUAL_CODES = {"127.0.*.1-3": {}, "127.0.*.0": {"weight": 0}}

@@ -6,10 +6,10 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Literal
 
-from eximacl.address import canonical_domain
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown, check, option
-from eximacl.hosts import IPAddress, ip_address
-from eximacl.registrable import registrable_domain
+from eximacl.mail.address import canonical_domain
+from eximacl.mail.hosts import IPAddress, ip_address
+from eximacl.mail.registrable import registrable_domain
 
 MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3600.0

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown, check, option
-from eximacl.hosts import ip_address
+from eximacl.mail.hosts import ip_address
 
 MINUTE_SECONDS = 60.0
 # Each mail rewrites the times of all that are remembered for its client: a thousand are eight kilobytes.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eximacl.check import Ask, Hit, Outcome, Query, Suffixes, Unknown, check, option
-from eximacl.hosts import ip_address
+from eximacl.mail.hosts import ip_address
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from eximacl.address import MAX_NAME_CHARACTERS
 from eximacl.check import Ask, Hit, NoOptions, Outcome, Query, Unknown, check
-from eximacl.hosts import dns_name, literal_address
+from eximacl.mail.address import MAX_NAME_CHARACTERS
+from eximacl.mail.hosts import dns_name, literal_address
 
 # RFC 7505 section 3: one MX with preference 0 and the root as its host.
 NULL_MX = ("0 .",)

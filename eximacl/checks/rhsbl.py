@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from eximacl.address import parents
 from eximacl.check import Ask, Hit, Outcome, Probe, Query, Tables, Unknown, check, option
-from eximacl.dns_lists import (
+from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     Entry,
     ReplyText,
@@ -20,8 +19,9 @@ from eximacl.dns_lists import (
     name_probe,
     reply_text,
 )
-from eximacl.dns_lists import Zone as AnyZone
-from eximacl.hosts import dns_name
+from eximacl.checks._dns_lists import Zone as AnyZone
+from eximacl.mail.address import parents
+from eximacl.mail.hosts import dns_name
 
 Name = Literal["sender", "helo", "rdns"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eximacl.address import without_tag
 from eximacl.check import Ask, Hit, Outcome, Query, Recipients, check, option
+from eximacl.mail.address import without_tag
 
 
 @dataclass(frozen=True, kw_only=True)

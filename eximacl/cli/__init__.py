@@ -12,22 +12,22 @@ import click
 
 from eximacl import __version__
 from eximacl.cli import exits
-from eximacl.cli.allowing import allow_command
-from eximacl.cli.archive import archive
-from eximacl.cli.blocks import blocks
-from eximacl.cli.check import check
-from eximacl.cli.common import Commands, Failure
-from eximacl.cli.completion import completion
-from eximacl.cli.config import config
-from eximacl.cli.control import reload, status
-from eximacl.cli.doctor import doctor
-from eximacl.cli.exim import exim
-from eximacl.cli.harvest import harvest
-from eximacl.cli.log import log
-from eximacl.cli.mint import mint
-from eximacl.cli.observed import observed
-from eximacl.cli.serve import serve
-from eximacl.cli.why import why
+from eximacl.cli.commands.allow import allow_command
+from eximacl.cli.commands.archive import archive
+from eximacl.cli.commands.blocks import blocks
+from eximacl.cli.commands.check import check
+from eximacl.cli.commands.completion import completion
+from eximacl.cli.commands.config import config
+from eximacl.cli.commands.control import reload, status
+from eximacl.cli.commands.doctor import doctor
+from eximacl.cli.commands.exim import exim
+from eximacl.cli.commands.harvest import harvest
+from eximacl.cli.commands.log import log
+from eximacl.cli.commands.mint import mint
+from eximacl.cli.commands.observed import observed
+from eximacl.cli.commands.serve import serve
+from eximacl.cli.commands.why import why
+from eximacl.cli.options import Commands, Failure
 
 # What click's completion scripts set when a shell asks.
 COMPLETION = "_EXIMACL_COMPLETE"

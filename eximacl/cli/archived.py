@@ -16,10 +16,10 @@ from eximacl.archive.envelope import format_envelope
 from eximacl.archive.errors import reason_of
 from eximacl.archive.layout import time_in
 from eximacl.cli import exits
-from eximacl.cli.common import DEFAULT_JOURNAL, Failure, find_path
-from eximacl.cli.table import Column, size
-from eximacl.journal import find as find_decisions
-from eximacl.times import local
+from eximacl.cli.options import DEFAULT_JOURNAL, Failure, find_path
+from eximacl.cli.output import Column, size
+from eximacl.records.journal import find as find_decisions
+from eximacl.system.times import local
 
 COPY_BYTES = 1024 * 1024
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.common import Failure, ip_problem, print_json, printable
-from eximacl.model import STAGES, Reply
-from eximacl.wire import NEEDED, ProtocolError, parse_line
+from eximacl.cli.options import Failure, ip_problem, print_json, printable
+from eximacl.policy.model import STAGES, Reply
+from eximacl.protocol.exim import NEEDED, ProtocolError, parse_line
 
 COLUMNS = ("stage", "ip", "host", "host_deferred", "helo", "from", "rcpt", "rcpts", "tx")
 # Shorter batches are over before a bar could be read.

@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.common import Failure
-from eximacl.cli.completing import logged
-from eximacl.references import normalise
-from eximacl.rejection_search import Wanted
-from eximacl.times import parse_time
+from eximacl.cli.complete import logged
+from eximacl.cli.options import Failure
+from eximacl.records.references import normalise
+from eximacl.records.search import Wanted
+from eximacl.system.times import parse_time
 
 F = TypeVar("F", bound=Callable[..., Any])
 

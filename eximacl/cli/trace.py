@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from eximacl.cli.common import printable
-from eximacl.model import Traced
+from eximacl.cli.options import printable
+from eximacl.policy.model import Traced
 
 
 def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, times: bool) -> None:

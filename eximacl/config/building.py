@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from eximacl.check import Check, Probe
-from eximacl.config.declare import NARROW_EXEMPT_TABLE, Table, check_table
 from eximacl.config.problems import Site, unknown
+from eximacl.config.settings import NARROW_EXEMPT_TABLE, Table, check_table
 from eximacl.config.sources import Sources
 from eximacl.config.values import Values, read_given, read_table
-from eximacl.model import Action
-from eximacl.policy import Exempt, Plan, Policy, Step
+from eximacl.policy.declare import Check, Probe
+from eximacl.policy.engine import Exempt, Plan, Policy, Step
+from eximacl.policy.model import Action
 
 NO_HOLD = "hold needs the archive: set archive.dir, or use another action"
 

@@ -6,10 +6,10 @@ import textwrap
 from collections.abc import Mapping
 from typing import Any
 
-from eximacl.check import Check, Option
-from eximacl.config.declare import EXEMPT_TABLE, NAME, SETTINGS_TABLES, Table, check_table, tables_within
 from eximacl.config.problems import unknown
 from eximacl.config.sample import option_default, option_help, option_word
+from eximacl.config.settings import EXEMPT_TABLE, NAME, SETTINGS_TABLES, Table, check_table, tables_within
+from eximacl.policy.declare import Check, Option
 
 TEXT_COLUMNS = 96
 

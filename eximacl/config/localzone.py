@@ -6,7 +6,7 @@ import os
 import zoneinfo
 from pathlib import Path
 
-from eximacl.config.sources import open_regular
+from eximacl.system.files import open_regular
 
 LOCALTIME = Path("/etc/localtime")
 

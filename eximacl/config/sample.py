@@ -11,8 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from eximacl.check import Check, Option
-from eximacl.config.declare import (
+from eximacl.config.settings import (
     COMMON_TABLE,
     DEFAULT_ORDER,
     EXEMPT_TABLE,
@@ -24,7 +23,8 @@ from eximacl.config.declare import (
 )
 from eximacl.config.toml import toml
 from eximacl.config.values import kind_of
-from eximacl.lists import EntryList
+from eximacl.mail.lists import EntryList
+from eximacl.policy.declare import Check, Option
 
 SAMPLE_NAME = "eximacl.toml"
 # What has no default gets a value in the sample all the same.

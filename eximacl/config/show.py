@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from eximacl.check import Named, Tables, options_of
-from eximacl.config.declare import EXEMPT_TABLE, SETTINGS
-from eximacl.config.loading import Loaded
+from eximacl.config.load import Loaded
+from eximacl.config.settings import EXEMPT_TABLE, SETTINGS
 from eximacl.config.toml import toml, toml_key
 from eximacl.config.values import Value, Values
-from eximacl.lists import EntryList
+from eximacl.mail.lists import EntryList
+from eximacl.policy.declare import Named, Tables, options_of
 
 
 def show(loaded: Loaded, domain: str | None = None) -> dict[str, Any]:

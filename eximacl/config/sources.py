@@ -6,7 +6,6 @@ has changed is read once it has been still between two calls of `refresh`, so th
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import re
@@ -15,10 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from eximacl.config.problems import Missing, Problem, Refused, shown_path
-from eximacl.lists import EntryList
+from eximacl.mail.lists import EntryList
+from eximacl.system.files import open_regular, read_regular
 
 # A list is parsed in pieces of this size, so that a long one never keeps other threads waiting for long.
 BLOCK_CHARACTERS = 256 * 1024
@@ -157,30 +157,6 @@ def fill(entries: EntryList, path: Path, shown: str) -> None:
     except ValueError as error:
         found = [] if stat.S_ISDIR(mode) else bad_lines(type(entries), path, shown)
         raise Refused(*(found or [f"{shown}: {error}"])) from None
-
-
-def open_regular(path: Path) -> BinaryIO:
-    """Open a regular file for reading; nothing else makes it wait (a FIFO) or fills the memory (a device).
-
-    Raises OSError; its `strerror` is for the admin.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
-        return os.fdopen(fd, "rb")
-    os.close(fd)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise OSError(errno.EINVAL, "it is not a regular file", str(path))
-
-
-def read_regular(path: Path, bytes_max: int) -> bytes:
-    """Return what a regular file holds, when that is not more than `bytes_max`. Raises OSError, as `open_regular`."""
-    with open_regular(path) as file:
-        data = file.read(bytes_max + 1)
-    if len(data) > bytes_max:
-        raise OSError(errno.EFBIG, f"it is longer than {bytes_max // 1024} KiB", str(path))
-    return data
 
 
 def file_entries(path: Path) -> Iterator[str]:

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from eximacl.config.declare import Table
 from eximacl.config.problems import Refused, nearest
+from eximacl.config.settings import Table
 from eximacl.config.toml import toml
 
 

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_origin
 
-from eximacl.check import Named, Option, Tables, Text, tables_of
-from eximacl.config.declare import (
+from eximacl.config.localzone import local_zone
+from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
+from eximacl.config.settings import (
     NARROW_EXEMPT_TABLE,
     REDACTABLE,
     FileMode,
@@ -26,13 +27,12 @@ from eximacl.config.declare import (
     Template,
     named_table,
 )
-from eximacl.config.localzone import local_zone
-from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
 from eximacl.config.sources import Sources, bad_entries
 from eximacl.config.tables import given_tables
 from eximacl.config.toml import toml_key, toml_type
-from eximacl.lists import EntryList, Secrets
-from eximacl.policy import MESSAGE_FIELDS, Exempt
+from eximacl.mail.lists import EntryList, Secrets
+from eximacl.policy.declare import Named, Option, Tables, Text, tables_of
+from eximacl.policy.engine import MESSAGE_FIELDS, Exempt
 
 T = TypeVar("T")
 

@@ -15,10 +15,10 @@ from functools import partial
 from eximacl.dns import message, stream
 from eximacl.dns.alarms import Alarms
 from eximacl.dns.cache import Answer
-from eximacl.dns.channels import Channels, random_number
 from eximacl.dns.flights import Flight
 from eximacl.dns.servers import PROBE_SECONDS, Server
-from eximacl.model import Unknown
+from eximacl.dns.transport import Channels, random_number
+from eximacl.policy.model import Unknown
 
 # Aliases that the server leaves to us: a resolver leaves none, an authoritative server one or two.
 ALIASES_MAX = 8

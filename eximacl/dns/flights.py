@@ -9,7 +9,7 @@ from typing import Protocol
 
 from eximacl.dns.cache import Answer, Key
 from eximacl.dns.servers import Server, Zone
-from eximacl.model import Unknown
+from eximacl.policy.model import Unknown
 
 
 class Asked(Protocol):

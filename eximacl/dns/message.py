@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from eximacl.address import canonical_domain
+from eximacl.mail.address import canonical_domain
 
 KINDS = {"A": 1, "NS": 2, "PTR": 12, "MX": 15, "TXT": 16, "AAAA": 28}
 # What fits a packet on every path (DNS flag day 2020); more comes over TCP.

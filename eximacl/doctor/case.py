@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from eximacl.client import DaemonError
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.doctor.access import Who
 from eximacl.doctor.sessions import Sessions
 from eximacl.doctor.status import Status, read_status
-from eximacl.exim_setup import Exim, SetupError
-from eximacl.exim_setup.program import check_configuration
-from eximacl.exim_setup.reloading import daemon_pid
-from eximacl.exim_setup.trying import STAGES
+from eximacl.exim import Exim, SetupError
+from eximacl.exim.program import check_configuration
+from eximacl.exim.reload import daemon_pid
+from eximacl.exim.trial import STAGES
+from eximacl.protocol.client import DaemonError
 
 LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts")
 # A domain as it stands in a list; anything else is a pattern or a look-up.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnoses
-from eximacl.exim_setup import SetupError
+from eximacl.exim import SetupError
 
 
 def examine(case: Case) -> Iterator[Finding]:

@@ -20,10 +20,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from eximacl.exim_setup import Exim
-from eximacl.exim_setup.private import private_directory
-from eximacl.model import Reply
-from eximacl.wire import format_reply
+from eximacl.exim import Exim
+from eximacl.exim.private import private_directory
+from eximacl.policy.model import Reply
+from eximacl.protocol.exim import format_reply
 
 # Addresses for documentation (RFC 5737, RFC 3849): no relay hosts, and nobody's.
 CLIENT = "192.0.2.1"

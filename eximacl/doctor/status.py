@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from eximacl.client import DaemonError, ask
-from eximacl.wire import CONTROL, format_query
+from eximacl.protocol.client import DaemonError, ask
+from eximacl.protocol.exim import CONTROL, format_query
 
 Status = Mapping[str, Any]
 # The kernel's limit of process ids on 64 bits (proc(5), pid_max).

@@ -9,11 +9,11 @@ reaches that only opens, reads and closes. The address lists that nobody has see
 
 from __future__ import annotations
 
+from eximacl.harvest.find import EXCLUDED_FOLDERS, Found, NoMail, Source, Walk, chunks
 from eximacl.harvest.listfile import ListFile, ListFileError, line_of, unwritable
 from eximacl.harvest.message import Reader, Wanted
 from eximacl.harvest.pool import work
 from eximacl.harvest.tally import Seen, Tally, Troubles
-from eximacl.harvest.walking import EXCLUDED_FOLDERS, Found, NoMail, Source, Walk, chunks
 
 __all__ = [
     "EXCLUDED_FOLDERS",

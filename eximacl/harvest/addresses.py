@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from eximacl.address import Address, canonical_domain, unquote
+from eximacl.mail.address import Address, canonical_domain, unquote
 
 # RFC 5321 section 4.5.3.1 allows 64 and 255 octets; forwarders' localparts (SRS) are longer. Beyond this it is junk.
 ADDRESS_CHARACTERS_MAX = 512

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from eximacl.config.sources import open_regular
 from eximacl.harvest.tally import Seen
+from eximacl.system.files import open_regular
 
 # The daemon's user is not root, and has to read it.
 LIST_MODE = 0o644

@@ -12,11 +12,11 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from eximacl.address import Address, without_tag
-from eximacl.disposable import Disposable, Rules, parse
 from eximacl.harvest.addresses import addresses
 from eximacl.harvest.dates import believable, mbox_seconds_of, seconds_of
-from eximacl.lists import Domains
+from eximacl.mail.address import Address, without_tag
+from eximacl.mail.disposable import Disposable, Rules, parse
+from eximacl.mail.lists import Domains
 
 DELIVERY_FIELDS = ("Delivered-To", "Envelope-To", "X-Original-To", "X-Envelope-To", "X-Delivered-To")
 NAMING_FIELDS = ("To", "Cc", "Resent-To", "Resent-Cc")

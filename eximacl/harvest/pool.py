@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from eximacl.harvest.message import Reader
-from eximacl.harvest.reading import Chunk, tally
+from eximacl.harvest.read import Chunk, tally
 from eximacl.harvest.tally import Tally
 
 # A child of fork has all that it needs; any other would import it again, from a path that is not ours to say.

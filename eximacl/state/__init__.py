@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from eximacl.policy.state import State
 from eximacl.state.memory import MemoryState
 from eximacl.state.sqlite import SqliteState
-from eximacl.verbs import State
 
 __all__ = ["MemoryState", "SqliteState", "open_state"]
 

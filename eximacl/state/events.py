@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right, insort
 
-from eximacl.verbs import CLOCK_SLACK_SECONDS, EVENTS_MAX
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, EVENTS_MAX
 
 
 def recent(events: array[float], window: float, now: float) -> array[float]:

@@ -9,8 +9,8 @@ from array import array
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, Block, Place, Settled
 from eximacl.state.events import expiry, noted, recent
-from eximacl.verbs import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, Block, Place, Settled
 
 K = TypeVar("K", bound=Hashable)
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from eximacl.address import parse_address
 from eximacl.archive import Archive, Held, messages
-from eximacl.archive.reading import Message
+from eximacl.archive.index import Message
+from eximacl.mail.address import parse_address
 
 ID = "1xVYtn-00005a-08"
 HEADERS = "Subject: hello\nFrom: ann@example.net\n"

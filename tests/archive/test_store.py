@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-from eximacl.address import Address
 from eximacl.archive import Archive, ArchiveError, Held, SpoolError, find, messages
 from eximacl.archive.store import CHUNK_BYTES
+from eximacl.mail.address import Address
 from tests.archive.holding import (
     BODY,
     DAY,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from eximacl.check import Ask, CheckFunction, Outcome, declared
-from eximacl.drive import drive_now
-from eximacl.model import Query, Stage
-from eximacl.questions import AnyQuestion
-from eximacl.wire import build_query
+from eximacl.policy.drive import drive_now
+from eximacl.policy.model import Query, Stage
+from eximacl.policy.questions import AnyQuestion
+from eximacl.protocol.exim import build_query
 
 
 def query(stage: Stage = "rcpt", **values: str) -> Query:

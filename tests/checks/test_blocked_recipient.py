@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from eximacl.blocking import Scope, block_key
 from eximacl.check import Hit, Unknown, declared
+from eximacl.checks._block_keys import Scope, block_key
 from eximacl.checks.blocked_recipient import Options, blocked_recipient
-from eximacl.model import Outcome
+from eximacl.policy.model import Outcome
+from eximacl.policy.state import StateError
 from eximacl.state import MemoryState
-from eximacl.verbs import StateError
 from tests.asking import NOW, judge, query
 
 WHY = "by hand"

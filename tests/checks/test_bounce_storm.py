@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from eximacl.blocking import block_key
 from eximacl.check import Ask, Hit, Patterns, Unknown, declared
+from eximacl.checks._block_keys import block_key
 from eximacl.checks.bounce_storm import Options, bounce_storm
-from eximacl.drive import drive_now
-from eximacl.model import Outcome
+from eximacl.policy.drive import drive_now
+from eximacl.policy.model import Outcome
+from eximacl.policy.state import StateError
 from eximacl.state import MemoryState
-from eximacl.verbs import StateError
 from tests.asking import NOW, answers, judge, query
 from tests.checks.running import documented_defaults
 

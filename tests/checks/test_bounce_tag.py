@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from eximacl import prvs
-from eximacl.answers import Answers, NoNetwork
 from eximacl.check import Alias, Hit, Recipients, Secrets, declared
 from eximacl.checks.bounce_tag import Options, bounce_tag
 from eximacl.config import load
-from eximacl.drive import drive_now
-from eximacl.model import Decision, Outcome
-from eximacl.policy import Policy, decide
-from eximacl.questions import Ask
+from eximacl.daemon.answers import Answers, NoNetwork
+from eximacl.mail import batv as prvs
+from eximacl.policy.drive import drive_now
+from eximacl.policy.engine import Policy, decide
+from eximacl.policy.model import Decision, Outcome
+from eximacl.policy.questions import Ask
 from eximacl.state import MemoryState
 from tests.asking import NOW, judge, query
 

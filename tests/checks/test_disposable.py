@@ -18,15 +18,15 @@ from eximacl.checks.disposable import FARTHEST_DAYS_MAX, Options, disposable
 from eximacl.checks.valid_recipient import Options as ValidOptions
 from eximacl.checks.valid_recipient import valid_recipient
 from eximacl.config import load
-from eximacl.disposable import mint, standing
-from eximacl.drive import drive_now
-from eximacl.judge import reply_for
-from eximacl.lists import Recipients, Secrets
-from eximacl.model import Alias, Decision, Hit, Outcome, Query, Unknown
-from eximacl.policy import Plan, Policy, Step, decide
+from eximacl.daemon.judge import reply_for
+from eximacl.mail.disposable import mint, standing
+from eximacl.mail.lists import Recipients, Secrets
+from eximacl.policy.drive import drive_now
+from eximacl.policy.engine import Plan, Policy, Step, decide
+from eximacl.policy.model import Alias, Decision, Hit, Outcome, Query, Unknown
+from eximacl.policy.state import RESERVATION_SECONDS, State, StateError
+from eximacl.protocol.exim import parse_line
 from eximacl.state import MemoryState, SqliteState
-from eximacl.verbs import RESERVATION_SECONDS, State, StateError
-from eximacl.wire import parse_line
 from tests.asking import NOW, answers, judge, judge_last, query
 from tests.checks.test_pages import BLOCK, DOCS, ROW
 

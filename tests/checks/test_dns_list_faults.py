@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.answers import Answers
 from eximacl.config import load
-from eximacl.drive import drive_now
-from eximacl.model import Decision
-from eximacl.policy import Policy, decide
-from eximacl.questions import Ask
+from eximacl.daemon.answers import Answers
+from eximacl.policy.drive import drive_now
+from eximacl.policy.engine import Policy, decide
+from eximacl.policy.model import Decision
+from eximacl.policy.questions import Ask
 from eximacl.state import MemoryState
 from tests.asking import NOW, query
 from tests.dictionary import SERVFAIL, Dictionary

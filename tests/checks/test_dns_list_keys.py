@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from eximacl.config import load, show, show_toml
-from eximacl.journal import pack_entry
-from eximacl.judge import Judge
-from eximacl.judged import Judged
-from eximacl.model import Unknown
+from eximacl.daemon.judge import Judge
+from eximacl.policy.model import Unknown
+from eximacl.protocol.exim import format_query
+from eximacl.records.decision import Judged
+from eximacl.records.journal import pack_entry
 from eximacl.state import MemoryState
-from eximacl.wire import format_query
 from tests.dictionary import Dictionary
 
 SECRET = "geheim7key"

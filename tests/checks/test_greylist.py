@@ -9,9 +9,9 @@ import pytest
 
 from eximacl.check import Ask, Hit, Outcome, Unknown, declared
 from eximacl.checks.greylist import Options, greylist
-from eximacl.drive import drive_now
-from eximacl.model import Query
-from eximacl.questions import Remember
+from eximacl.policy.drive import drive_now
+from eximacl.policy.model import Query
+from eximacl.policy.questions import Remember
 from eximacl.state import MemoryState
 from tests.asking import NOW, Dead, answers, judge, query
 from tests.checks.running import documented_defaults

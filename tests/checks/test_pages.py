@@ -16,16 +16,16 @@ from typing import NamedTuple
 
 import pytest
 
-from eximacl.answers import Answers
 from eximacl.config import load
-from eximacl.drive import drive_now
-from eximacl.judge import reply_for
-from eximacl.model import Reply, Stage
-from eximacl.policy import Policy, decide
-from eximacl.questions import Ask
+from eximacl.daemon.answers import Answers
+from eximacl.daemon.judge import reply_for
+from eximacl.policy.drive import drive_now
+from eximacl.policy.engine import Policy, decide
+from eximacl.policy.model import Reply, Stage
+from eximacl.policy.questions import Ask
+from eximacl.policy.state import State
+from eximacl.protocol.exim import build_query, parse_line
 from eximacl.state import MemoryState
-from eximacl.verbs import State
-from eximacl.wire import build_query, parse_line
 from tests.dictionary import Dictionary
 
 DOCS = Path(__file__).parents[2] / "docs" / "checks"

@@ -7,8 +7,8 @@ import time
 import click
 import pytest
 
-from eximacl.cli.common import Failure
 from eximacl.cli.filters import NAMES, filter_options, reference_of, wanted_of
+from eximacl.cli.options import Failure
 
 
 def test_a_search() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 import eximacl.checks
 from eximacl.config import find_checks
-from eximacl.config.declare import DEFAULT_ORDER
 from eximacl.config.discovery import discover, supplied
+from eximacl.config.settings import DEFAULT_ORDER
 from tests.config.world import loaded_from, problems_of, site, word
 
 CHECK = '''
@@ -43,7 +43,7 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_file_of_the_package_is_a_check_of_the_same_name() -> None:
-    files = {path.stem for path in Path(eximacl.checks.__path__[0]).glob("*.py")} - {"__init__"}
+    files = {path.stem for path in Path(eximacl.checks.__path__[0]).glob("[!_]*.py")}
     assert {found.check.name for found in supplied()} == files
     assert set(find_checks()) >= files
     assert files <= set(DEFAULT_ORDER)

@@ -15,7 +15,7 @@ from eximacl.config.problems import Refused
 from eximacl.config.show import show, show_toml
 from eximacl.config.sources import Sources
 from eximacl.config.toml import toml, toml_key
-from eximacl.lists import Domains, EntryList, Messages, Names, Networks, Patterns, Recipients, Secrets, Suffixes
+from eximacl.mail.lists import Domains, EntryList, Messages, Names, Networks, Patterns, Recipients, Secrets, Suffixes
 
 CHECKS = find_checks()
 TABLES = all_tables(CHECKS)

@@ -9,9 +9,9 @@ import pytest
 
 from eximacl.check import Check, NoOptions, Option, options_of
 from eximacl.config import find_checks, load, sample, write_sample
-from eximacl.config.declare import COMMON_TABLE, DEFAULT_ORDER, EXEMPT_TABLE, SETTINGS_TABLES, check_table
 from eximacl.config.sample import COMMENT_COLUMNS, NAMED_INDENT, in_order, option_default, option_help, option_word
-from eximacl.lists import Patterns, Suffixes
+from eximacl.config.settings import COMMON_TABLE, DEFAULT_ORDER, EXEMPT_TABLE, SETTINGS_TABLES, check_table
+from eximacl.mail.lists import Patterns, Suffixes
 from tests.config.world import option_of, word
 
 CHECKS = find_checks()

@@ -23,10 +23,9 @@ from eximacl.config.sources import (
     directory_entries,
     file_entries,
     numbered_lines,
-    open_regular,
-    read_regular,
 )
-from eximacl.lists import Messages, Names, Networks, Secrets, Suffixes
+from eximacl.mail.lists import Messages, Names, Networks, Secrets, Suffixes
+from tests.system.irregular import IRREGULAR
 
 NOTHING = Refreshed((), ())
 SECRET = "a-long-enough-secret"
@@ -80,30 +79,6 @@ def test_texts_of_a_directory_are_what_its_files_hold(tmp_path: Path) -> None:
     (tmp_path / "joe").write_text("No longer\nworks here.\n")
     (tmp_path / "ann").touch()
     assert directory_entries(tmp_path, texts=True) == ["ann", "joe No longer works here."]
-
-
-IRREGULAR = [
-    pytest.param(os.mkfifo, "it is not a regular file", id="fifo"),
-    pytest.param(lambda path: path.symlink_to("/dev/zero"), "it is not a regular file", id="device"),
-    pytest.param(Path.mkdir, "Is a directory", id="directory"),
-    pytest.param(lambda path: path.symlink_to("nowhere"), "No such file or directory", id="dangling"),
-]
-
-
-@pytest.mark.parametrize(("make", "text"), IRREGULAR)
-def test_only_regular_files_are_opened(tmp_path: Path, make: Callable[[Path], None], text: str) -> None:
-    make(tmp_path / "x")
-    for read in (open_regular, lambda path: read_regular(path, 10), lambda path: list(file_entries(path))):
-        with pytest.raises(OSError, match=text):
-            read(tmp_path / "x")
-
-
-def test_a_file_is_read_up_to_its_limit(tmp_path: Path) -> None:
-    path = tmp_path / "x"
-    path.write_bytes(b"a" * 2048)
-    assert read_regular(path, 2048) == b"a" * 2048
-    with pytest.raises(OSError, match="it is longer than 1 KiB"):
-        read_regular(path, 1024)
 
 
 @pytest.mark.parametrize(

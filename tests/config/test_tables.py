@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from eximacl.check import Option, Tables
-from eximacl.config.declare import Table
 from eximacl.config.problems import Refused
+from eximacl.config.settings import Table
 from eximacl.config.tables import given_tables
 
 TABLE = Table("zones", "", (Option("weight", float, 1, ""), Option("codes", Tables, [], "")))

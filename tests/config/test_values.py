@@ -10,8 +10,9 @@ from typing import Any, Literal
 import pytest
 
 from eximacl.check import Named, Option, Tables, Text, option
-from eximacl.config.declare import NARROW_EXEMPT_TABLE, FileMode, Redacted, Servers, StateUrl, Table, Template
+from eximacl.checks._dns_lists import ZoneKey
 from eximacl.config.problems import Missing, Refused
+from eximacl.config.settings import NARROW_EXEMPT_TABLE, FileMode, Redacted, Servers, StateUrl, Table, Template
 from eximacl.config.sources import Sources
 from eximacl.config.values import (
     CHOICES,
@@ -22,9 +23,8 @@ from eximacl.config.values import (
     read_table,
     read_value,
 )
-from eximacl.dns_lists import ZoneKey
-from eximacl.lists import EntryList, Messages, Names, Networks, Secrets, Suffixes
-from eximacl.policy import Exempt
+from eximacl.mail.lists import EntryList, Messages, Names, Networks, Secrets, Suffixes
+from eximacl.policy.engine import Exempt
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.config.world import option_of, site
 

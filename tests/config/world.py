@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from eximacl.answers import Answers, NoNetwork
 from eximacl.check import Option
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.problems import Site
-from eximacl.drive import drive_now
-from eximacl.model import Decision, Stage
-from eximacl.policy import decide
-from eximacl.questions import Ask
+from eximacl.daemon.answers import Answers, NoNetwork
+from eximacl.policy.drive import drive_now
+from eximacl.policy.engine import decide
+from eximacl.policy.model import Decision, Stage
+from eximacl.policy.questions import Ask
+from eximacl.protocol.exim import build_query
 from eximacl.state import MemoryState
-from eximacl.wire import build_query
 
 SENDER_DOMAIN = '[policy]\ndomains = ["example.org", ".example.net"]\norder = ["sender_domain"]\n'
 

@@ -15,7 +15,7 @@ from eximacl.dns.cache import (
     Answer,
     Cache,
 )
-from eximacl.model import Unknown
+from eximacl.policy.model import Unknown
 
 FOUND = ("192.0.2.1",)
 

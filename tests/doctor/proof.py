@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from eximacl.doctor import Case, Finding, Level
 from eximacl.doctor.sessions import Session, Sessions
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.doctor.breaks import Break
 from tests.doctor.world import World
 from tests.lab.site import ROOT

@@ -10,7 +10,7 @@ import pytest
 
 from eximacl.doctor import Case
 from eximacl.doctor.case import group_name
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.doctor.proof import known
 from tests.lab import Responder
 

@@ -7,7 +7,7 @@ import pytest
 from eximacl.doctor import Case, Finding
 from eximacl.doctor.model import Diagnosis
 from eximacl.doctor.running import examine
-from eximacl.exim_setup import Exim, SetupError, find_shipped
+from eximacl.exim import Exim, SetupError, find_shipped
 from tests.doctor.world import World
 
 

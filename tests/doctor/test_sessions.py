@@ -12,7 +12,7 @@ import pytest
 
 from eximacl.doctor.access import Who
 from eximacl.doctor.sessions import TOKEN, Session, Sessions, _line_from, _listening, verdict
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.lab.site import ROOT
 
 CONFIG = """keep_environment =

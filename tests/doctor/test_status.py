@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from eximacl.doctor.status import is_status, read_status
-from eximacl.model import Reply
-from eximacl.wire import format_reply
+from eximacl.policy.model import Reply
+from eximacl.protocol.exim import format_reply
 
 GOOD: dict[str, Any] = {
     "version": "1",

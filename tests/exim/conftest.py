@@ -1,114 +1,73 @@
-"""Real Exims with the shipped snippets, one for each configuration, shared by all tests of a session."""
+"""One machine of each kind for all tests; after each it is put back as it was, with the Exim that runs."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.exim.real import Real
-from tests.lab import SERVFAIL, SILENT, Daemon, Lab, Names, Responder, Site, reverse_zone
-from tests.lab.daemons import VARIABLE, chosen
-from tests.lab.mails import NAMES
-from tests.lab.policy import install
-from tests.lab.responder import ACCEPT
+from eximacl.exim import Exim, Place, find_place
+from tests.doctor.world import World
+from tests.exim.machine import Kept, machine
 
-# The clients of these tests: what their addresses look up to.
-CLIENTS = {
-    "127.0.0.2": "mx.example.net",
-    "127.0.0.3": "mail.example.com.br",
-    "127.0.0.5": SERVFAIL,
-    "127.0.0.6": SILENT,
-    "127.0.0.99": "relay.example.org",
-}
+CONF = "dc_eximconfig_configtype='internet'\ndc_use_split_config='{split}'\n"
+Machines = Callable[[str], Kept]
 
 
-Labs = Callable[[Site], "tuple[Lab, Responder]"]
-
-
-@pytest.fixture(autouse=True)
-def exim(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The daemon that the labs of this test run; without a parameter (`real.EACH_DAEMON`) the one asked for outside."""
-    name: str = getattr(request, "param", None) or chosen()
-    monkeypatch.setenv(VARIABLE, name)
-    return name
-
-
-@pytest.fixture(scope="session")
-def home() -> Iterator[Path]:
-    """A directory that Exim's own user can reach, unlike pytest's."""
-    with tempfile.TemporaryDirectory(prefix="eximacl-test-") as directory:
-        Path(directory).chmod(0o755)
-        yield Path(directory)
-
-
-@pytest.fixture(scope="session")
-def names() -> Iterator[Names]:
-    with Names(reverse_zone(CLIENTS)) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def started(home: Path, names: Names) -> Iterator[Labs]:
-    """Start a lab with a scripted daemon for a site, once per session and Exim."""
+@pytest.fixture(scope="package")
+def machines() -> Iterator[Machines]:
+    made: dict[str, Kept] = {}
     with ExitStack() as stack:
-        known: dict[tuple[str, str], tuple[Lab, Responder]] = {}
 
-        def start(site: Site) -> tuple[Lab, Responder]:
-            key = chosen(), repr(site)
-            if key not in known:
-                path = home / f"{len(known)}.sock"
-                macros = {"EXIMACL_SOCKET": str(path), **site.macros}
-                daemon = stack.enter_context(Responder(path))
-                wired = Site(**{**vars(site), "macros": macros})
-                known[key] = stack.enter_context(Lab(wired, names=names)), daemon
-            return known[key]
+        def of_kind(kind: str) -> Kept:
+            if kind not in made:
+                made[kind] = Kept(stack.enter_context(machine("split" if kind == "split" else "unsplit")))
+            return made[kind]
 
-        yield start
-        for lab, _ in known.values():
-            panics = lab.log / "paniclog"
-            assert not panics.exists(), panics.read_text()
+        yield of_kind
 
 
 @pytest.fixture
-def labs(started: Labs) -> Labs:
-    """Like `started`, with the daemon as new."""
-
-    def start(site: Site) -> tuple[Lab, Responder]:
-        lab, daemon = started(site)
-        daemon.answer = lambda _: ACCEPT
-        daemon.asked.clear()
-        return lab, daemon
-
-    return start
-
-
-@pytest.fixture(scope="session")
-def started_real(home: Path) -> Iterator[Callable[[], Real]]:
-    """Start a lab with the real daemon, once per session and Exim."""
-    with ExitStack() as stack:
-        known: dict[str, Real] = {}
-
-        def start() -> Real:
-            if chosen() not in known:
-                directory = home / f"real-{chosen()}"
-                directory.mkdir()
-                path = home / f"{directory.name}.sock"
-                site = Site(macros={"EXIMACL_SOCKET": str(path), "EXIMACL_TIMEOUT": "1s"})
-                names = stack.enter_context(Names(reverse_zone(NAMES)))
-                daemon = stack.enter_context(Daemon(install(directory, path), path, directory / "daemon.log"))
-                known[chosen()] = Real(stack.enter_context(Lab(site, names=names)), daemon, directory)
-            return known[chosen()]
-
-        yield start
+def split(machines: Machines) -> Iterator[World]:
+    """A machine with Debian's configuration in many files, and no eximacl in it."""
+    kept = machines("split")
+    yield kept.world
+    kept.put_back()
 
 
 @pytest.fixture
-def real(started_real: Callable[[], Real]) -> Iterator[Real]:
-    """A lab with the real daemon, which runs again afterwards."""
-    found = started_real()
-    yield found
-    found.daemon.ensure()
+def unsplit(machines: Machines) -> Iterator[World]:
+    """A machine with Debian's configuration in one file, and no eximacl in it."""
+    kept = machines("unsplit")
+    yield kept.world
+    kept.put_back()
+
+
+@pytest.fixture(params=["split", "unsplit"])
+def bare(request: pytest.FixtureRequest, machines: Machines) -> Iterator[World]:
+    """Either machine."""
+    kept = machines(request.param)
+    yield kept.world
+    kept.put_back()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A directory with as much of an unsplit configuration as a plan reads; no Exim's."""
+    (tmp_path / "update-exim4.conf.conf").write_text(CONF.format(split="false"))
+    (tmp_path / "exim4.conf.template").write_text("begin routers\nr:\n  driver = accept\n")
+    return find_place(tmp_path)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Callable[[str], Exim]:
+    """Exim with a configuration of a few lines."""
+
+    def made(text: str) -> Exim:
+        path = tmp_path / "exim.conf"
+        path.write_text(f"keep_environment =\n{text}")
+        return Exim(config=path)
+
+    return made

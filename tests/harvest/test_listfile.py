@@ -13,7 +13,7 @@ from eximacl.config.sources import fill
 from eximacl.harvest import listfile
 from eximacl.harvest.listfile import LIST_MODE, ListFile, ListFileError, line_of, unwritable
 from eximacl.harvest.tally import Seen
-from eximacl.lists import Recipients
+from eximacl.mail.lists import Recipients
 
 SEEN = Seen(2, 1606417717, 1700000000)
 ODD = [

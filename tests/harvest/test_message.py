@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from eximacl.disposable import Rules
 from eximacl.harvest import message
 from eximacl.harvest.message import Broken, Reader, Wanted, is_mail
-from eximacl.lists import Domains
+from eximacl.mail.disposable import Rules
+from eximacl.mail.lists import Domains
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC).timestamp()
 OURS = Domains(["example.org", ".example.net"])

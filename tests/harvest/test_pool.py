@@ -13,9 +13,9 @@ import pytest
 from eximacl.harvest import pool
 from eximacl.harvest.message import Reader, Wanted
 from eximacl.harvest.pool import work
-from eximacl.harvest.reading import Chunk, tally
+from eximacl.harvest.read import Chunk, tally
 from eximacl.harvest.tally import Seen, Tally
-from eximacl.lists import Domains
+from eximacl.mail.lists import Domains
 
 READER = Reader(Wanted(Domains(["example.org"])), 1_800_000_000.0)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from eximacl.verbs import State
+from eximacl.policy.state import State
 
 NOW = 1_800_000_000.0
 UNTIL = NOW + 3600

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from eximacl.verbs import LOST_SECONDS, PRUNE_ROWS, State
+from eximacl.policy.state import LOST_SECONDS, PRUNE_ROWS, State
 from tests.state.contract import CENTURY, NOW, UNTIL
 from tests.state.contract_blocks import BlocksContract
 from tests.state.contract_places import PlacesContract

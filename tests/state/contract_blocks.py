@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from eximacl.verbs import CLOCK_SLACK_SECONDS, PRUNE_ROWS, Block, State
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, PRUNE_ROWS, Block, State
 from tests.state.contract import CENTURY, HOSTILE, NOW, UNTIL, Family, opened
 
 

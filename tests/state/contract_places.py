@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from eximacl.verbs import FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, State, StateError
+from eximacl.policy.state import FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, State, StateError
 from tests.state.contract import CENTURY, HOSTILE, LATER, NOW, UNTIL, Family, opened
 
 

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from eximacl.verbs import CLOCK_SLACK_SECONDS, EVENTS_MAX, PRUNE_ROWS, State
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, EVENTS_MAX, PRUNE_ROWS, State
 from tests.state.contract import CENTURY, HOSTILE, NOW, Family, opened
 
 WINDOW = 600.0

@@ -6,8 +6,8 @@ from array import array
 
 import pytest
 
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, EVENTS_MAX
 from eximacl.state.events import expiry, noted, recent
-from eximacl.verbs import CLOCK_SLACK_SECONDS, EVENTS_MAX
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.policy.state import StateError
 from eximacl.state import MemoryState, SqliteState, open_state
-from eximacl.verbs import StateError
 
 
 def test_memory() -> None:

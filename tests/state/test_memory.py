@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from eximacl.policy.state import State
 from eximacl.state.memory import MemoryState
-from eximacl.verbs import State
 from tests.state.contract import NOW, UNTIL
 from tests.state.contract_all import Contract
 

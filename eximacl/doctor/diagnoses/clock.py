@@ -8,9 +8,9 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
-from eximacl.doctor.sources import place, sources
-from eximacl.doctor.starting import logs
-from eximacl.exim_setup.snippets import files_of
+from eximacl.exim.snippets import files_of
+from eximacl.exim.sources import place, sources
+from eximacl.exim.startup import logs
 
 # This version was written then: an earlier clock is wrong.
 YEAR_MIN = 2026

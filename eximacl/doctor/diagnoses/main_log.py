@@ -8,7 +8,7 @@ from pathlib import Path
 from eximacl.doctor.access import FREE_BYTES_MIN, free_bytes, refusal
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
-from eximacl.doctor.starting import main_logs
+from eximacl.exim.startup import main_logs
 
 MEANS = "Exim takes no mail that it cannot log (421 Unexpected failure)"
 

@@ -11,7 +11,7 @@ from eximacl.config.values import Value
 from eximacl.doctor.access import Who, refusal
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.lists import EntryList
+from eximacl.mail.lists import EntryList
 
 # Whom Debian's package runs the daemon as.
 USER = "eximacl"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.doctor.starting import arguments, logs, overrides, started
+from eximacl.exim.startup import arguments, logs, overrides, started
 
 # The log's times have no fractions of a second.
 LOG_SECONDS = 1.0

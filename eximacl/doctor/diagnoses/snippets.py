@@ -8,7 +8,7 @@ from pathlib import Path
 from eximacl.doctor.access import refusal, shut
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.exim_setup.snippets import files_of
+from eximacl.exim.snippets import files_of
 
 
 @diagnosis("exim")

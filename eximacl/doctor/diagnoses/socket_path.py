@@ -7,8 +7,8 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.doctor.sources import place
-from eximacl.exim_setup.explaining import settings_of
+from eximacl.exim.explain import settings_of
+from eximacl.exim.sources import place
 
 SET = "EXIMACL_SOCKET"
 

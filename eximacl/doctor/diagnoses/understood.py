@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eximacl.client import DaemonError, ask
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
+from eximacl.protocol.client import DaemonError, ask
 
 
 @diagnosis("daemon")

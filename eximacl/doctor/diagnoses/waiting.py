@@ -9,12 +9,12 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.doctor.sources import place, sources
-from eximacl.exim_setup import Exim, Place, SetupError
-from eximacl.exim_setup.explaining import in_an_admins_words, settings_of
-from eximacl.exim_setup.private import private_directory
-from eximacl.exim_setup.program import check_configuration
-from eximacl.exim_setup.trying import generate
+from eximacl.exim import Exim, Place, SetupError
+from eximacl.exim.explain import in_an_admins_words, settings_of
+from eximacl.exim.private import private_directory
+from eximacl.exim.program import check_configuration
+from eximacl.exim.sources import place, sources
+from eximacl.exim.trial import generate
 
 
 @diagnosis("exim")

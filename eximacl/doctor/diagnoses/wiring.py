@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.doctor.sources import place
-from eximacl.exim_setup import Place
-from eximacl.exim_setup.explaining import settings_of
+from eximacl.exim import Place
+from eximacl.exim.explain import settings_of
+from eximacl.exim.sources import place
 
 NEEDED = ("rcpt", "data", "quit", "notquit")
 # Those that Debian's configuration sets from a macro.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.client import DaemonError
 from eximacl.doctor.access import Who
 from eximacl.doctor.diagnoses.archive import archive
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
+from eximacl.protocol.client import DaemonError
 from tests.doctor import breaks
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World

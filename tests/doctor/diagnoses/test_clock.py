@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.doctor.diagnoses.clock import clock
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.doctor import breaks
 from tests.doctor.proof import NOW, Way, known, prove, told
 from tests.doctor.world import World

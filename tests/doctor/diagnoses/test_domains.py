@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eximacl.doctor.diagnoses.domains import domains
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.doctor.breaks import policy
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World

@@ -11,7 +11,7 @@ import pytest
 from eximacl.doctor.access import Who
 from eximacl.doctor.diagnoses import main_log as module
 from eximacl.doctor.diagnoses.main_log import main_log
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.doctor import breaks
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.client import DaemonError
 from eximacl.doctor.access import Who
 from eximacl.doctor.diagnoses.policy import policy
+from eximacl.protocol.client import DaemonError
 from tests.doctor import breaks
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World

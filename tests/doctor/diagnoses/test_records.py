@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.client import DaemonError
 from eximacl.doctor.diagnoses.records import Kind, records, writable
+from eximacl.protocol.client import DaemonError
 from tests.doctor import breaks
 from tests.doctor.breaks import full
 from tests.doctor.proof import Way, known, prove, told

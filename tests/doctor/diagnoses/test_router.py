@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.doctor.diagnoses.router import router
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.doctor.breaks import lost
 from tests.doctor.proof import Way, known, prove, told, wired
 from tests.doctor.world import World

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.doctor.diagnoses.skipped import _relay, skipped
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.doctor.breaks import setting, snippet
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.client import DaemonError
 from eximacl.doctor.diagnoses.understood import understood
+from eximacl.protocol.client import DaemonError
 from tests.doctor.breaks import snippet
 from tests.doctor.proof import Way, held, known, prove, session, told, wired
 from tests.doctor.world import World

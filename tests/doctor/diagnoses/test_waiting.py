@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.doctor.diagnoses.waiting import waiting
-from eximacl.exim_setup import Exim
+from eximacl.exim import Exim
 from tests.doctor import breaks
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World

@@ -1,0 +1,153 @@
+"""What is in the archive. Rule: reading changes nothing, and a damaged or missing envelope never hides its message."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from eximacl.archive.envelope import Envelope, parse_envelope
+from eximacl.archive.errors import ArchiveError, NoSuchMessage, reason_of
+from eximacl.archive.files import names
+from eximacl.archive.layout import KEY, Day, base_name, day_start, stem, time_in
+from eximacl.records.references import time_of
+
+# One with the 2 MiB of recipients that a query may have, each byte escaped, and once more for a release; what is bigger
+# is none.
+MAX_ENVELOPE_BYTES = 32 * 1024 * 1024
+
+# From the reference, given at RCPT, to the end of the message: of some megabytes on a slow line.
+NEAR_SECONDS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An archived message. name: of its file, without a mail client's flags.
+
+    envelope: None where it cannot be read; then `problem` says why.
+    """
+
+    path: Path
+    name: str
+    day: Day
+    envelope: Envelope | None
+    problem: str = ""
+
+
+def messages(root: Path) -> Iterator[Message]:
+    """Yield all messages in the archive, the oldest first. Raises ArchiveError."""
+    for _, name, path, day in listed(root):
+        yield _message(day, name, path)
+
+
+def find(root: Path, ref: str, now: float | None = None) -> list[Message]:
+    """Return the copies of the message with a (normalised) reference, one for each domain; empty where there is none.
+
+    A reference tells its time, so the messages of that time are looked at first. Raises ArchiveError.
+    """
+    when = time_of(ref, time.time() if now is None else now)
+    near = sorted(listed(root), key=lambda entry: abs(entry[0] - when))
+    for _, name, path, day in near:
+        first = _message(day, name, path)
+        if first.envelope and first.envelope.ref == ref:
+            copies = [_message(other_day, other, at) for _, other, at, other_day in near if stem(other) == stem(name)]
+            return sorted(copies, key=lambda copy: copy.path)
+    return []
+
+
+def damaged(root: Path, ref: str, now: float | None = None) -> list[Message]:
+    """Return the messages of a reference's time whose envelope cannot be read: one may be what it refers to.
+
+    Raises ArchiveError.
+    """
+    when = time_of(ref, time.time() if now is None else now)
+    near = [entry for entry in listed(root) if abs(entry[0] - when) < NEAR_SECONDS]
+    return [message for _, name, path, day in near if (message := _message(day, name, path)).envelope is None]
+
+
+def open_message(message: Message) -> BinaryIO:
+    """Open a message, wherever a mail client has moved it to. Raises NoSuchMessage, ArchiveError."""
+    try:
+        try:
+            return message.path.open("rb")
+        except FileNotFoundError:
+            return locate(message.day, message.name).open("rb")
+    except OSError as error:
+        raise ArchiveError(f"{message.path}: {reason_of(error)}") from None
+
+
+def locate(day: Day, name: str) -> Path:
+    """Return where a message is now. Raises NoSuchMessage."""
+    for path in places(day, name):
+        return path
+    raise NoSuchMessage(f"{day.path}: {name} is not in the archive any more; it was deleted or purged")
+
+
+def places(day: Day, name: str) -> Iterator[Path]:
+    """Yield each file of a message; it has one, unless somebody has put back a copy. Raises ArchiveError."""
+    for directory in (day.new, day.cur):
+        for file_name in _names(directory):
+            if base_name(file_name) == name:
+                yield directory / file_name
+
+
+def days(root: Path) -> list[Day]:
+    """Return each domain's days, the oldest first. Raises ArchiveError for an archive that cannot be read."""
+    try:
+        domains = [path for path in root.iterdir() if path.is_dir() and not path.is_symlink()]
+    except OSError as error:
+        raise _unreadable(error) from None
+    found = [Day(domain / name) for domain in domains for name in _names(domain) if day_start(name) is not None]
+    return sorted((day for day in found if not day.path.is_symlink()), key=lambda day: (day.path.name, day.path))
+
+
+def listed(root: Path) -> list[tuple[float, str, Path, Day]]:
+    """Return time, name, path and day of all messages, the oldest first, without their envelopes. Raises ArchiveError.
+
+    A file that has no name of ours, which somebody put there, has the time of its day's first. Two files with one name
+    (a backup that was put back) are one message.
+    """
+    found = []
+    for day in days(root):
+        first = day_start(day.path.name) or 0
+        paths = {
+            base_name(file_name): directory / file_name
+            for directory in (day.new, day.cur)
+            for file_name in _names(directory)
+        }
+        found += [(time_in(name) or first, name, path, day) for name, path in paths.items()]
+    return sorted(found)
+
+
+def read_envelope(path: Path) -> Envelope:
+    """Read an envelope. Raises ArchiveError."""
+    try:
+        with path.open("rb") as file:
+            return parse_envelope(file.read(MAX_ENVELOPE_BYTES))
+    except OSError as error:
+        raise ArchiveError(f"{path}: {reason_of(error)}") from None
+    except ValueError as error:
+        raise ArchiveError(f"{path}: {error}") from None
+
+
+def _message(day: Day, name: str, path: Path) -> Message:
+    try:
+        return Message(path, name, day, read_envelope(day.envelope(name)))
+    except ArchiveError as error:
+        return Message(path, name, day, None, str(error))
+
+
+def _names(directory: Path) -> list[str]:
+    """Return what is in a directory, without what a mail client hides there. Raises ArchiveError."""
+    try:
+        return [name for name in names(directory) if not name.startswith(".")]
+    except NotADirectoryError:
+        return []
+    except OSError as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: OSError) -> ArchiveError:
+    return ArchiveError(f"{KEY}: {error.filename}: {reason_of(error)}")

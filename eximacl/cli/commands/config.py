@@ -1,0 +1,151 @@
+"""`eximacl config`: test, show, sample and explain the policy file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from eximacl.archive import Archive, ArchiveError
+from eximacl.cli import exits
+from eximacl.cli.complete import explained_name
+from eximacl.cli.options import Failure, config_option, json_option, load_config, print_json
+from eximacl.config import (
+    ConfigError,
+    Loaded,
+    describe,
+    explain,
+    find_checks,
+    load,
+    sample,
+    show,
+    show_toml,
+    write_sample,
+)
+from eximacl.config.problems import Problem
+
+
+@click.group()
+def config() -> None:
+    """Test, show, write and explain the policy file."""
+
+
+@config.command()
+@config_option
+@json_option
+def test(config_path: Path, as_json: bool) -> int:
+    """Test the policy file, its domain files, all lists and the archive's settings; print every problem.
+
+    Exit status: 0 when all is right, 1 when not.
+    """
+    try:
+        loaded = load(config_path)
+    except ConfigError as error:
+        problems = error.problems
+    else:
+        problems = _archive_problems(loaded)
+    if as_json:
+        print_json({"ok": not problems, "problems": [problem._asdict() for problem in problems]})
+    elif problems:
+        click.echo("\n".join(str(problem) for problem in problems), err=True)
+        click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
+    else:
+        click.echo(f"{loaded.path}: right; {len(loaded.overlays)} domain files, {len(loaded.sources)} lists")
+    return 1 if problems else 0
+
+
+def _archive_problems(loaded: Loaded) -> tuple[Problem, ...]:
+    """Return what a start or a reload, or a release, would stumble over."""
+    settings = loaded.settings.archive
+    if settings.dir is None:
+        return ()
+    found = []
+    try:
+        Archive(settings.dir, settings.group).writer.check()
+    except ArchiveError as error:
+        found.append(Problem(loaded.path.name, "", str(error)))
+    if not os.access(settings.sendmail, os.X_OK):
+        text = f"{settings.sendmail} is no program that can be run; `eximacl archive release` needs it"
+        found.append(Problem(loaded.path.name, "archive.sendmail", text))
+    return tuple(found)
+
+
+@config.command("show")
+@config_option
+@click.option("--domain", help="As it holds for recipients at this domain.")
+@json_option
+def show_command(config_path: Path, domain: str | None, as_json: bool) -> int:
+    """Show what holds: every option with its value, the defaults too. Secrets are hidden.
+
+    \b
+    eximacl config show
+    eximacl config show --domain example.org
+    """
+    try:
+        shown = show(load_config(config_path), domain)
+    except LookupError as error:
+        raise Failure(str(error), exits.NOT_FOUND) from None
+    if as_json:
+        print_json(shown)
+    else:
+        click.echo(show_toml(shown), nl=False)
+    return 0
+
+
+@config.command("sample")
+@click.option(
+    "--write",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write eximacl.toml and its lists into DIR instead of printing it.",
+)
+def sample_command(directory: Path | None) -> int:
+    """Print a sample policy file with every option, its default and its help.
+
+    \b
+    eximacl config sample --write /etc/eximacl
+    """
+    if directory is None:
+        click.echo(sample(find_checks().values()), nl=False)
+        return 0
+    try:
+        written = write_sample(directory, find_checks().values())
+    except FileExistsError:
+        raise Failure(f"{directory}: there is a policy file already; it stays as it is", exits.IO_ERROR) from None
+    except OSError as error:
+        raise Failure(f"{directory}: {error.strerror}", exits.IO_ERROR) from None
+    for path in written:
+        click.echo(f"wrote {path}")
+    return 0
+
+
+@config.command("explain")
+@click.argument("name", required=False, shell_complete=explained_name)
+@config_option
+@json_option
+def explain_command(name: str | None, config_path: Path, as_json: bool) -> int:
+    """Explain a check, a table or an option; without NAME, list the checks.
+
+    \b
+    eximacl config explain rdns_tld
+    eximacl config explain disposable.largest_count
+    """
+    checks = find_checks(config_path)
+    if name is None:
+        found: dict[str, Any] = {check.name: check.summary for check in checks.values()}
+        if as_json:
+            print_json(found)
+        else:
+            click.echo("\n".join(f"{check:<20} {summary}" for check, summary in found.items()))
+        return 0
+    try:
+        if as_json:
+            print_json(describe(name, checks))
+        else:
+            click.echo(explain(name, checks))
+    except LookupError as error:
+        raise Failure(str(error.args[0]), exits.NOT_FOUND) from None
+    return 0

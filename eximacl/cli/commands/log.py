@@ -1,0 +1,218 @@
+"""`eximacl log`: find refused mail in the rejection log, the rotated files too, or watch it being refused."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from eximacl.cli import exits
+from eximacl.cli.filters import filter_options, last_option, wanted_of
+from eximacl.cli.options import DEFAULT_REJECTIONS, READERS, Failure, config_option, find_path, json_option
+from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
+from eximacl.records.follow import Follower
+from eximacl.records.search import Entry, Found, Reading, Wanted, log_files, pick, search, text_of, time_of
+from eximacl.system.times import local
+
+# As much as a person waits for without looking for a sign of life: half a second's reading.
+PROGRESS_BYTES = 30_000_000
+# Soon enough for a person who waits for a mail, seldom enough to cost nothing.
+FOLLOW_SECONDS = 0.25
+# What `--follow` shows of the past unless it is asked for more.
+FOLLOW_LAST = 10
+NO_CHECK = " --check takes a reason as the log has it, not the name of a check: unknown-recipient, not valid_recipient."
+CLEAR_LINE = "\r\x1b[K"
+
+
+def _time(entry: Entry) -> str:
+    when = time_of(entry)
+    return text_of(entry, "time") if when is None else local(when)
+
+
+def _text(key: str) -> Callable[[Entry], str]:
+    return lambda entry: text_of(entry, key)
+
+
+COLUMNS = (
+    Column("TIME", _time, 19, 19, 0),
+    Column("REF", _text("ref"), 8, 8, 1),
+    Column("VERDICT", _text("verdict"), 7, 7, 5),
+    Column("CHECK", _text("check"), 10, 17, 4),
+    Column("IP", _text("ip"), 15, 15, 6),
+    Column("FROM", _text("from"), 15, 30, 3),
+    Column("RECIPIENT", _text("recipient"), 20, 30, 2),
+    Column("HOST", _text("host"), 14, 40, 7),
+    Column("SUBJECT", _text("subject"), 20, 60, 8),
+)
+
+
+@click.command()
+@filter_options
+@last_option
+@click.option(
+    "-f",
+    "--follow",
+    is_flag=True,
+    help=f"Go on with what comes, until Ctrl-C; begins with the last {FOLLOW_LAST} unless --since or --last is given.",
+)
+@click.option(
+    "--log",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False, readable=False),
+    metavar="FILE",
+    help="The rejection log; its rotated files (FILE.1, FILE.2.gz, …) are read too.  [default: the policy file's]",
+)
+@json_option
+@config_option
+def log(
+    last: int | None, follow: bool, path: Path | None, as_json: bool, config_path: Path, **given: str | None
+) -> int:
+    """Find refused mail in the rejection log, the newest last.
+
+    What is given must all hold. With --json the log's own lines are printed as they are.
+
+    \b
+    eximacl log --recipient steve@example.org --since 3d
+    eximacl log --domain example.org --check rdns-tld --ip 192.0.2.0/24
+    eximacl log --sender '<>' --since 2026-12-24 --until 2026-12-27 --json
+    eximacl log --follow
+
+    Exit status: 0 when something was found, 66 when nothing was.
+    """
+    wanted = wanted_of(given)
+    if follow and wanted.until is not None:
+        raise click.UsageError("--follow has no end, so --until is not for it")
+    path = path or _configured(config_path)
+    reading = Reading()
+    show = _json_line if as_json else _table_line()
+    files = _files(path)
+    if follow:
+        if not files:
+            click.echo(f"{path} does not exist yet; waiting for it", err=True)
+        last = last or (None if wanted.since is not None else FOLLOW_LAST)
+        return _follow(path, wanted, reading, last, show)
+    if not files:
+        status = exits.NOT_FOUND if path.parent.is_dir() else exits.IO_ERROR
+        raise Failure(f"{path} does not exist: has anything been refused yet?", status)
+    with _progress(sum(_size(file) for file in files)) as bar:
+        found = search(files, wanted, reading, progress=bar)
+        count = _show(found if last is None else deque(found, last), show, bar is not None)
+    sys.stdout.flush()
+    unread = bool(reading.unreadable)
+    _complain(reading)
+    if count or unread:
+        return 0 if count else exits.IO_ERROR
+    click.echo("Nothing was found." + (NO_CHECK if given["check"] else ""), err=True)
+    return exits.NOT_FOUND
+
+
+def _configured(config_path: Path) -> Path:
+    path = find_path(config_path, "log", "rejections", DEFAULT_REJECTIONS, "--log")
+    if path == config_path.parent:
+        raise Failure(f"{config_path}: log.rejections is empty, so no rejection is logged", exits.CONFIG)
+    return path
+
+
+def _files(path: Path) -> list[Path]:
+    try:
+        return log_files(path)
+    except OSError as error:
+        raise Failure(f"{path.parent} cannot be read: {error.strerror}; {READERS}", exits.IO_ERROR) from None
+
+
+def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show: Callable[[Found], None]) -> int:
+    follower = Follower(path, time.monotonic)
+    try:
+        with contextlib.closing(follower):
+            read = follower.look()
+            old = _then(search(log_files(path), wanted, reading, skip=read), _new(follower, wanted, reading))
+            _show(old if last is None else deque(old, last), show, bar=False)
+            _complain(reading)
+            while True:
+                sys.stdout.flush()
+                time.sleep(FOLLOW_SECONDS)
+                new = Reading(damaged_in=[path])
+                _show(_new(follower, wanted, new), show, bar=False)
+                _complain(new)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        whose = f"; {READERS}" if isinstance(error, PermissionError) else ""
+        raise Failure(f"{path} cannot be read: {error.strerror}{whose}", exits.IO_ERROR) from None
+
+
+def _then(first: Iterable[Found], second: Iterable[Found]) -> Iterator[Found]:
+    yield from first
+    yield from second
+
+
+def _new(follower: Follower, wanted: Wanted, reading: Reading) -> Iterator[Found]:
+    for block in follower.read():
+        yield from pick(block, wanted, reading)
+
+
+def _show(found: Iterable[Found], show: Callable[[Found], None], bar: bool) -> int:
+    count = 0
+    clear = bar and sys.stdout.isatty()
+    for one in found:
+        count += 1
+        if clear:
+            click.echo(CLEAR_LINE, err=True, nl=False)
+        show(one)
+        if clear:
+            sys.stdout.flush()
+    return count
+
+
+def _json_line(found: Found) -> None:
+    """Print a line as it is; one that others wrote, with signs that a terminal would obey, in our own spelling."""
+    line = found.line.decode("utf-8", "surrogateescape")
+    if line.isascii() and line.isprintable():
+        sys.stdout.write(line + "\n")
+    else:
+        write_object(found.entry)
+
+
+def _table_line() -> Callable[[Found], None]:
+    table = Table(COLUMNS, terminal_width())
+    started = False
+
+    def show(found: Found) -> None:
+        nonlocal started
+        if not started:
+            started = True
+            write_line(table.head())
+        write_line(table.row(found.entry))
+
+    return show
+
+
+@contextlib.contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
+    """Show a bar on stderr where somebody looks at it and it is worth one."""
+    if total < PROGRESS_BYTES or not sys.stderr.isatty():
+        yield None
+        return
+    with click.progressbar(length=total, label="Searching", file=sys.stderr) as bar:
+        yield bar.update
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _complain(reading: Reading) -> None:
+    for text in reading.unreadable:
+        click.echo(f"Error: {text}", err=True)
+    reading.unreadable.clear()
+    if reading.damaged:
+        lines = "1 damaged line was" if reading.damaged == 1 else f"{reading.damaged} damaged lines were"
+        click.echo(f"{lines} passed over, in {', '.join(map(str, reading.damaged_in))}", err=True)

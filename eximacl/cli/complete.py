@@ -1,0 +1,89 @@
+"""What the shell offers for an argument when Tab is pressed: references, checks, domains, options of the policy.
+
+Rule: what cannot be told is not offered; nothing is ever printed, and nothing offered means anything to a shell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+from click.shell_completion import CompletionItem
+
+from eximacl.archive.index import listed, read_envelope
+from eximacl.archive.layout import KEY
+from eximacl.cli.options import DEFAULT_CONFIG, DEFAULT_REJECTIONS, find_path, printable
+from eximacl.config import find_checks
+from eximacl.config.explain import all_tables
+from eximacl.records.search import decode, text_of
+from eximacl.system.files import open_regular
+
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+# The newest ones; more are no help.
+OFFERED_MAX = 50
+# Some thousand lines of the log: read in a moment.
+LOG_BYTES = 1024 * 1024
+
+_HARMLESS = re.compile(r"[A-Za-z0-9_.-]+")
+
+
+def archived_reference(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the references of the newest messages in the archive."""
+    with contextlib.suppress(Exception):
+        root = context.params.get("directory") or find_path(_config(context), "archive", "dir", None, KEY)
+        newest = sorted(listed(root), reverse=True)[:OFFERED_MAX]
+        envelopes = (read_envelope(day.envelope(name)) for _, name, _, day in newest)
+        return _offered(((one.ref, f"<{one.sender}> {one.subject}") for one in envelopes), incomplete)
+    return []
+
+
+def logged(key: str) -> Complete:
+    """Return what offers the newest values of a key of the rejection log."""
+
+    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        with contextlib.suppress(Exception):
+            path = context.params.get("path")
+            path = path or find_path(_config(context), "log", "rejections", DEFAULT_REJECTIONS, "--log")
+            return _offered(
+                ((text_of(entry, key), "") for entry in map(decode, _last_lines(path)) if entry), incomplete
+            )
+        return []
+
+    return complete
+
+
+def explained_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Offer the tables and checks of the policy, and their options once one has begun to name one."""
+    with contextlib.suppress(Exception):
+        tables = all_tables(find_checks(_config(context)))
+        names = [(name, "") for name in tables]
+        if "." in incomplete:
+            names = [(f"{name}.{option.name}", "") for name, table in tables.items() for option in table.options]
+        return _offered(names, incomplete, len(names))
+    return []
+
+
+def _config(context: click.Context) -> Path:
+    return Path(context.params.get("config_path") or DEFAULT_CONFIG)
+
+
+def _last_lines(path: Path) -> Iterable[bytes]:
+    """Return the last lines of a file, the newest first."""
+    with open_regular(path) as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - LOG_BYTES))
+        return reversed(file.read(LOG_BYTES).split(b"\n"))
+
+
+def _offered(found: Iterable[tuple[str, str]], incomplete: str, most: int = OFFERED_MAX) -> list[CompletionItem]:
+    offered: dict[str, CompletionItem] = {}
+    for value, about in found:
+        if value.lower().startswith(incomplete.lower()) and _HARMLESS.fullmatch(value) and value not in offered:
+            offered[value] = CompletionItem(value, help=printable(about) or None)
+            if len(offered) == most:
+                break
+    return list(offered.values())

@@ -1,0 +1,192 @@
+"""Loading a configuration. Rule: it changes nothing that runs, and reports every problem at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from eximacl.config.building import Builder
+from eximacl.config.discovery import discover
+from eximacl.config.problems import ConfigError, Problem, Site, nearest, unknown
+from eximacl.config.settings import (
+    DEFAULT_ORDER,
+    DOMAIN_TOP_LEVEL,
+    EXEMPT_TABLE,
+    SETTINGS,
+    SETTINGS_TABLES,
+    TOP_LEVEL,
+    Settings,
+)
+from eximacl.config.sources import SOURCE_BYTES_MAX, Sources
+from eximacl.config.values import Value, Values, read_given, read_table
+from eximacl.mail.address import canonical_domain
+from eximacl.mail.lists import Domains
+from eximacl.policy.declare import Check
+from eximacl.policy.engine import Policy
+from eximacl.system.files import read_regular
+
+DOMAINS_DIRECTORY = "domains"
+NO_FILE = "does not exist; write one with `eximacl config sample --write DIRECTORY`, or name another with --config"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A configuration, ready to run. Nothing in it changes but the entries of its lists, by `sources.refresh`.
+
+    checks: all that were found, whether the order names them or not. tables: by dotted key, each value with what
+    stands for it in TOML; overlays: the same for each domain with a file of its own, only what that file sets.
+    """
+
+    path: Path
+    settings: Settings
+    policy: Policy
+    checks: Mapping[str, Check]
+    sources: Sources
+    tables: Mapping[str, Values]
+    overlays: Mapping[str, Mapping[str, Values]]
+
+
+def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
+    """Load the policy file at `path`, the domain files beside it, and all lists. Raises ConfigError.
+
+    instead: the text of TOML files, by absolute path, as they would be; to try a change before it is made.
+    """
+    path = path.absolute()
+    instead = instead or {}
+    problems: list[Problem] = []
+    site = Site(path.name, path.parent, path.parent, problems)
+    if not path.exists():
+        raise ConfigError([Problem(str(path), "", NO_FILE)])
+    raw = read_toml(path, site, instead)
+    if raw is None:
+        raise ConfigError(problems)
+    check_top_level(raw, TOP_LEVEL, site)
+    sources = Sources(path.parent)
+    tables = _read_settings(raw, site, sources)
+    checks = _find_checks(tables["policy"], site)
+    order = settle_order(tables["policy"], raw, checks, site.at("policy").at("order"))
+    builder = Builder(checks, order, tables, sources)
+    builder.read_base(raw.get("checks", {}), site.at("checks"))
+    read_domain_files(builder, tables["policy"], site, instead)
+    builder.check_running()
+    if problems:
+        raise ConfigError(problems)
+    settings = _settings(tables)
+    policy = builder.policy(settings.policy.domains)
+    return Loaded(path, settings, policy, checks, sources, tables, builder.overlays)
+
+
+def find_checks(path: Path | None = None) -> dict[str, Check]:
+    """Return the checks that can be used: the supplied ones, those of packages, and those of `path`'s checks_dir.
+
+    However wrong the policy file at `path` is, and whether it exists: for help, which is needed most then.
+    """
+    path = (path or Path()).absolute()
+    site = Site(path.name, path.parent, path.parent, [])
+    raw = read_toml(path, site) or {}
+    named = {key: value for key, value in _table_at(raw, "policy").items() if key == "checks_dir"}
+    return _find_checks(read_given(SETTINGS_TABLES["policy"], named, site, Sources(path.parent)), site)
+
+
+def _read_settings(raw: Mapping[str, Any], site: Site, sources: Sources) -> dict[str, Values]:
+    known = {**SETTINGS_TABLES, EXEMPT_TABLE.key: EXEMPT_TABLE}
+    return {key: read_table(table, raw.get(key, {}), site.at(key), sources) for key, table in known.items()}
+
+
+def _settings(tables: Mapping[str, Values]) -> Settings:
+    made = {
+        key: declaration(**{name: value.value for name, value in tables[key].items()})
+        for key, declaration in SETTINGS.items()
+    }
+    return Settings(**made)
+
+
+def _find_checks(policy: Values, site: Site) -> dict[str, Check]:
+    checks_dir = policy.get("checks_dir")
+    return discover(checks_dir.value if checks_dir else None, site.at("policy").at("checks_dir"))
+
+
+def settle_order(policy: Values, raw: Mapping[str, Any], checks: Mapping[str, Check], site: Site) -> tuple[str, ...]:
+    """Return the checks that run: in the order given, else the default one as far as its checks are installed."""
+    if "order" not in _table_at(raw, "policy"):
+        order = tuple(name for name in DEFAULT_ORDER if name in checks)
+        policy["order"] = Value(order, list(order))
+        return order
+    if "order" not in policy:
+        # It could not be read; so that problems in the tables that are there are found all the same:
+        return tuple(name for name in checks if name in _table_at(raw, "checks"))
+    order = policy["order"].value
+    for name in order:
+        if name not in checks:
+            site.report(f"{name}: {unknown('check', name, checks)}")
+    for name, count in Counter(order).items():
+        if count > 1:
+            site.report(f"{name} is listed {count} times; a check runs once")
+    return tuple(dict.fromkeys(name for name in order if name in checks))
+
+
+def read_domain_files(builder: Builder, policy: Values, site: Site, instead: Mapping[Path, str]) -> None:
+    """Read `domains/*.toml` beside the main file into `builder`. Problems are collected."""
+    directory = site.home / DOMAINS_DIRECTORY
+    domains: Domains | None = policy["domains"].value if "domains" in policy else None
+    files: dict[str, str] = {}
+    for path in sorted({*directory.glob("*.toml"), *(path for path in instead if path.parent == directory)}):
+        if path.name.startswith(".#"):
+            continue  # an editor's lock
+        here = site._replace(file=site.shown(path), directory=directory)
+        domain = canonical_domain(path.name.removesuffix(".toml"))
+        wrong = _wrong_domain(domain, domains, files)
+        files.setdefault(domain, here.file)
+        if wrong:
+            here.report(wrong)
+            continue
+        raw = read_toml(path, here, instead)
+        if raw is not None:
+            check_top_level(raw, DOMAIN_TOP_LEVEL, here)
+            builder.read_overlay(domain, raw, here)
+
+
+def _wrong_domain(domain: str, domains: Domains | None, files: Mapping[str, str]) -> str:
+    """Return why there cannot be a file for `domain` (`files` are those before it); empty when there can."""
+    if domain.startswith("."):
+        return f"a domain file is for one domain; write a file for each domain below {domain[1:]} that needs it"
+    if domain in files:
+        return f"{files[domain]} is for the same domain, {domain}; put both into one file"
+    if domains is None or domain in domains:
+        return ""
+    near = nearest(domain, domains)
+    return f"policy.domains does not list {domain}" + (f"; did you mean {near}?" if near else "")
+
+
+def read_toml(path: Path, site: Site, instead: Mapping[Path, str] | None = None) -> dict[str, Any] | None:
+    """Return what a TOML file holds, or would hold; None, with a problem, when it cannot be read."""
+    try:
+        data = instead[path].encode() if instead and path in instead else read_regular(path, SOURCE_BYTES_MAX)
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except FileNotFoundError:
+        site.report("does not exist")
+    except OSError as error:
+        site.report(f"cannot be read: {error.strerror}")
+    except UnicodeDecodeError as error:
+        site.report(f"is not UTF-8: byte {error.start}: {error.reason}")
+    except RecursionError:
+        site.report("is not TOML: arrays or tables nested too deeply")
+    except ValueError as error:
+        site.report(f"is not TOML: {error}")
+    return None
+
+
+def check_top_level(raw: Mapping[str, Any], known: tuple[str, ...], site: Site) -> None:
+    """Report the tables and keys at the top of a file that do not belong there."""
+    for name, value in raw.items():
+        if name not in known:
+            site.at(name).report(unknown("table" if isinstance(value, dict) else "key", name, known))
+
+
+def _table_at(raw: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = raw.get(key, {})
+    return found if isinstance(found, dict) else {}

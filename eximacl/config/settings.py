@@ -1,0 +1,254 @@
+"""The settings tables, declared as the options of checks are: name, type, default and help in one place.
+
+Rule: a table is data. `read` fills it from TOML; the sample, the docs and `eximacl config explain` print it.
+A path, a mode or a template is a type of its own, so that `values.KINDS` knows how to read it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, NewType
+
+from eximacl.mail.lists import Domains, Networks, Recipients, Suffixes
+from eximacl.policy.declare import Check, Named, Option, option, options_of, tables_of
+from eximacl.policy.engine import Exempt
+from eximacl.policy.model import Action, OnUnknown
+
+FileMode = NewType("FileMode", int)
+StateUrl = NewType("StateUrl", str)
+Template = NewType("Template", str)
+Servers = NewType("Servers", tuple[str, ...])
+# Of names in REDACTABLE.
+Redacted = NewType("Redacted", tuple[str, ...])
+
+# The order in which checks run unless `policy.order` says otherwise; those that are not installed are left out.
+# Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name, `dnswl`
+# before those that a well-known client is spared, and last `greylist`, which delays only what all of these pass, and
+# `rate`, which counts only what gets through.
+DEFAULT_ORDER = (
+    "bounce_tag",
+    "disposable",
+    "bad_recipient",
+    "valid_recipient",
+    "localpart_pattern",
+    "bounce_storm",
+    "blocked_recipient",
+    "sender_domain",
+    "rdns_tld",
+    "helo",
+    "dnswl",
+    "rdns",
+    "resolvable_sender",
+    "dnsbl",
+    "rhsbl",
+    "greylist",
+    "rate",
+)
+# Stands for a name that the admin chooses.
+NAME = "NAME"
+# What `archive.redact` may keep out of logs and envelopes.
+REDACTABLE = ("subject",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """The socket on which Exim asks."""
+
+    socket: Path = option("/run/eximacl/eximacl.sock", "The Unix socket; the snippets name the same path.")
+    mode: FileMode = option("0660", "The socket's permissions, in octal. Exim's user must be able to write to it.")
+    group: str = option(
+        "auto",
+        "The socket's group; auto: Debian-exim, where there is such a group and we may; empty: the daemon's own.",
+    )
+    connections: int = option(
+        4096,
+        "How many connections may wait for the rest of their query; beyond it the oldest is told that we are busy.",
+        minimum=1,
+        maximum=100_000,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StateSettings:
+    """Where all that has to be remembered is: counted addresses, blocks, greylisting, rates."""
+
+    url: StateUrl = option(
+        "sqlite:/var/lib/eximacl/state.db",
+        "sqlite:PATH keeps the state in that file; memory: forgets it when the daemon stops.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogSettings:
+    """The log of rejections."""
+
+    rejections: Path | None = option(
+        "/var/log/eximacl/rejections.jsonl", "One JSON object for each rejection is appended here; empty: no such log."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JournalSettings:
+    """The journal of all decisions, from which `eximacl why` explains one."""
+
+    dir: Path | None = option("/var/lib/eximacl/journal", "The directory of the daily files; empty: no journal.")
+    keep_days: int = option(30, "Daily files older than this many days are deleted; 0: kept for ever.", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArchiveSettings:
+    """The archive of held messages, which the action `hold` needs."""
+
+    dir: Path | None = option(
+        "", "The directory of the archive, such as /var/lib/eximacl/archive, all of it on one file system; empty: none."
+    )
+    group: str = option("", "The group that may read the archive; empty: the group that the daemon runs as.")
+    keep_days: int = option(30, "Messages older than this many days are deleted; 0: kept for ever.", minimum=0)
+    keep_mb: int = option(
+        1000, "The oldest messages are deleted when all take more megabytes than this; 0: no limit.", minimum=0
+    )
+    redact: Redacted = option(
+        [], 'What is left out of the rejection log, the journal and the envelopes: "subject". The messages keep it.'
+    )
+    sendmail: Path = option(
+        "/usr/sbin/sendmail", "Exim's sendmail program, to which `eximacl archive release` gives messages."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DnsSettings:
+    """How DNS is asked by the checks that need it."""
+
+    servers: Servers = option(
+        [], "The name servers: addresses, each perhaps with a port (127.0.0.1:5353, [::1]:53); empty: /etc/resolv.conf."
+    )
+    budget: float = option(
+        2.0,
+        "Seconds that all look-ups of one query may take together; what is not known by then is unknown. Stay below "
+        "Exim's EXIMACL_TIMEOUT.",
+        minimum=0.1,
+        maximum=8,
+    )
+    cache: int = option(20_000, "How many answers are remembered, some 600 bytes each.", minimum=100, maximum=5_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicySettings:
+    """Whose mail is judged, and by which checks."""
+
+    domains: Domains = option(
+        None, "The domains whose recipients are judged: example.org, or .example.org for all below it."
+    )
+    order: tuple[str, ...] = option(DEFAULT_ORDER, "The checks that run, in this order; the first objection decides.")
+    checks_dir: Path | None = option("", "A directory of your own checks (*.py); empty: none.")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings tables; a field is a table."""
+
+    server: ServerSettings
+    state: StateSettings
+    log: LogSettings
+    journal: JournalSettings
+    archive: ArchiveSettings
+    dns: DnsSettings
+    policy: PolicySettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExemptOptions:
+    """Whose mail nothing is objected to. An entry in any of these lists is enough."""
+
+    recipients: Recipients = option([], "Recipients whose mail is never refused.")
+    senders: Recipients = option([], "Envelope senders whose mail is never refused.")
+    sender_domains: Suffixes = option([], "Domains whose envelope senders are never refused.")
+    ips: Networks = option([], "Clients that are never refused, by IP address.")
+    hosts: Suffixes = option([], "Clients that are never refused, by reverse-DNS name.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalExemptOptions(ExemptOptions):
+    """Whose mail is accepted before any check runs. An entry in any of these lists is enough."""
+
+    # RFC 5321 section 4.5.1 and RFC 2142 section 4: these two must be reachable.
+    recipients: Recipients = option(["postmaster", "abuse"], "Recipients whose mail is never refused.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonOptions:
+    """What every check has besides its own options."""
+
+    action: Action = option(
+        "reject", "What to do on a hit: reject, defer, hold (archive, then reject), observe (only note it), or off."
+    )
+    on_unknown: OnUnknown = option("accept", "What to do when the check cannot find out: accept or defer.")
+    exempt: Exempt = option({}, "Whose mail this check passes: a table with the keys of [exempt].")
+    message: Template = option("", "The text that the client is told, with {fields}; empty: the check's own text.")
+
+
+class Table(NamedTuple):
+    """One table of the configuration: its dotted key, its help, and its options."""
+
+    key: str
+    doc: str
+    options: tuple[Option, ...]
+
+    def get(self, name: str) -> Option | None:
+        """Return the option of that name, or None."""
+        return next((option for option in self.options if option.name == name), None)
+
+
+def _table(key: str, declaration: type) -> Table:
+    return Table(key, inspect.getdoc(declaration) or "", options_of(key, declaration))
+
+
+SETTINGS: Mapping[str, type] = {
+    "server": ServerSettings,
+    "state": StateSettings,
+    "log": LogSettings,
+    "journal": JournalSettings,
+    "archive": ArchiveSettings,
+    "dns": DnsSettings,
+    "policy": PolicySettings,
+}
+SETTINGS_TABLES: Mapping[str, Table] = {key: _table(key, declaration) for key, declaration in SETTINGS.items()}
+EXEMPT_TABLE = _table("exempt", GlobalExemptOptions)
+NARROW_EXEMPT_TABLE = _table("exempt", ExemptOptions)
+COMMON_TABLE = _table("checks.NAME", CommonOptions)
+# What may stand at the top of the main file, and at the top of a domain's file.
+TOP_LEVEL = (*SETTINGS, "exempt", "checks")
+DOMAIN_TOP_LEVEL = ("exempt", "checks")
+
+
+def common_options(check: Check) -> tuple[Option, ...]:
+    """Return the options that `check` shares with all others, with its own defaults."""
+    defaults: dict[str, Any] = {"action": check.action, "on_unknown": check.on_unknown}
+    return tuple(
+        dataclasses.replace(option, default=defaults.get(option.name, option.default))
+        for option in COMMON_TABLE.options
+    )
+
+
+def check_table(check: Check) -> Table:
+    """Return the table of one check: its own options, then the common ones."""
+    return Table(f"checks.{check.name}", check.doc, (*check.options, *common_options(check)))
+
+
+def named_table(key: str, declaration: type[Named]) -> Table:
+    """Return the table that each of the tables of an option is (see `check.Tables`)."""
+    return _table(key, declaration)
+
+
+def tables_within(key: str, options: tuple[Option, ...]) -> Iterator[Table]:
+    """Yield the tables that options hold, and those that theirs hold; NAME stands for the name of each."""
+    for one in options:
+        kind = tables_of(one)
+        if kind is not None:
+            table = named_table(f"{key}.{one.name}.{NAME}", kind)
+            yield table
+            yield from tables_within(table.key, table.options)

@@ -1,0 +1,113 @@
+"""Answering questions: of one query, from the state and the network, and remembering each answer for the journal.
+
+Rule: a source that fails gives `Unknown`, never an exception: whether that matters is the check's `on_unknown`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol
+
+from eximacl.policy.model import Unknown
+from eximacl.policy.questions import (
+    Answered,
+    AnyQuestion,
+    Ask,
+    Lookup,
+    RecordKind,
+    StateQuestion,
+    ZoneFault,
+    ZoneFaults,
+)
+from eximacl.policy.state import State, StateError
+from eximacl.records.decision import Asked
+
+
+class Network(Protocol):
+    """What the network knows (`eximacl.dns.list_health`). None of these raises."""
+
+    def deadline(self) -> float:
+        """Return by when a query that asks now for the first time must have all its answers."""
+
+    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered | Awaitable[Answered]:
+        """Return an answer for each of `asked`, or an awaitable of them when only waiting can tell."""
+
+    def fault(self, zone: str) -> str:
+        """Return what is wrong with a DNS list; empty: nothing."""
+
+
+class NoNetwork:
+    """A network that knows nothing."""
+
+    def deadline(self) -> float:
+        """See `Network.deadline`."""
+        return 0.0
+
+    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered:
+        """See `Network.look_up`."""
+        return tuple(Unknown("there is no DNS here") for _ in asked)
+
+    def fault(self, zone: str) -> str:
+        """See `Network.fault`."""
+        return ""
+
+
+class Answers:
+    """Answers the questions of one query; `asked` grows with each."""
+
+    __slots__ = ("_ask", "_dry", "_network", "_state", "_until", "asked")
+
+    def __init__(self, state: State, network: Network, ask: Ask, dry: bool) -> None:
+        self._state = state
+        self._network = network
+        self._ask = ask
+        self._dry = dry
+        self._until: float | None = None
+        self.asked: list[Asked] = []
+
+    def __call__(self, question: AnyQuestion) -> Any:
+        """Answer one question, or return an awaitable of the answer. TypeError: nobody here can answer its kind."""
+        if isinstance(question, StateQuestion):
+            try:
+                answer = question.put(self._state, self._ask.now, self._dry or self._ask.again)
+            except StateError as error:
+                answer = Unknown(str(error))
+        elif isinstance(question, Lookup):
+            answer = self._look_up(question)
+            if inspect.isawaitable(answer):
+                return self._later(question, answer)
+        elif isinstance(question, ZoneFault):
+            answer = self._network.fault(question.zone)
+            if not answer:  # asked about every list in every query, and nearly never worth a record
+                return answer
+        elif isinstance(question, ZoneFaults):
+            return self._faults(question.zones)
+        else:
+            raise TypeError(f"no source answers {type(question).__name__}")
+        self.asked.append(Asked(self._ask.step, question, answer))
+        return answer
+
+    def _faults(self, zones: tuple[str, ...]) -> dict[str, str]:
+        faults = {zone: fault for zone in zones if (fault := self._network.fault(zone))}
+        self.asked += [Asked(self._ask.step, ZoneFault(zone), fault) for zone, fault in faults.items()]
+        return faults
+
+    def _look_up(self, question: Lookup) -> Answered | Awaitable[Answered]:
+        """All look-ups of one query share one budget, which begins with the first."""
+        if self._until is None:
+            self._until = self._network.deadline()
+        answer = self._network.look_up(question.names(), self._until)
+        if not question.keys:
+            return answer
+        return question.without_keys(answer) if isinstance(answer, tuple) else _without_keys(question, answer)
+
+    async def _later(self, question: AnyQuestion, waiting: Awaitable[Any]) -> Any:
+        step = self._ask.step
+        answer = await waiting
+        self.asked.append(Asked(step, question, answer))
+        return answer
+
+
+async def _without_keys(question: Lookup, waiting: Awaitable[Answered]) -> Answered:
+    return question.without_keys(await waiting)

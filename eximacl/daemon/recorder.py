@@ -1,0 +1,89 @@
+"""All records of a running daemon: the rejection log and the journal, opened, rotated and pruned together.
+
+Rule: one place knows which records there are; whoever judges hands over a `Judged` and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from eximacl.config import Settings
+from eximacl.records.appender import Later
+from eximacl.records.decision import Judged
+from eximacl.records.journal import Journal, prune
+from eximacl.records.redact import redacted
+from eximacl.records.rejections import RejectionLog
+
+log = logging.getLogger("eximacl")
+
+
+class Recording:
+    """Keeps decisions as the settings want them. Make it inside a running event loop, or give a timer."""
+
+    def __init__(self, settings: Settings, later: Later | None = None) -> None:
+        self._later = later or asyncio.get_running_loop().call_later
+        self._settings = settings
+        self._rejections: RejectionLog | None = None
+        self._journal: Journal | None = None
+        self._open()
+
+    def record(self, judged: Judged) -> None:
+        """Keep one decision. Neither raises nor waits."""
+        if self._rejections is not None:
+            self._rejections.record(judged)
+        if self._journal is not None:
+            if judged.query.stage == "data":  # the only stage that knows the message
+                judged = redacted(judged, self._settings.archive.redact)
+            self._journal.record(judged)
+
+    def reopen(self, settings: Settings) -> None:
+        """Go on as new settings want it; also what a rotation by hand asks for. What waits is never thrown away."""
+        self._settings = settings
+        path, directory = settings.log.rejections, settings.journal.dir
+        if self._rejections is not None and path is not None:
+            self._rejections.file.reopen(path)
+            self._rejections.redact = settings.archive.redact
+        elif self._rejections is not None:
+            self._rejections.file.close()
+            self._rejections = None
+        if self._journal is not None and directory is not None:
+            self._journal.move(directory)
+        elif self._journal is not None:
+            self._journal.file.close()
+            self._journal = None
+        self._open()
+
+    def retain(self, now: float) -> None:
+        """Delete the days of the journal that are too old. Failures are logged."""
+        journal = self._settings.journal
+        if journal.dir is None or journal.keep_days == 0 or not journal.dir.is_dir():
+            return
+        try:
+            for path in prune(journal.dir, journal.keep_days, now):
+                log.info("%s is older than journal.keep_days = %d and was deleted", path, journal.keep_days)
+        except OSError as error:
+            log.error("journal.dir: %s: old days cannot be deleted: %s", journal.dir, error.strerror)
+
+    def status(self) -> dict[str, Any]:
+        """Return, for each record file, its path and how many records wait for it or were dropped."""
+        found = {"rejections": self._rejections, "journal": self._journal}
+        files = {name: record.file for name, record in found.items() if record is not None}
+        return {
+            name: {"path": str(file.path), "waiting": file.backlog[0], "dropped": file.backlog[1]}
+            for name, file in files.items()
+        }
+
+    def close(self) -> None:
+        """Write what waits, and close. Twice is harmless."""
+        for record in (self._rejections, self._journal):
+            if record is not None:
+                record.file.close()
+        self._rejections = self._journal = None
+
+    def _open(self) -> None:
+        if self._rejections is None and self._settings.log.rejections is not None:
+            self._rejections = RejectionLog(self._settings.log.rejections, self._later, self._settings.archive.redact)
+        if self._journal is None and self._settings.journal.dir is not None:
+            self._journal = Journal(self._settings.journal.dir, self._later)

@@ -1,0 +1,146 @@
+"""What the network knows: DNS within a query's time budget, and which DNS lists can be trusted.
+
+Rule: a list is at fault until a probe says that it lists what it must and not what it must not. What a probe has found
+holds until another one finds out otherwise; one that is not answered finds out nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from eximacl.dns import Resolver
+from eximacl.policy.declare import Probe
+from eximacl.policy.model import Unknown
+from eximacl.policy.questions import Answered, Found, RecordKind
+
+# A probe is no query's: nobody waits for it.
+PROBE_BUDGET_SECONDS = 10.0
+# A DNS list that turns bad is found out within this.
+PROBE_SECONDS = 1800.0
+# Pauses between probes. A list that could not be tried out helps nobody, so it is soon tried again, and ever more
+# seldom; then all are, half an hour after the last time.
+_DOUBLING = tuple(2.0**power for power in range(1, 10))
+PAUSES_SECONDS = (*_DOUBLING, PROBE_SECONDS - sum(_DOUBLING))
+
+# What a DNS list may answer (RFC 5782, section 2.3), and the part of it in which Spamhaus tells of errors.
+LISTED = ipaddress.IPv4Network("127.0.0.0/8")
+ERRORS = ipaddress.IPv4Network("127.255.255.0/24")
+
+LISTS_ALL = "it lists everybody"
+LISTS_NOTHING = "it lists nobody"
+NOT_TRIED = "it could not be tried out yet"
+
+log = logging.getLogger("eximacl")
+
+
+class Network:
+    """Answers the network's questions. Make it anywhere; use it inside one running event loop."""
+
+    def __init__(
+        self,
+        servers: Sequence[str],
+        *,
+        budget_seconds: float,
+        cache_entries: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._budget_seconds = budget_seconds
+        self._clock = clock
+        self._resolver = Resolver(servers, cache_entries=cache_entries, clock=clock)
+        self._faults: dict[str, str] = {}
+        self.tried = asyncio.Event()
+
+    def deadline(self) -> float:
+        """See `answers.Network.deadline`."""
+        return self._clock() + self._budget_seconds
+
+    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered | Awaitable[Answered]:
+        """See `answers.Network.look_up`."""
+        return self._resolver.lookup_all(asked, until)
+
+    def fault(self, zone: str) -> str:
+        """See `answers.Network.fault`."""
+        return self._faults.get(zone, NOT_TRIED)
+
+    def take_over(self, other: Network) -> None:
+        """Know of the lists what another network has found out."""
+        self._faults.update(other._faults)
+
+    async def watch(
+        self, probes: Sequence[Probe], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> NoReturn:
+        """Probe the lists until cancelled: all now and each half hour, those not tried out yet sooner."""
+        while True:
+            await self.probe(probes)
+            self.tried.set()
+            for seconds in PAUSES_SECONDS:
+                await sleep(seconds)
+                await self._probe_all(probe for probe in probes if self.fault(probe.name) == NOT_TRIED)
+
+    async def probe(self, probes: Sequence[Probe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
+        """Probe each list, all at the same time; log each that turns bad, or good again. Never raises."""
+        for name in set(self._faults) - {probe.name for probe in probes}:
+            del self._faults[name]
+        self._resolver.set_zones(probe.zone for probe in probes)
+        await self._probe_all(probes, seconds)
+
+    async def _probe_all(self, probes: Iterable[Probe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
+        await asyncio.gather(*(self._probe(probe, seconds) for probe in probes))
+
+    async def _probe(self, probe: Probe, seconds: float) -> None:
+        asked: list[tuple[str, RecordKind]] = [(name, "A") for name in probe.names() if name]
+        self._resolver.forget(asked)
+        waiting = self.look_up(asked, self._clock() + seconds)
+        *listed, clean = waiting if isinstance(waiting, tuple) else await waiting
+        before = self._faults.get(probe.name)
+        fault = _fault(listed, clean)
+        if fault is None:
+            fault = NOT_TRIED if before is None else before
+        self._faults[probe.name] = fault
+        if fault and fault != before:
+            log.warning("the DNS list %s is not used: %s; it is tried again later", probe.name, fault)
+        elif before and not fault:
+            log.warning("the DNS list %s is used again", probe.name)
+
+    def status(self) -> dict[str, Any]:
+        """Return what `eximacl status` shows: the resolver's figures, and each list that is at fault."""
+        return {**self._resolver.status(), "faults": {zone: fault for zone, fault in self._faults.items() if fault}}
+
+    def problems(self) -> list[str]:
+        """Return a line for each DNS list and name server that is not used at the moment, for an admin."""
+        status = self.status()
+        return [
+            *(f"the DNS list {zone} is not used: {fault}" for zone, fault in status["faults"].items()),
+            *(f"the DNS list {zone} does not answer" for zone in status["zones_left_alone"]),
+            *(f"the name server {server} does not answer" for server in status["servers_left_alone"]),
+        ]
+
+    def close(self) -> None:
+        """Stop asking. Twice is harmless."""
+        self._resolver.close()
+
+
+def _fault(listed: Sequence[Found | Unknown], clean: Found | Unknown) -> str | None:
+    """Return what the answers of a probe say; None: nothing. `clean` must not be listed; the other, if any, must."""
+    if is_listed(clean):
+        return LISTS_ALL
+    for found in (*listed, clean):
+        if isinstance(found, Unknown) or any(map(_is_error, found)):
+            return None
+    return "" if all(map(is_listed, listed)) else LISTS_NOTHING
+
+
+def is_listed(found: Found | Unknown) -> bool:
+    """Return whether a DNS list's answer is a listing: an address in 127.0.0.0/8 that tells of no error."""
+    if isinstance(found, Unknown):
+        return False
+    return any(ipaddress.IPv4Address(text) in LISTED and not _is_error(text) for text in found)
+
+
+def _is_error(text: str) -> bool:
+    return ipaddress.IPv4Address(text) in ERRORS

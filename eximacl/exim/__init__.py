@@ -1,0 +1,39 @@
+"""Exim's side of the machine: what it says about its configuration, and our snippets in it.
+
+Rule: nothing here talks to the daemon or prints. What changes a file does so in one place, `changing`.
+"""
+
+from __future__ import annotations
+
+from eximacl.exim.apply import Changed, change, stoppable
+from eximacl.exim.errors import SetupError
+from eximacl.exim.place import Kind, Place, find_place
+from eximacl.exim.plan import Plan, plan_install, plan_remove
+from eximacl.exim.program import Exim, Said
+from eximacl.exim.reload import reload_exim
+from eximacl.exim.snippets import find_shipped, fingerprint
+from eximacl.exim.state import State, read_state, still_named
+from eximacl.exim.trial import Tried, try_plan
+
+__all__ = [
+    "Changed",
+    "Exim",
+    "Kind",
+    "Place",
+    "Plan",
+    "Said",
+    "SetupError",
+    "State",
+    "Tried",
+    "change",
+    "find_place",
+    "find_shipped",
+    "fingerprint",
+    "plan_install",
+    "plan_remove",
+    "read_state",
+    "reload_exim",
+    "still_named",
+    "stoppable",
+    "try_plan",
+]

@@ -1,0 +1,77 @@
+"""What Exim complains of, with the file and line that an admin can change. Rule: it only reads, and only adds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from eximacl.exim import wiring
+from eximacl.exim.place import Place
+from eximacl.exim.plan import configuration_files, read
+from eximacl.exim.program import Exim
+
+
+def explain(complaint: str, place: Place) -> str:
+    """Add to Exim's words which line of the admin's clashes with ours, and what to do."""
+    clash = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
+    if not clash:
+        return complaint
+    name = clash[1] or clash[2]
+    if name.startswith("acl_smtp_"):
+        stage = name.removeprefix("acl_smtp_").upper()
+        cure = f"delete that line, and set EXIMACL_NEXT_{stage} to its ACL in {place.settings}"
+    elif name.startswith("MAIN_ACL_CHECK_"):
+        cure = f"move that line to the top of {place.settings}, where eximacl finds it and goes on to its ACL"
+    else:
+        cure = f"delete that line; eximacl sets {name} itself"
+    return f"{complaint}\n{name} is set{where(place, name)}: {cure}"
+
+
+def debians_options(place: Place) -> Path:
+    """Return where Debian's configuration sets its ACL options."""
+    return place.router if place.kind == "unsplit" else place.etc / "conf.d/main/02_exim4-config_options"
+
+
+def in_an_admins_words(complaint: str, made: Exim, place: Place) -> str:
+    """Name the admin's file and line in place of those of a made configuration, which is gone when they are read."""
+    found = re.search(r"line (\d+) of (\S+?)(?=:?(?:\s|\Z))", complaint)
+    if not found or made.config is None or Path(found[2]) != made.config:
+        return complaint
+    lines = (read(made.config) or "").splitlines()
+    number = int(found[1])
+    line = lines[number - 1].strip() if number <= len(lines) else ""
+    places = lines_with(place, line) if line else []
+    named = " or ".join(places[:3]) or f"the configuration made of {place.etc}"
+    return complaint.replace(found[0], f"{named} ({line})" if line else named)
+
+
+def where(place: Place, name: str) -> str:
+    """Return where an admin sets a name, in words; empty where nobody does."""
+    found = settings_of(place, name)
+    return f" in {', '.join(found)}" if found else ""
+
+
+def settings_of(place: Place, name: str) -> list[str]:
+    """Return where an admin sets an option or a macro, each as `FILE:LINE`; Debian's and our own defaults are none."""
+    return [f"{path}:{number}" for path in configuration_files(place) for number in _lines_of(read(path) or "", name)]
+
+
+def _lines_of(text: str, name: str) -> Iterator[int]:
+    ours = False
+    for number, (above, line) in enumerate(pairwise(["", *text.splitlines()]), 1):
+        ours = line == wiring.BEGIN or (ours and line != wiring.END)
+        default = re.match(rf"\s*\.ifndef\s+{name}\s*$", above)
+        if not ours and not default and re.match(rf"\s*{name}\s*=", line):
+            yield number
+
+
+def lines_with(place: Place, wanted: str) -> list[str]:
+    """Return where a line stands with just this text, each as `FILE:LINE`."""
+    return [
+        f"{path}:{number}"
+        for path in configuration_files(place)
+        for number, line in enumerate((read(path) or "").splitlines(), 1)
+        if line.strip() == wanted
+    ]

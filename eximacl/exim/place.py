@@ -1,0 +1,84 @@
+"""Which of Exim's configurations a machine has. Rule: it is found out by looking, never by asking the admin."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from eximacl.exim.errors import SetupError
+
+# split, unsplit: Debian's, in conf.d or in one template; plain: a file that an admin wrote.
+Kind = Literal["split", "unsplit", "plain"]
+
+EXIM_DIR = Path("/etc/exim4")
+SNIPPETS = "eximacl"  # our directory below Exim's
+BACKUPS = "eximacl-backups"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A configuration directory and its kind."""
+
+    etc: Path
+    kind: Kind
+
+    @property
+    def own(self) -> Path:
+        """Our directory, with the copies of the snippets."""
+        return self.etc / SNIPPETS
+
+    @property
+    def switch(self) -> Path:
+        """The file whose lines turn eximacl on; for `plain` the admin's own."""
+        names = {"split": "conf.d/main/00_eximacl", "unsplit": "exim4.conf.localmacros", "plain": "exim4.conf"}
+        return self.etc / names[self.kind]
+
+    @property
+    def router(self) -> Path:
+        """The file that gets the router."""
+        names = {"split": "conf.d/router/050_eximacl", "unsplit": "exim4.conf.template", "plain": "exim4.conf"}
+        return self.etc / names[self.kind]
+
+    @property
+    def settings(self) -> Path:
+        """Where an admin sets macros."""
+        names = {"split": "conf.d/main/000_localmacros", "unsplit": "exim4.conf.localmacros", "plain": "exim4.conf"}
+        return self.etc / names[self.kind]
+
+
+def find_place(etc: Path = EXIM_DIR) -> Place:
+    """Return what `etc` holds. Raises SetupError where that is no configuration, or one that is not yet made."""
+    if (etc / "exim4.conf").exists():
+        return Place(etc, "plain")
+    conf = etc / "update-exim4.conf.conf"
+    try:
+        values = _settings(conf.read_text(errors="replace"))
+    except OSError as error:
+        raise SetupError(
+            f"{conf}: {error.strerror}: install exim4-config, or name the directory with --exim-dir"
+        ) from None
+    if values.get("dc_eximconfig_configtype", "none") == "none":
+        raise SetupError(f"{conf}: Exim is not configured yet: dpkg-reconfigure exim4-config")
+    kind: Kind = "split" if values.get("dc_use_split_config", "").lower() == "true" else "unsplit"
+    needed = etc / ("conf.d/main" if kind == "split" else "exim4.conf.template")
+    if not needed.exists():
+        raise SetupError(
+            f"{needed} is missing: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss exim4-config"
+        )
+    return Place(etc, kind)
+
+
+def _settings(text: str) -> dict[str, str]:
+    """Return the variables that a shell script of nothing else sets; Debian's script lets a shell read it."""
+    found = {}
+    for line in text.splitlines():
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:
+            continue
+        if len(words) == 1 and "=" in words[0]:
+            name, _, value = words[0].partition("=")
+            found[name] = value
+    return found

@@ -1,0 +1,123 @@
+"""What would be changed, before anything is. Rule: a plan only reads; the switching line is its last edit."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from eximacl.exim import wiring
+from eximacl.exim.errors import SetupError
+from eximacl.exim.place import Place
+
+# What update-exim4.conf reads in conf.d.
+_READ_BY_DEBIAN = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One file as it is and as it is to be; None: it does not exist."""
+
+    path: Path
+    before: str | None
+    after: str | None
+
+    def diff(self) -> str:
+        """Return the change as a unified diff."""
+        lines = difflib.unified_diff(
+            (self.before or "").splitlines(keepends=True),
+            (self.after or "").splitlines(keepends=True),
+            str(self.path) if self.before is not None else "/dev/null",
+            str(self.path) if self.after is not None else "/dev/null",
+        )
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to do to a place. directory: the copy of the snippets that it wires in; None: it takes eximacl out.
+
+    routed: the router is there, or will be.
+    """
+
+    place: Place
+    edits: tuple[Edit, ...]
+    directory: Path | None = None
+    routed: bool = False
+
+    def diff(self) -> str:
+        """Return all changes of files that are there for other purposes too, and of those that are made for us."""
+        return "".join(edit.diff() for edit in self.edits)
+
+
+def plan_install(place: Place, directory: Path, settings: Mapping[str, str], *, router: bool) -> Plan:
+    """Plan to wire in the snippets in `directory`. Raises SetupError where an admin has done so by hand.
+
+    router: put the router into the template too; a split configuration always gets it.
+    """
+    refuse_by_hand(place)
+    switch = wiring.switch_lines(directory, settings)
+    before = read(place.switch)
+    if place.kind == "split":
+        wanted, routed = [(place.router, wiring.router_lines()), (place.switch, switch)], True
+    else:
+        template = read(place.router) or ""
+        routed = router or wiring.has_block(template)
+        wanted = [(place.router, wiring.first_router(template, place.router))] if routed else []
+        wanted.append((place.switch, wiring.appended(before, switch)))
+    edits = [Edit(path, read(path), text) for path, text in wanted]
+    return Plan(place, tuple(edit for edit in edits if edit.before != edit.after), directory, routed)
+
+
+def plan_remove(place: Place) -> Plan:
+    """Plan to take out what `plan_install` puts in, whichever kind it was then. The switch goes first."""
+    return Plan(place, tuple(_removals(place)))
+
+
+def _removals(place: Place) -> Iterator[Edit]:
+    for kind in ("split", "unsplit"):
+        other = Place(place.etc, kind)
+        for path in (other.switch, other.router):
+            before = read(path)
+            if before is not None and wiring.has_block(before):
+                after = wiring.without(before)
+                # In a split configuration these are files of our own.
+                yield Edit(path, before, None if kind == "split" and not (after or "").strip() else after)
+
+
+def refuse_by_hand(place: Place) -> None:
+    """Raise SetupError where the snippets are included by lines that are not ours."""
+    found = list(wired_by_hand(place))
+    if found:
+        lines = ", ".join(f"{path}:{number}" for path, number in found)
+        raise SetupError(f"eximacl is wired in by hand already: take the .include out of {lines} first, then install")
+
+
+def wired_by_hand(place: Place) -> Iterator[tuple[Path, int]]:
+    """Yield the file and line of each inclusion of our snippets that somebody wrote."""
+    for path in configuration_files(place):
+        for number in wiring.by_hand(read(path) or ""):
+            yield path, number
+
+
+def configuration_files(place: Place) -> list[Path]:
+    """Return the files that the configuration is made of, as far as an admin edits them."""
+    if place.kind == "split":
+        # Others Debian's script passes over: an editor's, or dpkg's.
+        found = (place.etc / "conf.d").glob("*/*")
+        return sorted(path for path in found if _READ_BY_DEBIAN.fullmatch(path.name) and path.is_file())
+    if place.kind == "plain":
+        return [place.etc / "exim4.conf"]
+    return [path for path in (place.switch, place.router) if path.is_file()]
+
+
+def read(path: Path) -> str | None:
+    """Return a file's text, None where there is none; bytes that are no UTF-8 survive."""
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}") from None

@@ -1,0 +1,130 @@
+"""The snippets as files: those that this version brings, and the copies that Exim reads.
+
+Rule: a copy's directory is named after its contents. A running Exim, which opens the files for each mail, keeps those
+that it has started with, however often they are upgraded; and a copy that was changed by hand shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import eximacl
+from eximacl.exim.errors import SetupError
+
+# As many digits as tell any two versions apart.
+DIGITS = 8
+NAMED = re.compile(r"[0-9a-f]{8}")
+# What is there for Exim; a README is for people, and may change alone.
+FILES = re.compile(r"[a-z_]+(\.acl)?")
+
+
+def find_shipped(given: Path | None = None) -> Path:
+    """Return the directory with this version's snippets. Raises SetupError where it is not found."""
+    package = Path(eximacl.__file__).parents[1]
+    places = [package / "exim-snippets", Path(sys.prefix) / "share/eximacl/exim-snippets"]
+    candidates = [given] if given else [*places, Path("/usr/share/eximacl/exim-snippets")]
+    for directory in candidates:
+        if (directory / "macros").is_file() and (directory / "rcpt.acl").is_file():
+            return directory
+    tried = ", ".join(str(directory) for directory in candidates)
+    raise SetupError(f"no snippets in {tried}: reinstall eximacl, or name their directory with --snippets")
+
+
+def files_of(directory: Path) -> list[Path]:
+    """Return the files of a directory that Exim may read, in order of their names; none where it is missing."""
+    if not directory.is_dir():
+        return []
+    return sorted(path for path in directory.iterdir() if FILES.fullmatch(path.name) and path.is_file())
+
+
+def fingerprint(directory: Path, *, like: Path | None = None) -> str:
+    """Return the digest of a directory's snippets, by which its copy is named.
+
+    like: only those count that this directory has, too; an admin may keep files of his own beside them.
+    """
+    names = None if like is None else {path.name for path in files_of(like)}
+    digest = hashlib.sha256()
+    for path in files_of(directory):
+        if names is not None and path.name not in names:
+            continue
+        data = path.read_bytes()
+        digest.update(f"{path.name} {len(data)}\n".encode())
+        digest.update(data)
+    return digest.hexdigest()[:DIGITS]
+
+
+def copy(shipped: Path, own: Path) -> Path:
+    """Copy the snippets into `own`; return the copy's directory. It is there whole, or not at all.
+
+    What an admin has changed by hand in the same copy is moved to `NAME.changed`, or `NAME.changed-2` …
+    """
+    wanted = own / fingerprint(shipped)
+    own.mkdir(parents=True, exist_ok=True)
+    own.chmod(0o755)  # whatever the umask is: Exim's user reads it
+    if wanted.exists():
+        if fingerprint(wanted) == wanted.name:
+            _open(wanted)
+            return wanted
+        wanted.rename(_unused(own, f"{wanted.name}.changed"))
+    made = Path(tempfile.mkdtemp(prefix=".new-", dir=own))
+    try:
+        for path in [*files_of(shipped), shipped / "README"]:
+            if path.is_file():
+                _write(made / path.name, path.read_bytes())
+        _open(made)
+        made.rename(wanted)
+    except OSError:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+    return wanted
+
+
+def prune(own: Path, keep: set[str]) -> list[Path]:
+    """Delete copies but those named in `keep`, and what a killed copying left. Returns what was deleted.
+
+    A directory with anything else in it, or with another content than its name says, is an admin's, and stays.
+    """
+    deleted = []
+    for path in sorted(own.iterdir()) if own.is_dir() else []:
+        if path.name.startswith(".new-") or (path.name not in keep and _is_copy(path)):
+            shutil.rmtree(path, ignore_errors=True)
+            deleted.append(path)
+    return deleted
+
+
+def is_changed(directory: Path) -> bool:
+    """Whether this is a copy that has been changed by hand since."""
+    return NAMED.fullmatch(directory.name) is not None and fingerprint(directory) != directory.name
+
+
+def _is_copy(path: Path) -> bool:
+    if not NAMED.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+        return False
+    names = {each.name for each in path.iterdir()} - {"README"}
+    return names == {each.name for each in files_of(path)} and fingerprint(path) == path.name
+
+
+def _unused(own: Path, name: str) -> Path:
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(own / each for each in itertools.chain([name], numbered) if not (own / each).exists())
+
+
+def _open(directory: Path) -> None:
+    """Let everybody read a copy, as Exim's user has to."""
+    directory.chmod(0o755)
+    for path in files_of(directory):
+        path.chmod(0o644)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

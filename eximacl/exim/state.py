@@ -1,0 +1,68 @@
+"""What is installed. Rule: it is read from the files and from Exim, never from a note of what was once done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eximacl.exim import wiring
+from eximacl.exim.place import EXIM_DIR, Place
+from eximacl.exim.plan import read, wired_by_hand
+from eximacl.exim.program import Exim
+from eximacl.exim.snippets import files_of, fingerprint, is_changed
+
+
+@dataclass(frozen=True)
+class State:
+    """What is installed in a place.
+
+    switched: the switching lines are in the files. in_force: Exim's configuration names our RCPT ACL. directory: the
+    snippets that it names. current, changed: they are this version's; or those of no version, changed by hand.
+    router: the router is there. by_hand: lines of an admin's that wire it in, `file:line`. acl: Exim's acl_smtp_rcpt.
+    """
+
+    place: Place
+    switched: bool
+    in_force: bool
+    directory: Path | None
+    missing: bool
+    current: bool
+    changed: bool
+    router: bool
+    by_hand: tuple[str, ...]
+    acl: str
+
+    @property
+    def twice(self) -> bool:
+        """Whether it is wired in by us and by hand: the next configuration that is made is one that Exim refuses."""
+        return self.switched and bool(self.by_hand)
+
+
+def still_named(place: Place, exim: Exim) -> str:
+    """Return what of Exim's names our snippets; empty: nothing does."""
+    lines = ", ".join(f"{path}:{number}" for path, number in wired_by_hand(place))
+    if not lines and place.etc == EXIM_DIR and exim.lists("eximacl_dir"):
+        return "Exim's configuration"
+    return lines
+
+
+def read_state(place: Place, shipped: Path, exim: Exim) -> State:
+    """Find out what is installed."""
+    named = exim.lists("eximacl_dir").get("eximacl_dir", "")
+    directory = Path(named) if named else None
+    there = files_of(directory) if directory else []
+    routers = exim.run("-bP", "router_list").out.split()
+    current = bool(there) and directory is not None and fingerprint(directory, like=shipped) == fingerprint(shipped)
+    acl = exim.options("acl_smtp_rcpt").get("acl_smtp_rcpt", "")
+    return State(
+        place,
+        any(wiring.has_block(read(path) or "") for path in (place.switch,)),
+        "eximacl" in acl,
+        directory,
+        directory is not None and not there,
+        current,
+        not current and bool(there) and directory is not None and is_changed(directory),
+        "eximacl_disposable" in routers,
+        tuple(f"{path}:{number}" for path, number in wired_by_hand(place)),
+        acl,
+    )

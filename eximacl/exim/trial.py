@@ -1,0 +1,171 @@
+"""Trying a plan where it does no harm. Rule: a copy of the configuration is changed, made and read, never the other."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from eximacl.exim import wiring
+from eximacl.exim.errors import SetupError
+from eximacl.exim.explain import debians_options, explain, in_an_admins_words, where
+from eximacl.exim.place import Place
+from eximacl.exim.plan import Plan, configuration_files, plan_install, read, refuse_by_hand
+from eximacl.exim.private import private_directory
+from eximacl.exim.program import Exim, check_configuration
+from eximacl.exim.snippets import copy
+
+UPDATE = "update-exim4.conf"
+# It is a shell script that reads some files.
+UPDATE_SECONDS = 60.0
+# What may follow eximacl at each stage, and the macro that names it.
+STAGES = ("connect", "helo", "mail", "rcpt", "data", "quit", "notquit")
+# An ACL by its name or its path; anything else cannot be an item of a named list.
+PLAIN_ACL = re.compile(r"[\w./+-]{1,200}")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What Exim makes of a plan.
+
+    needed: further EXIMACL_NEXT_… settings, so that each of the admin's own ACLs runs as before. own: those ACLs that
+    are not Debian's, by stage. complaint: Exim's own words where it refuses; empty: it is fine.
+    """
+
+    needed: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    complaint: str = ""
+
+
+def try_plan(place: Place, shipped: Path, settings: Mapping[str, str], exim: Exim, *, router: bool) -> Tried:
+    """Try to install, in a copy. Raises SetupError where the configuration is wrong already, before any change."""
+    refuse_by_hand(place)
+    with _copy_of(place, exim) as scratch:
+        without_us = _generate(scratch, exim, "without")
+        complaint = check_configuration(without_us)
+        if complaint:
+            told = in_an_admins_words(complaint, without_us, place)
+            raise SetupError(f"Exim refuses its configuration already, without eximacl: {told}")
+        before = _acls(without_us)
+        directory = copy(shipped, scratch.own)
+        _apply(plan_install(scratch, directory, settings, router=router))
+        ours = _generate(scratch, exim, "with")
+        complaint = check_configuration(ours)
+        if complaint:
+            return Tried(complaint=explain(in_an_admins_words(complaint, ours, place), place))
+        needed = dict(_needed(before, ours))
+        own = {stage: acl for stage, acl in before.items() if acl not in ("", f"acl_check_{stage}")}
+        return Tried(needed, own, _not_in_force(place, ours, directory))
+
+
+def generate(etc: Path, output: Path) -> None:
+    """Let Debian's own script make a configuration of the directory `etc`. Raises SetupError with its words."""
+    command = [UPDATE, "--keepcomments", "-d", str(etc), "-o", str(output)]
+    run_update(command)
+    if not output.exists():
+        raise SetupError(f"{UPDATE} wrote no {output}")
+
+
+def run_update(command: list[str]) -> None:
+    """Run update-exim4.conf. Raises SetupError."""
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=UPDATE_SECONDS, cwd="/", env=_with_sbin())
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise SetupError(f"{UPDATE}: {error}: is exim4-config installed?") from None
+    if done.returncode:
+        raise SetupError(
+            f"{UPDATE} exited {done.returncode}: {(done.stderr + done.stdout).decode(errors='replace').strip()}"
+        )
+
+
+def _with_sbin() -> dict[str, str]:
+    """Return the environment with a path that an ordinary user's shell, or cron, may lack."""
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"}
+
+
+@contextmanager
+def _copy_of(place: Place, exim: Exim) -> Iterator[Place]:
+    """Yield a copy of a place, with eximacl taken out."""
+    with private_directory(exim.user_id()) as home:
+        scratch = Place(home / "etc", place.kind)
+        scratch.etc.mkdir()
+        names = {"exim4.conf.template", "exim4.conf.localmacros", "update-exim4.conf.conf"}
+        paths = [*configuration_files(place), *(place.etc / name for name in names)]
+        copies = {path: scratch.etc / path.relative_to(place.etc) for path in paths if path.is_file()}
+        for directory in {copied.parent for copied in copies.values()}:
+            directory.mkdir(parents=True, exist_ok=True)
+        for path, copied in copies.items():
+            copied.write_bytes(path.read_bytes())
+        for path in {scratch.switch, scratch.router}:
+            text = read(path)
+            if text is not None and wiring.has_block(text):
+                _write(path, wiring.without(text) or "")
+        yield scratch
+
+
+def _generate(scratch: Place, exim: Exim, name: str) -> Exim:
+    """Make the configuration of a copy.
+
+    The script reads `exim4.conf.localmacros` of another directory only while /etc/exim4 has one, too. So the copy's
+    stands in front of its template instead.
+    """
+    template, macros = scratch.etc / "exim4.conf.template", scratch.etc / "exim4.conf.localmacros"
+    output = scratch.etc.parent / name
+    if scratch.kind == "split":
+        generate(scratch.etc, output)
+        return Exim(exim.path, output)
+    made = scratch.etc.parent / f"{name}.etc"
+    made.mkdir()
+    shutil.copy(scratch.etc / "update-exim4.conf.conf", made)
+    (made / macros.name).touch()
+    _write(made / template.name, (read(macros) or "") + "\n" + (read(template) or ""))
+    generate(made, output)
+    return Exim(exim.path, output)
+
+
+def _apply(plan: Plan) -> None:
+    for edit in plan.edits:
+        _write(edit.path, edit.after or "")
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_bytes(text.encode("utf-8", "surrogateescape"))
+
+
+def _acls(exim: Exim) -> dict[str, str]:
+    found = exim.options(*(f"acl_smtp_{stage}" for stage in STAGES))
+    if len(found) < len(STAGES):
+        raise SetupError(f"{exim.path} does not tell its options: is it Exim 4?")
+    return {name.removeprefix("acl_smtp_"): value for name, value in found.items()}
+
+
+def _needed(before: Mapping[str, str], ours: Exim) -> Iterator[tuple[str, str]]:
+    """Yield the settings without which an ACL that ran before would not run after."""
+    after = ours.lists(*(f"eximacl_next_{stage}" for stage in ("mail", "rcpt", "data")))
+    for stage in ("mail", "rcpt", "data"):
+        was, now = before[stage], after.get(f"eximacl_next_{stage}", "")
+        if was and not PLAIN_ACL.fullmatch(was):
+            raise SetupError(
+                f"acl_smtp_{stage} is {was!r}: eximacl can go on only to an ACL with a name or a path; "
+                f"put that into an ACL of your own and name it"
+            )
+        if was == now or (was == "" and now == "accept"):
+            continue
+        yield f"EXIMACL_NEXT_{stage.upper()}", was or "accept"
+
+
+def _not_in_force(place: Place, ours: Exim, directory: Path) -> str:
+    """Return which ACL is not ours although Exim is content; empty when all are."""
+    for stage in ("rcpt", "data"):
+        found = ours.options(f"acl_smtp_{stage}").get(f"acl_smtp_{stage}", "")
+        if f"{directory}/{stage}.acl" not in found:
+            name, macro = f"acl_smtp_{stage}", f"MAIN_ACL_CHECK_{stage.upper()}"
+            own = f", and set {macro} to your ACL at the top of {place.settings}" if found else ""
+            line = where(place, name) or f" (Debian's line stood in {debians_options(place)}, above `begin acl`)"
+            return f"{name} stays {found!r}{line}: write `{name} = {macro}` there, as Debian has it{own}"
+    return ""

@@ -1,0 +1,105 @@
+"""Reading a file of lines that others write, rename and empty meanwhile.
+
+Rule: only a regular file is read; anything else in its place is an error, and never waited for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from eximacl.system.files import open_regular
+
+# A piece that fits the processor's cache, read, searched and dropped as one.
+BLOCK_BYTES = 1024 * 1024
+# Our own lines are some hundred bytes; DATA's, with many recipients, a few thousand. What is longer is no line of ours.
+LINE_BYTES_MAX = 1024 * 1024
+# A renamed file is written for a second more (records.LOOK_SECONDS), and a busy machine may be late.
+RENAMED_SECONDS = 10.0
+# No two lines are the same: each has its time and its reference.
+LAST_BYTES = 4096
+
+Inode = tuple[int, int]
+
+
+class Follower:
+    """Reads what is appended to a file, through its renaming, its truncation and its absence. Never waits.
+
+    A renamed file is read for RENAMED_SECONDS more: whoever writes it may not have noticed yet. `clock` is monotonic,
+    in seconds.
+    """
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self.path = path
+        self._clock = clock
+        self._open: list[_Followed] = []
+
+    def look(self) -> set[Inode]:
+        """Open the file at the path where it is another one than before; return all that are being read."""
+        self._look()
+        return {followed.inode for followed in self._open}
+
+    def read(self) -> Iterator[bytes]:
+        """Yield blocks of whole lines that are new since the last call; at the first, all there are."""
+        self._look()
+        for followed in tuple(self._open):
+            yield from followed.read()
+            if followed.until is not None and self._clock() > followed.until:
+                followed.file.close()
+                self._open.remove(followed)
+
+    def close(self) -> None:
+        """Close all files."""
+        for followed in self._open:
+            followed.file.close()
+        self._open.clear()
+
+    def _look(self) -> None:
+        try:
+            file = open_regular(self.path)
+        except FileNotFoundError:
+            self._mark_renamed()
+            return
+        status = os.fstat(file.fileno())
+        inode = status.st_dev, status.st_ino
+        if any(followed.inode == inode for followed in self._open):
+            file.close()
+            return
+        self._mark_renamed()
+        self._open.append(_Followed(file, inode))
+
+    def _mark_renamed(self) -> None:
+        for followed in self._open:
+            if followed.until is None:
+                followed.until = self._clock() + RENAMED_SECONDS
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One open file. until: when it is given up, once it has been renamed; rest: the line that has no end yet;
+    last: what was read last, which tells whether the file was emptied and has grown again."""
+
+    file: IO[bytes]
+    inode: Inode
+    until: float | None = None
+    rest: bytes = b""
+    last: bytes = b""
+
+    def read(self) -> Iterator[bytes]:
+        if not self._goes_on():
+            self.file.seek(0)
+            self.rest = self.last = b""
+        while block := self.file.read(BLOCK_BYTES):
+            self.last = (self.last + block)[-LAST_BYTES:]
+            whole, newline, self.rest = (self.rest + block).rpartition(b"\n")
+            if newline:
+                yield whole + newline
+            elif len(self.rest) > LINE_BYTES_MAX:
+                yield self.rest + b"\n"
+                self.rest = b""
+
+    def _goes_on(self) -> bool:
+        return os.pread(self.file.fileno(), len(self.last), self.file.tell() - len(self.last)) == self.last

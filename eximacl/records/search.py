@@ -1,0 +1,337 @@
+"""Finding lines in the rejection log, in its rotated and gzipped files too, and following it as it grows.
+
+Rule: a search reads everything once, in the order it was written, and no line that it meets can stop it: what is
+no JSON object is counted and passed over.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import ipaddress
+import json
+import lzma
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from eximacl.mail.address import Address, canonical_domain, parse_quoted, quoted, without_brackets
+from eximacl.mail.lists import Domains, Networks, Recipients
+from eximacl.protocol.exim import split_addresses
+from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX, Inode
+from eximacl.system.files import open_regular
+from eximacl.system.times import parse_instant
+
+# A file's last change is the time of its last line, but for clocks that were set.
+MTIME_SLACK_SECONDS = 60.0
+# What logrotate compresses with, by the first bytes of a file.
+_COMPRESSED: Mapping[bytes, Callable[[IO[bytes]], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\0": lzma.LZMAFile,
+}
+_MAGIC_BYTES = max(map(len, _COMPRESSED))
+# What logrotate makes: `.1`, `.2.gz`, and with dateext `-20261231`, `-20261231.gz`, `-20261231-1798675200.gz`.
+_ROTATED = re.compile(
+    r"(?:\.(\d{1,6})|[-.](\d{4}-?\d\d-?\d\d(?:[-_.]\d+)?))(?:\.(?:gz|bz2|xz))?",
+    re.ASCII,
+)
+_STAMP = b'{"time": "'
+_STAMP_END = len(_STAMP) + len("2026-12-31T14:30:05.000+00:00")
+# Times in the log are cut to milliseconds.
+_STAMP_SECONDS = 0.001
+# Letters that JSON writes as they are, so that they are found without decoding it.
+_PLAIN = re.compile(r"[a-z0-9@._+=-]+", re.ASCII)
+
+Entry = dict[str, Any]
+
+
+class Found(NamedTuple):
+    """One line: its bytes as they stand in the file, without newline, and what they say."""
+
+    line: bytes
+    entry: Entry
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a search has met besides its lines. damaged: how many were none, and in which of the files.
+
+    unreadable: a text for each file that could not be read to its end.
+    """
+
+    damaged: int = 0
+    damaged_in: list[Path] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+
+class Wanted:
+    """What is searched for; everything given must hold. Raises ValueError for a value that cannot be searched for.
+
+    domain: as in a policy (`.example.org`: all below it); recipient and sender: a localpart, an address, or @domain,
+    `<>` is the null sender; ip: an address or a network; check: the slug in the log; since and until: seconds since
+    1970, the first included, the last not.
+    """
+
+    def __init__(
+        self,
+        *,
+        domain: str = "",
+        recipient: str = "",
+        sender: str = "",
+        ip: str = "",
+        check: str = "",
+        ref: str = "",
+        since: float | None = None,
+        until: float | None = None,
+    ) -> None:
+        self.since, self.until = since, until
+        self._since = b"" if since is None else _stamp(since)
+        self._until = b"" if until is None else _stamp(until + _STAMP_SECONDS)
+        needles: list[str] = []
+        self._tests: list[Callable[[Entry], bool]] = []
+        if domain:
+            needles.append(self._domain(domain))
+        if recipient:
+            needles.append(self._recipient(recipient))
+        if sender:
+            needles.append(self._sender(sender))
+        if ip:
+            needles.append(self._ip(ip))
+        if check:
+            needles.append(self._equal("check", check.replace("_", "-")))
+        if ref:
+            needles.append(self._equal("ref", ref))
+        plain = [needle for needle in needles if _PLAIN.fullmatch(needle)]
+        # The longest is the rarest, as a rule.
+        self.needle = max(plain, key=len, default="").encode("ascii")
+
+    def in_time(self, line: bytes) -> bool:
+        """Whether a line may be of the wanted time, judged by its first bytes; True where they are not our own form."""
+        if not (self._since or self._until) or not line.startswith(_STAMP) or line[_STAMP_END : _STAMP_END + 1] != b'"':
+            return True
+        stamp = line[len(_STAMP) : _STAMP_END]
+        return stamp >= self._since and (not self._until or stamp < self._until)
+
+    def covers(self, entry: Entry) -> bool:
+        """Whether a line that was decoded is wanted."""
+        return self._time(entry) and all(test(entry) for test in self._tests)
+
+    def _time(self, entry: Entry) -> bool:
+        if self.since is None and self.until is None:
+            return True
+        when = time_of(entry)
+        if when is None:
+            return False
+        return (self.since is None or when >= self.since) and (self.until is None or when < self.until)
+
+    def _domain(self, text: str) -> str:
+        domains = Domains([text])
+
+        def test(entry: Entry) -> bool:
+            return text_of(entry, "domain") in domains or any(one[1] in domains for one in _recipients(entry))
+
+        self._tests.append(test)
+        return _needle(canonical_domain(text))
+
+    def _recipient(self, text: str) -> str:
+        address, wanted = _asked(text)
+        self._tests.append(lambda entry: any(wanted.match(*one) for one in _recipients(entry)))
+        return _needle(quoted(address))
+
+    def _sender(self, text: str) -> str:
+        if text.strip() == "<>":
+            self._tests.append(lambda entry: text_of(entry, "from") == "<>")
+            return ""
+        address, wanted = _asked(text)
+        self._tests.append(lambda entry: bool(wanted.match(*_address(text_of(entry, "from")))))
+        return _needle(quoted(address))
+
+    def _ip(self, text: str) -> str:
+        network = ipaddress.ip_network(text, strict=False)
+        networks = Networks([str(network)])
+        self._tests.append(lambda entry: text_of(entry, "ip") in networks)
+        if network.version == 6:
+            return ""  # it can be written in many ways
+        octets = network.prefixlen // 8
+        return ".".join(str(network.network_address).split(".")[:octets]) + ("." if octets < 4 else "")
+
+    def _equal(self, key: str, value: str) -> str:
+        self._tests.append(lambda entry: text_of(entry, key).lower() == value.lower())
+        return value.lower()
+
+
+def log_files(path: Path) -> list[Path]:
+    """Return the files of a log, the oldest first: those that a rotation has renamed, then `path` itself."""
+    found = []
+    if path.parent.is_dir():
+        for each in path.parent.iterdir():
+            match = _ROTATED.fullmatch(each.name.removeprefix(path.name)) if each.name.startswith(path.name) else None
+            if match:
+                found.append(((1, -int(match[1]), "") if match[1] else (0, 0, match[2].replace("-", "")), each))
+    return [each for _, each in sorted(found)] + ([path] if path.exists() else [])
+
+
+def search(
+    paths: Iterable[Path],
+    wanted: Wanted,
+    reading: Reading,
+    *,
+    skip: Iterable[Inode] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Found]:
+    """Yield the wanted lines of these files. `progress` is told how many more bytes of the files were read.
+
+    A file that cannot be read is told in `reading`; files that are gone by now, and those to `skip`, are passed over.
+    """
+    with ExitStack() as stack:
+        # All are opened first: a rotation in the middle would make us read a file twice, or not at all.
+        opened, seen = [], set(skip)
+        for path in paths:
+            try:
+                file = stack.enter_context(open_regular(path))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                whose = "; run this as root, or in the file's group" if isinstance(error, PermissionError) else ""
+                reading.unreadable.append(f"{path} cannot be read: {error.strerror}{whose}")
+                continue
+            status = os.fstat(file.fileno())
+            if (status.st_dev, status.st_ino) in seen:
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            if wanted.since is None or status.st_mtime >= wanted.since - MTIME_SLACK_SECONDS:
+                opened.append((path, file))
+            elif progress:
+                progress(status.st_size)
+        for path, file in opened:
+            before = reading.damaged
+            yield from _search_file(path, file, wanted, reading, progress)
+            if reading.damaged > before:
+                reading.damaged_in.append(path)
+
+
+def pick(block: bytes, wanted: Wanted, reading: Reading) -> Iterator[Found]:
+    """Yield the wanted lines of a block of whole lines. Damaged ones are counted in `reading`."""
+    for line in _candidates(block, wanted.needle, reading):
+        if not line or not wanted.in_time(line):
+            continue
+        entry = decode(line)
+        if entry is None:
+            reading.damaged += 1
+        elif wanted.covers(entry):
+            yield Found(line, entry)
+
+
+def decode(line: bytes) -> Entry | None:
+    """Return the JSON object of a line; None where it is damaged, or says nothing."""
+    try:
+        entry = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return entry if isinstance(entry, dict) and entry else None
+
+
+def text_of(entry: Entry, key: str) -> str:
+    """Return a value as text; empty where it is missing. Lines of others may hold anything."""
+    value = entry.get(key, "")
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def time_of(entry: Entry) -> float | None:
+    """Return when a line was written, in seconds since 1970; None where it does not say."""
+    try:
+        return parse_instant(text_of(entry, "time"))
+    except ValueError:
+        return None
+
+
+def _search_file(
+    path: Path, file: IO[bytes], wanted: Wanted, reading: Reading, progress: Callable[[int], None] | None
+) -> Iterator[Found]:
+    told = 0
+    magic = file.read(_MAGIC_BYTES)
+    file.seek(0)
+    lines = next((unpack(file) for start, unpack in _COMPRESSED.items() if magic.startswith(start)), file)
+    try:
+        while block := lines.read(BLOCK_BYTES):
+            if not block.endswith(b"\n"):
+                block += lines.readline(LINE_BYTES_MAX)
+            yield from pick(block, wanted, reading)
+            if progress:
+                progress(file.tell() - told)
+                told = file.tell()
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        reading.unreadable.append(f"{path} is damaged, and was read up to there: {why}")
+
+
+def _candidates(block: bytes, needle: bytes, reading: Reading) -> Iterable[bytes]:
+    """Return the lines of a block that may be wanted. Lines without the needle are only looked at from outside.
+
+    Where a client has quoted what needs no quotes, as in `<"joe"@example.org>`, all lines are.
+    """
+    if not needle or b'\\"@' in block or b"\\\\" in block:
+        return block.split(b"\n")
+    if not _looks_whole(block):
+        lines = block.split(b"\n")
+        torn = [line for line in lines if line and not (line.startswith(b"{") and line.endswith(b"}"))]
+        reading.damaged += len(torn)
+        lines = [line for line in lines if line.startswith(b"{") and line.endswith(b"}")]
+        return [line for line in lines if needle in line.lower()]
+    return _lines_with(block, needle)
+
+
+def _looks_whole(block: bytes) -> bool:
+    """Whether each line of a block begins and ends as an object does; much faster than looking at each."""
+    newlines = block.count(b"\n")
+    ends = block.count(b"}\n") + (not block.endswith(b"\n"))
+    return block.startswith(b"{") and block.count(b"}\n{") == ends - 1 and newlines + (block[-1:] != b"\n") == ends
+
+
+def _lines_with(block: bytes, needle: bytes) -> Iterator[bytes]:
+    lower = block.lower()
+    at = lower.find(needle)
+    while at >= 0:
+        start = block.rfind(b"\n", 0, at) + 1
+        end = block.find(b"\n", at)
+        end = len(block) if end < 0 else end
+        yield block[start:end]
+        at = lower.find(needle, end)
+
+
+def _address(text: str) -> Address:
+    """Return an address in any of its spellings: between blanks, in angle brackets, with quotes or without."""
+    return parse_quoted(without_brackets(text))
+
+
+def _asked(text: str) -> tuple[Address, Recipients]:
+    """Return an address that is searched for, and what it covers. Raises ValueError."""
+    address = _address(text)
+    if "@" in text and not address.domain:
+        raise ValueError(f"{text!r} is not a localpart, an address, or @domain")
+    return address, Recipients([str(address)])
+
+
+def _needle(name: str) -> str:
+    """Return what the line of an address or a domain holds; nothing for a domain that can be written in two ways."""
+    return "" if "xn--" in name else name.lower()
+
+
+def _recipients(entry: Entry) -> tuple[Address, ...]:
+    """Return localpart and domain of each recipient of a line."""
+    return split_addresses(text_of(entry, "recipient"))
+
+
+def _stamp(seconds: float) -> bytes:
+    """Return a time as our own lines begin; such texts sort as their times do."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").encode("ascii")
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{seconds:.0f} s from 1970 is outside the calendar") from None

@@ -1,0 +1,66 @@
+"""State in one SQLite file, which several processes share. Rule: a verb is one transaction, or it never was.
+
+`commit` runs with synchronous=FULL: a used place is on the disk before it returns, so power loss cannot bring it
+back. The other verbs run with NORMAL: power loss may take the newest of what they wrote. `kill -9` loses nothing
+either way. Measured on a 2-core machine with a virtual disk: reserve 60 µs, peek 7 µs, release 50 µs, commit 265 µs
+with FULL and 43 µs with NORMAL; count 34 µs, of a new key 50 µs, tally 8 µs; first_seen 48 µs, of a known key 5 µs,
+remember 50 µs; block 30 to 50 µs, unblock 30 µs, blocked 5 µs; a prune of 1,000 rows 2 to 5 ms; opening a file of
+300,000 places 90 ms, mostly the check for damage.
+
+`blocked` is asked for every recipient. To remember that there is no block at all would need to ask whether another
+process has written since (PRAGMA data_version): 3.5 µs, so it is not done.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from eximacl.policy.state import PRUNE_ROWS
+from eximacl.state.sqlite.blocks import Blocks
+from eximacl.state.sqlite.file import StateFile
+from eximacl.state.sqlite.places import Places
+from eximacl.state.sqlite.schema import MIGRATIONS
+from eximacl.state.sqlite.seen import Seen
+from eximacl.state.sqlite.windows import Windows
+
+
+class SqliteState:
+    """The contract of `verbs.State` on an SQLite file; safe to share between threads, not across a fork.
+
+    Its arguments and errors are those of `StateFile`. What each verb does is in `verbs.State`.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        migrations: Sequence[Sequence[str]] = MIGRATIONS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._file = file = StateFile(path, migrations, clock)
+        places, windows, seen, blocks = Places(file), Windows(file), Seen(file), Blocks(file)
+        # Bound here, each verb is one call and not two.
+        self.reserve, self.peek, self.commit = places.reserve, places.peek, places.commit
+        self.release, self.places = places.release, places.places
+        self.count, self.tally, self.forget = windows.count, windows.tally, windows.forget
+        self.first_seen, self.seen, self.remember = seen.first_seen, seen.seen, seen.remember
+        self.block, self.unblock = blocks.block, blocks.unblock
+        self.blocked, self.blocks = blocks.blocked, blocks.blocks
+        self._families = places, windows, seen, blocks
+
+    def prune(self, now: float) -> int:
+        """See `State.prune`."""
+
+        def work(db: sqlite3.Connection) -> int:
+            left = PRUNE_ROWS
+            for family in self._families:
+                left -= family.prune(db, now, left)
+            return PRUNE_ROWS - left
+
+        return self._file.transaction(work)
+
+    def close(self) -> None:
+        """See `State.close`."""
+        self._file.close()

@@ -1,0 +1,56 @@
+"""What is blocked, in SQLite. Rule: a block that any process has made is found by all from then on."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, Block
+from eximacl.state.sqlite.file import StateFile, to_bytes, to_text
+
+# 9e999 is infinity (SQLite has no word for it): no clock can make a block for ever one of the future.
+_STANDS = f"until > ? AND (since <= ? + {CLOCK_SLACK_SECONDS} OR until = 9e999)"
+_FIND = f"SELECT key, since, until, why FROM blocks WHERE key = ? AND {_STANDS}"
+_ALL = f"SELECT key, since, until, why FROM blocks WHERE {_STANDS} ORDER BY key"
+_EXTEND = f"UPDATE blocks SET until = max(until, ?) WHERE key = ? AND {_STANDS}"
+_MAKE = "INSERT OR REPLACE INTO blocks (key, since, until, why) VALUES (?, ?, ?, ?)"
+_END = "DELETE FROM blocks WHERE key = ?"
+_PRUNE = "DELETE FROM blocks WHERE key IN (SELECT key FROM blocks WHERE until <= ? ORDER BY until LIMIT ?)"
+
+
+class Blocks:
+    """`block`, `unblock`, `blocked` and `blocks` of `verbs.State`."""
+
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+
+    def block(self, key: str, now: float, until: float, why: str) -> None:
+        """See `State.block`."""
+        name = to_bytes(key)
+
+        def work(db: sqlite3.Connection) -> None:
+            if not db.execute(_EXTEND, (until, name, now, now)).rowcount:
+                db.execute(_MAKE, (name, now, until, to_bytes(why)))
+
+        self._file.transaction(work)
+
+    def unblock(self, key: str) -> bool:
+        """See `State.unblock`."""
+        return self._file.transaction(lambda db: db.execute(_END, (to_bytes(key),)).rowcount > 0)
+
+    def blocked(self, key: str, now: float) -> Block | None:
+        """See `State.blocked`."""
+        row = self._file.read(lambda db: db.execute(_FIND, (to_bytes(key), now, now)).fetchone())
+        return _block(*row) if row else None
+
+    def blocks(self, now: float) -> tuple[Block, ...]:
+        """See `State.blocks`."""
+        rows = self._file.read(lambda db: db.execute(_ALL, (now, now)).fetchall())
+        return tuple(_block(*row) for row in rows)
+
+    def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
+        """Delete at most so many blocks that have ended; return how many."""
+        return db.execute(_PRUNE, (now, most)).rowcount
+
+
+def _block(key: bytes, since: float, until: float, why: bytes) -> Block:
+    return Block(to_text(key), since, until, to_text(why))

@@ -1,0 +1,57 @@
+"""When each key was first seen, in SQLite. Rule: what is known is found without waiting for a writer."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from eximacl.policy.state import CLOCK_SLACK_SECONDS
+from eximacl.state.sqlite.file import StateFile, to_bytes
+
+_FIND = "SELECT since FROM seen WHERE key = ? AND until > ? AND since <= ?"
+_NOTE = "INSERT OR REPLACE INTO seen (key, since, until) VALUES (?, ?, ?)"
+_KEEP = "UPDATE seen SET until = max(until, ?) WHERE key = ? AND until > ? AND since <= ?"
+_PRUNE = "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE until <= ? ORDER BY until LIMIT ?)"
+
+
+class Seen:
+    """`first_seen`, `seen` and `remember` of `verbs.State`."""
+
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+
+    def first_seen(self, key: str, now: float, until: float) -> float:
+        """See `State.first_seen`."""
+        found = self.seen(key, now)
+        if found is not None:
+            return found
+        name = to_bytes(key)
+
+        def work(db: sqlite3.Connection) -> float:
+            # Asked again: another process may have seen it first.
+            since = _find(db, name, now)
+            if since is None:
+                db.execute(_NOTE, (name, now, until))
+                return now
+            return since
+
+        return self._file.transaction(work)
+
+    def seen(self, key: str, now: float) -> float | None:
+        """See `State.seen`."""
+        return self._file.read(lambda db: _find(db, to_bytes(key), now))
+
+    def remember(self, key: str, now: float, until: float) -> bool:
+        """See `State.remember`."""
+        if self.seen(key, now) is None:
+            return False
+        asked = until, to_bytes(key), now, now + CLOCK_SLACK_SECONDS
+        return self._file.transaction(lambda db: db.execute(_KEEP, asked).rowcount > 0)
+
+    def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
+        """Forget at most so many keys whose time is over; return how many."""
+        return db.execute(_PRUNE, (now, most)).rowcount
+
+
+def _find(db: sqlite3.Connection, key: bytes, now: float) -> float | None:
+    row: tuple[float] | None = db.execute(_FIND, (key, now, now + CLOCK_SLACK_SECONDS)).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,1 @@
+"""The machine beneath us: files, locks, users, times, systemd. Nothing here knows mail."""

@@ -1,0 +1,190 @@
+"""From a held DATA query to the archive: what is kept, what is said when it cannot be, and what never raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from eximacl.archive import ArchiveError, hold, messages
+from eximacl.archive.hold import Keeper, held_ref, is_held, spool_problem
+from eximacl.config import Settings, load
+from eximacl.policy.model import Query
+from eximacl.protocol.exim import format_query, parse_query
+from tests.archive.holding import BODY, HEADERS, ID, NOON, let_everybody_pass, nobody, spool_with
+
+HELD = {
+    "tx": "1-1",
+    "ip": "192.0.2.7",
+    "host": "mx.example.net",
+    "helo": "helo.example.net",
+    "from": "ann@example.net",
+    "rcpts": "ghost@example.org",
+    "id": ID,
+    "message_id": "<1@example.net>",
+    "subject": "=?utf-8?q?J=C3=BCrgen?=",
+    "headers": HEADERS,
+    "held": "7KQ2M9D4",
+    "held_reason": "unknown-recipient",
+    "held_check": "valid_recipient",
+    "held_message": "5.1.1 no (ref 7KQ2M9D4)",
+    "held_sentence": "Mail for ghost not accepted",
+}
+
+
+def query(stage: str = "data", **values: str) -> Query:
+    return parse_query(format_query(stage, {**HELD, **values}).rstrip(b"\n"))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[[str], Settings]:
+    def load_with(archive: str = 'dir = "archive"') -> Settings:
+        path = tmp_path / "eximacl.toml"
+        path.write_text(f'[archive]\n{archive}\n[policy]\ndomains = ["example.org"]\norder = []\n')
+        return load(path).settings
+
+    return load_with
+
+
+async def test_a_message_is_kept_with_what_the_query_says(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    spool = spool_with(tmp_path / "spool")
+    kept = await Keeper(settings()).keep(query(spool=str(spool)), NOON)
+    (message,) = messages(tmp_path / "archive")
+    assert kept == ((message.name,), "")
+    assert message.path.read_bytes() == HEADERS.encode() + b"\n" + BODY
+    known = message.envelope
+    assert known is not None
+    assert (known.ref, known.time, known.sender, known.recipients) == (
+        "7KQ2M9D4", NOON, "ann@example.net", ("ghost@example.org",),
+    )  # fmt: skip
+    assert (known.ip, known.host, known.helo) == ("192.0.2.7", "mx.example.net", "helo.example.net")
+    assert (known.reason, known.check, known.sentence) == (
+        "unknown-recipient", "valid_recipient", "Mail for ghost not accepted",
+    )  # fmt: skip
+    assert (known.message_id, known.subject) == ("<1@example.net>", "Jürgen")
+
+
+async def test_a_subject_is_redacted_where_the_settings_say_so(
+    settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    keeper = Keeper(settings('dir = "archive"\nredact = ["subject"]'))
+    await keeper.keep(query(spool=str(spool_with(tmp_path / "spool"))), NOON)
+    (message,) = messages(tmp_path / "archive")
+    assert message.envelope is not None
+    assert message.envelope.subject == "(redacted)"
+
+
+async def test_a_named_queue_has_its_own_spool(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    spool_with(tmp_path / "spool" / "later")
+    kept = await Keeper(settings()).keep(query(spool=f"{tmp_path}/spool", queue="later"), NOON)
+    assert len(kept.filenames) == 1
+
+
+async def test_two_domains_have_a_file_each(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    spool = spool_with(tmp_path / "spool")
+    held = query(spool=str(spool), rcpts="ghost@example.org, ghost@example.com")
+    kept = await Keeper(settings()).keep(held, NOON)
+    assert [name.endswith(domain) for name, domain in zip(kept.filenames, ("example.org", "example.com"), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        pytest.param({"spool": ""}, "spool=$spool_directory", id="no spool"),
+        pytest.param({"spool": "/nowhere"}, "/nowhere: No such file or directory", id="another machine's spool"),
+        pytest.param({"spool": "SPOOL", "id": "../../../etc/passwd"}, "no message id of Exim's", id="a path as an id"),
+        pytest.param({"spool": "SPOOL", "queue": "../x"}, "cannot be the name of a queue", id="a path as a queue"),
+        pytest.param({"spool": "SPOOL", "rcpts": ""}, "belongs to nobody", id="no recipient"),
+        pytest.param({"spool": "SPOOL", "headers": "x" * 65536}, "65536 bytes or more", id="cut headers"),
+    ],
+)
+async def test_what_cannot_be_kept_is_told_and_leaves_nothing(
+    settings: Callable[..., Settings], tmp_path: Path, values: dict[str, str], why: str
+) -> None:
+    spool = spool_with(tmp_path / "spool")
+    values = {key: value.replace("SPOOL", str(spool)) for key, value in values.items()}
+    kept = await Keeper(settings()).keep(query(**values), NOON)
+    assert kept.filenames == ()
+    assert why in kept.problem
+    assert list(messages(tmp_path / "archive")) == []
+
+
+async def test_without_an_archive_there_is_nothing_to_keep_it_in(
+    settings: Callable[..., Settings], tmp_path: Path
+) -> None:
+    kept = await Keeper(settings("")).keep(query(spool=str(tmp_path)), NOON)
+    assert kept == ((), "archive.dir is not set any more")
+
+
+def test_the_archive_s_directory_is_made_at_the_start(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    Keeper(settings())
+    assert (tmp_path / "archive").is_dir()
+
+
+def test_an_archive_that_cannot_be_is_refused_at_the_start(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "archive").write_text("a file")
+    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/archive is no directory; create it"):
+        Keeper(settings())
+    with pytest.raises(ArchiveError, match=r"archive\.group: there is no group 'nosuchgroup'"):
+        Keeper(settings('dir = "archive2"\ngroup = "nosuchgroup"'))
+    assert not (tmp_path / "archive2").exists()
+
+
+@pytest.mark.parametrize(
+    ("stage", "values", "held"),
+    [("data", {}, True), ("rcpt", {"rcpt": "ghost@example.org"}, False)],
+)
+def test_only_a_data_query_is_a_held_message(stage: str, values: dict[str, str], held: bool) -> None:
+    assert is_held(query(stage, **values)) is held
+    without = {key: value for key, value in HELD.items() if not key.startswith("held")}
+    assert not is_held(parse_query(format_query("data", without).rstrip(b"\n")))
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [("7KQ2M9D4", "7KQ2M9D4"), ("7kq2m9d4", "7KQ2M9D4"), ("", ""), ("../../..", ""), ("7KQ2M9D4 x", "")],
+)
+def test_a_reference_is_one_or_none(text: str, ref: str) -> None:
+    assert held_ref(query(held=text)) == ref
+
+
+ARCHIVE = '[archive]\ndir = "archive"\n'
+HOLDS = '[checks.valid_recipient]\naction = "hold"\nrecipients = ["steve"]\n'
+
+
+@pytest.mark.parametrize(
+    ("policy", "mode", "told"),
+    [
+        pytest.param(ARCHIVE + HOLDS, 0o750, True, id="closed"),
+        pytest.param(ARCHIVE + HOLDS, 0o755, False, id="open"),
+        pytest.param(ARCHIVE, 0o750, False, id="nothing is held"),
+        pytest.param(HOLDS.replace("hold", "reject"), 0o750, False, id="no archive"),
+    ],
+)
+def test_a_spool_that_cannot_be_read_is_told_before_a_message_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, mode: int, told: bool
+) -> None:
+    let_everybody_pass(tmp_path)
+    spool = spool_with(tmp_path / "spool")
+    spool.chmod(mode)
+    monkeypatch.setattr(hold, "SPOOL", str(spool))
+    (tmp_path / "eximacl.toml").write_text(f'[policy]\ndomains = ["example.org"]\n{policy}')
+    loaded = load(tmp_path / "eximacl.toml")
+    with nobody():
+        problem = spool_problem(loaded)
+    assert problem.startswith("held mail will be refused without being kept: ") is told
+    assert bool(problem) is told
+
+
+def test_a_domain_that_alone_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    let_everybody_pass(tmp_path)
+    spool = spool_with(tmp_path / "spool")
+    spool.chmod(0o700)
+    monkeypatch.setattr(hold, "SPOOL", str(spool))
+    (tmp_path / "eximacl.toml").write_text(f'[policy]\ndomains = ["example.org"]\n{ARCHIVE}')
+    (tmp_path / "domains").mkdir()
+    (tmp_path / "domains/example.org.toml").write_text(HOLDS)
+    loaded = load(tmp_path / "eximacl.toml")
+    with nobody():
+        assert "spool/input cannot be read" in spool_problem(loaded)

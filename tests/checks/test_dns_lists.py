@@ -1,0 +1,392 @@
+"""Lists in DNS: which answers are listings, how they are weighed, what is asked, and that a key stays secret."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+import pytest
+
+from eximacl.check import Ask, Named, Probe, Tables, Unknown
+from eximacl.checks._dns_lists import (
+    WEIGHT_MAX,
+    AddressZone,
+    Code,
+    Entry,
+    ReplyText,
+    Said,
+    TextCode,
+    Zone,
+    ZoneKey,
+    address_entries,
+    address_probes,
+    check_zones,
+    consult,
+    detail_of,
+    name_probe,
+    read_answer,
+    reply_text,
+    weight_of,
+)
+from eximacl.policy.drive import drive_now
+from tests.asking import NOW, answers
+from tests.dictionary import SERVFAIL, Dictionary
+
+SECRET = "Geheim7Key"
+
+
+def codes(*names: str, **weights: float) -> Tables[Code]:
+    return Tables(Code(name=name, weight=weights.get(f"w{number}", 1)) for number, name in enumerate(names))
+
+
+def zone(name: str = "bl.example.net", *masks: str, **keys: Any) -> AddressZone:
+    given: dict[str, Any] = {"weight": 1, "key": ZoneKey(), "probe": False, "ipv4": True, "ipv6": True, **keys}
+    given.setdefault("codes", codes(*(masks or ("127.0.0.2-127.0.0.11",))))
+    return AddressZone(name=name, **given)
+
+
+def entry(of: AddressZone) -> Entry[AddressZone]:
+    return Entry(of, "192.0.2.7", "7.2.0.192")
+
+
+MASKS = [
+    ("127.0.0.2", "127.0.0.2", "127.0.0.1 127.0.0.3 192.0.2.1"),
+    ("127.0.0.2-127.0.0.11", "127.0.0.2 127.0.0.11", "127.0.0.1 127.0.0.12 127.0.1.5"),
+    ("127.0.0.250-127.0.1.3", "127.0.0.250 127.0.0.255 127.0.1.0 127.0.1.3", "127.0.0.249 127.0.1.4"),
+    ("127.0.0.2-127.0.0.2", "127.0.0.2", "127.0.0.3"),
+    ("127.0.0.0/24", "127.0.0.0 127.0.0.255", "127.0.1.0 126.255.255.255"),
+    ("127.0.0.0/8", "127.0.0.1 127.254.0.1 127.255.254.255", "127.255.255.0 127.255.255.255 128.0.0.0"),
+    ("127.0.*.1-3", "127.0.0.1 127.0.255.3 127.0.7.2", "127.0.0.0 127.0.0.4 127.1.0.1"),
+    ("127.0.0.2-11", "127.0.0.2 127.0.0.11", "127.0.0.1 127.0.0.12"),
+    ("127.*.*.*", "127.0.0.0 127.255.254.255", "127.255.255.1"),
+    ("127.1-2.0.5", "127.1.0.5 127.2.0.5", "127.0.0.5 127.3.0.5"),
+]
+
+
+@pytest.mark.parametrize(("mask", "inside", "outside"), MASKS)
+def test_which_answers_a_mask_covers(mask: str, inside: str, outside: str) -> None:
+    listed = zone("bl.example.net", mask)
+    assert [weight_of(listed, answer) for answer in inside.split()] == [1] * len(inside.split())
+    assert [weight_of(listed, answer) for answer in outside.split()] == [None] * len(outside.split())
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        "", "2", "127.0.0", "127.0.0.256", "127.0.0.2-", "-127.0.0.2", "127.0.0.3-127.0.0.2", "192.0.2.1",
+        "126.255.255.255-127.0.0.2", "127.0.0.2-128.0.0.1", "127.0.0.2/24", "126.0.0.0/7", "127.0.0.3-2", "*.0.0.2",
+        "127.0.0.1-256", "127.0.0.*-127.0.0.4", "127.0.0.2-127.0.0.4-127.0.0.6", "::1", "127.0.0.2 ", "127.0.0.٢",
+    ],
+)  # fmt: skip
+def test_what_is_no_mask(mask: str) -> None:
+    with pytest.raises(ValueError, match=r"expected an address \(127.0.0.2\), a range .*, all within 127.0.0.0/8"):
+        Code(name=mask, weight=1)
+
+
+@pytest.mark.parametrize(
+    "mask", ["127.255.255.254", "127.255.255.0/24", "127.255.255.*", "127.255.255.1-127.255.255.9"]
+)
+def test_errors_are_no_codes(mask: str) -> None:
+    with pytest.raises(ValueError, match=r"lists tell of errors by 127\.255\.255\.0/24, so these are never a listing"):
+        Code(name=mask, weight=1)
+
+
+def odd(answer: str) -> str:
+    return f"its answer {answer} is none of its codes"
+
+
+# masks, their weights, the answer; the listed codes and the weight, or what is said to be unknown
+ANSWERS: list[tuple[str, list[str], dict[str, float], Any, tuple[str, ...], float, str]] = [
+    ("absent", ["127.0.0.2"], {}, (), (), 0, ""),
+    ("in the mask", ["127.0.0.2"], {}, ("127.0.0.2",), ("127.0.0.2",), 1, ""),
+    ("outside", ["127.0.0.2"], {}, ("127.0.0.3",), (), 0, odd("127.0.0.3")),
+    ("an error", ["127.0.0.0/8"], {}, ("127.255.255.254",), (), 0, odd("127.255.255.254")),
+    ("a sold domain", ["127.0.0.0/8"], {}, ("192.0.2.1",), (), 0, odd("192.0.2.1")),
+    ("a listing beside an odd one", ["127.0.0.2"], {}, ("192.0.2.1", "127.0.0.2"), ("127.0.0.2",), 1, ""),
+    ("two odd ones", ["127.0.0.2"], {}, ("127.0.0.1", "10.0.0.1"), (), 0, odd("127.0.0.1 10.0.0.1")),
+    ("one without weight", ["127.0.0.2", "127.0.0.3"], {"w0": 0}, ("127.0.0.2", "127.0.0.3"), ("127.0.0.3",), 1, ""),
+    ("heaviest", ["127.0.0.2", "127.0.0.3"], {"w1": 2}, ("127.0.0.2", "127.0.0.3"), ("127.0.0.3", "127.0.0.2"), 2, ""),
+    ("the first entry counts", ["127.0.0.2", "127.0.0.0/24"], {"w1": 5}, ("127.0.0.2",), ("127.0.0.2",), 1, ""),
+    ("known, but no listing", ["127.0.0.2"], {"w0": 0}, ("127.0.0.2",), (), 0, ""),
+    ("known, beside an odd one", ["127.0.0.2"], {"w0": 0}, ("127.0.0.2", "127.0.0.9"), (), 0, odd("127.0.0.9")),
+    ("no codes at all", [], {}, ("127.0.0.2",), (), 0, odd("127.0.0.2")),
+    ("no answer", ["127.0.0.2"], {}, SERVFAIL, (), 0, SERVFAIL.detail),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("masks", "weights", "answer", "listed", "weight", "unknown"),
+    [row[1:] for row in ANSWERS],
+    ids=[row[0] for row in ANSWERS],
+)
+def test_what_an_answer_says(
+    masks: list[str], weights: dict[str, float], answer: Any, listed: tuple[str, ...], weight: float, unknown: str
+) -> None:
+    asked = entry(zone(codes=codes(*masks, **weights)))
+    assert read_answer(asked, answer) == Said(asked, listed, weight, unknown)
+
+
+LISTS = [
+    zone("a.example.net", probe=True),
+    zone("b.example.net", weight=0.5, probe=True),
+    zone("c.example.net", weight=0.5),
+    zone("d.example.net", weight=0),
+]
+HIT = ["127.0.0.2"]
+ODD = ["127.255.255.255"]
+# what each list says, lists at fault, threshold; the listing zones, Unknown's text, or None
+VOTES: list[tuple[str, dict[str, Any], set[str], float, Any]] = [
+    ("none", {}, set(), 1, None),
+    ("one is enough", {"a": HIT}, set(), 1, ["a"]),
+    ("half is not", {"b": HIT}, set(), 1, None),
+    ("two halves are", {"b": HIT, "c": HIT}, set(), 1, ["b", "c"]),
+    ("the heaviest first", {"b": HIT, "a": HIT}, set(), 1, ["a", "b"]),
+    ("just reached", {"a": HIT, "b": HIT}, set(), 1.5, ["a", "b"]),
+    ("just missed", {"a": HIT, "b": HIT}, set(), 1.51, None),
+    ("never reached", {"a": HIT, "b": HIT, "c": SERVFAIL}, set(), 3, None),
+    ("decided by the others", {"a": HIT, "b": SERVFAIL, "c": ODD}, set(), 1, ["a"]),
+    ("an unknown one might decide", {"a": SERVFAIL, "b": HIT}, set(), 1, f"a.example.net: {SERVFAIL.detail}"),
+    ("an unknown one might not", {"b": SERVFAIL}, set(), 1, None),
+    ("an odd answer might", {"a": ODD}, set(), 1, "a.example.net: its answer 127.255.255.255 is none of its codes"),
+    (
+        "two unknown halves might",
+        {"b": SERVFAIL, "c": ODD},
+        set(),
+        1,
+        f"b.example.net: {SERVFAIL.detail}; c.example.net: its answer 127.255.255.255 is none of its codes",
+    ),
+    ("an unknown half and a listed one", {"b": HIT, "c": SERVFAIL}, set(), 1, f"c.example.net: {SERVFAIL.detail}"),
+    ("no weight, no say", {"d": HIT}, set(), 1, None),
+    ("at fault: not believed", {"a": HIT}, {"a"}, 1, "a.example.net: it lists everybody"),
+    ("at fault, but others decide", {"a": HIT, "b": HIT, "c": HIT}, {"a"}, 1, ["b", "c"]),
+    ("without a probe no fault", {"c": HIT, "b": HIT}, {"c"}, 1, ["b", "c"]),
+]
+
+
+@pytest.mark.parametrize(
+    ("said", "faults", "threshold", "expected"), [row[1:] for row in VOTES], ids=[row[0] for row in VOTES]
+)
+def test_lists_are_weighed(said: dict[str, Any], faults: set[str], threshold: float, expected: Any) -> None:
+    names = Dictionary(
+        {(f"7.2.0.192.{name}.example.net", "A"): answer for name, answer in said.items()},
+        {f"{name}.example.net": "it lists everybody" for name in faults},
+    )
+    entries = address_entries(LISTS, ipaddress.ip_address("192.0.2.7"))
+    found = drive_now(consult(entries, threshold, Ask(NOW)), answers(None, NOW, names=names))
+    if isinstance(expected, str):
+        assert found == Unknown(expected)
+    elif expected is None:
+        assert found is None
+    else:
+        assert isinstance(found, list)
+        assert [one.zone.name for one in found] == [f"{name}.example.net" for name in expected]
+    not_asked = {f"7.2.0.192.{name}.example.net" for name in faults if name == "a"}
+    assert not_asked.isdisjoint(name for name, _ in names.asked)
+
+
+def test_tenths_add_up() -> None:
+    tenths = [zone(f"z{number}.example.net", weight=0.1) for number in range(10)]
+    names = Dictionary({(f"7.2.0.192.{one.name}", "A"): HIT for one in tenths})
+    entries = address_entries(tenths, ipaddress.ip_address("192.0.2.7"))
+    found = drive_now(consult(entries, 1, Ask(NOW)), answers(None, NOW, names=names))
+    assert isinstance(found, list)
+    assert len(found) == len(tenths)
+
+
+def test_all_lists_are_asked_in_one_question() -> None:
+    source = answers(None, NOW, names=Dictionary())
+    drive_now(consult(address_entries(LISTS, ipaddress.ip_address("192.0.2.7")), 1, Ask(NOW)), source)
+    asked = [one.as_list() for one in source.asked]  # type: ignore[attr-defined]
+    assert [one[1] for one in asked] == ["lookup"]
+
+
+def test_one_list_counts_once_however_many_names_it_lists() -> None:
+    half = zone("half.example.net", weight=0.5)
+    entries = [Entry(half, name, name) for name in ("a.example", "b.example")]
+    names = Dictionary({(f"{name}.example.half.example.net", "A"): HIT for name in "ab"})
+    assert drive_now(consult(entries, 1, Ask(NOW)), answers(None, NOW, names=names)) is None
+    found = drive_now(consult(entries, 0.5, Ask(NOW)), answers(None, NOW, names=names))
+    assert isinstance(found, list)
+    assert [one.entry.what for one in found] == ["a.example", "b.example"]
+    assert detail_of(found) == "half.example.net 127.0.0.2, half.example.net 127.0.0.2"
+
+
+NIBBLES = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
+
+
+@pytest.mark.parametrize(
+    ("address", "v4", "v6", "asked"),
+    [
+        ("192.0.2.7", True, True, ["7.2.0.192.bl.example.net"]),
+        ("192.0.2.7", True, False, ["7.2.0.192.bl.example.net"]),
+        ("192.0.2.7", False, True, []),
+        ("2001:db8::7", True, True, [f"{NIBBLES}.bl.example.net"]),
+        ("2001:db8::7", True, False, []),
+        ("2001:db8::7", False, True, [f"{NIBBLES}.bl.example.net"]),
+        ("127.0.0.2", True, True, []),
+        ("::1", True, True, []),
+        (None, True, True, []),
+    ],
+)
+def test_what_is_asked_about_an_address(address: str | None, v4: bool, v6: bool, asked: list[str]) -> None:
+    entries = address_entries([zone(ipv4=v4, ipv6=v6)], ipaddress.ip_address(address) if address else None)
+    assert [one.zone.name_for(one.labels) for one in entries] == asked
+
+
+POINTS = ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")
+POINTS_6 = tuple(f"{last}.0.0.0.0.0.f.7.f.f.f.f.{'0.' * 20}bl.example.net" for last in (2, 1))
+
+
+@pytest.mark.parametrize(
+    ("v4", "v6", "probe", "expected"),
+    [
+        (True, True, True, {"bl.example.net": POINTS, "bl.example.net (IPv6)": ("", POINTS_6[1])}),
+        (True, False, True, {"bl.example.net": POINTS}),
+        (False, True, True, {"bl.example.net (IPv6 only)": POINTS_6}),
+        (False, False, True, {}),
+        (True, True, False, {}),
+    ],
+)
+def test_the_test_points(v4: bool, v6: bool, probe: bool, expected: dict[str, tuple[str, str]]) -> None:
+    listed = zone(ipv4=v4, ipv6=v6, probe=probe)
+    assert {one.name: one.names() for one in address_probes([listed])} == expected
+    asked = [
+        one.probe
+        for address in ("192.0.2.7", "2001:db8::7")
+        for one in address_entries([listed], ipaddress.ip_address(address))
+    ]
+    assert asked == (list(expected) if probe else [""] * (v4 + v6)), "each client's version has its own"
+
+
+def test_a_list_of_names_and_one_of_addresses_may_share_a_zone() -> None:
+    shared = zone()
+    made = [*address_probes([zone(probe=True)]), name_probe(shared, "test", "invalid"), name_probe(shared, "x", "y")]
+    assert len({one.name for one in made}) == len(made)
+    assert made[-1] == Probe("bl.example.net", "x.bl.example.net", "y.bl.example.net", shared.key, "x, y")
+
+
+def test_the_test_points_of_a_list_with_a_key() -> None:
+    key = ZoneKey([SECRET])
+    (made,) = address_probes([zone("{key}.bl.example.net", key=key, probe=True, ipv6=False)])
+    assert made == Probe("bl.example.net", "2.0.0.127.{key}.bl.example.net", "1.0.0.127.{key}.bl.example.net", key)
+    assert made.names() == (f"2.0.0.127.{SECRET}.bl.example.net", f"1.0.0.127.{SECRET}.bl.example.net")
+    key.replace(["other"])
+    assert made.names()[0] == "2.0.0.127.other.bl.example.net"
+    assert SECRET not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("bl.example.net", "bl.example.net"),
+        ("BL.Example.NET.", "bl.example.net"),
+        ("{key}.bl.example.net", "bl.example.net"),
+        ("x.{key}.example.net", "x.example.net"),
+        (f"{'a' * 63}.{'b' * 44}.example.net", f"{'a' * 63}.{'b' * 44}.example.net"),
+    ],
+)
+def test_names_of_lists(name: str, shown: str) -> None:
+    assert zone(name, key=ZoneKey(["k"] if "{" in name else [])).shown == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "message"),
+    [
+        ("", [], "'' is not the name of a zone in DNS"),
+        ("localhost", [], "'localhost' is not the name"),
+        ("bl example.net", [], "'bl example.net' is not the name"),
+        ("bl..net", [], "'bl..net' is not the name"),
+        ("192.0.2.7", [], "'192.0.2.7' is not the name"),
+        (f"{'a' * 63}.{'b' * 46}.example.net", [], "is not the name"),
+        ("{kex}.example.net", [], "'{kex}.example.net' is not the name"),
+        ("{key}.{key}.example.net", ["k"], "is not the name"),
+        ("{key}.example.net", [], "key: the name holds {key}, so key must name a file with a key in it"),
+        ("example.net", ["k"], "key: the name does not say where the key stands; write it as {key}.example.net"),
+    ],
+)
+def test_what_is_no_list(name: str, key: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message.replace("{", r"\{")):
+        zone(name, key=ZoneKey(key))
+
+
+def test_no_list_is_asked_twice() -> None:
+    check_zones([zone("a.example.net"), zone("b.example.net")])
+    with pytest.raises(ValueError, match=r"zones: a.example.net is there twice; a list is asked once"):
+        check_zones([zone("a.example.net"), zone("A.example.net.")])
+
+
+@pytest.mark.parametrize("entries", [["a b"], [""], ["-"], ["a" * 64], ["a.b"], ["ä"], ["{key}"], ["one1", "two2"]])
+def test_what_is_no_key_is_not_shown(entries: list[str]) -> None:
+    with pytest.raises(ValueError, match="key") as raised:
+        ZoneKey(entries)
+    assert not any(one and one in str(raised.value) for one in entries if len(one) > 2 and one != "{key}")
+
+
+def test_a_key_is_kept_when_its_file_is_emptied() -> None:
+    key = ZoneKey()
+    assert (len(key), list(key), key.filled) == (0, [], False)
+    key.replace([SECRET, SECRET])
+    assert (len(key), list(key), key.filled) == (1, [SECRET], True)
+    with pytest.raises(ValueError, match="it holds 0 keys"):
+        key.replace([])
+    assert list(key) == [SECRET]
+
+
+def test_a_key_goes_to_the_name_servers_and_nowhere_else() -> None:
+    keyed = zone("{key}.bl.example.net", key=ZoneKey([SECRET]))
+    plain = zone("plain.example.net")
+    names = Dictionary(
+        {
+            (f"7.2.0.192.{SECRET}.bl.example.net".lower(), "A"): Unknown(f"nothing from 7.2.0.192.{SECRET.lower()}"),
+            ("7.2.0.192.plain.example.net", "A"): [],
+        }
+    )
+    source = answers(None, NOW, names=names)
+    entries = address_entries([keyed, plain], ipaddress.ip_address("192.0.2.7"))
+    found = drive_now(consult(entries, 1, Ask(NOW)), source)
+    assert found == Unknown("bl.example.net: nothing from 7.2.0.192.{key}")
+    assert names.asked[0][0] == f"7.2.0.192.{SECRET}.bl.example.net"
+    recorded = repr([one.as_list() for one in source.asked])  # type: ignore[attr-defined]
+    assert "7.2.0.192.{key}.bl.example.net" in recorded
+    for text in (recorded, repr(source.asked), repr(found), repr(keyed)):  # type: ignore[attr-defined]
+        assert SECRET.lower() not in text.lower()
+
+
+def said_by(of: Zone) -> Said[Zone]:
+    return Said(Entry(of, "192.0.2.7", "7.2.0.192"), ("127.0.0.2",), 1)
+
+
+TEXTS = [
+    ("{ip} is listed by {zone}", "", [], "192.0.2.7 is listed by bl.example.net"),
+    ("{name}: {ip}", "", [], "192.0.2.7: 192.0.2.7"),
+    ("see {txt}", "", ["https://bl.example.net/7", "more"], "see https://bl.example.net/7"),
+    ("see {txt}", "", [], "see"),
+    ("see {txt}", "", SERVFAIL, "see"),
+    ("see {txt}", "", ["x" * 300], f"see {'x' * 200}"),
+    ("see {txt}", "", ["{ip} {0} {{"], "see {ip} {0} {{"),
+    ("the zone's", "{zone}: the code's", [], "bl.example.net: the code's"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "txt", "expected"), TEXTS)
+def test_texts(text: str, code: str, txt: Any, expected: str) -> None:
+    names = Dictionary({("7.2.0.192.bl.example.net", "TXT"): txt})
+    table = Tables([TextCode(name="127.0.0.2", weight=1, text=ReplyText(code))])
+    asking = reply_text(said_by(zone()), text, table, "192.0.2.7", Ask(NOW))
+    assert drive_now(asking, answers(None, NOW, names=names)) == expected
+    assert len(names.asked) == ("{txt}" in (code or text))
+
+
+def test_a_text_that_repeats_the_key_is_cleaned() -> None:
+    names = Dictionary({(f"7.2.0.192.{SECRET}.bl.example.net", "TXT"): [f"see https://{SECRET.upper()}.example.net"]})
+    names.names = {(name.lower(), kind): found for (name, kind), found in names.names.items()}
+    keyed = zone("{key}.bl.example.net", key=ZoneKey([SECRET]))
+    asking = reply_text(said_by(keyed), "{txt}", Tables(), "192.0.2.7", Ask(NOW))
+    assert drive_now(asking, answers(None, NOW, names=names)) == "see https://{key}.example.net"
+
+
+def test_weights_have_a_bound() -> None:
+    assert zone(weight=2, codes=codes("127.0.0.2", "127.0.0.3", w1=3)).heaviest == 6
+    assert zone(codes=Tables()).heaviest == 0
+    assert WEIGHT_MAX == 1000
+    assert issubclass(Code, Named)

@@ -1,0 +1,131 @@
+"""Where the socket comes from, and what is printed of hostile text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from eximacl.cli import options as common
+from eximacl.cli.options import Failure, find_path, find_socket, policy_domains, printable
+from eximacl.config.settings import SETTINGS_TABLES
+from tests.archive.holding import let_everybody_pass, nobody
+from tests.cli.running import eximacl
+
+
+def test_the_option_comes_first(tmp_path: Path) -> None:
+    assert find_socket(Path("/x"), tmp_path / "none") == Path("/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        pytest.param('[server]\nsocket = "s"\n', "DIR/s", id="relative"),
+        pytest.param('[server]\nsocket = "/run/s"\n', "/run/s", id="absolute"),
+        pytest.param("nonsense = 1\n", "/run/eximacl/eximacl.sock", id="wrong elsewhere"),
+    ],
+)
+def test_then_the_policy_file(tmp_path: Path, text: str, found: str) -> None:
+    path = tmp_path / "eximacl.toml"
+    path.write_text(text)
+    assert find_socket(None, path) == Path(found.replace("DIR", str(tmp_path)))
+
+
+def test_then_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(common, "DEFAULT_CONFIG", tmp_path / "none")
+    assert find_socket(None, tmp_path / "none") == common.DEFAULT_SOCKET
+
+
+def test_without_a_policy_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(common, "DEFAULT_CONFIG", tmp_path / "none")
+    with pytest.raises(
+        Failure, match=f"^{tmp_path}/none does not exist: name the policy file with --config, or"
+    ) as one:
+        find_path(tmp_path / "none", "archive", "dir", None, "--archive")
+    with pytest.raises(Failure, match="/other does not exist; --config or EXIMACL_CONFIG names it") as other:
+        find_path(tmp_path / "other", "archive", "dir", None, "--archive")
+    assert (one.value.status, other.value.status) == (78, 78)
+
+
+@pytest.mark.parametrize("directory_mode", [0o755, 0o700])
+def test_a_policy_file_that_one_may_not_read(config: Path, directory_mode: int) -> None:
+    """The file itself, or its directory."""
+    let_everybody_pass(config.parent)
+    config.chmod(0o600)
+    config.parent.chmod(directory_mode)
+    with nobody():
+        assert find_path(config, "log", "rejections", Path("/etc"), "--log") == Path("/etc")
+        for default in (None, Path("/none")):
+            with pytest.raises(Failure, match="cannot be read: Permission denied; run this as root, or give") as caught:
+                find_path(config, "log", "rejections", default, "--log")
+            assert caught.value.status == 74
+        done = eximacl("archive", "list", "--config", config)
+    assert done.status == 74
+    assert done.err.startswith("Error: ")
+    assert "run this as root, or give the path with --archive" in done.err
+
+
+@pytest.mark.parametrize("text", ["[server", "server = 1", "\udcff"])
+def test_a_file_that_cannot_be_read_as_toml(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "eximacl.toml"
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(Failure, match="give the path with --socket") as caught:
+        find_socket(None, path)
+    assert caught.value.status == 78
+
+
+def test_the_defaults_are_the_declared_ones() -> None:
+    assert Path(SETTINGS_TABLES["server"].get("socket").default) == common.DEFAULT_SOCKET  # type: ignore[union-attr]
+    assert SETTINGS_TABLES["state"].get("url").default == common.DEFAULT_STATE  # type: ignore[union-attr]
+    assert Path(SETTINGS_TABLES["journal"].get("dir").default) == common.DEFAULT_JOURNAL  # type: ignore[union-attr]
+
+
+def test_another_path(config: Path) -> None:
+    assert find_path(config, "journal", "dir", Path("/x"), "--journal") == config.parent / "journal"
+    assert find_path(config, "journal", "other", Path("/x"), "--journal") == Path("/x")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("steve@example.org", "steve@example.org"),
+        ("\x1b[2J\n\x9b", "\\x1b[2J\\n\\x9b"),
+        ("grün", "grün"),
+        ("\udcff\u202e", "\\udcff\\u202e"),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        pytest.param('domains = ["example.org"]\norder = 3', ["example.org"], id="array, and a policy wrong elsewhere"),
+        pytest.param('domains = "ours"', ["example.net"], id="file"),
+        pytest.param("", [], id="none"),
+    ],
+)
+def test_the_policy_s_domains(tmp_path: Path, text: str, ours: list[str]) -> None:
+    (tmp_path / "ours").write_text("example.net\n")
+    path = tmp_path / "eximacl.toml"
+    path.write_text(f"[policy]\n{text}\n")
+    assert list(policy_domains(path)) == ours
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param(None, "No such file", id="no file"),
+        pytest.param("[policy", "Expected", id="no TOML"),
+        pytest.param("policy = 3", "has no attribute", id="no table"),
+        pytest.param("[policy]\ndomains = [3]", "int", id="no names"),
+        pytest.param('[policy]\ndomains = "gone"', "policy.domains: gone does not exist", id="no list"),
+    ],
+)
+def test_domains_that_cannot_be_known(tmp_path: Path, text: str | None, words: str) -> None:
+    path = tmp_path / "eximacl.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        policy_domains(path)

@@ -1,0 +1,374 @@
+"""Exempting whoever was refused by mistake: the right list, the right entry, and never a broken policy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from eximacl.config import Loaded, load
+from eximacl.config import exempt as exempt_module
+from eximacl.config.exempt import AllowError, Change, Kind, Refusal, prepare
+from tests.lab.namespace import UNSHARE
+from tests.state.forks import Tell, children
+
+POLICY = (
+    '# ours\n[policy]\ndomains = ["example.org", "example.com"]  # both\n'
+    'order = ["rdns_tld"]\n[checks.rdns_tld]\ntlds = ["net"]\n'
+)
+MAIL = Refusal("Juha@example.org", "Ann@Example.NET", "192.0.2.7", "mx.example.net", "mx")
+COMMENT = "7KQ2M9D4 released"
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "eximacl.toml"
+    path.write_text(POLICY)
+    return path
+
+
+def files_in(directory: Path) -> dict[str, str]:
+    return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
+
+
+def exempt(policy: Path, mail: Refusal) -> bool:
+    """Whether the policy passes a mail before any check is asked."""
+    recipient = mail.query.recipient
+    plan = load(policy).policy.plan(recipient.domain if recipient else "")
+    return plan is not None and any(one.match(mail.query) for one in plan.exempt)
+
+
+def add(policy: Path, kind: Kind = "sender", mail: Refusal = MAIL, *, everywhere: bool = False) -> Change:
+    change = prepare(policy, kind, mail, COMMENT, everywhere=everywhere)
+    change.apply()
+    assert exempt(policy, mail)
+    return change
+
+
+@pytest.mark.parametrize(
+    ("kind", "entry"),
+    [("sender", "Ann@example.net"), ("domain", "example.net"), ("ip", "192.0.2.7"), ("host", "mx.example.net")],
+)
+def test_a_first_entry_gets_a_list_of_its_own(policy: Path, kind: Kind, entry: str) -> None:
+    change = add(policy, kind)
+    key = change.key.removeprefix("exempt.")
+    name = f"lists/allow-{key.replace('_', '-')}.example.org"
+    assert files_in(policy.parent) == {
+        "eximacl.toml": POLICY,
+        "domains/example.org.toml": f'[exempt]\n{key} = "../{name}"\n',
+        name: f"{entry}  # {COMMENT}\n",
+    }
+    assert (change.file, change.reload) == (policy.parent / name, True)
+    assert (policy.parent / name).stat().st_mode & 0o777 == 0o644
+
+
+def test_for_one_domain_only(policy: Path) -> None:
+    add(policy)
+    assert not exempt(policy, MAIL._replace(recipient="juha@example.com"))
+
+
+def test_everywhere(policy: Path) -> None:
+    add(policy, everywhere=True)
+    assert files_in(policy.parent) == {
+        "eximacl.toml": f'{POLICY}\n[exempt]\nsenders = "lists/allow-senders"\n',
+        "lists/allow-senders": f"Ann@example.net  # {COMMENT}\n",
+    }
+    assert exempt(policy, MAIL._replace(recipient="juha@example.com"))
+
+
+def test_the_second_one_is_a_line_and_needs_no_reload(policy: Path) -> None:
+    add(policy)
+    before = files_in(policy.parent)
+    change = add(policy, mail=MAIL._replace(sender="bob@example.net"))
+    name = "lists/allow-senders.example.org"
+    assert (change.file, change.reload) == (policy.parent / name, False)
+    assert files_in(policy.parent) == {**before, name: f"{before[name]}bob@example.net  # {COMMENT}\n"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param("bob@example.com", f"bob@example.com\nAnn@example.net  # {COMMENT}\n", id="no newline at its end"),
+        pytest.param("# nobody yet\n", f"# nobody yet\nAnn@example.net  # {COMMENT}\n", id="a comment"),
+        pytest.param("", f"Ann@example.net  # {COMMENT}\n", id="empty"),
+    ],
+)
+def test_a_list_in_a_file_gets_a_line(policy: Path, before: str, after: str) -> None:
+    (policy.parent / "good").write_text(before)
+    (policy.parent / "good").chmod(0o640)
+    policy.write_text(f'{POLICY}[exempt]\nsenders = "good"\n')
+    change = add(policy, everywhere=True)
+    assert (policy.parent / "good").read_text() == after
+    assert (policy.parent / "good").stat().st_mode & 0o777 == 0o640
+    assert policy.read_text() == f'{POLICY}[exempt]\nsenders = "good"\n'
+    assert not change.reload
+
+
+def test_a_link_stays_one(policy: Path) -> None:
+    (policy.parent / "real").write_text("")
+    (policy.parent / "good").symlink_to("real")
+    policy.write_text(f'{POLICY}[exempt]\nips = "good"\n')
+    add(policy, "ip", everywhere=True)
+    assert (policy.parent / "good").is_symlink()
+    assert (policy.parent / "real").read_text() == f"192.0.2.7  # {COMMENT}\n"
+
+
+def test_a_list_in_a_directory_gets_a_file(policy: Path) -> None:
+    (policy.parent / "good").mkdir()
+    policy.write_text(f'{POLICY}[exempt]\nhosts = "good"\n')
+    change = add(policy, "host", everywhere=True)
+    assert change.file == policy.parent / "good/mx.example.net"
+    assert change.file.read_bytes() == b""
+    policy.write_text(policy.read_text().replace("hosts", "senders"))
+    with pytest.raises(AllowError, match=r"cannot be the name of a file in .*; add it to another list by hand"):
+        prepare(policy, "sender", MAIL._replace(sender="a/b@example.com"), COMMENT, everywhere=True)
+    with pytest.raises(AllowError, match="cannot be the name of a file"):
+        prepare(policy, "sender", MAIL._replace(sender=f"{'a' * 241}@example.com"), COMMENT, everywhere=True)
+    add(policy, mail=MAIL._replace(sender=f"{'a' * 228}@example.com"), everywhere=True)
+
+
+def test_an_array_gets_an_entry(policy: Path) -> None:
+    text = POLICY + '[exempt]\nsenders = [\n  "bob@example.com",  # Bob\n]\n'
+    policy.write_text(f"\ufeff{text}")
+    change = add(policy, everywhere=True)
+    expected = text.removesuffix("]\n") + f'  "Ann@example.net",  # {COMMENT}\n]\n'
+    assert policy.read_text() == f"\ufeff{expected}"
+    assert (change.file, change.key, change.reload) == (policy, "exempt.senders", True)
+
+
+def test_a_domain_file_under_another_spelling(policy: Path) -> None:
+    (policy.parent / "domains").mkdir()
+    toml = policy.parent / "domains/Example.ORG.toml"
+    toml.write_text('[checks.rdns_tld]\naction = "defer"\n')
+    add(policy, "ip")
+    assert toml.read_text() == (
+        '[checks.rdns_tld]\naction = "defer"\n\n[exempt]\nips = "../lists/allow-ips.example.org"\n'
+    )
+
+
+@pytest.mark.parametrize("everywhere", [True, False])
+def test_what_is_exempt_already(policy: Path, everywhere: bool) -> None:
+    """By the same list, in the same scope or that of all."""
+    first = add(policy, everywhere=everywhere)
+    before = files_in(policy.parent)
+    change, changed = exempt_module.allow(policy, "sender", MAIL, COMMENT)
+    assert (change.already, change.writes, changed) == ("senders: ann@example.net", (), ())
+    assert (change.file, change.key) == (first.file, "exempt.senders")
+    assert files_in(policy.parent) == before
+
+
+def test_what_an_array_exempts_already(policy: Path) -> None:
+    policy.write_text(f'{POLICY}[exempt]\nips = ["192.0.2.0/24"]\n')
+    change = prepare(policy, "ip", MAIL, COMMENT)
+    assert (change.already, change.file, change.key) == ("ips: 192.0.2.7", policy, "exempt.ips")
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(("sender", False), ("domain", False), id="a wider kind"),
+        pytest.param(("ip", False), ("host", False), id="another kind"),
+        pytest.param(("sender", False), ("sender", True), id="a wider scope"),
+        pytest.param(("domain", True), ("sender", False), id="a narrower kind"),
+    ],
+)
+def test_what_another_entry_exempts_can_be_added(
+    policy: Path, first: tuple[Kind, bool], second: tuple[Kind, bool]
+) -> None:
+    add(policy, first[0], everywhere=first[1])
+    change = add(policy, second[0], everywhere=second[1])
+    assert (change.already, bool(change.writes)) == ("", True)
+
+
+def test_a_refusal_before_there_was_a_recipient(policy: Path) -> None:
+    """No domain's list can have its exemption, but that for all can."""
+    mail = MAIL._replace(recipient="")
+    with pytest.raises(AllowError, match=r"it was refused before there was a recipient, .*; add --everywhere"):
+        prepare(policy, "ip", mail, COMMENT)
+    change, _ = exempt_module.allow(policy, "ip", mail, COMMENT, everywhere=True)
+    assert change.key == "exempt.ips"
+    assert exempt(policy, MAIL)
+
+
+def test_a_recipient_in_quotes(policy: Path) -> None:
+    assert MAIL._replace(recipient='"a b"@example.org').query.mailbox == "a b"
+
+
+def test_two_at_once_are_both_added(policy: Path) -> None:
+    """Each reads the list as the other has left it."""
+    (policy.parent / "good").write_text("")
+    policy.write_text(f'{POLICY}[exempt]\nsenders = "good"\n')
+
+    def work(tell: Tell) -> None:
+        for number in range(10):
+            mail = MAIL._replace(sender=f"{number}.{os.getpid()}@example.net")
+            exempt_module.allow(policy, "sender", mail, COMMENT, everywhere=True)
+
+    with children(work, 3) as started:
+        assert [child.wait() for child in started] == [0] * 3
+    assert len((policy.parent / "good").read_text().splitlines()) == 30
+
+
+@pytest.mark.parametrize(
+    ("kind", "changed", "words"),
+    [
+        pytest.param("sender", {"sender": ""}, "the null sender of a bounce cannot be exempted", id="null sender"),
+        pytest.param("domain", {"sender": "ann"}, "the null sender", id="no domain"),
+        pytest.param("host", {"host": ""}, r"has no reverse name; take --allow ip", id="no host"),
+        pytest.param("sender", {"sender": "a #b@example.net"}, "cannot be an entry of a list", id="comment"),
+        pytest.param("sender", {"sender": "a\x1b[1m@example.net"}, "cannot be an entry of a list", id="controls"),
+        pytest.param("sender", {"sender": "a\u202eb@example.net"}, "cannot be an entry of a list", id="direction"),
+        pytest.param("sender", {"sender": "a\udcffb@example.net"}, "cannot be an entry of a list", id="no UTF-8"),
+        pytest.param("sender", {"sender": '""@example.net'}, "means more than this sender", id="no localpart"),
+        pytest.param("sender", {"sender": '"@a"@example.net'}, "means more than this sender", id="like a domain"),
+        pytest.param("domain", {"sender": "ann@com"}, "com is a whole top-level domain", id="a top-level domain"),
+        pytest.param(
+            "host", {"host": "br"}, "br is a whole top-level domain; take another --allow", id="a host likewise"
+        ),
+        pytest.param("host", {"host": "*.example"}, r"is not a domain name; take another --allow", id="no name"),
+        pytest.param("ip", {"ip": "192.0.2"}, "is not an IP address", id="no address"),
+        pytest.param("ip", {"recipient": "joe@example.net"}, "policy.domains does not list", id="not our domain"),
+    ],
+)
+def test_what_cannot_be_exempted(policy: Path, kind: Kind, changed: dict[str, str], words: str) -> None:
+    with pytest.raises(AllowError, match=words):
+        prepare(policy, kind, MAIL._replace(**changed), COMMENT)
+    assert files_in(policy.parent) == {"eximacl.toml": POLICY}
+
+
+def test_a_hostile_sender_is_one_harmless_entry(policy: Path) -> None:
+    policy.write_text(f'{POLICY}[exempt]\nsenders = ["x@example.com"]\n')
+    mail = MAIL._replace(sender='"]\\[policy]@example.net')
+    add(policy, mail=mail, everywhere=True)
+    assert list(load(policy).settings.policy.domains) == ["example.com", "example.org"]
+    assert exempt(policy, mail)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        pytest.param(
+            "[policy", "the configuration is wrong, mend it first: eximacl.toml: is not TOML", id="wrong already"
+        ),
+        pytest.param(
+            f'exempt = {{ senders = ["a@b.example"] }}\n{POLICY}',
+            r'eximacl.toml: add "Ann@example.net" to exempt.senders yourself',
+            id="inline table",
+        ),
+        pytest.param(
+            f"exempt = {{}}\n{POLICY}", r'write senders = "lists/allow-senders" below \[exempt\]', id="empty inline"
+        ),
+    ],
+)
+def test_a_policy_that_only_people_can_change(policy: Path, text: str, words: str) -> None:
+    policy.write_text(text)
+    with pytest.raises(AllowError, match=words):
+        prepare(policy, "sender", MAIL, COMMENT, everywhere=True)
+    assert files_in(policy.parent) == {"eximacl.toml": text}
+
+
+def test_a_list_left_over_from_before_is_taken_up(policy: Path) -> None:
+    (policy.parent / "lists").mkdir()
+    (policy.parent / "lists/allow-senders").write_text("bob@example.com\n")
+    add(policy, everywhere=True)
+    assert (policy.parent / "lists/allow-senders").read_text().startswith("bob@example.com\nAnn@example.net  #")
+
+
+def test_a_left_over_list_that_is_wrong(policy: Path) -> None:
+    (policy.parent / "lists").mkdir()
+    (policy.parent / "lists/allow-ips").write_text("no address\n")
+    with pytest.raises(AllowError, match=r"allow-ips line 1: .*; mend the list first"):
+        prepare(policy, "ip", MAIL, COMMENT, everywhere=True)
+
+
+def test_somebody_else_has_changed_it_meanwhile(policy: Path) -> None:
+    (policy.parent / "good").write_text("")
+    policy.write_text(f'{POLICY}[exempt]\nips = "good"\n')
+    change = prepare(policy, "ip", MAIL, COMMENT, everywhere=True)
+    (policy.parent / "good").write_text("192.0.2.9\n")
+    with pytest.raises(
+        AllowError, match=r"good: somebody else has just changed it; add 192.0.2.7 to exempt.ips in .*good by"
+    ):
+        change.apply()
+    assert (policy.parent / "good").read_text() == "192.0.2.9\n"
+
+
+def test_a_policy_that_has_become_wrong_is_rolled_back(policy: Path) -> None:
+    """Somebody else breaks it between the plan and the deed: what was added goes again."""
+    change = prepare(policy, "ip", MAIL, COMMENT)
+    policy.write_text("[policy")
+    with pytest.raises(AllowError, match=r"with 192.0.2.7 the policy would be wrong, so all stays as it was"):
+        change.apply()
+    assert files_in(policy.parent) == {"eximacl.toml": "[policy"}
+
+
+def test_an_entry_that_does_not_help_is_rolled_back(policy: Path) -> None:
+    (policy.parent / "good").write_text("192.0.2.9\n")
+    policy.write_text(f'{POLICY}[exempt]\nips = "good"\n')
+    change = prepare(policy, "ip", MAIL, COMMENT, everywhere=True)
+    policy.write_text(POLICY)
+    with pytest.raises(AllowError, match=r"the policy would not pass the mail with 192.0.2.7 in exempt.ips"):
+        change.apply()
+    assert files_in(policy.parent) == {"eximacl.toml": POLICY, "good": "192.0.2.9\n"}
+
+
+def test_what_cannot_be_put_back_is_told(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (policy.parent / "good").write_text("")
+    policy.write_text(f'{POLICY}[exempt]\nips = "good"\n')
+    change = prepare(policy, "ip", MAIL, COMMENT, everywhere=True)
+    policy.write_text(POLICY)
+
+    def meddle(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
+        (policy.parent / "good").write_text("meddled\n")
+        return load(path, instead)
+
+    monkeypatch.setattr(exempt_module, "load", meddle)
+    with pytest.raises(AllowError, match=r"good was changed and cannot be put back: somebody else .*; mend it"):
+        change.apply()
+
+
+READ_ONLY = """
+import sys
+from pathlib import Path
+from eximacl.config.exempt import AllowError, Refusal, prepare
+try:
+    prepare(Path(sys.argv[1]), "ip", Refusal("juha@example.org", "", "192.0.2.7", "", ""), "why")
+except AllowError as error:
+    print(error)
+"""
+
+
+def test_a_read_only_configuration(policy: Path) -> None:
+    """On a real read-only mount, where root cannot write either."""
+    script = (
+        f'mount --bind "{policy.parent}" "{policy.parent}" && mount -o remount,ro,bind "{policy.parent}" && exec "$@"'
+    )
+    command = [*UNSHARE, "sh", "-c", script, "sh", sys.executable, "-c", READ_ONLY, str(policy)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(exempt_module.__file__).parents[2]
+    )
+    by_hand = f"add 192.0.2.7 to exempt.ips in {policy.parent}/lists/allow-ips.example.org by hand, or run this as root"
+    assert done.stdout == f"{policy.parent} cannot be written; {by_hand}\n"
+
+
+def test_no_room_on_the_disk(policy: Path) -> None:
+    """The file stays whole, and nothing is left of the new one."""
+    script = f"""
+mount -t tmpfs -o size=64k none "{policy.parent}"
+printf '%s\\n' '[policy]' 'domains = ["example.org"]' 'order = []' '[exempt]' 'ips = "good"' > "{policy}"
+echo 192.0.2.9 > "{policy.parent}/good"
+dd if=/dev/zero of="{policy.parent}/rest" bs=4k 2>/dev/null || true
+"$@"
+ls -A "{policy.parent}"; cat "{policy.parent}/good"
+"""
+    program = READ_ONLY.replace('"why")', '"why", everywhere=True).apply()')
+    command = [*UNSHARE, "sh", "-c", script, "sh", sys.executable, "-c", program, str(policy)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=True, cwd=Path(exempt_module.__file__).parents[2]
+    )
+    assert "No space left on device; add 192.0.2.7 to exempt.ips" in done.stdout
+    assert done.stdout.endswith("\neximacl.toml\ngood\nrest\n192.0.2.9\n")

@@ -1,0 +1,138 @@
+"""Every answer is remembered with who asked; a source that fails gives Unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pytest
+
+from eximacl.daemon.answers import Answers, Network, NoNetwork
+from eximacl.policy.model import Unknown
+from eximacl.policy.questions import (
+    Answered,
+    Ask,
+    Found,
+    Lookup,
+    Question,
+    RecordKind,
+    Reserve,
+    StateQuestion,
+    ZoneFault,
+    ZoneFaults,
+)
+from eximacl.policy.state import State, StateError
+from eximacl.state import open_state
+from tests.dictionary import Dictionary
+
+
+@dataclass(frozen=True, slots=True)
+class Failing(StateQuestion[str]):
+    def put(self, state: State, now: float, dry: bool) -> str:
+        raise StateError("the disk is full")
+
+
+class Late:
+    """A network that answers once it is awaited. `untils` lists the deadlines that it was given."""
+
+    def __init__(self, *found: Found | Unknown) -> None:
+        self.untils: list[float] = []
+        self.names: list[str] = []
+        self.found = found
+
+    def deadline(self) -> float:
+        return 42.0 + len(self.untils)
+
+    async def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered:
+        self.untils.append(until)
+        self.names += [name for name, _ in asked]
+        return self.found or tuple(("192.0.2.7",) for _ in asked)
+
+    def fault(self, zone: str) -> str:
+        return f"{zone} lists everybody"
+
+
+def answers(network: Network | None = None, *, dry: bool = False) -> Answers:
+    ask = Ask(1000.0, "tx-1")
+    ask.step = "a_check"
+    return Answers(open_state("memory:"), network or NoNetwork(), ask, dry=dry)
+
+
+def test_an_answer_is_given_and_remembered() -> None:
+    source = answers()
+    question = Reserve("key", 1, "tx-1")
+    assert source(question) == "reserved"
+    assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved"]
+
+
+def test_dry_takes_no_place() -> None:
+    source = answers(dry=True)
+    assert source(Reserve("key", 1, "tx-1")) == "reserved"
+    assert source(Reserve("key", 1, "tx-2")) == "reserved"
+
+
+def test_a_failing_source_is_unknown() -> None:
+    source = answers()
+    assert source(Failing()) == Unknown("the disk is full")
+    assert source.asked[0].as_list() == ["a_check", "failing", {"unknown": "the disk is full"}]
+
+
+async def test_a_late_answer_is_remembered_once_it_is_there() -> None:
+    source = answers(Late())
+    waiting = source(Lookup((("mx.example.net", "A"),)))
+    assert source.asked == []
+    assert await waiting == (("192.0.2.7",),)
+    assert source.asked[0].as_list() == ["a_check", "lookup", (("mx.example.net", "A"),), [["192.0.2.7"]]]
+
+
+async def test_the_look_ups_of_a_query_share_one_deadline() -> None:
+    late = Late()
+    source = answers(late)
+    for name in ("a.example", "b.example"):
+        await source(Lookup(((name, "A"),)))
+    assert late.untils == [42.0, 42.0]
+
+
+KEYED = Lookup((("a.{key}.example", "A"), ("b.example", "TXT"), ("c.{key}.example", "TXT")), ("Secret", "", "x.y"))
+
+
+async def test_a_key_is_asked_with_and_stays_in_no_record() -> None:
+    late = Late(Unknown("nothing about a.secret.example"), ("Secret",), ("try xzy, or X.Y!",))
+    source = answers(late)
+    found = await source(KEYED)
+    assert late.names == ["a.Secret.example", "b.example", "c.x.y.example"]
+    assert found == (Unknown("nothing about a.{key}.example"), ("Secret",), ("try xzy, or {key}!",))
+    assert source.asked[0].as_list() == [
+        "a_check",
+        "lookup",
+        KEYED.asked,
+        [{"unknown": "nothing about a.{key}.example"}, ["Secret"], ["try xzy, or {key}!"]],
+    ]
+
+
+def test_a_key_is_taken_out_of_an_answer_that_is_there_at_once() -> None:
+    source = answers(Dictionary({("a.secret.example", "TXT"): ["secret"]}))
+    assert source(Lookup((("a.{key}.example", "TXT"),), ("secret",))) == (("{key}",),)
+
+
+def test_a_list_may_be_at_fault() -> None:
+    assert answers(Late())(ZoneFault("bl.example")) == "bl.example lists everybody"
+
+
+def test_of_several_lists_those_at_fault_are_told_and_recorded() -> None:
+    source = answers(Dictionary({}, {"b.example": "it lists everybody"}))
+    assert source(ZoneFaults(("a.example", "b.example"))) == {"b.example": "it lists everybody"}
+    assert source(ZoneFaults(("a.example",))) == {}
+    assert [one.as_list()[1:] for one in source.asked] == [["zonefault", "b.example", "it lists everybody"]]
+
+
+def test_without_a_network_nothing_is_known_and_no_list_is_at_fault() -> None:
+    source = answers()
+    assert source(Lookup((("a.example", "A"), ("a.example", "MX")))) == (Unknown("there is no DNS here"),) * 2
+    assert source(ZoneFault("bl.example")) == ""
+    assert source.asked[0].as_list()[-1] == [{"unknown": "there is no DNS here"}] * 2
+
+
+def test_a_question_that_nobody_answers_is_a_bug() -> None:
+    with pytest.raises(TypeError, match="no source answers Question"):
+        answers()(Question())

@@ -1,0 +1,267 @@
+"""The network's part of a query: one budget, real DNS, and lists that lie are found out and found well again."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from eximacl.check import Probe
+from eximacl.dns import Resolver, Timing
+from eximacl.dns.list_health import (
+    LISTS_ALL,
+    LISTS_NOTHING,
+    NOT_TRIED,
+    PAUSES_SECONDS,
+    PROBE_SECONDS,
+    Network,
+    is_listed,
+)
+from eximacl.dns.servers import SUSPICIONS
+from eximacl.policy.model import Unknown
+from eximacl.policy.questions import Answered, RecordKind
+from tests.lab.names import Names
+from tests.lab.replies import SERVFAIL, SILENT, Reply, Zone
+
+# Bounds only what would hang.
+PATIENCE_SECONDS = 20.0
+BL = Probe("bl.example", "2.0.0.127.bl.example", "1.0.0.127.bl.example")
+
+
+@pytest.fixture
+def names() -> Iterator[Names]:
+    with Names({("mx.example.net", "A"): ["192.0.2.7"]}) as names:
+        yield names
+
+
+def network_of(names: Names, clock: Callable[[], float] = time.monotonic) -> Network:
+    return Network((names.address,), budget_seconds=2.0, cache_entries=1000, clock=clock)
+
+
+async def look_up(network: Network, *asked: tuple[str, RecordKind], seconds: float | None = None) -> Answered:
+    until = network.deadline() if seconds is None else network.deadline() - 2.0 + seconds
+    answers = network.look_up(asked, until)
+    return await answers if inspect.isawaitable(answers) else answers
+
+
+async def test_answers_come_from_dns_then_at_once(names: Names) -> None:
+    network = network_of(names)
+    asked: tuple[tuple[str, RecordKind], ...] = (("mx.example.net", "A"), ("gone.example.net", "A"))
+    assert await look_up(network, *asked) == (("192.0.2.7",), ())
+    assert network.look_up(asked, network.deadline()) == (("192.0.2.7",), ())
+    assert len(names.asked) == 2
+    network.close()
+
+
+async def test_the_budget_ends_a_query_that_nobody_answers(names: Names) -> None:
+    names.learn({("silent.example.net", "A"): SILENT})
+    network = network_of(names)
+    found = await look_up(network, ("silent.example.net", "A"), ("mx.example.net", "A"), seconds=0.2)
+    assert isinstance(found[0], Unknown)
+    assert found[1] == ("192.0.2.7",)
+    network.close()
+
+
+def listing(listed: object, clean: object) -> Zone:
+    return {(BL.listed, "A"): listed, (BL.clean, "A"): clean}  # type: ignore[dict-item]
+
+
+PROBES = [
+    ("works", ["127.0.0.2"], [], ""),
+    ("lists everybody", ["127.0.0.2"], ["127.0.0.2"], LISTS_ALL),
+    ("lists everybody, with any code", ["127.0.0.9"], ["127.0.0.9"], LISTS_ALL),
+    ("lists nobody", [], [], LISTS_NOTHING),
+    ("a wildcard that is no list", ["192.0.2.80"], ["192.0.2.80"], LISTS_NOTHING),
+    ("refuses us", ["127.255.255.254"], ["127.255.255.254"], NOT_TRIED),
+    ("refuses us by half", ["127.0.0.2"], ["127.255.255.254"], NOT_TRIED),
+    ("fails", SERVFAIL, SERVFAIL, NOT_TRIED),
+    ("fails by half", ["127.0.0.2"], SERVFAIL, NOT_TRIED),
+    ("lists nobody, and fails", [], SERVFAIL, NOT_TRIED),
+    ("fails by the other half", SERVFAIL, ["127.0.0.2"], LISTS_ALL),
+]
+
+
+@pytest.mark.parametrize(("listed", "clean", "fault"), [row[1:] for row in PROBES], ids=[row[0] for row in PROBES])
+async def test_a_probe(names: Names, listed: object, clean: object, fault: str) -> None:
+    names.learn(listing(listed, clean))
+    network = network_of(names)
+    assert network.fault(BL.zone) == NOT_TRIED, "nothing is believed before"
+    await network.probe((BL,))
+    assert network.fault(BL.zone) == fault
+    assert network.status()["faults"] == ({BL.zone: fault} if fault else {})
+    assert network.problems() == ([f"the DNS list {BL.zone} is not used: {fault}"] if fault else [])
+    network.close()
+
+
+async def test_a_list_that_turns_bad_is_found_out_and_found_well_again(
+    names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the resolver remembers of one probe, for up to a day, must not decide the next."""
+    bad, well = listing(["127.0.0.2"], ["127.0.0.2"]), listing(["127.0.0.2"], Reply(minimum=3600))
+    network = network_of(names)
+    faults = []
+    with caplog.at_level(logging.WARNING, "eximacl"):
+        for records in (well, bad, bad, listing(SERVFAIL, SERVFAIL), well, well):
+            names.learn(records)
+            await network.probe((BL,))
+            faults.append(network.fault(BL.name))
+    assert faults == ["", LISTS_ALL, LISTS_ALL, LISTS_ALL, "", ""]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the DNS list bl.example is not used: {LISTS_ALL}; it is tried again later",
+        "the DNS list bl.example is used again",
+    ]
+    network.close()
+
+
+async def test_a_well_list_stays_so_while_it_does_not_answer(names: Names) -> None:
+    names.learn(listing(["127.0.0.2"], []))
+    network = network_of(names)
+    await network.probe((BL,))
+    names.learn(listing(SERVFAIL, SERVFAIL))
+    await network.probe((BL,))
+    assert network.fault(BL.name) == ""
+    network.close()
+
+
+async def test_another_network_may_know_already(names: Names) -> None:
+    names.learn(listing(["127.0.0.2"], ["127.0.0.2"]))
+    old, new = network_of(names), network_of(names)
+    await old.probe((BL,))
+    new.take_over(old)
+    assert new.fault(BL.name) == LISTS_ALL
+    old.close()
+    new.close()
+
+
+class Slept:
+    """A clock that runs on while `watch` sleeps, which takes no time. after: called after so many seconds."""
+
+    def __init__(self, after: dict[float, Callable[[], None]]) -> None:
+        self.seconds = 0.0
+        self._after = after
+
+    def clock(self) -> float:
+        return time.monotonic() + self.seconds
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds += seconds
+        for due in [due for due in self._after if due <= self.seconds]:
+            self._after.pop(due)()
+        await asyncio.sleep(0)
+
+
+class _Enough(Exception):
+    pass
+
+
+def _stop() -> None:
+    raise _Enough
+
+
+@pytest.mark.parametrize(("up_after", "used_after"), [(0.0, 0.0), (1.0, 2.0), (5.0, 6.0)])
+async def test_a_list_that_could_not_be_tried_out_is_soon_tried_again(
+    names: Names, up_after: float, used_after: float
+) -> None:
+    up, down = listing(["127.0.0.2"], []), listing(SERVFAIL, SERVFAIL)
+    names.learn(down if up_after else up)
+    slept = Slept({up_after: lambda: names.learn(up), 200.0: _stop})
+    network = network_of(names, slept.clock)
+    seen: dict[float, str] = {}
+
+    async def sleep(seconds: float) -> None:
+        seen[slept.seconds] = network.fault(BL.name)
+        await slept(seconds)
+
+    with pytest.raises(_Enough):
+        await network.watch((BL,), sleep)
+    assert {at for at, fault in seen.items() if fault} == {at for at in seen if at < used_after}
+    assert used_after in seen
+    assert network.tried.is_set()
+    network.close()
+
+
+async def test_a_list_that_was_tried_out_is_probed_each_half_hour(names: Names) -> None:
+    names.learn(listing(["127.0.0.2"], []))
+    before: list[int] = []
+    slept = Slept({PROBE_SECONDS - 1000: lambda: before.append(len(names.asked)), PROBE_SECONDS + 1: _stop})
+    network = network_of(names, slept.clock)
+    with pytest.raises(_Enough):
+        await network.watch((BL,), slept)
+    assert (before, len(names.asked)) == ([2], 4)
+    assert sum(PAUSES_SECONDS) == PROBE_SECONDS
+    network.close()
+
+
+async def test_a_probe_may_ask_for_the_clean_point_only(names: Names) -> None:
+    network = network_of(names)
+    probe = BL._replace(listed="", part="IPv6")
+    await network.probe((probe,))
+    assert (network.fault(probe.name), network.fault(BL.name)) == ("", NOT_TRIED)
+    names.learn(listing([], ["127.0.0.2"]))
+    await network.probe((probe,))
+    assert network.status()["faults"] == {"bl.example (IPv6)": LISTS_ALL}
+    assert {name for name, _ in names.asked} == {BL.clean}
+    network.close()
+
+
+async def test_a_key_is_asked_with_as_it_is_then_and_is_never_shown(
+    names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
+    key = ["old-secret"]
+    probe = Probe("bl.example", "2.0.0.127.{key}.bl.example", "1.0.0.127.{key}.bl.example", key)
+    names.learn({("2.0.0.127.new-secret.bl.example", "A"): ["127.0.0.2"]})
+    network = network_of(names)
+    with caplog.at_level(logging.WARNING, "eximacl"):
+        await network.probe((probe,))
+        assert network.fault("bl.example") == LISTS_NOTHING
+        key[0] = "new-secret"
+        await network.probe((probe,))
+    assert network.fault("bl.example") == ""
+    assert not any("secret" in text for text in (caplog.text, repr(network.status())))
+    network.close()
+
+
+async def test_a_list_that_the_policy_names_no_more_is_forgotten(names: Names) -> None:
+    network = network_of(names)
+    await network.probe((BL,))
+    assert network.fault(BL.zone) == LISTS_NOTHING
+    await network.probe(())
+    assert network.fault(BL.zone) == NOT_TRIED
+    assert network.status()["faults"] == {}
+    network.close()
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (("127.0.0.2",), True),
+        (("127.1.2.3",), True),
+        (("192.0.2.1", "127.0.0.2"), True),
+        (("127.255.255.254",), False),
+        (("192.0.2.1",), False),
+        ((), False),
+        (Unknown("no answer"), False),
+    ],
+)
+def test_is_listed(found: tuple[str, ...] | Unknown, expected: bool) -> None:
+    assert is_listed(found) is expected
+
+
+async def test_a_server_that_is_left_alone_is_a_problem(names: Names) -> None:
+    network = network_of(names)
+    for number in range(SUSPICIONS):
+        names.learn({(f"{number}.silent.example", "A"): SILENT})
+    names.learn({(".", "NS"): SILENT})
+    network._resolver.close()
+    network._resolver = Resolver((names.address,), timing=Timing(tries=(0.05,), flight=0.1))
+    for number in range(SUSPICIONS):
+        await look_up(network, (f"{number}.silent.example", "A"))
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not network.problems():
+            await asyncio.sleep(0.01)
+    assert network.problems() == [f"the name server {names.address} does not answer"]
+    network.close()

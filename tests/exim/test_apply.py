@@ -1,0 +1,157 @@
+"""Carrying a plan out, and taking it back; in a directory that is no Exim's."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from eximacl.exim import Exim, Place, Plan, SetupError, change, plan_install, plan_remove
+from eximacl.exim.apply import STOPPING
+from eximacl.exim.place import BACKUPS
+from eximacl.exim.plan import Edit
+
+EXIM = Exim()
+
+
+def test_a_change_of_another_directory_asks_no_exim(place: Place) -> None:
+    """As for a chroot: the files change, and whoever uses them makes the configuration."""
+    (place.etc / "exim4.conf.localmacros").write_text("A = 1")
+    (place.etc / "exim4.conf.localmacros").chmod(0o640)
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    done = change(plan, EXIM, "2026-01-02", confirm=lambda _: "")
+    assert done.backup == place.etc / BACKUPS / "2026-01-02"
+    again = plan_install(place, Path("/e/87654321"), {}, router=False)
+    assert [edit.path.name for edit in again.edits] == ["exim4.conf.localmacros"]  # a router that is there stays
+    assert change(again, EXIM, "2026-01-02", confirm=lambda _: "").backup == place.etc / BACKUPS / "2026-01-02-2"
+    assert (place.etc / "exim4.conf.localmacros").stat().st_mode & 0o777 == 0o640
+    change(plan_remove(place), EXIM, "x", confirm=lambda _: "")
+    assert (place.etc / "exim4.conf.localmacros").read_text() == "A = 1"
+
+
+def test_what_is_refused_in_the_end_is_put_back(place: Place) -> None:
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    before = (place.etc / "exim4.conf.template").read_bytes()
+    with pytest.raises(SetupError, match="no good\nEverything is as it was before"):
+        change(plan, EXIM, "x", confirm=lambda _: "no good")
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+    assert not (place.etc / "exim4.conf.localmacros").exists()
+
+
+def test_a_file_that_somebody_has_changed_meanwhile(place: Place) -> None:
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    before = (place.etc / "exim4.conf.template").read_bytes()
+    (place.etc / "exim4.conf.localmacros").write_text("MINE = 1\n")
+    with pytest.raises(
+        SetupError, match="localmacros has been changed meanwhile; nothing was done to it: run this again"
+    ):
+        change(plan, EXIM, "x")
+    assert (place.etc / "exim4.conf.localmacros").read_text() == "MINE = 1\n"
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+
+
+@pytest.mark.parametrize("number", STOPPING)
+def test_what_is_stopped_is_taken_back(place: Place, number: signal.Signals) -> None:
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    before = (place.etc / "exim4.conf.template").read_bytes()
+    handler = signal.SIG_DFL
+    found = signal.signal(number, handler)
+
+    def stopped(_: Exim) -> str:
+        assert place.switch.exists()
+        os.kill(os.getpid(), number)
+        return ""
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            change(plan, EXIM, "x", confirm=stopped)
+        assert signal.getsignal(number) is handler
+    finally:
+        signal.signal(number, found)
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+    assert not place.switch.exists()
+
+
+def test_what_nohup_ignores_stays_ignored(place: Place) -> None:
+    def hung_up(_: Exim) -> str:
+        os.kill(os.getpid(), signal.SIGHUP)
+        return ""
+
+    found = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        change(Plan(place, ()), EXIM, "x", confirm=hung_up)
+    finally:
+        signal.signal(signal.SIGHUP, found)
+
+
+def test_one_file_that_cannot_be_put_back_keeps_no_other_away(place: Place) -> None:
+    """What is to be done by hand is said."""
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    before = (place.etc / "exim4.conf.template").read_bytes()
+
+    def spoilt(_: Exim) -> str:
+        place.switch.unlink()
+        (place.switch / "in the way").mkdir(parents=True)
+        return "no good"
+
+    with pytest.raises(SetupError, match=r"no good\n.*localmacros could not be put back \(.*\): delete it") as caught:
+        change(plan, EXIM, "x", confirm=spoilt)
+    assert "as it was before" not in str(caught.value)
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+
+
+def test_what_a_killed_one_left_goes(place: Place) -> None:
+    (place.etc / ".eximacl-1234").touch()
+    change(plan_install(place, Path("/e/12345678"), {}, router=True), EXIM, "x", confirm=lambda _: "")
+    assert not list(place.etc.glob(".eximacl-*"))
+
+
+def test_no_backup_no_change(place: Place) -> None:
+    (place.etc / BACKUPS).write_text("in the way\n")
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    with pytest.raises(SetupError, match="no backup could be written; nothing was changed"):
+        change(plan, EXIM, "x")
+
+
+def test_on_a_disk_that_is_full_the_backup_itself_goes_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file can be written any more once the first one was: the place of the second is taken, then all of it."""
+    (place.etc / "exim4.conf.localmacros").write_text("A = 1\n")
+    before = (place.etc / "exim4.conf.template").read_bytes()
+    plan = plan_install(place, Path("/e/12345678"), {}, router=True)
+    left = [1]
+
+    def mkstemp(**options: object) -> tuple[int, str]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return made(**options)  # type: ignore[call-overload, no-any-return]
+
+    made = tempfile.mkstemp
+    monkeypatch.setattr("eximacl.exim.write.tempfile.mkstemp", mkstemp)
+    with pytest.raises(SetupError, match="No space left on device\nEverything is as it was before"):
+        change(plan, EXIM, "x")
+    assert (place.etc / "exim4.conf.template").read_bytes() == before
+    assert (place.etc / "exim4.conf.localmacros").read_text() == "A = 1\n"
+
+
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(place: Place) -> None:
+    (place.etc / "taken").mkdir()
+    plan = Plan(place, (Edit(place.etc / "taken", None, "text\n"),))
+    with pytest.raises(SetupError, match="Is a directory"):
+        change(plan, EXIM, "x")
+    assert not list(place.etc.glob(".eximacl-*"))
+
+
+def test_two_at_once(place: Place) -> None:
+    handle = os.open(place.etc, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(SetupError, match="another `eximacl exim` is at work there; try again"):
+            change(Plan(place, ()), EXIM, "x")
+    finally:
+        os.close(handle)

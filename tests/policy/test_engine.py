@@ -1,0 +1,287 @@
+"""The ordered run: actions, exemptions, aliases, places and the trace, from a golden table and a few close looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from eximacl.config import load
+from eximacl.daemon.answers import Answers as StateAnswers
+from eximacl.daemon.answers import NoNetwork
+from eximacl.policy.drive import drive_now
+from eximacl.policy.engine import MESSAGE_FIELDS, Exempt, Plan, Step, decide, fill
+from eximacl.policy.model import Alias, Hit, OnUnknown, Outcome, Query, Traced
+from eximacl.policy.questions import Ask, Commit, Release, Reserve
+from eximacl.protocol.exim import parse_query
+from eximacl.state import MemoryState
+from tests.asking import NOW, query
+from tests.golden import rows
+from tests.scripted import Answers, exempt_of, plan_of, policy_of, run, step_of, trace_of
+
+RCPT = 'rcpt v=1 tx=T ip=192.0.2.7 host="" helo=h from="a@example.net" rcpt="Steve@example.org"'
+
+
+def query_of(line: str) -> Query:
+    return parse_query(line.encode())
+
+
+@pytest.mark.parametrize(
+    ("line", "exempt", "steps", "answers", "verdict", "want", "trace"),
+    [["" if cell == "-" else cell for cell in row[1:]] for row in rows("policy")],
+    ids=[row[0] for row in rows("policy")],
+)
+def test_golden_table(line: str, exempt: str, steps: str, answers: str, verdict: str, want: str, trace: str) -> None:
+    decision = run(policy_of(plan_of(steps, exempt)), query_of(line), answers)
+    assert " ".join(filter(None, (decision.word, decision.check, decision.reason))) == verdict
+    assert " ".join(decision.want) == want
+    assert trace_of(decision) == trace
+
+
+def test_an_objection_carries_all_that_was_found() -> None:
+    decision = run(policy_of(plan_of("a=hit")), query_of(RCPT))
+    assert (decision.detail, decision.text, decision.sentence, decision.status) == (
+        "detail",
+        "a objects",
+        "a objected",
+        "7.1",
+    )
+    assert decision.trace[0][:4] == ("a", "reject", "a-hit", "detail")
+
+
+def test_the_text_stands_in_for_a_missing_sentence() -> None:
+    decision = run(policy_of(plan_of("a=temp")), query_of(RCPT))
+    assert (decision.sentence, decision.status) == ("a objects for now", "2.3")
+
+
+def test_unknown_says_nothing_of_the_inside_to_the_client() -> None:
+    decision = run(policy_of(plan_of("a/defer=unknown")), query_of(RCPT))
+    assert decision.text == "temporary local problem; please send it again"
+    assert (decision.detail, decision.status) == ("a cannot tell", "4.3")
+
+
+def test_a_lost_place_asks_for_another_try() -> None:
+    data = query_of('data v=1 tx=T ip="" from="" rcpts="" want="data end"')
+    lost = run(policy_of(plan_of("a=pass")), data, "commit=lost")
+    dead = run(policy_of(plan_of("a=pass")), data, "commit=unknown")
+    assert (lost.text, lost.status) == ("this message took too long to be counted; please send it again", "3.0")
+    assert dead.text == "temporary local problem; please send it again"
+
+
+EXEMPTIONS = [
+    ("recipients=steve", "recipients: steve"),
+    ("recipients=@example.org", "recipients: @example.org"),
+    ("senders=a", "senders: a"),
+    ("sender_domains=net", "sender_domains: net"),
+    ("ips=192.0.2.0/24", "ips: 192.0.2.7"),
+    ("hosts=example.com", "hosts: example.com"),
+]
+
+
+@pytest.mark.parametrize(("exempt", "why"), EXEMPTIONS)
+def test_an_exemption_names_its_list_and_entry(exempt: str, why: str) -> None:
+    line = RCPT.replace('host=""', "host=mx.example.com")
+    assert exempt_of(exempt).match(query_of(line)) == why
+    assert run(policy_of(plan_of("a=hit", exempt)), query_of(line)).trace[0].detail == why
+
+
+def test_nobody_is_exempt_by_default() -> None:
+    assert Exempt().match(query_of(RCPT)) is None
+    assert Exempt().match(Query("connect", {})) is None
+
+
+def test_a_domain_has_its_own_plan() -> None:
+    policy = policy_of(plan_of("a=hit"), {"example.com": plan_of("b:defer=hit")})
+    assert run(policy, query_of(RCPT)).check == "a"
+    assert run(policy, query_of(RCPT.replace("example.org", "Example.COM."))).check == "b"
+    assert policy.plan("example.net") is None
+
+
+def test_data_asks_each_recipients_own_plan() -> None:
+    policy = policy_of(plan_of("a=pass"), {"example.com": plan_of("data=hit")})
+    start = 'data v=1 tx=T ip="" from="" rcpts='
+    assert run(policy, query_of(start + '"x@example.org, y@example.net"')).word == "accept"
+    assert run(policy, query_of(start + '"x@example.org, y@example.com"')).check == "data"
+
+
+def test_early_stages_have_their_own_plan_where_there_is_one() -> None:
+    connect = query_of("connect v=1 ip=192.0.2.7")
+    assert run(policy_of(plan_of("a=hit")), connect).check == "a"
+    assert run(policy_of(plan_of("a=hit"), early=plan_of("b=hit")), connect).check == "b"
+
+
+def test_steps_of_a_stage_keep_the_order_and_leave_out_what_is_off() -> None:
+    plan = Plan((step_of("b=pass"), step_of("data=pass"), step_of("off:off=pass"), step_of("a=pass")))
+    assert [step.name for step in plan.steps("rcpt")] == ["b", "a"]
+    assert [step.name for step in plan.steps("data")] == ["data"]
+    assert plan.steps("end") == ()
+
+
+def test_places_are_asked_for_under_the_transactions_id() -> None:
+    asked: list[tuple[str, object]] = []
+
+    def judged(line: str, answer: object, *, dry: bool = False) -> None:
+        ask = Ask(0.0, "T")
+
+        def answers(question: object) -> object:
+            asked.append((ask.step, question))
+            return answer
+
+        drive_now(decide(policy_of(plan_of("a=place(key)")), query_of(line), ask), answers)
+
+    judged(RCPT, "reserved")
+    judged('data v=1 tx=T ip="" from="" rcpts="" want="data end"', "committed")
+    judged("end v=1 tx=T", 1)
+    assert asked == [("a", Reserve("key", 1, "T")), ("transaction", Commit("T")), ("transaction", Release("T"))]
+
+
+def test_each_check_is_timed_only_when_explaining() -> None:
+    ticks = iter(range(100))
+    policy = policy_of(plan_of("a=place(k) b=pass c!senders=x@example.net=unknown d=hit"))
+    ask = Ask(0.0, "T", lambda: float(next(ticks)))
+    decision = drive_now(decide(policy, query_of(RCPT), ask), Answers(""))
+    assert [(line.check, line.seconds) for line in decision.trace] == [("a", 1.0), ("b", 1.0), ("c", 1.0), ("d", 1.0)]
+    plain = run(policy, query_of(RCPT))
+    assert {line.seconds for line in plain.trace} == {0.0}
+
+
+def test_a_last_question_is_timed_from_its_own_start() -> None:
+    ticks = iter([0.0, 1.0, 10.0, 15.0])
+    ask = Ask(0.0, "T", lambda: next(ticks))
+    decision = drive_now(decide(policy_of(plan_of("a=place(k)")), query_of(RCPT), ask), Answers("reserve=reserved"))
+    assert [line.seconds for line in decision.trace] == [1.0, 5.0]
+
+
+class BrokenCheck(Exception):
+    pass
+
+
+async def _raises(query: Query, options: None, ask: Ask) -> Outcome:
+    raise BrokenCheck("oh")
+
+
+async def _exits(query: Query, options: None, ask: Ask) -> Outcome:
+    raise SystemExit(1)
+
+
+async def _returns_what_is_no_outcome(query: Query, options: None, ask: Ask) -> Any:
+    return True
+
+
+async def _raises_at_last(query: Query, options: None, ask: Ask) -> Outcome:
+    return Alias("steve", lambda: _raises(query, options, ask))  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize("on_unknown", ["accept", "defer"])
+@pytest.mark.parametrize(
+    ("function", "detail"),
+    [
+        (_raises, "a bug in this check: BrokenCheck: oh"),
+        (_exits, "a bug in this check: SystemExit: 1"),
+        (
+            _returns_what_is_no_outcome,
+            "a bug in this check: TypeError: returned True: expected None, Hit, Unknown, Alias or Spared",
+        ),
+        (_raises_at_last, "a bug in this check: BrokenCheck: oh"),
+    ],
+)
+def test_a_bug_in_a_check_is_its_unknown(function: Any, detail: str, on_unknown: OnUnknown) -> None:
+    step = Step("broken", function, None, stages=frozenset(("rcpt",)), on_unknown=on_unknown)
+    ask = Ask(0.0, "T")
+    after = step_of("a=hit")
+    decision = drive_now(decide(policy_of(Plan((step, after))), query_of(RCPT), ask), Answers(""))
+    assert Traced("broken", "unknown", "unknown", detail) in decision.trace or function is _raises_at_last
+    expected = "a" if on_unknown == "accept" or function is _raises_at_last else "broken"
+    assert decision.check == expected
+    assert (ask.fault is None) == (function is _raises_at_last)
+
+
+def test_a_bug_in_a_last_question_is_an_unknown_too() -> None:
+    step = Step("broken", _raises_at_last, None, stages=frozenset(("rcpt",)), on_unknown="defer")
+    ask = Ask(0.0, "T")
+    decision = drive_now(decide(policy_of(Plan((step,))), query_of(RCPT), ask), Answers(""))
+    assert (decision.word, decision.reason) == ("defer", "broken-unknown")
+    assert isinstance(ask.fault, BrokenCheck)
+
+
+FIELDS = " ".join(f"{{{field}}}" for field in MESSAGE_FIELDS)
+MESSAGES = [
+    ("plain", RCPT, "go away", "go away"),
+    ("every field", RCPT, FIELDS, "192.0.2.7 Unknown h a@example.net Steve@example.org Steve example.org detail a-hit"),
+    ("a known host", RCPT.replace('host=""', "host=mx"), "{host}", "mx"),
+    ("null sender", RCPT.replace("a@example.net", ""), "[{sender}]", "[]"),
+    ("braces", RCPT, "{{ip}}", "{ip}"),
+    ("values are not filled again", RCPT.replace("helo=h", 'helo="{ip}"'), "{helo}", "{ip}"),
+    ("before RCPT", "connect v=1 ip=192.0.2.7", "[{recipient}{localpart}{domain}{sender}]", "[]"),
+]
+
+
+@pytest.mark.parametrize(("line", "template", "text"), [row[1:] for row in MESSAGES], ids=[row[0] for row in MESSAGES])
+def test_an_admins_message_takes_the_place_of_the_checks_own(line: str, template: str, text: str) -> None:
+    plain = step_of("a=hit")
+    step = Step("a", plain.run, None, stages=plain.stages, message=template)
+    decision = run(policy_of(Plan((step,))), query_of(line))
+    assert decision.text == text
+    assert decision.sentence == "a objected"
+    assert fill(template, query_of(line), Hit("a-hit", "detail", "")) == text
+
+
+def test_after_an_alias_messages_still_name_the_address_that_was_sent() -> None:
+    alias = step_of("a=alias(owner)")
+    hit = step_of("b=hit")
+    step = Step("b", hit.run, None, stages=hit.stages, message="{localpart}")
+    assert run(policy_of(Plan((alias, step))), query_of(RCPT)).text == "Steve"
+
+
+COUNTED = """
+[policy]
+domains = ["example.org"]
+order = ["disposable", "rate", "bounce_storm", "greylist"]
+[checks.disposable]
+action = "observe"
+timezone = "UTC"
+[checks.rate]
+action = "observe"
+client = 1
+[checks.bounce_storm]
+action = "observe"
+limit = 2
+[checks.greylist]
+action = "defer"
+when = "suspicious"
+suspicious = ["disposable", "rate", "bounce_storm"]
+"""
+
+
+def test_what_is_only_heard_at_data_counts_nothing_again(tmp_path: Path) -> None:
+    (tmp_path / "eximacl.toml").write_text(COUNTED)
+    policy, state = load(tmp_path / "eximacl.toml").policy, MemoryState()
+    decisions = []
+    for number in range(3):
+        for stage in ("rcpt", "data"):
+            given = {"from_": "", "tx": str(number), "rcpt": "steve.3.count@example.org"}
+            given |= {"rcpts": given["rcpt"], "want": "data end"} if stage == "data" else {}
+            asked, ask = query(stage, **given), Ask(NOW + number, str(number))
+            decisions.append(drive_now(decide(policy, asked, ask), StateAnswers(state, NoNetwork(), ask, dry=False)))
+        assert state.tally("bounce_storm:steve@example.org", 600, NOW + number) == number + 1
+        assert state.tally("rate:client:192.0.2.7/32", 600, NOW + number) == 1
+    assert [decision.word for decision in decisions] == ["accept", "defer"] * 3
+
+
+def test_a_place_that_is_only_heard_of_at_data_is_used_for_good_all_the_same() -> None:
+    policy, state = policy_of(plan_of("a=place(k) both=heard(a)")), MemoryState()
+    for asked in (query(), query("data", want="data end")):
+        ask = Ask(NOW, "4711-1")
+        decision = drive_now(decide(policy, asked, ask), StateAnswers(state, NoNetwork(), ask, dry=False))
+        assert decision.word == "accept"
+    assert state.peek("k", 1, "another", NOW) == "full"
+
+
+def test_a_heard_check_that_refuses_at_data_gives_the_places_back() -> None:
+    policy, state = policy_of(plan_of("b=hit both=heard(b)")), MemoryState()
+    state.reserve("k", 1, "4711-1", NOW, NOW + 60)
+    ask = Ask(NOW, "4711-1")
+    asked = query("data", want="data end")
+    decision = drive_now(decide(policy, asked, ask), StateAnswers(state, NoNetwork(), ask, dry=False))
+    assert (decision.check, state.peek("k", 1, "another", NOW)) == ("b", "reserved")

@@ -1,0 +1,294 @@
+"""The questions: frozen values that yield themselves, and the state verb behind each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from eximacl.policy.drive import drive_now
+from eximacl.policy.model import Unknown
+from eximacl.policy.questions import (
+    AnyQuestion,
+    Ask,
+    Blocked,
+    Commit,
+    Count,
+    FirstSeen,
+    Lookup,
+    MakeBlock,
+    Release,
+    Remember,
+    Reserve,
+    StateQuestion,
+    Tally,
+    ZoneFault,
+    ZoneFaults,
+)
+from eximacl.policy.state import RESERVATION_SECONDS, Block, State
+from eximacl.state import MemoryState
+
+NOW = 1795450593.0
+
+
+class Calls:
+    """A state that writes down each call and answers with its name."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[Any, ...]] = []
+
+    def __getattr__(self, verb: str) -> Any:
+        def call(*arguments: Any) -> str:
+            self.made.append((verb, *arguments))
+            return verb
+
+        return call
+
+
+@pytest.mark.parametrize(
+    ("question", "call"),
+    [
+        (Reserve("key", 3, "T"), ("reserve", "key", 3, "T", NOW, NOW + RESERVATION_SECONDS)),
+        (Commit("T"), ("commit", "T", NOW)),
+        (Release("T"), ("release", "T")),
+        (Count("key", 600, 20), ("count", "key", 600, 20, NOW)),
+        (Tally("key", 600), ("tally", "key", 600, NOW)),
+        (FirstSeen("key", 90), ("first_seen", "key", NOW, NOW + 90)),
+        (Remember("key", 90), ("remember", "key", NOW, NOW + 90)),
+        (Blocked("key"), ("blocked", "key", NOW)),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else "",
+)
+def test_each_question_is_one_verb(question: StateQuestion[Any], call: tuple[Any, ...]) -> None:
+    state: Any = Calls()
+    assert question.put(state, NOW, dry=False) == call[0]
+    assert state.made == [call]
+
+
+def test_to_make_a_block_is_one_verb_and_has_no_answer_but_true() -> None:
+    state: Any = Calls()
+    assert MakeBlock("key", 90, "a storm").put(state, NOW, dry=False) is True
+    assert state.made == [("block", "key", NOW, NOW + 90, "a storm")]
+
+
+EMPTY: dict[StateQuestion[Any], Any] = {
+    Reserve("key", 1, "T"): "reserved",
+    Commit("T"): "committed",
+    Release("T"): 0,
+    Count("key", 600, 20): 1,
+    Tally("key", 600): 0,
+    FirstSeen("key", 90): NOW,
+    Remember("key", 90): False,
+    MakeBlock("key", 90, "why"): True,
+    Blocked("key"): None,
+}
+KNOWN: dict[StateQuestion[Any], Any] = {
+    Reserve("key", 1, "U"): "full",
+    Commit("T"): "committed",
+    Release("T"): 0,
+    Count("key", 600, 20): 4,
+    Count("key", 600, 3): 3,
+    Tally("key", 600): 3,
+    FirstSeen("key", 90): NOW - 5,
+    Remember("key", 90): True,
+    MakeBlock("key", 90, "another"): True,
+    Blocked("key"): Block("key", NOW - 5, NOW + 5, "a storm"),
+}
+
+
+def known() -> MemoryState:
+    """A state that knows something about `key`."""
+    state = MemoryState()
+    state.reserve("key", 1, "T", NOW - 5, NOW + 5)
+    state.commit("T", NOW - 5)
+    for second in (3, 2, 1):
+        state.count("key", 600, 20, NOW - second)
+    state.first_seen("key", NOW - 5, NOW + 5)
+    state.block("key", NOW - 5, NOW + 5, "a storm")
+    return state
+
+
+def all_of(state: State) -> tuple[Any, ...]:
+    """Everything that a state knows about `key`, now and when what it knows now has ended."""
+    return tuple(
+        (state.places("key", now), state.tally("key", 600, now), state.seen("key", now), state.blocks(now))
+        for now in (NOW, NOW + 5, NOW + 50)
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "question", "answer"),
+    [(MemoryState, *row) for row in EMPTY.items()] + [(known, *row) for row in KNOWN.items()],
+    ids=lambda value: type(value).__name__ if isinstance(value, StateQuestion) else "",
+)
+def test_dry_answers_the_same_and_changes_nothing(
+    make: Callable[[], State], question: StateQuestion[Any], answer: Any
+) -> None:
+    state = make()
+    before = all_of(state)
+    assert [question.put(state, NOW, dry=True) for _ in range(2)] == [answer, answer]
+    assert all_of(state) == before == all_of(make())
+    if not isinstance(question, Commit | Release):  # which are about what a dry query has not reserved
+        assert question.put(state, NOW, dry=False) == answer
+
+
+def test_a_question_is_a_frozen_value() -> None:
+    assert Reserve("key", 3, "T") == Reserve("key", 3, "T")
+    assert len({Reserve("key", 3, "T"), Reserve("key", 3, "T"), Commit("T"), Release("T")}) == 3
+    assert len({Count("key", 600, 20), Count("key", 600, 21), Tally("key", 600), Blocked("key")}) == 4
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Commit("T").holder = "U"  # type: ignore[misc]
+
+
+ASKED: list[tuple[Callable[[Ask], Awaitable[Any]], AnyQuestion]] = [
+    (lambda ask: ask.reserve("key", 3), Reserve("key", 3, "T")),
+    (lambda ask: ask.commit(), Commit("T")),
+    (lambda ask: ask.release(), Release("T")),
+    (lambda ask: ask.count("key", 600, 20), Count("key", 600, 20)),
+    (lambda ask: ask.tally("key", 600), Tally("key", 600)),
+    (lambda ask: ask.first_seen("key", 90), FirstSeen("key", 90)),
+    (lambda ask: ask.remember("key", 90), Remember("key", 90)),
+    (lambda ask: ask.block("key", 90, "a storm"), MakeBlock("key", 90, "a storm")),
+    (lambda ask: ask.blocked("key"), Blocked("key")),
+    (lambda ask: ask.zone_fault("bl.example.org"), ZoneFault("bl.example.org")),
+    (lambda ask: ask.zone_faults(["bl.example.org"]), ZoneFaults(("bl.example.org",))),
+    (lambda ask: ask.look_up_all([("example.org", "MX")]), Lookup((("example.org", "MX"),))),
+    (lambda ask: ask.look_up_all([("example.org", "MX")], [""]), Lookup((("example.org", "MX"),))),
+    (lambda ask: ask.look_up_all([("{key}.x", "A")], ["secret"]), Lookup((("{key}.x", "A"),), ("secret",))),
+]
+
+
+@pytest.mark.parametrize(("method", "question"), ASKED, ids=[type(question).__name__ for _, question in ASKED])
+@pytest.mark.parametrize("answer", ["answer", Unknown("dead")])
+def test_awaiting_a_question_yields_it_and_returns_the_answer(
+    method: Callable[[Ask], Awaitable[Any]], question: AnyQuestion, answer: Any
+) -> None:
+    asked: list[AnyQuestion] = []
+
+    def source(question: AnyQuestion) -> Any:
+        asked.append(question)
+        return answer
+
+    async def asks(ask: Ask) -> Any:
+        return await method(ask)
+
+    assert drive_now(asks(Ask(NOW, "T")), source) == answer
+    assert asked == [question]
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "answers", "expected"),
+    [
+        pytest.param(
+            lambda ask: ask.look_up("example.org", "A"),
+            [Lookup((("example.org", "A"),))],
+            [(("192.0.2.7",),)],
+            ("192.0.2.7",),
+            id="one name",
+        ),
+        pytest.param(
+            lambda ask: ask.reverse_names("192.0.2.7"),
+            [Lookup((("7.2.0.192.in-addr.arpa", "PTR"),))],
+            [(("mx.example.net",),)],
+            ("mx.example.net",),
+            id="an address",
+        ),
+        pytest.param(
+            lambda ask: ask.reverse_names("2001:db8::1"),
+            [Lookup(((f"1.{'0.' * 23}8.b.d.0.1.0.0.2.ip6.arpa", "PTR"),))],
+            [(Unknown("timeout"),)],
+            Unknown("timeout"),
+            id="an IPv6 address",
+        ),
+        pytest.param(lambda ask: ask.look_up_all([]), [], [], (), id="nothing"),
+    ],
+)
+def test_look_ups(
+    method: Callable[[Ask], Awaitable[Any]], asked: list[AnyQuestion], answers: list[Any], expected: Any
+) -> None:
+    seen: list[AnyQuestion] = []
+
+    async def asks() -> Any:
+        return await method(Ask(NOW))
+
+    def source(question: AnyQuestion) -> Any:
+        seen.append(question)
+        return answers[len(seen) - 1]
+
+    assert drive_now(asks(), source) == expected
+    assert seen == asked
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(2, 2), (7, 5), (Unknown("dead"), Unknown("dead"))])
+def test_what_was_counted_is_not_counted_again(answer: int | Unknown, expected: int | Unknown) -> None:
+    ask = Ask(NOW)
+    ask.again = True
+    asked: list[AnyQuestion] = []
+
+    def source(question: AnyQuestion) -> Any:
+        asked.append(question)
+        return answer
+
+    assert drive_now(ask.count("key", 60, 5), source) == expected
+    assert asked == [Tally("key", 60)]
+
+
+def test_ask_knows_whether_data_is_wanted() -> None:
+    ask = Ask(NOW)
+    ask.want_data()
+    assert ask.wants_data
+
+
+@pytest.mark.parametrize(
+    ("answers", "reserved"),
+    [
+        (["reserved"], True),
+        (["reserved", "full"], True),
+        (["full"], False),
+        (["pending"], False),
+        ([Unknown("dead")], False),
+    ],
+)
+def test_ask_knows_whether_a_place_was_reserved(answers: list[Any], reserved: bool) -> None:
+    ask = Ask(NOW, "T")
+
+    async def asks() -> None:
+        for _ in range(len(left)):
+            await ask.reserve("key", 1)
+
+    left = list(answers)
+    drive_now(asks(), lambda _: left.pop(0))
+    assert ask.reserved is reserved
+
+
+def test_what_an_ask_knows() -> None:
+    ask = Ask(NOW)
+    assert (ask.now, ask.holder, ask.clock, ask.reserved, ask.step) == (NOW, "", None, False, "")
+    assert (ask.wants_data, ask.observed, ask.fault) == (False, (), None)
+
+
+def test_the_base_question_has_no_verb() -> None:
+    state: Any = Calls()
+    question: StateQuestion[int] = StateQuestion()
+    with pytest.raises(NotImplementedError):
+        question.put(state, NOW, dry=False)
+
+
+def test_a_key_stands_in_the_name_that_is_asked_for_and_in_nothing_else() -> None:
+    question = Lookup((("{key}.x.example", "A"), ("y.example", "A")), ("secret", ""))
+    assert question.names() == (("secret.x.example", "A"), ("y.example", "A"))
+    assert "secret" not in repr(question)
+    plain = Lookup((("{key}.x.example", "A"),))
+    assert plain.names() is plain.asked
+
+
+def test_no_answer_repeats_a_key() -> None:
+    question = Lookup(tuple((f"{{key}}.{name}.example", "TXT") for name in "abc"), ("s.cret", "", "other"))
+    found = (("S.CRET and s.cret, not secret",), ("s.cret",), Unknown("nothing about other.c.example"))
+    assert question.without_keys(found) == (
+        ("{key} and {key}, not secret",),
+        ("s.cret",),
+        Unknown("nothing about {key}.c.example"),
+    )

@@ -1,0 +1,166 @@
+"""One line of JSON a refusal, whatever the client sent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eximacl.policy.model import Decision, Reply, Word
+from eximacl.protocol.exim import build_query
+from eximacl.records.decision import Judged
+from eximacl.records.rejections import RejectionLog, rejection_line
+
+NOW = 1_795_450_593.8
+FIRST_KEYS = ["time", "from", "helo", "reason", "filename", "subject", "ip", "message-id", "recipient", "host"]
+OTHER_KEYS = ["ref", "stage", "check", "verdict", "domain"]
+RCPT = {"ip": "192.0.2.7", "tx": "1", "helo": "mx.example.net", "from": "a@example.net", "rcpt": "Juha@Example.ORG"}
+
+
+def judged(word: Word = "reject", **values: Any) -> Judged:
+    sentence = "Mail for juha not accepted at example.org"
+    decision = Decision(word, (), "valid_recipient", "unknown-recipient", "juha", "no such user", sentence, "1.1")
+    query = build_query("rcpt", {**RCPT, **values})
+    return Judged("7KQ2M9D4", NOW, b"the line", query, [], decision, Reply(word, 550))
+
+
+def line_of(one: Judged) -> dict[str, str]:
+    line = rejection_line(one)
+    assert line.endswith(b"}\n")
+    found: dict[str, str] = json.loads(line)
+    return found
+
+
+def test_has_exactly_these_keys_in_this_order() -> None:
+    assert list(line_of(judged())) == FIRST_KEYS + OTHER_KEYS
+
+
+def test_a_refused_recipient() -> None:
+    assert line_of(judged(host="mx.example.net")) == {
+        "time": "2026-11-23T16:16:33.800+00:00",
+        "from": "<a@example.net>",
+        "helo": "mx.example.net",
+        "reason": "Mail for juha not accepted at example.org",
+        "filename": "",
+        "subject": "",
+        "ip": "192.0.2.7",
+        "message-id": "",
+        "recipient": "Juha@example.org",
+        "host": "mx.example.net",
+        "ref": "7KQ2M9D4",
+        "stage": "rcpt",
+        "check": "unknown-recipient",
+        "verdict": "reject",
+        "domain": "example.org",
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "key", "expected"),
+    [
+        ({"from": ""}, "from", "<>"),
+        ({"host": ""}, "host", "Unknown"),
+        ({"from": "ä\udcff@example.net"}, "from", "<ä\udcff@example.net>"),
+        ({"helo": 'x"\n{"time": "'}, "helo", 'x"\n{"time": "'),
+    ],
+)
+def test_values(values: dict[str, Any], key: str, expected: str) -> None:
+    assert line_of(judged(**values))[key] == expected
+
+
+def test_a_refused_message_names_all_recipients_and_what_its_headers_say() -> None:
+    query = build_query(
+        "data",
+        {
+            "ip": "192.0.2.7",
+            "tx": "1",
+            "from": "a@example.net",
+            "rcpts": "b@example.org, c@example.com",
+            "subject": "Hello",
+            "message_id": "<17@example.net>",
+        },
+    )
+    found = line_of(judged()._replace(query=query))
+    assert found["recipient"] == "b@example.org, c@example.com"
+    assert (found["domain"], found["subject"], found["message-id"]) == ("example.org", "Hello", "<17@example.net>")
+
+
+def test_no_recipient_looks_like_two() -> None:
+    """What a client puts into quotes stays in them."""
+    rcpts = '"\\"a\\"@example.org, steve@example.com, \\"b\\""@example.org, "a, b"@example.org, steve@example.org'
+    query = build_query("data", {"ip": "192.0.2.7", "tx": "1", "from": "a@example.net", "rcpts": rcpts})
+    assert line_of(judged()._replace(query=query))["recipient"] == rcpts
+    assert line_of(judged(rcpt="a, b@example.org"))["recipient"] == '"a, b"@example.org'
+
+
+def test_before_mail_there_is_neither_sender_nor_recipient() -> None:
+    found = line_of(judged()._replace(query=build_query("connect", {"ip": "192.0.2.7"})))
+    assert (found["from"], found["recipient"], found["domain"], found["helo"]) == ("", "", "", "")
+
+
+@given(st.text(), st.text())
+def test_no_text_leaves_its_line_or_its_quotes(helo: str, host: str) -> None:
+    line = rejection_line(judged(helo=helo, host=host))
+    assert line.count(b"\n") == 1
+    assert all(0x20 <= byte < 0x7F for byte in line[:-1])
+    found = json.loads(line)
+    assert found["helo"] == helo
+    assert found["host"] == (host or "Unknown")
+
+
+@pytest.mark.parametrize("byte", [*range(32), 0x7F, *range(0x80, 0xA0), 0x2028, 0x2029, 0xDC80, 0xDCFF, 0x1F600])
+def test_control_characters_and_stray_bytes_are_escaped(byte: int) -> None:
+    assert line_of(judged(helo=chr(byte)))["helo"] == chr(byte)
+    assert rejection_line(judged(helo=chr(byte))).isascii()
+
+
+@pytest.mark.parametrize(("word", "lines"), [("accept", 0), ("defer", 1), ("reject", 1), ("hold", 0)])
+def test_logs_what_is_not_accepted(tmp_path: Path, word: Word, lines: int) -> None:
+    path = tmp_path / "rejections.jsonl"
+    log = RejectionLog(path)
+    log.record(judged(word=word))
+    log.file.close()
+    found = path.read_text().splitlines() if path.exists() else []
+    assert [json.loads(line)["verdict"] for line in found] == [word] * lines
+
+
+def test_a_held_message_is_logged_once_it_is_refused(tmp_path: Path) -> None:
+    """At RCPT its fate is still open; at DATA it has a file, a subject and a message id."""
+    path = tmp_path / "rejections.jsonl"
+    log = RejectionLog(path)
+    log.record(judged(word="hold"))
+    data = {"ip": "192.0.2.7", "tx": "1", "rcpts": "juha@example.org, steve@example.com"}
+    data |= {"message_id": "<1@x>", "subject": "=?utf-8?q?=C3=A4?="}
+    kept = judged(word="hold")._replace(query=build_query("data", data), filename="1.M2P3Q4.mx.example.org")
+    log.record(kept)
+    log.redact = ("subject",)
+    log.record(kept)
+    log.file.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [line["subject"] for line in lines] == ["ä", "(redacted)"]
+    assert list(lines[0]) == FIRST_KEYS + OTHER_KEYS
+    assert [lines[0][key] for key in ("filename", "message-id", "recipient", "stage", "verdict", "domain")] == [
+        "1.M2P3Q4.mx.example.org", "<1@x>", "juha@example.org, steve@example.com", "data", "hold", "example.org",
+    ]  # fmt: skip
+
+
+@given(st.text(), st.text())
+def test_no_subject_and_no_message_id_leaves_its_line(subject: str, message_id: str) -> None:
+    query = build_query("data", {**RCPT, "rcpts": "a@example.org", "subject": subject, "message_id": message_id})
+    line = rejection_line(judged(word="hold")._replace(query=query))
+    assert line.count(b"\n") == 1
+    assert all(0x20 <= byte < 0x7F for byte in line[:-1])
+    assert json.loads(line)["message-id"] == message_id
+
+
+def test_a_torn_last_line_costs_only_itself(tmp_path: Path) -> None:
+    path = tmp_path / "rejections.jsonl"
+    path.write_bytes(b'{"time": "20')
+    log = RejectionLog(path)
+    log.record(judged())
+    log.file.close()
+    assert path.read_bytes() == b'{"time": "20\n' + rejection_line(judged())
