@@ -18,7 +18,7 @@ from tests.lab.site import ROOT
 
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
 RUNNING = (ROOT / "docs/running.md").read_text(encoding="utf-8")
-HOLDING = (ROOT / "eximacl/holding.py").read_text(encoding="utf-8")
+HOLDING = (ROOT / "eximacl/archive/hold.py").read_text(encoding="utf-8")
 HELD = Decision("hold", ())
 
 

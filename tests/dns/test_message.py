@@ -202,7 +202,7 @@ def test_a_malformed_answer_is_a_failure(row: str) -> None:
     assert read("A", BROKEN[row]) == Failed("a malformed answer")
 
 
-@pytest.mark.parametrize(("kind", "wire"), [("TXT", CUT_STRING), ("PTR", LOOSE_NAME)])
+@pytest.mark.parametrize(("kind", "wire"), [("TXT", CUT_STRING), ("PTR", LOOSE_NAME)], ids=["string", "name"])
 def test_malformed_data_are_a_failure(kind: str, wire: bytes) -> None:
     assert read(kind, wire) == Failed("a malformed answer")
 

@@ -72,7 +72,11 @@ def test_a_single_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         assert (chunk.path, chunk.names) == (str(path.parent), ("m",))
 
 
-@pytest.mark.parametrize("data", [b"root:x:0:0:root:/root:/bin/sh\n", b"", b"\x1f\x8b\x08", os.urandom(99)])
+@pytest.mark.parametrize(
+    "data",
+    [b"root:x:0:0:root:/root:/bin/sh\n", b"", b"\x1f\x8b\x08", os.urandom(99)],
+    ids=["passwd", "empty", "gzip", "random"],
+)
 def test_a_file_that_is_no_mail(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "f").write_bytes(data)
     with pytest.raises(NoMail, match="f is no mail: neither an mbox"):
