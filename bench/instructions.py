@@ -21,12 +21,12 @@ from bench.policies import sample_policy
 from eximacl.config import load
 from eximacl.daemon.answers import Answers, NoNetwork
 from eximacl.daemon.judge import Judge, reply_for
-from eximacl.daemon.recorder import Recording
+from eximacl.daemon.recorder import Recorder
 from eximacl.policy.drive import drive
 from eximacl.policy.engine import decide
 from eximacl.policy.questions import Ask
 from eximacl.protocol.exim import format_reply, parse_query
-from eximacl.records.decision import Judged
+from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import pack_entry
 from eximacl.records.references import References
 from eximacl.records.rejections import rejection_line
@@ -66,18 +66,18 @@ def measure(directory: Path) -> Iterator[str]:
 def run(directory: Path) -> None:
     """Run each part, with a mark before each and after the last."""
     loaded = load(sample_policy(directory / "sample"))
-    recording = Recording(loaded.settings, lambda _seconds, _flush: None)
+    recording = Recorder(loaded.settings, lambda _seconds, _flush: None)
     state = open_state("memory:")
-    kept: list[Judged] = []
+    kept: list[DecisionRecord] = []
     records = (recording.record, kept.append)
     judge = Judge(loaded.policy, state, next_ref=References().next, records=records)
     lines = [line[:-1].replace(b"tx=TX", b"tx=%d" % n) for n, line in enumerate(islice(queries.sample_mix(), QUERIES))]
 
-    def decided(judged: Judged) -> Any:
+    def decided(judged: DecisionRecord) -> Any:
         ask = Ask(judged.now, judged.query.transaction)
         return drive(decide(loaded.policy, judged.query, ask), Answers(state, NoNetwork(), ask, dry=False))
 
-    def flush(_last: Judged) -> None:
+    def flush(_last: DecisionRecord) -> None:
         for record in (recording._journal, recording._rejections):
             if record is not None:
                 record.file.flush()

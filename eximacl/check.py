@@ -9,10 +9,10 @@ from eximacl.mail.lists import Messages, Names, Networks, Patterns, PatternTimeo
 from eximacl.policy.declare import (
     Check,
     CheckFunction,
+    ListProbe,
     Named,
     NoOptions,
     Option,
-    Probe,
     Tables,
     Text,
     check,
@@ -22,15 +22,17 @@ from eximacl.policy.declare import (
     strongest,
     tables_of,
 )
-from eximacl.policy.model import Alias, Hit, Outcome, Query, Spared, Unknown
+from eximacl.policy.model import Alias, Allowed, Hit, Outcome, Query, Unknown
 from eximacl.policy.questions import Ask, RecordKind
 
 __all__ = [
     "Alias",
+    "Allowed",
     "Ask",
     "Check",
     "CheckFunction",
     "Hit",
+    "ListProbe",
     "Messages",
     "Named",
     "Names",
@@ -40,12 +42,10 @@ __all__ = [
     "Outcome",
     "PatternTimeout",
     "Patterns",
-    "Probe",
     "Query",
     "Recipients",
     "RecordKind",
     "Secrets",
-    "Spared",
     "Suffixes",
     "Tables",
     "Text",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from eximacl.policy.model import Unknown
-from eximacl.policy.questions import Found, RecordKind
+from eximacl.policy.questions import RecordKind, Records
 
 SERVFAIL = Unknown("the name server answered SERVFAIL")
 
@@ -25,7 +25,7 @@ class Dictionary:
         faults: Mapping[str, str] | None = None,
     ) -> None:
         read = _read(names) if isinstance(names, str) else names
-        self.names: dict[tuple[str, str], Found | Unknown] = {
+        self.names: dict[tuple[str, str], Records | Unknown] = {
             key: answer if isinstance(answer, Unknown) else tuple(answer) for key, answer in read.items()
         }
         self.faults = dict(faults or {})
@@ -34,7 +34,7 @@ class Dictionary:
     def deadline(self) -> float:
         return 0.0
 
-    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> tuple[Found | Unknown, ...]:
+    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> tuple[Records | Unknown, ...]:
         self.asked += asked
         return tuple(self.names.get((name.lower().rstrip("."), kind), ()) for name, kind in asked)
 

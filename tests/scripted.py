@@ -18,8 +18,8 @@ from typing import Any, cast
 
 from eximacl.mail.lists import Networks, Recipients, Suffixes
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import Exempt, Plan, Policy, Step, decide
-from eximacl.policy.model import Action, Alias, Decision, Hit, OnUnknown, Outcome, Query, Spared, Stage, Unknown
+from eximacl.policy.engine import DomainPolicy, Exempt, Policy, Step, decide
+from eximacl.policy.model import Action, Alias, Allowed, Decision, Hit, OnUnknown, Outcome, Query, Stage, Unknown
 from eximacl.policy.questions import AnyQuestion, Ask
 
 STEP = re.compile(r"([a-z_]+)(?::([a-z]+))?(?:/([a-z]+))?(?:!([^=]+=[^=]+))?=([a-z]+)(?:\((.*?)\))?(?:@(.*))?")
@@ -40,7 +40,7 @@ def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query,
             "temp": Hit(f"{name}-temp", "detail", f"{name} objects for now", status="2.3", temporary=True),
             "unknown": Unknown(f"{name} cannot tell"),
             "alias": Alias(argument),
-            "spared": Spared("by the best"),
+            "spared": Allowed("by the best"),
             "later": None,
             "heard": Hit(f"{name}-heard", argument, f"{name} objects") if argument in ask.observed else None,
         }
@@ -95,8 +95,8 @@ def _stages_of(name: str, stages: frozenset[Stage]) -> frozenset[Stage]:
     return frozenset(("rcpt", "data")) if name.startswith("both") else stages
 
 
-def plan_of(steps: str, exempt: str = "") -> Plan:
-    return Plan(tuple(map(step_of, steps.split())), tuple(map(exempt_of, exempt.split())))
+def plan_of(steps: str, exempt: str = "") -> DomainPolicy:
+    return DomainPolicy(tuple(map(step_of, steps.split())), tuple(map(exempt_of, exempt.split())))
 
 
 class Answers:
@@ -108,7 +108,7 @@ class Answers:
     def __call__(self, question: AnyQuestion) -> Any:
         assert self.left, f"unexpected question: {question}"
         name, _, value = self.left.pop(0).partition("=")
-        assert type(question).__name__.lower() == name
+        assert question.kind == name
         return Unknown("the state is dead") if value == "unknown" else value
 
 
@@ -124,5 +124,7 @@ def run(policy: Policy, query: Query, answers: str = "") -> Decision:
     return decision
 
 
-def policy_of(plan: Plan, overlays: Mapping[str, Plan] | None = None, early: Plan | None = None) -> Policy:
+def policy_of(
+    plan: DomainPolicy, overlays: Mapping[str, DomainPolicy] | None = None, early: DomainPolicy | None = None
+) -> Policy:
     return Policy(frozenset(("example.org", "example.com")), plan, overlays, early)

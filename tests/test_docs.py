@@ -24,7 +24,7 @@ HELD = Decision("hold", ())
 
 def reasons() -> set[str]:
     """Every reason that a ProtocolError is raised with."""
-    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "eximacl").glob("*.py")]
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "eximacl").rglob("*.py")]
     return {reason for source in sources for reason in re.findall(r'ProtocolError\(\s*"([a-z-]+)"', source)}
 
 
@@ -98,7 +98,7 @@ def test_what_the_archive_takes_from_a_query_is_sent(key: str) -> None:
 
 
 def test_the_texts_about_a_message_that_is_not_kept() -> None:
-    judge = (ROOT / "eximacl" / "judge.py").read_text(encoding="utf-8")
+    judge = (ROOT / "eximacl" / "daemon" / "judge.py").read_text(encoding="utf-8")
     archive = (ROOT / "docs" / "archive.md").read_text(encoding="utf-8")
     exim = (ROOT / "docs" / "exim.md").read_text(encoding="utf-8")
     assert "the held message %s is refused without being archived: %s" in judge

@@ -6,7 +6,7 @@ Rule: no policy here, and no clock but the one it is given; `store` alone writes
 from __future__ import annotations
 
 from eximacl.archive.change import delete, locked, mark_released
-from eximacl.archive.envelope import Envelope, Release
+from eximacl.archive.envelope import Envelope, ReleaseNote
 from eximacl.archive.errors import ArchiveError, NoSuchMessage, SpoolError
 from eximacl.archive.index import Message, damaged, find, messages, open_message
 from eximacl.archive.retention import Purge, Purged, purge
@@ -23,7 +23,7 @@ __all__ = [
     "NoSuchMessage",
     "Purge",
     "Purged",
-    "Release",
+    "ReleaseNote",
     "SpoolError",
     "Stored",
     "damaged",

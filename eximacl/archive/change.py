@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
-from eximacl.archive.envelope import Release, format_envelope
+from eximacl.archive.envelope import ReleaseNote, format_envelope
 from eximacl.archive.errors import ArchiveError, NoSuchMessage
 from eximacl.archive.files import replace_file
 from eximacl.archive.index import Message, locate, places, read_envelope
@@ -59,7 +59,7 @@ def _current(message: Message) -> Message:
     return dataclasses.replace(message, path=path, envelope=envelope, problem="")
 
 
-def mark_released(message: Message, released: Iterable[Release]) -> Message:
+def mark_released(message: Message, released: Iterable[ReleaseNote]) -> Message:
     """Write all releases of a message down in its envelope, and return the message with them. Hold `locked`.
 
     They are on the disk when this returns. Raises ArchiveError; then the envelope is as it was.

@@ -21,7 +21,7 @@ State = Literal["sent", "sending"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class ReleaseNote:
     """One release: when (seconds since 1970), to whom, and by which user.
 
     state: `sending` before Exim has the message, so that it stays so where the release was broken off; then `sent`.
@@ -57,7 +57,7 @@ class Envelope:
     subject: str
     size: int
     sha256: str
-    released: tuple[Release, ...] = ()
+    released: tuple[ReleaseNote, ...] = ()
 
 
 def format_envelope(envelope: Envelope) -> bytes:
@@ -116,13 +116,13 @@ def _iso(when: float) -> str:
     return datetime.fromtimestamp(when, UTC).isoformat(timespec="microseconds")
 
 
-def _release(found: Any) -> Release:
+def _release(found: Any) -> ReleaseNote:
     if not isinstance(found, dict):
         raise ValueError("released is no list of objects")
     state = found.get("state", "sent")
     if state not in get_args(State):
         raise ValueError(f"released has a state that is none of {', '.join(get_args(State))}")
-    return Release(time=_time(found), recipients=_strings(found, "to"), by=_string(found, "by"), state=state)
+    return ReleaseNote(time=_time(found), recipients=_strings(found, "to"), by=_string(found, "by"), state=state)
 
 
 def _string(found: Mapping[str, Any], key: str) -> str:

@@ -18,14 +18,14 @@ from eximacl.records.references import normalise
 SPOOL = "/var/spool/exim4"
 
 
-class Kept(NamedTuple):
+class ArchiveResult(NamedTuple):
     """What became of a held message: the names of its files in the archive, or why there are none."""
 
     filenames: tuple[str, ...]
     problem: str = ""
 
 
-class Keeper:
+class Archiver:
     """Keeps held messages as the settings want it. Raises ArchiveError where the archive cannot be used at all."""
 
     def __init__(self, settings: Settings) -> None:
@@ -35,18 +35,18 @@ class Keeper:
         if self._archive is not None:
             self._archive.prepare()
 
-    async def keep(self, query: Query, now: float) -> Kept:
+    async def keep(self, query: Query, now: float) -> ArchiveResult:
         """Archive the message of a held DATA query; it is on the disk when this returns. Raises nothing.
 
         The work is done in a thread: a large message takes some tenths of a second, and others ask meanwhile.
         """
         if self._archive is None:
-            return Kept((), "archive.dir is not set any more")
+            return ArchiveResult((), "archive.dir is not set any more")
         try:
             stored = await asyncio.to_thread(self._archive.store, self._held(query, now))
         except ArchiveError as error:
-            return Kept((), str(error))
-        return Kept(tuple(one.filename for one in stored))
+            return ArchiveResult((), str(error))
+        return ArchiveResult(tuple(one.filename for one in stored))
 
     def _held(self, query: Query, now: float) -> Held:
         value = query.values.get

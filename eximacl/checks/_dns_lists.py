@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
-from eximacl.check import Ask, Named, Probe, Tables, Text, Unknown, option
+from eximacl.check import Ask, ListProbe, Named, Tables, Text, Unknown, option
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.hosts import IPAddress, dns_name, list_labels
 from eximacl.mail.lists import EntryList
-from eximacl.policy.questions import KEY, Found
+from eximacl.policy.questions import KEY, Records
 
 # What a list may answer (RFC 5782, section 2.1); the part of it in which Spamhaus and others tell of errors is no
 # listing, whatever the policy names.
@@ -210,7 +210,7 @@ class AddressZone(Zone):
         return self.ipv4 if address.version == 4 else self.ipv6
 
     @cached_property
-    def probes(self) -> dict[int, Probe]:
+    def probes(self) -> dict[int, ListProbe]:
         """The test points by the version of IP: 127.0.0.2 is listed, 127.0.0.1 is not; for IPv6 the same, IPv4-mapped.
 
         Many a list has IPv4 addresses only, and says so nowhere: of IPv6 it then is asked for the second only.
@@ -221,8 +221,10 @@ class AddressZone(Zone):
         listed6, clean6 = (
             self.name_for(list_labels(ipaddress.ip_address(f"::ffff:{point}"))) for point in (_LISTED, _CLEAN)
         )
-        of4 = Probe(self.shown, listed, clean, self.key)
-        of6 = Probe(self.shown, "" if self.ipv4 else listed6, clean6, self.key, "IPv6" if self.ipv4 else "IPv6 only")
+        of4 = ListProbe(self.shown, listed, clean, self.key)
+        of6 = ListProbe(
+            self.shown, "" if self.ipv4 else listed6, clean6, self.key, "IPv6" if self.ipv4 else "IPv6 only"
+        )
         return {**({4: of4} if self.ipv4 else {}), **({6: of6} if self.ipv6 else {})}
 
     @cached_property
@@ -295,7 +297,7 @@ async def consult(entries: Sequence[Entry[Z_co]], threshold: float, ask: Ask) ->
     return _weighed(said, threshold)
 
 
-def read_answer(entry: Entry[Z_co], answer: Found | Unknown) -> Said[Z_co]:
+def read_answer(entry: Entry[Z_co], answer: Records | Unknown) -> Said[Z_co]:
     """Return what a list's answer says: a listing where one of its codes is in the mask, else Unknown if any is odd."""
     if not answer:
         return Said(entry)
@@ -369,13 +371,13 @@ def check_zones(zones: Iterable[Zone]) -> None:
         seen.add(zone.shown)
 
 
-def address_probes(zones: Iterable[AddressZone]) -> Iterator[Probe]:
+def address_probes(zones: Iterable[AddressZone]) -> Iterator[ListProbe]:
     """Yield how to tell whether lists of addresses work."""
     for zone in zones:
         yield from zone.probes.values()
 
 
-def name_probe(zone: Zone, listed: str, clean: str) -> Probe:
+def name_probe(zone: Zone, listed: str, clean: str) -> ListProbe:
     """Return how to tell whether a list of names works; a list of addresses may have the same zone, and work or not."""
     part = f"{listed}, {clean}"
-    return Probe(zone.shown, zone.name_for(listed), zone.name_for(clean), zone.key, part)
+    return ListProbe(zone.shown, zone.name_for(listed), zone.name_for(clean), zone.key, part)

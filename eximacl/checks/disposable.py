@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from eximacl.check import Alias, Ask, Hit, Outcome, Query, Secrets, Unknown, check, option
 from eximacl.mail.address import Address
-from eximacl.mail.disposable import Disposable, Refusal, Rules, parse, standing
+from eximacl.mail.disposable import Disposable, Malformed, Rules, parse, standing
 
 # Each question about a counted address looks at all of its places: ten thousand take a millisecond.
 LARGEST_COUNT_MAX = 10_000
@@ -47,7 +47,7 @@ async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
     address = parse(options, query.mailbox, recipient.domain)
     if address is None:
         return None
-    if isinstance(address, Refusal):
+    if isinstance(address, Malformed):
         return _unknown_recipient(recipient, *address)
     if address.until is None:
         return Alias(address.name, partial(_reserve, query, recipient, address, ask))

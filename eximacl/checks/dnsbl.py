@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eximacl.check import Ask, Hit, Outcome, Probe, Query, Tables, Unknown, check, option
+from eximacl.check import Ask, Hit, ListProbe, Outcome, Query, Tables, Unknown, check, option
 from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     AddressZone,
@@ -46,7 +46,7 @@ class Options:
         check_zones(self.zones)
 
 
-def probes(options: Options) -> list[Probe]:
+def probes(options: Options) -> list[ListProbe]:
     """Return how to tell whether the lists work."""
     return list(address_probes(options.zones))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eximacl.check import Ask, Outcome, Probe, Query, Spared, Tables, Unknown, check, option
+from eximacl.check import Allowed, Ask, ListProbe, Outcome, Query, Tables, Unknown, check, option
 from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     AddressZone,
@@ -43,7 +43,7 @@ class Options:
         check_zones(self.zones)
 
 
-def probes(options: Options) -> list[Probe]:
+def probes(options: Options) -> list[ListProbe]:
     """Return how to tell whether the lists work."""
     return list(address_probes(options.zones))
 
@@ -61,4 +61,4 @@ async def dnswl(query: Query, options: Options, ask: Ask) -> Outcome:
     said = await consult(address_entries(options.zones, ip_address(query.ip)), options.threshold, ask)
     if said is None or isinstance(said, Unknown):
         return said
-    return Spared(f"listed by {detail_of(said)}")
+    return Allowed(f"listed by {detail_of(said)}")

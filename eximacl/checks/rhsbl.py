@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from eximacl.check import Ask, Hit, Outcome, Probe, Query, Tables, Unknown, check, option
+from eximacl.check import Ask, Hit, ListProbe, Outcome, Query, Tables, Unknown, check, option
 from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     Entry,
@@ -77,7 +77,7 @@ class Options:
         check_zones(self.zones)
 
 
-def probes(options: Options) -> list[Probe]:
+def probes(options: Options) -> list[ListProbe]:
     """Return how to tell whether the lists work (RFC 5782, section 5)."""
     return [name_probe(zone, zone.listed, zone.clean) for zone in options.zones if zone.probe]
 

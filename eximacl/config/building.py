@@ -12,8 +12,8 @@ from eximacl.config.problems import Site, unknown
 from eximacl.config.settings import NARROW_EXEMPT_TABLE, Table, check_table
 from eximacl.config.sources import Sources
 from eximacl.config.values import Values, read_given, read_table
-from eximacl.policy.declare import Check, Probe
-from eximacl.policy.engine import Exempt, Plan, Policy, Step
+from eximacl.policy.declare import Check, ListProbe
+from eximacl.policy.engine import DomainPolicy, Exempt, Policy, Step
 from eximacl.policy.model import Action
 
 NO_HOLD = "hold needs the archive: set archive.dir, or use another action"
@@ -33,8 +33,8 @@ class Builder:
         self._steps: dict[str, Step] = {}
         self._declarations = {name: check_table(checks[name]) for name in order}
         self._exempt = (_exempt(tables["exempt"]),)
-        self._plans: dict[str, Plan] = {}
-        self._probes: dict[str, Probe] = {}
+        self._plans: dict[str, DomainPolicy] = {}
+        self._probes: dict[str, ListProbe] = {}
         self._running: set[str] = set()
         self._heard: list[tuple[Site, str, str]] = []
 
@@ -100,7 +100,7 @@ class Builder:
         base = self._plan(self._steps, self._exempt)
         return Policy(domains, base, self._plans, self._early(), tuple(self._probes.values()))
 
-    def _early(self) -> Plan:
+    def _early(self) -> DomainPolicy:
         """Return the plan of the stages before a recipient is known.
 
         A refusal there is one for every recipient, so it leaves out each check that would spare some of them: one that
@@ -108,7 +108,7 @@ class Builder:
         """
         touched = {key for overlay in self.overlays.values() for key in overlay}
         if "exempt" in touched:
-            return Plan((), self._exempt)
+            return DomainPolicy((), self._exempt)
         kept = {
             name: step
             for name, step in self._steps.items()
@@ -116,8 +116,8 @@ class Builder:
         }
         return self._plan(kept, self._exempt)
 
-    def _plan(self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...]) -> Plan:
-        return Plan(tuple(steps[name] for name in self._order if name in steps), exempt)
+    def _plan(self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...]) -> DomainPolicy:
+        return DomainPolicy(tuple(steps[name] for name in self._order if name in steps), exempt)
 
     def _known_checks(self, raw: Any, site: Site) -> dict[str, Any]:
         """Return the tables of checks that run; the others are problems."""

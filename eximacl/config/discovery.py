@@ -30,7 +30,7 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")  # it is a key in TOML, and a word in log
 NOTHING_DECLARED = "declares no check; mark an async function with @check(…)"
 
 
-class Found(NamedTuple):
+class DiscoveredCheck(NamedTuple):
     """A check, and where it was found (a module, an entry point, or a file)."""
 
     check: Check
@@ -39,7 +39,7 @@ class Found(NamedTuple):
 
 def discover(checks_dir: Path | None, site: Site) -> dict[str, Check]:
     """Return all checks by name. `site` is where the directory was named; problems are collected there."""
-    checks: dict[str, Found] = {}
+    checks: dict[str, DiscoveredCheck] = {}
     for found in (*supplied(), *_installed(site.problems), *_in_directory(checks_dir, site)):
         try:
             _accept(found, checks)
@@ -48,7 +48,7 @@ def discover(checks_dir: Path | None, site: Site) -> dict[str, Check]:
     return {name: found.check for name, found in checks.items()}
 
 
-def _accept(found: Found, checks: dict[str, Found]) -> None:
+def _accept(found: DiscoveredCheck, checks: dict[str, DiscoveredCheck]) -> None:
     check = found.check
     if not _NAME.fullmatch(check.name):
         raise Refused(f"check {check.name!r}: a name is made of lower-case letters, digits and _")
@@ -74,13 +74,13 @@ def _check_kinds(option: Option) -> None:
             kind_of(inner.type)
 
 
-def supplied() -> Iterator[Found]:
+def supplied() -> Iterator[DiscoveredCheck]:
     """Find the checks that come with eximacl."""
     for module in pkgutil.iter_modules(eximacl.checks.__path__, f"{eximacl.checks.__name__}."):
         yield from _declared_in(importlib.import_module(module.name), module.name)
 
 
-def _installed(problems: list[Problem]) -> Iterator[Found]:
+def _installed(problems: list[Problem]) -> Iterator[DiscoveredCheck]:
     """Find the checks of other packages: entry points that name a module, or a function marked with `@check`."""
     for point in importlib.metadata.entry_points(group=ENTRY_POINTS):
         origin = f"entry point {point.name} ({point.value})"
@@ -90,7 +90,7 @@ def _installed(problems: list[Problem]) -> Iterator[Found]:
             problems.append(Problem(origin, "", _one_line(error)))
             continue
         one = declared(loaded)
-        found = [Found(one, origin)] if one else []
+        found = [DiscoveredCheck(one, origin)] if one else []
         if isinstance(loaded, ModuleType):
             found = list(_declared_in(loaded, origin))
         if not found:
@@ -98,7 +98,7 @@ def _installed(problems: list[Problem]) -> Iterator[Found]:
         yield from found
 
 
-def _in_directory(directory: Path | None, site: Site) -> Iterator[Found]:
+def _in_directory(directory: Path | None, site: Site) -> Iterator[DiscoveredCheck]:
     """Find the checks in the `*.py` files of a directory; names that start with `_` or `.` are passed over."""
     if directory is None:
         return
@@ -115,7 +115,7 @@ def _in_directory(directory: Path | None, site: Site) -> Iterator[Found]:
             site.problems.append(Problem(origin, "", str(refused)))
 
 
-def _in_file(path: Path, origin: str) -> list[Found]:
+def _in_file(path: Path, origin: str) -> list[DiscoveredCheck]:
     """Find the checks in one file. Raises Refused."""
     try:
         source = read_regular(path, SOURCE_BYTES_MAX)
@@ -150,12 +150,12 @@ def _load(path: Path, source: bytes) -> ModuleType:
     return module
 
 
-def _declared_in(module: ModuleType, origin: str) -> Iterator[Found]:
+def _declared_in(module: ModuleType, origin: str) -> Iterator[DiscoveredCheck]:
     """Find what a module declares itself; a check that it only imports is not its own."""
     for value in vars(module).values():
         check = declared(value)
         if check is not None and check.run.__module__ == module.__name__:
-            yield Found(check, origin)
+            yield DiscoveredCheck(check, origin)
 
 
 def _one_line(error: BaseException) -> str:

@@ -62,7 +62,7 @@ class AllowError(Exception):
     """An exemption cannot be added; the text says what to do instead. Nothing was changed."""
 
 
-class Refusal(NamedTuple):
+class RefusedMail(NamedTuple):
     """The mail that should have passed: its recipient, and what is known of whoever sent it.
 
     recipient: empty where it was refused before RCPT. Both addresses are as SMTP writes them (`address.quoted`).
@@ -102,7 +102,7 @@ class Change:
     """
 
     config: Path
-    refusal: Refusal
+    refusal: RefusedMail
     entry: str
     domain: str
     file: Path
@@ -137,7 +137,7 @@ class Change:
         return f"add {self.entry} to {self.key} in {self.file} by hand, or run this as root"
 
 
-def entry_for(kind: Kind, refusal: Refusal) -> str:
+def entry_for(kind: Kind, refusal: RefusedMail) -> str:
     """Return the narrowest entry that covers a refused mail by its sender, sender's domain, ip or host.
 
     Raises AllowError where the mail has no such thing.
@@ -163,7 +163,7 @@ def entry_for(kind: Kind, refusal: Refusal) -> str:
 
 
 def allow(
-    config: Path, kind: Kind, refusal: Refusal, comment: str, *, everywhere: bool = False
+    config: Path, kind: Kind, refusal: RefusedMail, comment: str, *, everywhere: bool = False
 ) -> tuple[Change, tuple[Path, ...]]:
     """Add an exemption (`prepare`, `Change.apply`); return it with the files that were changed.
 
@@ -174,7 +174,7 @@ def allow(
         return change, change.apply()
 
 
-def prepare(config: Path, kind: Kind, refusal: Refusal, comment: str, *, everywhere: bool = False) -> Change:
+def prepare(config: Path, kind: Kind, refusal: RefusedMail, comment: str, *, everywhere: bool = False) -> Change:
     """Work out what has to be written where; nothing is changed yet. Raises AllowError, OSError.
 
     comment: stands beside the entry where there is room for one.
@@ -208,7 +208,7 @@ def prepare(config: Path, kind: Kind, refusal: Refusal, comment: str, *, everywh
     return change
 
 
-def exemption(lists: Values, key: str, refusal: Refusal) -> str:
+def exemption(lists: Values, key: str, refusal: RefusedMail) -> str:
     """Return what in one list (`senders: ann@example.net`) passes a mail now; empty where nothing does."""
     return (key in lists and Exempt(**{key: lists[key].value}).match(refusal.query)) or ""
 

@@ -21,7 +21,7 @@ from eximacl.policy.questions import (
     ZoneFaults,
 )
 from eximacl.policy.state import State, StateError
-from eximacl.records.decision import Asked
+from eximacl.records.decision import AskedQuestion
 
 
 class Network(Protocol):
@@ -64,7 +64,7 @@ class Answers:
         self._ask = ask
         self._dry = dry
         self._until: float | None = None
-        self.asked: list[Asked] = []
+        self.asked: list[AskedQuestion] = []
 
     def __call__(self, question: AnyQuestion) -> Any:
         """Answer one question, or return an awaitable of the answer. TypeError: nobody here can answer its kind."""
@@ -85,12 +85,12 @@ class Answers:
             return self._faults(question.zones)
         else:
             raise TypeError(f"no source answers {type(question).__name__}")
-        self.asked.append(Asked(self._ask.step, question, answer))
+        self.asked.append(AskedQuestion(self._ask.step, question, answer))
         return answer
 
     def _faults(self, zones: tuple[str, ...]) -> dict[str, str]:
         faults = {zone: fault for zone in zones if (fault := self._network.fault(zone))}
-        self.asked += [Asked(self._ask.step, ZoneFault(zone), fault) for zone, fault in faults.items()]
+        self.asked += [AskedQuestion(self._ask.step, ZoneFault(zone), fault) for zone, fault in faults.items()]
         return faults
 
     def _look_up(self, question: Lookup) -> Answered | Awaitable[Answered]:
@@ -105,7 +105,7 @@ class Answers:
     async def _later(self, question: AnyQuestion, waiting: Awaitable[Any]) -> Any:
         step = self._ask.step
         answer = await waiting
-        self.asked.append(Asked(step, question, answer))
+        self.asked.append(AskedQuestion(step, question, answer))
         return answer
 
 

@@ -21,11 +21,11 @@ from typing import Any
 
 from eximacl import __version__
 from eximacl.archive import ArchiveError, purge
-from eximacl.archive.hold import Keeper, spool_problem
+from eximacl.archive.hold import Archiver, spool_problem
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.settings import DnsSettings
 from eximacl.daemon.judge import Judge
-from eximacl.daemon.recorder import Recording
+from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.server import Limits, Server
 from eximacl.daemon.sockets import Listener, ListenError, inherited_sockets, open_socket
 from eximacl.dns.list_health import Network
@@ -78,13 +78,13 @@ class Daemon:
         self._lost: tuple[str, ...] = ()
         self._spool = ""
         self._notify = Notifier(environ)
-        self._recording = Recording(loaded.settings)
+        self._recording = Recorder(loaded.settings)
         try:
             self._state = open_state(loaded.settings.state.url)
         except (StateError, ValueError) as error:
             raise StartError(str(error)) from None
         try:
-            keeper = Keeper(loaded.settings)
+            keeper = Archiver(loaded.settings)
         except ArchiveError as error:
             raise StartError(str(error)) from None
         self._network = network_of(loaded.settings.dns)
@@ -153,7 +153,7 @@ class Daemon:
             self._ready("the new policy is wrong, the old one stays")
             return self._problems
         try:
-            keeper = Keeper(loaded.settings)
+            keeper = Archiver(loaded.settings)
         except ArchiveError as error:
             self._problems = (str(error),)
             log.error("the new policy is wrong, the old one stays:\n%s", self._problems[0])

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from eximacl.archive.hold import Kept, held_ref, is_held
+from eximacl.archive.hold import ArchiveResult, held_ref, is_held
 from eximacl.daemon.answers import Answers, Network, NoNetwork
 from eximacl.policy.drive import Pending, drive
 from eximacl.policy.engine import Policy, decide
@@ -20,8 +20,8 @@ from eximacl.policy.model import Decision, Query, Reply, Traced
 from eximacl.policy.questions import Ask
 from eximacl.policy.state import State
 from eximacl.protocol.exim import MAX_TEXT_BYTES, ProtocolError, format_reply, parse_query
-from eximacl.records.decision import Asked, Judged, Record
-from eximacl.system.throttle import Quiet
+from eximacl.records.decision import AskedQuestion, DecisionRecord, Record
+from eximacl.system.throttle import Throttle
 
 log = logging.getLogger("eximacl")
 
@@ -32,7 +32,7 @@ _CODES = {"accept": _ACCEPT_CODE, "defer": _DEFER_CODE, "reject": _REJECT_CODE, 
 
 
 # Keeps the message of a held DATA query (`holding.Keeper.keep`); without one such a query is judged like any other.
-Keep = Callable[[Query, float], Awaitable[Kept]]
+Keep = Callable[[Query, float], Awaitable[ArchiveResult]]
 
 
 class Judge:
@@ -64,7 +64,7 @@ class Judge:
         self._records = records
         self._clock = clock
         self._timer = timer
-        self._quiet: dict[str, Quiet] = {}
+        self._quiet: dict[str, Throttle] = {}
 
     def judge(self, line: bytes) -> bytes | Awaitable[bytes]:
         """Return the reply to one query, or an awaitable of it when only waiting can tell."""
@@ -97,7 +97,7 @@ class Judge:
         message = query.values.get("held_message", "") or f"5.7.1 {decision.text}"
         text = "archived" if kept.filenames else "not archived"
         reply = Reply("reject", _REJECT_CODE, decision.reason, ref, "", message, f"eximacl: held, {text} (ref {ref})")
-        judged = Judged(ref, now, line, query, [], decision, reply, " ".join(kept.filenames))
+        judged = DecisionRecord(ref, now, line, query, [], decision, reply, " ".join(kept.filenames))
         for record in self._records:
             record(judged)
         return format_reply(reply)
@@ -108,11 +108,11 @@ class Judge:
         return format_reply(Reply("error", reason=error.reason, message=str(error), log=f"eximacl: {error}"))
 
     async def _finish(
-        self, pending: Pending[Decision], line: bytes, query: Query, ask: Ask, asked: list[Asked]
+        self, pending: Pending[Decision], line: bytes, query: Query, ask: Ask, asked: list[AskedQuestion]
     ) -> bytes:
         return self._reply(await pending.finish(), line, query, ask, asked)
 
-    def _reply(self, decision: Decision, line: bytes, query: Query, ask: Ask, asked: list[Asked]) -> bytes:
+    def _reply(self, decision: Decision, line: bytes, query: Query, ask: Ask, asked: list[AskedQuestion]) -> bytes:
         if ask.fault is not None:
             self._complain(decision, ask.fault)
         if ask.clock is not None:  # a dry query
@@ -121,7 +121,7 @@ class Judge:
         self.counts[decision.word] += 1
         ref = self._next_ref(ask.now)
         reply = reply_for(decision, ref, held_words(decision) if decision.word == "hold" else None)
-        judged = Judged(ref, ask.now, line, query, asked, decision, reply)
+        judged = DecisionRecord(ref, ask.now, line, query, asked, decision, reply)
         for record in self._records:
             record(judged)
         return format_reply(reply)
@@ -129,12 +129,12 @@ class Judge:
     def _complain(self, decision: Decision, fault: BaseException) -> None:
         """Log a bug in a check, with its traceback; the same check's again after a minute."""
         name = next((line.check for line in decision.trace if line.result == "unknown"), decision.check)
-        kept_back = self._quiet.setdefault(name, Quiet()).due()
+        kept_back = self._quiet.setdefault(name, Throttle()).due()
         if kept_back is not None:
             log.error("the check %s has a bug (%d times more since)", name, kept_back, exc_info=fault)
 
 
-def held_decision(query: Query, kept: Kept) -> Decision:
+def held_decision(query: Query, kept: ArchiveResult) -> Decision:
     """Return the decision on a held message: `hold` where it is archived, `reject` where it could not be."""
     value = query.values.get
     result = "unknown" if kept.problem else "hold"
@@ -191,7 +191,7 @@ def cut(text: str, suffix: str) -> str:
     return text.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "ignore") + suffix
 
 
-def explain(decision: Decision, asked: list[Asked]) -> dict[str, str]:
+def explain(decision: Decision, asked: list[AskedQuestion]) -> dict[str, str]:
     """Return what `eximacl check --explain` prints, as one JSON value for the reply."""
     trace = [line._asdict() for line in decision.trace]
     questions = [one.as_list() for one in asked]

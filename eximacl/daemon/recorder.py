@@ -1,6 +1,6 @@
 """All records of a running daemon: the rejection log and the journal, opened, rotated and pruned together.
 
-Rule: one place knows which records there are; whoever judges hands over a `Judged` and goes on.
+Rule: one place knows which records there are; whoever judges hands over a `DecisionRecord` and goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from eximacl.config import Settings
 from eximacl.records.appender import Later
-from eximacl.records.decision import Judged
+from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import Journal, prune
 from eximacl.records.redact import redacted
 from eximacl.records.rejections import RejectionLog
@@ -19,7 +19,7 @@ from eximacl.records.rejections import RejectionLog
 log = logging.getLogger("eximacl")
 
 
-class Recording:
+class Recorder:
     """Keeps decisions as the settings want them. Make it inside a running event loop, or give a timer."""
 
     def __init__(self, settings: Settings, later: Later | None = None) -> None:
@@ -29,7 +29,7 @@ class Recording:
         self._journal: Journal | None = None
         self._open()
 
-    def record(self, judged: Judged) -> None:
+    def record(self, judged: DecisionRecord) -> None:
         """Keep one decision. Neither raises nor waits."""
         if self._rejections is not None:
             self._rejections.record(judged)

@@ -34,7 +34,7 @@ from dataclasses import dataclass
 
 from eximacl.daemon.sockets import BACKLOG, Listener, allow_descriptors
 from eximacl.protocol.exim import CONTROL, LineReader, ProtocolError
-from eximacl.system.throttle import Quiet
+from eximacl.system.throttle import Throttle
 
 # A query without its newline in; the reply out, or an awaitable of it where only waiting can tell.
 Handle = Callable[[bytes], bytes | Awaitable[bytes]]
@@ -126,7 +126,7 @@ class Server:
         self._sweeping = False
         self._draining: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._complaints: dict[str, Quiet] = {}
+        self._complaints: dict[str, Throttle] = {}
 
     def start(self) -> None:
         """Begin to answer."""
@@ -356,7 +356,7 @@ class Server:
         return self._refuse(ProtocolError("internal", "internal error"))
 
     def _complain(self, kind: str, text: str, *, exc_info: bool = False) -> None:
-        kept_back = self._complaints.setdefault(kind, Quiet()).due()
+        kept_back = self._complaints.setdefault(kind, Throttle()).due()
         if kept_back is not None:
             log.error("%s%s", text, f" ({kept_back} times more before)" if kept_back else "", exc_info=exc_info)
 

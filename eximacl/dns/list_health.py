@@ -14,9 +14,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from eximacl.dns import Resolver
-from eximacl.policy.declare import Probe
+from eximacl.policy.declare import ListProbe
 from eximacl.policy.model import Unknown
-from eximacl.policy.questions import Answered, Found, RecordKind
+from eximacl.policy.questions import Answered, RecordKind, Records
 
 # A probe is no query's: nobody waits for it.
 PROBE_BUDGET_SECONDS = 10.0
@@ -72,7 +72,7 @@ class Network:
         self._faults.update(other._faults)
 
     async def watch(
-        self, probes: Sequence[Probe], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self, probes: Sequence[ListProbe], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> NoReturn:
         """Probe the lists until cancelled: all now and each half hour, those not tried out yet sooner."""
         while True:
@@ -82,17 +82,17 @@ class Network:
                 await sleep(seconds)
                 await self._probe_all(probe for probe in probes if self.fault(probe.name) == NOT_TRIED)
 
-    async def probe(self, probes: Sequence[Probe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
+    async def probe(self, probes: Sequence[ListProbe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
         """Probe each list, all at the same time; log each that turns bad, or good again. Never raises."""
         for name in set(self._faults) - {probe.name for probe in probes}:
             del self._faults[name]
         self._resolver.set_zones(probe.zone for probe in probes)
         await self._probe_all(probes, seconds)
 
-    async def _probe_all(self, probes: Iterable[Probe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
+    async def _probe_all(self, probes: Iterable[ListProbe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
         await asyncio.gather(*(self._probe(probe, seconds) for probe in probes))
 
-    async def _probe(self, probe: Probe, seconds: float) -> None:
+    async def _probe(self, probe: ListProbe, seconds: float) -> None:
         asked: list[tuple[str, RecordKind]] = [(name, "A") for name in probe.names() if name]
         self._resolver.forget(asked)
         waiting = self.look_up(asked, self._clock() + seconds)
@@ -125,7 +125,7 @@ class Network:
         self._resolver.close()
 
 
-def _fault(listed: Sequence[Found | Unknown], clean: Found | Unknown) -> str | None:
+def _fault(listed: Sequence[Records | Unknown], clean: Records | Unknown) -> str | None:
     """Return what the answers of a probe say; None: nothing. `clean` must not be listed; the other, if any, must."""
     if is_listed(clean):
         return LISTS_ALL
@@ -135,7 +135,7 @@ def _fault(listed: Sequence[Found | Unknown], clean: Found | Unknown) -> str | N
     return "" if all(map(is_listed, listed)) else LISTS_NOTHING
 
 
-def is_listed(found: Found | Unknown) -> bool:
+def is_listed(found: Records | Unknown) -> bool:
     """Return whether a DNS list's answer is a listing: an address in 127.0.0.0/8 that tells of no error."""
     if isinstance(found, Unknown):
         return False

@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from eximacl.exim.apply import Changed, change, stoppable
 from eximacl.exim.errors import SetupError
-from eximacl.exim.place import Kind, Place, find_place
-from eximacl.exim.plan import Plan, plan_install, plan_remove
+from eximacl.exim.place import EximConfig, Kind, find_place
+from eximacl.exim.plan import InstallPlan, plan_install, plan_remove
 from eximacl.exim.program import Exim, Said
 from eximacl.exim.reload import reload_exim
 from eximacl.exim.snippets import find_shipped, fingerprint
-from eximacl.exim.state import State, read_state, still_named
+from eximacl.exim.state import InstallState, read_state, still_named
 from eximacl.exim.trial import Tried, try_plan
 
 __all__ = [
     "Changed",
     "Exim",
+    "EximConfig",
+    "InstallPlan",
+    "InstallState",
     "Kind",
-    "Place",
-    "Plan",
     "Said",
     "SetupError",
-    "State",
     "Tried",
     "change",
     "find_place",

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from eximacl.exim.errors import SetupError
 from eximacl.exim.place import BACKUPS, EXIM_DIR
-from eximacl.exim.plan import Edit, Plan, read
+from eximacl.exim.plan import Edit, InstallPlan, read
 from eximacl.exim.program import Exim, check_configuration
 from eximacl.exim.trial import UPDATE, run_update
 from eximacl.exim.write import duplicate, put, tidy
@@ -34,7 +34,9 @@ class Changed:
     backup: Path | None
 
 
-def change(plan: Plan, exim: Exim, stamp: str, *, confirm: Callable[[Exim], str] = check_configuration) -> Changed:
+def change(
+    plan: InstallPlan, exim: Exim, stamp: str, *, confirm: Callable[[Exim], str] = check_configuration
+) -> Changed:
     """Carry a plan out, make the configuration and let Exim read it; take everything back where it refuses.
 
     stamp: names the backups, a date. confirm: returns what is wrong with the result, empty: nothing. Raises SetupError;
@@ -67,7 +69,7 @@ def _still(edit: Edit) -> None:
         raise SetupError(f"{edit.path} has been changed meanwhile; nothing was done to it: run this again")
 
 
-def _take_back(plan: Plan, backup: Path | None, complaint: str) -> None:
+def _take_back(plan: InstallPlan, backup: Path | None, complaint: str) -> None:
     """Put every file back, the switch first. Raises SetupError where one cannot be, or no configuration be made."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
@@ -83,7 +85,7 @@ def _take_back(plan: Plan, backup: Path | None, complaint: str) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 
-def _put_back(edit: Edit, plan: Plan, backup: Path | None) -> str:
+def _put_back(edit: Edit, plan: InstallPlan, backup: Path | None) -> str:
     """Put one file back; return what to do by hand where that fails."""
     kept = backup / edit.path.relative_to(plan.place.etc) if backup is not None and edit.before is not None else None
     try:
@@ -99,13 +101,13 @@ def _put_back(edit: Edit, plan: Plan, backup: Path | None) -> str:
     return ""
 
 
-def _regenerate(plan: Plan) -> None:
+def _regenerate(plan: InstallPlan) -> None:
     """Make the configuration that Exim reads; a directory that is not Exim's own is left to whoever uses it."""
     if plan.place.kind != "plain" and plan.place.etc == EXIM_DIR:
         run_update([UPDATE])
 
 
-def _back_up(plan: Plan, stamp: str) -> Path | None:
+def _back_up(plan: InstallPlan, stamp: str) -> Path | None:
     """Copy each file that will change. Raises SetupError."""
     kept = [edit for edit in plan.edits if edit.before is not None]
     if not kept:

@@ -8,12 +8,12 @@ from itertools import pairwise
 from pathlib import Path
 
 from eximacl.exim import wiring
-from eximacl.exim.place import Place
+from eximacl.exim.place import EximConfig
 from eximacl.exim.plan import configuration_files, read
 from eximacl.exim.program import Exim
 
 
-def explain(complaint: str, place: Place) -> str:
+def explain(complaint: str, place: EximConfig) -> str:
     """Add to Exim's words which line of the admin's clashes with ours, and what to do."""
     clash = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
     if not clash:
@@ -29,12 +29,12 @@ def explain(complaint: str, place: Place) -> str:
     return f"{complaint}\n{name} is set{where(place, name)}: {cure}"
 
 
-def debians_options(place: Place) -> Path:
+def debians_options(place: EximConfig) -> Path:
     """Return where Debian's configuration sets its ACL options."""
     return place.router if place.kind == "unsplit" else place.etc / "conf.d/main/02_exim4-config_options"
 
 
-def in_an_admins_words(complaint: str, made: Exim, place: Place) -> str:
+def in_an_admins_words(complaint: str, made: Exim, place: EximConfig) -> str:
     """Name the admin's file and line in place of those of a made configuration, which is gone when they are read."""
     found = re.search(r"line (\d+) of (\S+?)(?=:?(?:\s|\Z))", complaint)
     if not found or made.config is None or Path(found[2]) != made.config:
@@ -47,13 +47,13 @@ def in_an_admins_words(complaint: str, made: Exim, place: Place) -> str:
     return complaint.replace(found[0], f"{named} ({line})" if line else named)
 
 
-def where(place: Place, name: str) -> str:
+def where(place: EximConfig, name: str) -> str:
     """Return where an admin sets a name, in words; empty where nobody does."""
     found = settings_of(place, name)
     return f" in {', '.join(found)}" if found else ""
 
 
-def settings_of(place: Place, name: str) -> list[str]:
+def settings_of(place: EximConfig, name: str) -> list[str]:
     """Return where an admin sets an option or a macro, each as `FILE:LINE`; Debian's and our own defaults are none."""
     return [f"{path}:{number}" for path in configuration_files(place) for number in _lines_of(read(path) or "", name)]
 
@@ -67,7 +67,7 @@ def _lines_of(text: str, name: str) -> Iterator[int]:
             yield number
 
 
-def lines_with(place: Place, wanted: str) -> list[str]:
+def lines_with(place: EximConfig, wanted: str) -> list[str]:
     """Return where a line stands with just this text, each as `FILE:LINE`."""
     return [
         f"{path}:{number}"

@@ -18,7 +18,7 @@ BACKUPS = "eximacl-backups"
 
 
 @dataclass(frozen=True)
-class Place:
+class EximConfig:
     """A configuration directory and its kind."""
 
     etc: Path
@@ -48,10 +48,10 @@ class Place:
         return self.etc / names[self.kind]
 
 
-def find_place(etc: Path = EXIM_DIR) -> Place:
+def find_place(etc: Path = EXIM_DIR) -> EximConfig:
     """Return what `etc` holds. Raises SetupError where that is no configuration, or one that is not yet made."""
     if (etc / "exim4.conf").exists():
-        return Place(etc, "plain")
+        return EximConfig(etc, "plain")
     conf = etc / "update-exim4.conf.conf"
     try:
         values = _settings(conf.read_text(errors="replace"))
@@ -67,7 +67,7 @@ def find_place(etc: Path = EXIM_DIR) -> Place:
         raise SetupError(
             f"{needed} is missing: apt-get install --reinstall -o Dpkg::Options::=--force-confmiss exim4-config"
         )
-    return Place(etc, kind)
+    return EximConfig(etc, kind)
 
 
 def _settings(text: str) -> dict[str, str]:

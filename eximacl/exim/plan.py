@@ -10,7 +10,7 @@ from pathlib import Path
 
 from eximacl.exim import wiring
 from eximacl.exim.errors import SetupError
-from eximacl.exim.place import Place
+from eximacl.exim.place import EximConfig
 
 # What update-exim4.conf reads in conf.d.
 _READ_BY_DEBIAN = re.compile(r"[A-Za-z0-9_-]+")
@@ -36,13 +36,13 @@ class Edit:
 
 
 @dataclass(frozen=True)
-class Plan:
+class InstallPlan:
     """What to do to a place. directory: the copy of the snippets that it wires in; None: it takes eximacl out.
 
     routed: the router is there, or will be.
     """
 
-    place: Place
+    place: EximConfig
     edits: tuple[Edit, ...]
     directory: Path | None = None
     routed: bool = False
@@ -52,7 +52,7 @@ class Plan:
         return "".join(edit.diff() for edit in self.edits)
 
 
-def plan_install(place: Place, directory: Path, settings: Mapping[str, str], *, router: bool) -> Plan:
+def plan_install(place: EximConfig, directory: Path, settings: Mapping[str, str], *, router: bool) -> InstallPlan:
     """Plan to wire in the snippets in `directory`. Raises SetupError where an admin has done so by hand.
 
     router: put the router into the template too; a split configuration always gets it.
@@ -68,17 +68,17 @@ def plan_install(place: Place, directory: Path, settings: Mapping[str, str], *, 
         wanted = [(place.router, wiring.first_router(template, place.router))] if routed else []
         wanted.append((place.switch, wiring.appended(before, switch)))
     edits = [Edit(path, read(path), text) for path, text in wanted]
-    return Plan(place, tuple(edit for edit in edits if edit.before != edit.after), directory, routed)
+    return InstallPlan(place, tuple(edit for edit in edits if edit.before != edit.after), directory, routed)
 
 
-def plan_remove(place: Place) -> Plan:
+def plan_remove(place: EximConfig) -> InstallPlan:
     """Plan to take out what `plan_install` puts in, whichever kind it was then. The switch goes first."""
-    return Plan(place, tuple(_removals(place)))
+    return InstallPlan(place, tuple(_removals(place)))
 
 
-def _removals(place: Place) -> Iterator[Edit]:
+def _removals(place: EximConfig) -> Iterator[Edit]:
     for kind in ("split", "unsplit"):
-        other = Place(place.etc, kind)
+        other = EximConfig(place.etc, kind)
         for path in (other.switch, other.router):
             before = read(path)
             if before is not None and wiring.has_block(before):
@@ -87,7 +87,7 @@ def _removals(place: Place) -> Iterator[Edit]:
                 yield Edit(path, before, None if kind == "split" and not (after or "").strip() else after)
 
 
-def refuse_by_hand(place: Place) -> None:
+def refuse_by_hand(place: EximConfig) -> None:
     """Raise SetupError where the snippets are included by lines that are not ours."""
     found = list(wired_by_hand(place))
     if found:
@@ -95,14 +95,14 @@ def refuse_by_hand(place: Place) -> None:
         raise SetupError(f"eximacl is wired in by hand already: take the .include out of {lines} first, then install")
 
 
-def wired_by_hand(place: Place) -> Iterator[tuple[Path, int]]:
+def wired_by_hand(place: EximConfig) -> Iterator[tuple[Path, int]]:
     """Yield the file and line of each inclusion of our snippets that somebody wrote."""
     for path in configuration_files(place):
         for number in wiring.by_hand(read(path) or ""):
             yield path, number
 
 
-def configuration_files(place: Place) -> list[Path]:
+def configuration_files(place: EximConfig) -> list[Path]:
     """Return the files that the configuration is made of, as far as an admin edits them."""
     if place.kind == "split":
         # Others Debian's script passes over: an editor's, or dpkg's.

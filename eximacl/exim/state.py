@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eximacl.exim import wiring
-from eximacl.exim.place import EXIM_DIR, Place
+from eximacl.exim.place import EXIM_DIR, EximConfig
 from eximacl.exim.plan import read, wired_by_hand
 from eximacl.exim.program import Exim
 from eximacl.exim.snippets import files_of, fingerprint, is_changed
 
 
 @dataclass(frozen=True)
-class State:
+class InstallState:
     """What is installed in a place.
 
     switched: the switching lines are in the files. in_force: Exim's configuration names our RCPT ACL. directory: the
@@ -21,7 +21,7 @@ class State:
     router: the router is there. by_hand: lines of an admin's that wire it in, `file:line`. acl: Exim's acl_smtp_rcpt.
     """
 
-    place: Place
+    place: EximConfig
     switched: bool
     in_force: bool
     directory: Path | None
@@ -38,7 +38,7 @@ class State:
         return self.switched and bool(self.by_hand)
 
 
-def still_named(place: Place, exim: Exim) -> str:
+def still_named(place: EximConfig, exim: Exim) -> str:
     """Return what of Exim's names our snippets; empty: nothing does."""
     lines = ", ".join(f"{path}:{number}" for path, number in wired_by_hand(place))
     if not lines and place.etc == EXIM_DIR and exim.lists("eximacl_dir"):
@@ -46,7 +46,7 @@ def still_named(place: Place, exim: Exim) -> str:
     return lines
 
 
-def read_state(place: Place, shipped: Path, exim: Exim) -> State:
+def read_state(place: EximConfig, shipped: Path, exim: Exim) -> InstallState:
     """Find out what is installed."""
     named = exim.lists("eximacl_dir").get("eximacl_dir", "")
     directory = Path(named) if named else None
@@ -54,7 +54,7 @@ def read_state(place: Place, shipped: Path, exim: Exim) -> State:
     routers = exim.run("-bP", "router_list").out.split()
     current = bool(there) and directory is not None and fingerprint(directory, like=shipped) == fingerprint(shipped)
     acl = exim.options("acl_smtp_rcpt").get("acl_smtp_rcpt", "")
-    return State(
+    return InstallState(
         place,
         any(wiring.has_block(read(path) or "") for path in (place.switch,)),
         "eximacl" in acl,

@@ -14,8 +14,8 @@ from pathlib import Path
 from eximacl.exim import wiring
 from eximacl.exim.errors import SetupError
 from eximacl.exim.explain import debians_options, explain, in_an_admins_words, where
-from eximacl.exim.place import Place
-from eximacl.exim.plan import Plan, configuration_files, plan_install, read, refuse_by_hand
+from eximacl.exim.place import EximConfig
+from eximacl.exim.plan import InstallPlan, configuration_files, plan_install, read, refuse_by_hand
 from eximacl.exim.private import private_directory
 from eximacl.exim.program import Exim, check_configuration
 from eximacl.exim.snippets import copy
@@ -42,7 +42,7 @@ class Tried:
     complaint: str = ""
 
 
-def try_plan(place: Place, shipped: Path, settings: Mapping[str, str], exim: Exim, *, router: bool) -> Tried:
+def try_plan(place: EximConfig, shipped: Path, settings: Mapping[str, str], exim: Exim, *, router: bool) -> Tried:
     """Try to install, in a copy. Raises SetupError where the configuration is wrong already, before any change."""
     refuse_by_hand(place)
     with _copy_of(place, exim) as scratch:
@@ -89,10 +89,10 @@ def _with_sbin() -> dict[str, str]:
 
 
 @contextmanager
-def _copy_of(place: Place, exim: Exim) -> Iterator[Place]:
+def _copy_of(place: EximConfig, exim: Exim) -> Iterator[EximConfig]:
     """Yield a copy of a place, with eximacl taken out."""
     with private_directory(exim.user_id()) as home:
-        scratch = Place(home / "etc", place.kind)
+        scratch = EximConfig(home / "etc", place.kind)
         scratch.etc.mkdir()
         names = {"exim4.conf.template", "exim4.conf.localmacros", "update-exim4.conf.conf"}
         paths = [*configuration_files(place), *(place.etc / name for name in names)]
@@ -108,7 +108,7 @@ def _copy_of(place: Place, exim: Exim) -> Iterator[Place]:
         yield scratch
 
 
-def _generate(scratch: Place, exim: Exim, name: str) -> Exim:
+def _generate(scratch: EximConfig, exim: Exim, name: str) -> Exim:
     """Make the configuration of a copy.
 
     The script reads `exim4.conf.localmacros` of another directory only while /etc/exim4 has one, too. So the copy's
@@ -128,7 +128,7 @@ def _generate(scratch: Place, exim: Exim, name: str) -> Exim:
     return Exim(exim.path, output)
 
 
-def _apply(plan: Plan) -> None:
+def _apply(plan: InstallPlan) -> None:
     for edit in plan.edits:
         _write(edit.path, edit.after or "")
 
@@ -159,7 +159,7 @@ def _needed(before: Mapping[str, str], ours: Exim) -> Iterator[tuple[str, str]]:
         yield f"EXIMACL_NEXT_{stage.upper()}", was or "accept"
 
 
-def _not_in_force(place: Place, ours: Exim, directory: Path) -> str:
+def _not_in_force(place: EximConfig, ours: Exim, directory: Path) -> str:
     """Return which ACL is not ours although Exim is content; empty when all are."""
     for stage in ("rcpt", "data"):
         found = ours.options(f"acl_smtp_{stage}").get(f"acl_smtp_{stage}", "")

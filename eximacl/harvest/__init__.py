@@ -9,7 +9,7 @@ reaches that only opens, reads and closes. The address lists that nobody has see
 
 from __future__ import annotations
 
-from eximacl.harvest.find import EXCLUDED_FOLDERS, Found, NoMail, Source, Walk, chunks
+from eximacl.harvest.find import EXCLUDED_FOLDERS, MailSource, NoMail, Source, Walk, chunks
 from eximacl.harvest.listfile import ListFile, ListFileError, line_of, unwritable
 from eximacl.harvest.message import Reader, Wanted
 from eximacl.harvest.pool import work
@@ -17,9 +17,9 @@ from eximacl.harvest.tally import Seen, Tally, Troubles
 
 __all__ = [
     "EXCLUDED_FOLDERS",
-    "Found",
     "ListFile",
     "ListFileError",
+    "MailSource",
     "NoMail",
     "Reader",
     "Seen",

@@ -46,7 +46,7 @@ class Source(NamedTuple):
         return self.files or self.size // BYTES_PER_MESSAGE + 1
 
 
-class Found(NamedTuple):
+class MailSource(NamedTuple):
     """What one PATH was taken for. excluded: folders that were left out; others: files that are no mail."""
 
     path: Path
@@ -67,7 +67,7 @@ class Walk:
         self._excluded = frozenset(name.lower() for name in excluded)
         self._known: set[tuple[int, int]] = set()
 
-    def find(self, path: Path) -> Found:
+    def find(self, path: Path) -> MailSource:
         """Return the mail at or below a path. Raises NoMail, and OSError where the path itself cannot be read."""
         if stat.S_ISDIR(path.stat().st_mode):
             with os.scandir(path):
@@ -76,16 +76,16 @@ class Walk:
         source = _source(str(path))
         if source is None:
             raise NoMail(f"{path} is no mail: neither an mbox (its first line would begin with From) nor a message")
-        return Found(path, (source,) if self._is_new(str(path)) else ())
+        return MailSource(path, (source,) if self._is_new(str(path)) else ())
 
-    def _tree(self, path: Path) -> Found:
+    def _tree(self, path: Path) -> MailSource:
         tree = _Tree(self.troubles, self._excluded, self._is_new)
         tree.walk(str(path))
         if not (tree.sources or tree.excluded or tree.seen_before):
             raise NoMail(
                 f"{path} holds no mail: no Maildir (a directory with cur in it), no mbox and no file that ends in .eml"
             )
-        return Found(path, tuple(tree.sources), tuple(tree.excluded), tree.others)
+        return MailSource(path, tuple(tree.sources), tuple(tree.excluded), tree.others)
 
     def _is_new(self, path: str) -> bool:
         """Tell whether a directory or an mbox comes for the first time."""

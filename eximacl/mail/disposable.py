@@ -2,7 +2,7 @@
 
 `NAME.N.count` takes N messages, `NAME.date.DD-MM-YYYY` takes mail until that day begins; either may end in a
 signature, one more piece: `steve.3.count.x7k2m9qa`. An address that looks like one and breaks a rule is a
-`Refusal`, never an ordinary address: else a bad count would be no count at all. What can be read here is more
+`Malformed`, never an ordinary address: else a bad count would be no count at all. What can be read here is more
 than what the router in exim-snippets delivers, for the same reason.
 """
 
@@ -83,14 +83,14 @@ class Disposable(NamedTuple):
     until: date | None
 
 
-class Refusal(NamedTuple):
+class Malformed(NamedTuple):
     """What looks like a disposable address and is none. `reason` is a stable slug."""
 
     reason: str
     detail: str
 
 
-def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Refusal | None:
+def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Malformed | None:
     """Read `localpart` at a canonical `domain`; None when it is an ordinary one. Never raises."""
     if rules.separator not in localpart:
         return None  # most of them: known in a tenth of the time
@@ -212,7 +212,7 @@ def _date(digits: str) -> date | None:
         return None
 
 
-def _check_signature(rules: Rules, address: str, signature: str | None) -> Refusal | None:
+def _check_signature(rules: Rules, address: str, signature: str | None) -> Malformed | None:
     """Judge the last piece; with `sign = false` a well-formed one is not looked at."""
     if signature is None:
         return _refuse("signature-missing", address) if rules.sign else None
@@ -222,8 +222,8 @@ def _check_signature(rules: Rules, address: str, signature: str | None) -> Refus
     return None
 
 
-def _refuse(reason: str, detail: str) -> Refusal:
-    return Refusal(reason, detail[:DETAIL_CHARACTERS_MAX])
+def _refuse(reason: str, detail: str) -> Malformed:
+    return Malformed(reason, detail[:DETAIL_CHARACTERS_MAX])
 
 
 # More than the domains of one policy have different spellings.

@@ -28,15 +28,17 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from eximacl.mail.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Secrets, Suffixes
-from eximacl.policy.model import STAGES, Action, Alias, Hit, OnUnknown, Outcome, Query, Spared, Stage, Unknown
+from eximacl.policy.model import STAGES, Action, Alias, Allowed, Hit, OnUnknown, Outcome, Query, Stage, Unknown
 from eximacl.policy.questions import KEY, Ask, RecordKind
 
 __all__ = [
     "Alias",
+    "Allowed",
     "Ask",
     "Check",
     "CheckFunction",
     "Hit",
+    "ListProbe",
     "Messages",
     "Named",
     "Names",
@@ -46,12 +48,10 @@ __all__ = [
     "Outcome",
     "PatternTimeout",
     "Patterns",
-    "Probe",
     "Query",
     "Recipients",
     "RecordKind",
     "Secrets",
-    "Spared",
     "Suffixes",
     "Tables",
     "Text",
@@ -108,7 +108,7 @@ class Option:
     maximum: float | None = None
 
 
-class Probe(NamedTuple):
+class ListProbe(NamedTuple):
     """How to tell whether a DNS list works (RFC 5782, section 5): what it always lists, and what it never does.
 
     zone: as it is shown. listed, clean: the names to ask for, whole; without `listed` only the other is asked for.
@@ -159,7 +159,7 @@ class Check:
     on_unknown: OnUnknown
     summary: str
     doc: str
-    probes: Callable[[Any], Iterable[Probe]] = _none
+    probes: Callable[[Any], Iterable[ListProbe]] = _none
     hears: Callable[[Any], Iterable[str]] = _none
     idle: Callable[[Any], bool] = _never
 
@@ -192,7 +192,7 @@ def check(
     options: type = NoOptions,
     action: Action = "reject",
     on_unknown: OnUnknown = "accept",
-    probes: Callable[[Any], Iterable[Probe]] = _none,
+    probes: Callable[[Any], Iterable[ListProbe]] = _none,
     hears: Callable[[Any], Iterable[str]] = _none,
     idle: Callable[[Any], bool] = _never,
 ) -> Callable[[F], F]:

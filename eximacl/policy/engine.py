@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eximacl.mail.lists import Networks, Recipients, Suffixes
-from eximacl.policy.declare import CheckFunction, Probe
+from eximacl.policy.declare import CheckFunction, ListProbe
 from eximacl.policy.model import (
     STAGES,
     Action,
     Alias,
+    Allowed,
     Decision,
     Hit,
     OnUnknown,
     Outcome,
     Query,
-    Spared,
     Stage,
     Traced,
     Unknown,
@@ -94,7 +94,7 @@ class Step:
         self.passed = Traced(name, "pass")
 
 
-class Course:
+class StagePlan:
     """The steps of one stage, and what most queries come to, made once: each step is passed, the mail accepted."""
 
     __slots__ = ("accepted", "passed", "steps")
@@ -109,7 +109,7 @@ class Course:
         return list(self.passed[: self.steps.index(step)])
 
 
-class Plan:
+class DomainPolicy:
     """What one domain asks of its mail: exemptions, and the steps of each stage in the order of the config.
 
     later: the stages after RCPT that every mail has to be asked about. A check that runs at `rcpt` and at `data`
@@ -124,10 +124,10 @@ class Plan:
         always = any("data" in step.stages and "rcpt" not in step.stages for step in enabled)
         self.later: tuple[Stage, ...] = ("data",) if always else ()
         self._courses = {
-            stage: Course(_steps_at(stage, enabled), self.later if stage == "rcpt" else ()) for stage in STAGES
+            stage: StagePlan(_steps_at(stage, enabled), self.later if stage == "rcpt" else ()) for stage in STAGES
         }
 
-    def course(self, stage: Stage) -> Course:
+    def course(self, stage: Stage) -> StagePlan:
         """Return what is run at a stage."""
         return self._courses[stage]
 
@@ -153,18 +153,18 @@ class Policy:
     def __init__(
         self,
         domains: Container[str],
-        base: Plan,
-        overlays: Mapping[str, Plan] | None = None,
-        early: Plan | None = None,
-        probes: tuple[Probe, ...] = (),
+        base: DomainPolicy,
+        overlays: Mapping[str, DomainPolicy] | None = None,
+        early: DomainPolicy | None = None,
+        probes: tuple[ListProbe, ...] = (),
     ) -> None:
         self.probes = probes
         self.domains = domains
         self.base = base
-        self.overlays: Mapping[str, Plan] = overlays or {}
+        self.overlays: Mapping[str, DomainPolicy] = overlays or {}
         self.early = early or base
 
-    def plan(self, domain: str) -> Plan | None:
+    def plan(self, domain: str) -> DomainPolicy | None:
         """Return the plan for recipients at a canonical domain; None where this policy does not judge it."""
         if domain not in self.domains:
             return None
@@ -191,12 +191,12 @@ STATE_UNKNOWN = LOST_PLACE._replace(
 def decide(policy: Policy, query: Query, ask: Ask) -> Coroutine[AnyQuestion, Any, Decision]:
     """Decide one query, when awaited. Raises nothing; what a check raises stands in `ask.fault`."""
     if query.stage == "rcpt" and query.recipient is not None:
-        return _Run(policy.plan(query.recipient.domain), query, ask).decide()
+        return _Evaluation(policy.plan(query.recipient.domain), query, ask).decide()
     if query.stage == "data":
         return _decide_data(policy, query, ask)
     if query.stage == "end":
         return _decide_end(ask)
-    return _Run(policy.early, query, ask).decide()
+    return _Evaluation(policy.early, query, ask).decide()
 
 
 async def _decide_end(ask: Ask) -> Decision:
@@ -216,7 +216,7 @@ async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
         if plan is None or not plan.steps("data"):
             continue
         ask.observed = ()
-        decision = await _Run(plan, query.for_recipient(recipient), ask).decide()
+        decision = await _Evaluation(plan, query.for_recipient(recipient), ask).decide()
         trace += decision.trace
         if decision.word != "accept":
             if query.reserved:
@@ -233,12 +233,12 @@ async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
     return _objection("transaction", "defer", hit, hit.text, (*trace, Traced("transaction", "defer", *hit[:2])), ())
 
 
-class _Run:
+class _Evaluation:
     """One pass of one plan over one query. Short-lived. `trace` is made when a step is more than merely passed."""
 
     __slots__ = ("ask", "course", "lasts", "plan", "query", "trace")
 
-    def __init__(self, plan: Plan | None, query: Query, ask: Ask) -> None:
+    def __init__(self, plan: DomainPolicy | None, query: Query, ask: Ask) -> None:
         self.plan = plan
         self.query = query
         self.ask = ask
@@ -253,7 +253,7 @@ class _Run:
             return _decided(Decision("accept", (Traced("policy", "exempt", "exempt", why),)))
         return self._go(self.plan)
 
-    async def _go(self, plan: Plan) -> Decision:
+    async def _go(self, plan: DomainPolicy) -> Decision:
         """Take one step after the other, until one objects or spares the mail the rest."""
         self.course = course = plan.course(self.query.stage)
         ask, clock, stage = self.ask, self.ask.clock, self.query.stage
@@ -273,13 +273,13 @@ class _Run:
             decision = self._judge(step, outcome, clock() - started if clock else 0.0)
             if decision is not None:
                 return decision
-            if isinstance(outcome, Spared) and step.action != "observe":
+            if isinstance(outcome, Allowed) and step.action != "observe":
                 break
         if self.trace is None and not ask.reserved and not ask.wants_data:
             return course.accepted
         return await self._finish(plan)
 
-    async def _finish(self, plan: Plan) -> Decision:
+    async def _finish(self, plan: DomainPolicy) -> Decision:
         """Nothing objected: ask what was left for last, then accept. A reserved place has to be settled anyway."""
         ask, clock = self.ask, self.ask.clock
         decision = None
@@ -329,7 +329,7 @@ class _Run:
             if outcome.last is not None:
                 self.lasts += ((step, outcome.last),)
             return None
-        if isinstance(outcome, Spared):
+        if isinstance(outcome, Allowed):
             result = "observe" if step.action == "observe" else "spared"
             self._note(step, Traced(step.name, result, "spared", outcome.detail, seconds))
             return None

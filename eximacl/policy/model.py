@@ -113,13 +113,13 @@ class Alias(NamedTuple):
     last: Callable[[], Awaitable[Hit | Unknown | None]] | None = None
 
 
-class Spared(NamedTuple):
+class Allowed(NamedTuple):
     """The mail is so well known that no check after this one is asked; `detail` says by whom."""
 
     detail: str
 
 
-Outcome: TypeAlias = Hit | Unknown | Alias | Spared | None
+Outcome: TypeAlias = Hit | Unknown | Alias | Allowed | None
 
 
 class Traced(NamedTuple):

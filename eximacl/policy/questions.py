@@ -10,10 +10,10 @@ import ipaddress
 import re
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 from eximacl.policy.model import Action, Unknown
-from eximacl.policy.state import RESERVATION_SECONDS, Block, Place, Settled, State
+from eximacl.policy.state import RESERVATION_SECONDS, Block, Settled, Slot, State
 
 A_co = TypeVar("A_co", covariant=True)
 
@@ -21,28 +21,32 @@ A_co = TypeVar("A_co", covariant=True)
 RecordKind = Literal["A", "AAAA", "MX", "NS", "PTR", "TXT"]
 # What a look-up found, as texts: addresses; names in lower case without the last dot; "10 mx.example.org" for MX
 # ("0 ." for the null MX of RFC 7505). Empty: there is no such name, or no such record.
-Found: TypeAlias = tuple[str, ...]
+Records: TypeAlias = tuple[str, ...]
 # What a `Lookup` is answered with: one answer for each name that it asks for.
-Answered: TypeAlias = tuple[Found | Unknown, ...]
+Answered: TypeAlias = tuple[Records | Unknown, ...]
 # What stands for a secret in a name that is asked for, wherever the name is shown.
 KEY = "{key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[A_co]):
-    """A question; `await` it to be sent its answer. Subclasses are frozen values."""
+    """A question; `await` it to be sent its answer. Subclasses are frozen values. `kind` names it in the records."""
+
+    kind: ClassVar[str]
 
     def __await__(self) -> Generator[Question[A_co], A_co, A_co]:
         return (yield self)
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup(Question[tuple[Found | Unknown, ...]]):
+class Lookup(Question[tuple[Records | Unknown, ...]]):
     """What does DNS say to each of these (name, kind)? They are asked side by side, in the query's time budget.
 
     keys: one for each of them, in the place of `{key}` in the name; empty: none has one. A key is for the name servers
     only: no record holds it, and neither do the answers.
     """
+
+    kind = "lookup"
 
     asked: tuple[tuple[str, RecordKind], ...]
     keys: tuple[str, ...] = field(default=(), repr=False)
@@ -54,12 +58,12 @@ class Lookup(Question[tuple[Found | Unknown, ...]]):
         pairs = zip(self.asked, self.keys, strict=True)
         return tuple((name.replace(KEY, key), kind) for (name, kind), key in pairs)
 
-    def without_keys(self, answers: tuple[Found | Unknown, ...]) -> tuple[Found | Unknown, ...]:
+    def without_keys(self, answers: tuple[Records | Unknown, ...]) -> tuple[Records | Unknown, ...]:
         """Return the answers without the keys, which a list may repeat in its texts, and an error in the name."""
         return tuple(_without(key, answer) for key, answer in zip(self.keys, answers, strict=True))
 
 
-def _without(key: str, answer: Found | Unknown) -> Found | Unknown:
+def _without(key: str, answer: Records | Unknown) -> Records | Unknown:
     if not key:
         return answer
     written = re.compile(re.escape(key), re.IGNORECASE)
@@ -72,12 +76,16 @@ def _without(key: str, answer: Found | Unknown) -> Found | Unknown:
 class ZoneFault(Question[str]):
     """What is wrong with this DNS list (see `check.Probe`)? Empty: nothing is known against it."""
 
+    kind = "zonefault"
+
     zone: str
 
 
 @dataclass(frozen=True, slots=True)
 class ZoneFaults(Question[dict[str, str]]):
     """Which of these DNS lists is something known against, and what? A record holds a `ZoneFault` for each of them."""
+
+    kind = "zonefaults"
 
     zones: tuple[str, ...]
 
@@ -92,22 +100,26 @@ class StateQuestion(Question[A_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Reserve(StateQuestion[Place | Unknown]):
+class ReserveSlot(StateQuestion[Slot | Unknown]):
     """May `holder` have one of `limit` places under `key`?"""
+
+    kind = "reserve"
 
     key: str
     limit: int
     holder: str
 
-    def put(self, state: State, now: float, dry: bool) -> Place:
+    def put(self, state: State, now: float, dry: bool) -> Slot:
         if dry:
             return state.peek(self.key, self.limit, self.holder, now)
         return state.reserve(self.key, self.limit, self.holder, now, now + RESERVATION_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
-class Commit(StateQuestion[Settled | Unknown]):
+class CommitSlots(StateQuestion[Settled | Unknown]):
     """The holder's message is accepted: are its places now used for good?"""
+
+    kind = "commit"
 
     holder: str
 
@@ -116,8 +128,10 @@ class Commit(StateQuestion[Settled | Unknown]):
 
 
 @dataclass(frozen=True, slots=True)
-class Release(StateQuestion[int | Unknown]):
+class ReleaseSlots(StateQuestion[int | Unknown]):
     """The holder's message was not accepted: give its places back."""
+
+    kind = "release"
 
     holder: str
 
@@ -128,6 +142,8 @@ class Release(StateQuestion[int | Unknown]):
 @dataclass(frozen=True, slots=True)
 class Count(StateQuestion[int | Unknown]):
     """How many events were there under `key` in the last `window` seconds, with this one, up to `most`?"""
+
+    kind = "count"
 
     key: str
     window: float
@@ -140,8 +156,10 @@ class Count(StateQuestion[int | Unknown]):
 
 
 @dataclass(frozen=True, slots=True)
-class Tally(StateQuestion[int | Unknown]):
+class CountEvents(StateQuestion[int | Unknown]):
     """How many events were there under `key` in the last `window` seconds?"""
+
+    kind = "tally"
 
     key: str
     window: float
@@ -153,6 +171,8 @@ class Tally(StateQuestion[int | Unknown]):
 @dataclass(frozen=True, slots=True)
 class FirstSeen(StateQuestion[float | Unknown]):
     """When was `key` first seen? If never: now, and it is known for `seconds`."""
+
+    kind = "firstseen"
 
     key: str
     seconds: float
@@ -168,6 +188,8 @@ class FirstSeen(StateQuestion[float | Unknown]):
 class Remember(StateQuestion[bool | Unknown]):
     """Is `key` known? Then let it be known for `seconds` from now."""
 
+    kind = "remember"
+
     key: str
     seconds: float
 
@@ -180,6 +202,8 @@ class Remember(StateQuestion[bool | Unknown]):
 @dataclass(frozen=True, slots=True)
 class MakeBlock(StateQuestion[bool | Unknown]):
     """Let `key` be blocked for `seconds` from now, or longer where it is already. The answer is True."""
+
+    kind = "makeblock"
 
     key: str
     seconds: float
@@ -194,6 +218,8 @@ class MakeBlock(StateQuestion[bool | Unknown]):
 @dataclass(frozen=True, slots=True)
 class Blocked(StateQuestion["Block | Unknown | None"]):
     """Is `key` blocked now?"""
+
+    kind = "blocked"
 
     key: str
 
@@ -234,20 +260,20 @@ class Ask:
         """Have Exim ask again at DATA about this transaction: for a check that runs at `rcpt` and `data`."""
         self.wants_data = True
 
-    async def look_up(self, name: str, kind: RecordKind, key: str = "") -> Found | Unknown:
+    async def look_up(self, name: str, kind: RecordKind, key: str = "") -> Records | Unknown:
         """Look one name up in DNS. key: a secret, in the place of `{key}` in the name."""
         return (await Lookup(((name, kind),), (key,) if key else ()))[0]
 
     async def look_up_all(
         self, asked: Sequence[tuple[str, RecordKind]], keys: Sequence[str] = ()
-    ) -> tuple[Found | Unknown, ...]:
+    ) -> tuple[Records | Unknown, ...]:
         """Look names up in DNS, all at the same time. The answers are in the order of `asked`.
 
         keys: one secret for each of them, or empty (see `Lookup`).
         """
         return await Lookup(tuple(asked), tuple(keys) if any(keys) else ()) if asked else ()
 
-    async def reverse_names(self, ip: str) -> Found | Unknown:
+    async def reverse_names(self, ip: str) -> Records | Unknown:
         """Return the names that DNS gives to an address, whether or not they lead back to it. `ip` must be one."""
         return await self.look_up(ipaddress.ip_address(ip).reverse_pointer, "PTR")
 
@@ -259,30 +285,30 @@ class Ask:
         """Return what is wrong with those of several lists that are at fault; empty: with none of them."""
         return await ZoneFaults(tuple(zones)) if zones else {}
 
-    async def reserve(self, key: str, limit: int) -> Place | Unknown:
+    async def reserve(self, key: str, limit: int) -> Slot | Unknown:
         """Reserve one of `limit` places under `key` for this transaction (see `State.reserve`)."""
-        answer = await Reserve(key, limit, self.holder)
+        answer = await ReserveSlot(key, limit, self.holder)
         self.reserved = self.reserved or answer == "reserved"
         return answer
 
     async def commit(self) -> Settled | Unknown:
         """Use this transaction's places for good (see `State.commit`)."""
-        return await Commit(self.holder)
+        return await CommitSlots(self.holder)
 
     async def release(self) -> int | Unknown:
         """Give this transaction's places back (see `State.release`)."""
-        return await Release(self.holder)
+        return await ReleaseSlots(self.holder)
 
     async def count(self, key: str, window: float, most: int) -> int | Unknown:
         """Note an event, unless it was already; return how many there were in `window` seconds (see `State.count`)."""
         if not self.again:
             return await Count(key, window, most)
-        noted = await Tally(key, window)
+        noted = await CountEvents(key, window)
         return noted if isinstance(noted, Unknown) else min(noted, most)
 
     async def tally(self, key: str, window: float) -> int | Unknown:
         """Return how many events there were in the last `window` seconds (see `State.tally`)."""
-        return await Tally(key, window)
+        return await CountEvents(key, window)
 
     async def first_seen(self, key: str, seconds: float) -> float | Unknown:
         """Return when `key` was first seen; if never, now, and it is known for `seconds` (see `State.first_seen`)."""

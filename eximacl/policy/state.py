@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple, Protocol
 
 # reserved: the holder has a place; pending: all places are taken, some only reserved; full: all are used for good.
-Place = Literal["reserved", "pending", "full"]
+Slot = Literal["reserved", "pending", "full"]
 # committed: each of the holder's places is used for good; lost: it has none (never had, released, or expired).
 Settled = Literal["committed", "lost"]
 
@@ -48,7 +48,7 @@ class State(Protocol):
     However wrong the clock is, and however it is set: a committed place stays, and no more are used than there are.
     """
 
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Place:
+    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
         """Take one of `limit` places under `key` for `holder` until `until`; a second call keeps the first place.
 
         A reservation past its `until`, or with one after now + FARTHEST_SECONDS, counts no more. Whoever is given
@@ -56,7 +56,7 @@ class State(Protocol):
         A place of the holder's that is committed already answers "reserved": the same transaction asked again.
         """
 
-    def peek(self, key: str, limit: int, holder: str, now: float) -> Place:
+    def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
         """Answer as `reserve` would, and change nothing."""
 
     def commit(self, holder: str, now: float) -> Settled:

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-from eximacl.system.throttle import Quiet
+from eximacl.system.throttle import Throttle
 
 FLUSH_SECONDS = 0.05
 # How soon a renamed file is noticed, and how soon a full disk is tried again.
@@ -39,7 +39,7 @@ Later = Callable[[float, Callable[[], None]], object]
 log = logging.getLogger("eximacl")
 
 
-class RecordFile:
+class Appender:
     """Appends records to the file at `path`, which need not exist yet.
 
     key: the setting that names the file, for complaints. later: a timer that flushes what was written;
@@ -58,7 +58,7 @@ class RecordFile:
         self._waiting_bytes = 0
         self._torn = 0  # bytes of the first waiting record that are in the file already
         self._scheduled = False
-        self._quiet = Quiet()
+        self._quiet = Throttle()
         self._failing = False
         self._dropped = 0
 

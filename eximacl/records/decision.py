@@ -12,7 +12,7 @@ from eximacl.policy.questions import AnyQuestion
 from eximacl.policy.state import Block
 
 
-class Asked(NamedTuple):
+class AskedQuestion(NamedTuple):
     """One question with its answer. `check` is who asked."""
 
     check: str
@@ -22,7 +22,7 @@ class Asked(NamedTuple):
     def as_list(self) -> list[Any]:
         """Return `[check, kind, fields…, answer]`, of plain values only; a field that `repr` leaves out is a secret."""
         fields = [getattr(self.question, field.name) for field in dataclasses.fields(self.question) if field.repr]
-        return [self.check, type(self.question).__name__.lower(), *fields, _plain(self.answer)]
+        return [self.check, self.question.kind, *fields, _plain(self.answer)]
 
 
 def _plain(answer: Any) -> Any:
@@ -36,7 +36,7 @@ def _plain(answer: Any) -> Any:
     return answer
 
 
-class Judged(NamedTuple):
+class DecisionRecord(NamedTuple):
     """One decided query. `now`: seconds since 1970; `line`: the query's bytes as they came, without newline.
 
     filename: a held message's in the archive.
@@ -46,7 +46,7 @@ class Judged(NamedTuple):
     now: float
     line: bytes
     query: Query
-    asked: list[Asked]
+    asked: list[AskedQuestion]
     decision: Decision
     reply: Reply
     filename: str = ""
@@ -66,4 +66,4 @@ class Judged(NamedTuple):
 class Record(Protocol):
     """Whoever keeps decisions. It must neither raise nor wait."""
 
-    def __call__(self, judged: Judged, /) -> None: ...
+    def __call__(self, judged: DecisionRecord, /) -> None: ...

@@ -24,8 +24,8 @@ import msgpack
 
 from eximacl.policy.model import Decision, Traced
 from eximacl.protocol.exim import ProtocolError, parse_line
-from eximacl.records.appender import Later, RecordFile
-from eximacl.records.decision import Judged
+from eximacl.records.appender import Appender, Later
+from eximacl.records.decision import DecisionRecord
 from eximacl.records.references import time_of
 
 KEY = "journal.dir"
@@ -82,7 +82,7 @@ class Entry:
     domain: str
 
 
-def pack_entry(judged: Judged) -> bytes:
+def pack_entry(judged: DecisionRecord) -> bytes:
     """Write one decision as a framed record. A check that merely passed is its bare name in the trace."""
     decision, reply = judged.decision, judged.reply
     # Accepts are alike; they have their trace and verdict packed once for all.
@@ -116,9 +116,9 @@ class Journal:
         self.directory = directory
         now = time.time()
         self._day_began = _day_began(now)
-        self.file = RecordFile(directory / _file_name(now), key=KEY, later=later)
+        self.file = Appender(directory / _file_name(now), key=KEY, later=later)
 
-    def record(self, judged: Judged) -> None:
+    def record(self, judged: DecisionRecord) -> None:
         """Record one decision."""
         if not 0 <= judged.now - self._day_began < SECONDS_PER_DAY:
             self._day_began = _day_began(judged.now)

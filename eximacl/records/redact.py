@@ -10,7 +10,7 @@ from collections.abc import Callable, Container, Mapping
 
 from eximacl.mail.subject import REDACTED, logged_subject
 from eximacl.protocol.exim import rewrite
-from eximacl.records.decision import Judged
+from eximacl.records.decision import DecisionRecord
 
 # A header of `$message_headers_raw` that holds a subject, with its continuation lines (RFC 5322 sections 2.2.3 and
 # 3.6.5). White space before the colon is obsolete (section 4.5.8), and Exim passes it on. Some mail programs write the
@@ -20,7 +20,7 @@ _SUBJECT_HEADER = re.compile(
 )
 
 
-def redacted(judged: Judged, redact: Container[str]) -> Judged:
+def redacted(judged: DecisionRecord, redact: Container[str]) -> DecisionRecord:
     """Return a decision as the journal may keep it. `redact`: `archive.redact`."""
     if "subject" not in redact:
         return judged

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from eximacl.mail.address import quoted
 from eximacl.mail.subject import logged_subject
-from eximacl.records.appender import Later, RecordFile
-from eximacl.records.decision import Judged
+from eximacl.records.appender import Appender, Later
+from eximacl.records.decision import DecisionRecord
 
 KEY = "log.rejections"
 NO_HOST = "Unknown"
@@ -30,7 +30,7 @@ _LINE = (
 _quote = json.encoder.encode_basestring_ascii
 
 
-def rejection_line(judged: Judged, redact: Container[str] = ()) -> bytes:
+def rejection_line(judged: DecisionRecord, redact: Container[str] = ()) -> bytes:
     """Write one refusal as a line, newline included. `redact`: archive.redact.
 
     `from` stands in angle brackets, `<>` for the null sender, and is empty before MAIL; `recipient` is empty before
@@ -71,9 +71,9 @@ class RejectionLog:
 
     def __init__(self, path: Path, later: Later | None = None, redact: Container[str] = ()) -> None:
         self.redact = redact
-        self.file = RecordFile(path, key=KEY, later=later, newline=True)
+        self.file = Appender(path, key=KEY, later=later, newline=True)
 
-    def record(self, judged: Judged) -> None:
+    def record(self, judged: DecisionRecord) -> None:
         """Log a reject, a defer, and a held message; an accept is no rejection, and a hold at RCPT not yet one."""
         if judged.decision.word != "accept" and (judged.decision.word != "hold" or judged.query.stage == "data"):
             self.file.write(rejection_line(judged, self.redact))

@@ -52,7 +52,7 @@ _PLAIN = re.compile(r"[a-z0-9@._+=-]+", re.ASCII)
 Entry = dict[str, Any]
 
 
-class Found(NamedTuple):
+class LogLine(NamedTuple):
     """One line: its bytes as they stand in the file, without newline, and what they say."""
 
     line: bytes
@@ -185,7 +185,7 @@ def search(
     *,
     skip: Iterable[Inode] = (),
     progress: Callable[[int], None] | None = None,
-) -> Iterator[Found]:
+) -> Iterator[LogLine]:
     """Yield the wanted lines of these files. `progress` is told how many more bytes of the files were read.
 
     A file that cannot be read is told in `reading`; files that are gone by now, and those to `skip`, are passed over.
@@ -217,7 +217,7 @@ def search(
                 reading.damaged_in.append(path)
 
 
-def pick(block: bytes, wanted: Wanted, reading: Reading) -> Iterator[Found]:
+def pick(block: bytes, wanted: Wanted, reading: Reading) -> Iterator[LogLine]:
     """Yield the wanted lines of a block of whole lines. Damaged ones are counted in `reading`."""
     for line in _candidates(block, wanted.needle, reading):
         if not line or not wanted.in_time(line):
@@ -226,7 +226,7 @@ def pick(block: bytes, wanted: Wanted, reading: Reading) -> Iterator[Found]:
         if entry is None:
             reading.damaged += 1
         elif wanted.covers(entry):
-            yield Found(line, entry)
+            yield LogLine(line, entry)
 
 
 def decode(line: bytes) -> Entry | None:
@@ -254,7 +254,7 @@ def time_of(entry: Entry) -> float | None:
 
 def _search_file(
     path: Path, file: IO[bytes], wanted: Wanted, reading: Reading, progress: Callable[[int], None] | None
-) -> Iterator[Found]:
+) -> Iterator[LogLine]:
     told = 0
     magic = file.read(_MAGIC_BYTES)
     file.seek(0)

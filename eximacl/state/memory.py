@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, Block, Place, Settled
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, Block, Settled, Slot
 from eximacl.state.events import expiry, noted, recent
 
 K = TypeVar("K", bound=Hashable)
@@ -25,12 +25,12 @@ class MemoryState:
         self._seen = _Seen()
         self._blocks = _Blocks()
 
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Place:
+    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
         """See `State.reserve`."""
         with self._lock:
             return self._places.reserve(key, limit, holder, now, until)
 
-    def peek(self, key: str, limit: int, holder: str, now: float) -> Place:
+    def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
         """See `State.peek`."""
         with self._lock:
             return self._places.peek(key, limit, holder, now)
@@ -159,7 +159,7 @@ class _Places:
         self.holders: dict[str, dict[str, _Row]] = {}
         self._expiries: _Expiries[tuple[str, str]] = _Expiries(self._until_of)
 
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Place:
+    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
         if self._live(key, holder, now):
             return "reserved"
         place = self._vacancy(key, limit, now)
@@ -168,7 +168,7 @@ class _Places:
             self._put(key, holder, _Row(False, until))
         return place
 
-    def peek(self, key: str, limit: int, holder: str, now: float) -> Place:
+    def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
         return "reserved" if self._live(key, holder, now) else self._vacancy(key, limit, now)
 
     def commit(self, holder: str, now: float) -> Settled:
@@ -200,7 +200,7 @@ class _Places:
         row = self.rows.get(key, {}).get(holder)
         return row is not None and row.live(now)
 
-    def _vacancy(self, key: str, limit: int, now: float) -> Place:
+    def _vacancy(self, key: str, limit: int, now: float) -> Slot:
         committed, reserved = self.counts(key, now)
         if committed >= limit:
             return "full"

@@ -9,7 +9,7 @@ from collections.abc import Callable
 REPEAT_SECONDS = 60.0
 
 
-class Quiet:
+class Throttle:
     """Says when one kind of complaint is due again.
 
     clock: seconds that never go back.

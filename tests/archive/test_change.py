@@ -15,7 +15,7 @@ from eximacl.archive import (
     ArchiveError,
     Message,
     NoSuchMessage,
-    Release,
+    ReleaseNote,
     delete,
     locked,
     mark_released,
@@ -26,7 +26,7 @@ from tests.archive.holding import NOON, archive_at, files_in, held, small_disk, 
 from tests.lab.waiting import until
 from tests.state.forks import Child, Tell, children
 
-RELEASE = Release(time=NOON + 60, recipients=("joe@example.org",), by="root")
+RELEASE = ReleaseNote(time=NOON + 60, recipients=("joe@example.org",), by="root")
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_releases_by_many_are_all_written_down(message: Message) -> None:
         for _ in range(20):
             with locked(message) as [current]:
                 assert current.envelope
-                mine = Release(time=NOON, recipients=(), by=str(os.getpid()))
+                mine = ReleaseNote(time=NOON, recipients=(), by=str(os.getpid()))
                 mark_released(current, (*current.envelope.released, mine))
 
     with children(work, 4) as started:

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eximacl.archive.envelope import Envelope, Release, format_envelope, parse_envelope
+from eximacl.archive.envelope import Envelope, ReleaseNote, format_envelope, parse_envelope
 from tests.archive.holding import NOON
 from tests.lab.site import ROOT
 
 TEXTS = st.text() | st.binary(max_size=20).map(lambda data: data.decode("utf-8", "surrogateescape"))
-RELEASES = st.builds(Release, time=st.integers(0, 4_000_000_000).map(float), recipients=st.tuples(TEXTS), by=TEXTS)
+RELEASES = st.builds(ReleaseNote, time=st.integers(0, 4_000_000_000).map(float), recipients=st.tuples(TEXTS), by=TEXTS)
 ENVELOPES = st.builds(
     Envelope,
     **dict.fromkeys(("ref", "sender", "ip", "host", "helo", "reason", "check", "sentence", "subject"), TEXTS),

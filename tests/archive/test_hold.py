@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.archive import ArchiveError, hold, messages
-from eximacl.archive.hold import Keeper, held_ref, is_held, spool_problem
+from eximacl.archive.hold import Archiver, held_ref, is_held, spool_problem
 from eximacl.config import Settings, load
 from eximacl.policy.model import Query
 from eximacl.protocol.exim import format_query, parse_query
@@ -49,7 +49,7 @@ def settings(tmp_path: Path) -> Callable[[str], Settings]:
 
 async def test_a_message_is_kept_with_what_the_query_says(settings: Callable[..., Settings], tmp_path: Path) -> None:
     spool = spool_with(tmp_path / "spool")
-    kept = await Keeper(settings()).keep(query(spool=str(spool)), NOON)
+    kept = await Archiver(settings()).keep(query(spool=str(spool)), NOON)
     (message,) = messages(tmp_path / "archive")
     assert kept == ((message.name,), "")
     assert message.path.read_bytes() == HEADERS.encode() + b"\n" + BODY
@@ -68,7 +68,7 @@ async def test_a_message_is_kept_with_what_the_query_says(settings: Callable[...
 async def test_a_subject_is_redacted_where_the_settings_say_so(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    keeper = Keeper(settings('dir = "archive"\nredact = ["subject"]'))
+    keeper = Archiver(settings('dir = "archive"\nredact = ["subject"]'))
     await keeper.keep(query(spool=str(spool_with(tmp_path / "spool"))), NOON)
     (message,) = messages(tmp_path / "archive")
     assert message.envelope is not None
@@ -77,14 +77,14 @@ async def test_a_subject_is_redacted_where_the_settings_say_so(
 
 async def test_a_named_queue_has_its_own_spool(settings: Callable[..., Settings], tmp_path: Path) -> None:
     spool_with(tmp_path / "spool" / "later")
-    kept = await Keeper(settings()).keep(query(spool=f"{tmp_path}/spool", queue="later"), NOON)
+    kept = await Archiver(settings()).keep(query(spool=f"{tmp_path}/spool", queue="later"), NOON)
     assert len(kept.filenames) == 1
 
 
 async def test_two_domains_have_a_file_each(settings: Callable[..., Settings], tmp_path: Path) -> None:
     spool = spool_with(tmp_path / "spool")
     held = query(spool=str(spool), rcpts="ghost@example.org, ghost@example.com")
-    kept = await Keeper(settings()).keep(held, NOON)
+    kept = await Archiver(settings()).keep(held, NOON)
     assert [name.endswith(domain) for name, domain in zip(kept.filenames, ("example.org", "example.com"), strict=True)]
 
 
@@ -104,7 +104,7 @@ async def test_what_cannot_be_kept_is_told_and_leaves_nothing(
 ) -> None:
     spool = spool_with(tmp_path / "spool")
     values = {key: value.replace("SPOOL", str(spool)) for key, value in values.items()}
-    kept = await Keeper(settings()).keep(query(**values), NOON)
+    kept = await Archiver(settings()).keep(query(**values), NOON)
     assert kept.filenames == ()
     assert why in kept.problem
     assert list(messages(tmp_path / "archive")) == []
@@ -113,21 +113,21 @@ async def test_what_cannot_be_kept_is_told_and_leaves_nothing(
 async def test_without_an_archive_there_is_nothing_to_keep_it_in(
     settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    kept = await Keeper(settings("")).keep(query(spool=str(tmp_path)), NOON)
+    kept = await Archiver(settings("")).keep(query(spool=str(tmp_path)), NOON)
     assert kept == ((), "archive.dir is not set any more")
 
 
 def test_the_archive_s_directory_is_made_at_the_start(settings: Callable[..., Settings], tmp_path: Path) -> None:
-    Keeper(settings())
+    Archiver(settings())
     assert (tmp_path / "archive").is_dir()
 
 
 def test_an_archive_that_cannot_be_is_refused_at_the_start(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "archive").write_text("a file")
     with pytest.raises(ArchiveError, match=r"archive\.dir: .*/archive is no directory; create it"):
-        Keeper(settings())
+        Archiver(settings())
     with pytest.raises(ArchiveError, match=r"archive\.group: there is no group 'nosuchgroup'"):
-        Keeper(settings('dir = "archive2"\ngroup = "nosuchgroup"'))
+        Archiver(settings('dir = "archive2"\ngroup = "nosuchgroup"'))
     assert not (tmp_path / "archive2").exists()
 
 

@@ -22,7 +22,7 @@ from eximacl.daemon.judge import reply_for
 from eximacl.mail.disposable import mint, standing
 from eximacl.mail.lists import Recipients, Secrets
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import Plan, Policy, Step, decide
+from eximacl.policy.engine import DomainPolicy, Policy, Step, decide
 from eximacl.policy.model import Alias, Decision, Hit, Outcome, Query, Unknown
 from eximacl.policy.state import RESERVATION_SECONDS, State, StateError
 from eximacl.protocol.exim import parse_line
@@ -252,7 +252,7 @@ def policy(**changes: Any) -> Policy:
         Step("disposable", check.run, options(**changes), stages=check.stages, on_unknown=check.on_unknown),
         Step("valid_recipient", valid_recipient, valid, stages=rcpt),  # type: ignore[arg-type]
     )
-    return Policy({"example.org"}, Plan(steps))
+    return Policy({"example.org"}, DomainPolicy(steps))
 
 
 def decided(asked: Query, state: State) -> Decision:
@@ -340,7 +340,7 @@ def test_the_examples_of_its_page_are_true(state: State, tmp_path: Path) -> None
 PAGE = (DOCS / "disposable.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("path", ["eximacl/disposable.py", "eximacl/checks/disposable.py"])
+@pytest.mark.parametrize("path", ["eximacl/mail/disposable.py", "eximacl/checks/disposable.py"])
 def test_every_reason_is_in_its_page(path: str) -> None:
     source = (DOCS.parents[1] / path).read_text(encoding="utf-8")
     reasons = re.findall(r'"((?:counted|dated|signature|disposable)-[a-z-]+)"', source)

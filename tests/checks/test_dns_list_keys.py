@@ -12,7 +12,7 @@ from eximacl.config import load, show, show_toml
 from eximacl.daemon.judge import Judge
 from eximacl.policy.model import Unknown
 from eximacl.protocol.exim import format_query
-from eximacl.records.decision import Judged
+from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import pack_entry
 from eximacl.state import MemoryState
 from tests.dictionary import Dictionary
@@ -60,7 +60,7 @@ def test_a_key_is_in_no_reply_trace_journal_or_log(
     dry: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    kept: list[Judged] = []
+    kept: list[DecisionRecord] = []
     network = Dictionary(names)
     judge = Judge(load(policy).policy, MemoryState(), next_ref=lambda _: "REF", records=(kept.append,), network=network)
     with caplog.at_level(logging.DEBUG):

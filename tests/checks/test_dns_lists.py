@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Ask, Named, Probe, Tables, Unknown
+from eximacl.check import Ask, ListProbe, Named, Tables, Unknown
 from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     AddressZone,
@@ -262,13 +262,13 @@ def test_a_list_of_names_and_one_of_addresses_may_share_a_zone() -> None:
     shared = zone()
     made = [*address_probes([zone(probe=True)]), name_probe(shared, "test", "invalid"), name_probe(shared, "x", "y")]
     assert len({one.name for one in made}) == len(made)
-    assert made[-1] == Probe("bl.example.net", "x.bl.example.net", "y.bl.example.net", shared.key, "x, y")
+    assert made[-1] == ListProbe("bl.example.net", "x.bl.example.net", "y.bl.example.net", shared.key, "x, y")
 
 
 def test_the_test_points_of_a_list_with_a_key() -> None:
     key = ZoneKey([SECRET])
     (made,) = address_probes([zone("{key}.bl.example.net", key=key, probe=True, ipv6=False)])
-    assert made == Probe("bl.example.net", "2.0.0.127.{key}.bl.example.net", "1.0.0.127.{key}.bl.example.net", key)
+    assert made == ListProbe("bl.example.net", "2.0.0.127.{key}.bl.example.net", "1.0.0.127.{key}.bl.example.net", key)
     assert made.names() == (f"2.0.0.127.{SECRET}.bl.example.net", f"1.0.0.127.{SECRET}.bl.example.net")
     key.replace(["other"])
     assert made.names()[0] == "2.0.0.127.other.bl.example.net"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Hit, Probe, Unknown, declared
+from eximacl.check import Hit, ListProbe, Unknown, declared
 from eximacl.checks.dnsbl import dnsbl, probes
 from eximacl.policy.model import Query
 from tests.asking import judge, query
@@ -117,6 +117,6 @@ def test_declaration(tmp_path: Path) -> None:
         "bl.example.net", "bl.example.com", "bl.example.org",
     ]  # fmt: skip
     first = probes(options_from(tmp_path, "dnsbl", BOTH))[0]
-    assert isinstance(first, Probe)
+    assert isinstance(first, ListProbe)
     assert first.names() == ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")
     assert steps_from(tmp_path, "dnsbl", "") == ()

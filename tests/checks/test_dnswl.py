@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Spared, Unknown, declared
+from eximacl.check import Allowed, Unknown, declared
 from eximacl.checks.dnswl import dnswl, probes
 from tests.asking import judge, query
 from tests.checks.listing import options_from, steps_from
@@ -24,8 +24,8 @@ def outcome(tmp_path: Path, toml: str, answer: Any, **values: Any) -> Any:
 
 ROWS: list[tuple[Any, Any]] = [
     ([], None),
-    (["127.0.5.3"], Spared("listed by wl.example.net 127.0.5.3")),
-    (["127.0.15.1"], Spared("listed by wl.example.net 127.0.15.1")),
+    (["127.0.5.3"], Allowed("listed by wl.example.net 127.0.5.3")),
+    (["127.0.15.1"], Allowed("listed by wl.example.net 127.0.15.1")),
     (["127.0.5.0"], None),
     (["127.0.5.4"], Unknown("wl.example.net: its answer 127.0.5.4 is none of its codes")),
     (["127.0.0.255"], Unknown("wl.example.net: its answer 127.0.0.255 is none of its codes")),
@@ -49,7 +49,7 @@ def test_whom_no_list_names(tmp_path: Path, client: str) -> None:
 def test_weights_reach_a_threshold(tmp_path: Path) -> None:
     two = 'threshold = 2\nzones = ["wl.example.net", "wl.example.com"]'
     assert outcome(tmp_path, two, []) is None
-    assert outcome(tmp_path, two, ["127.0.5.1"]) == Spared(
+    assert outcome(tmp_path, two, ["127.0.5.1"]) == Allowed(
         "listed by wl.example.net 127.0.5.1, wl.example.com 127.0.9.1"
     )
 

@@ -12,7 +12,7 @@ import pytest
 
 from eximacl.config import Loaded, load
 from eximacl.config import exempt as exempt_module
-from eximacl.config.exempt import AllowError, Change, Kind, Refusal, prepare
+from eximacl.config.exempt import AllowError, Change, Kind, RefusedMail, prepare
 from tests.lab.namespace import UNSHARE
 from tests.state.forks import Tell, children
 
@@ -20,7 +20,7 @@ POLICY = (
     '# ours\n[policy]\ndomains = ["example.org", "example.com"]  # both\n'
     'order = ["rdns_tld"]\n[checks.rdns_tld]\ntlds = ["net"]\n'
 )
-MAIL = Refusal("Juha@example.org", "Ann@Example.NET", "192.0.2.7", "mx.example.net", "mx")
+MAIL = RefusedMail("Juha@example.org", "Ann@Example.NET", "192.0.2.7", "mx.example.net", "mx")
 COMMENT = "7KQ2M9D4 released"
 
 
@@ -35,14 +35,14 @@ def files_in(directory: Path) -> dict[str, str]:
     return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
 
 
-def exempt(policy: Path, mail: Refusal) -> bool:
+def exempt(policy: Path, mail: RefusedMail) -> bool:
     """Whether the policy passes a mail before any check is asked."""
     recipient = mail.query.recipient
     plan = load(policy).policy.plan(recipient.domain if recipient else "")
     return plan is not None and any(one.match(mail.query) for one in plan.exempt)
 
 
-def add(policy: Path, kind: Kind = "sender", mail: Refusal = MAIL, *, everywhere: bool = False) -> Change:
+def add(policy: Path, kind: Kind = "sender", mail: RefusedMail = MAIL, *, everywhere: bool = False) -> Change:
     change = prepare(policy, kind, mail, COMMENT, everywhere=everywhere)
     change.apply()
     assert exempt(policy, mail)
@@ -334,9 +334,9 @@ def test_what_cannot_be_put_back_is_told(policy: Path, monkeypatch: pytest.Monke
 READ_ONLY = """
 import sys
 from pathlib import Path
-from eximacl.config.exempt import AllowError, Refusal, prepare
+from eximacl.config.exempt import AllowError, RefusedMail, prepare
 try:
-    prepare(Path(sys.argv[1]), "ip", Refusal("juha@example.org", "", "192.0.2.7", "", ""), "why")
+    prepare(Path(sys.argv[1]), "ip", RefusedMail("juha@example.org", "", "192.0.2.7", "", ""), "why")
 except AllowError as error:
     print(error)
 """

@@ -12,11 +12,11 @@ from eximacl.policy.model import Unknown
 from eximacl.policy.questions import (
     Answered,
     Ask,
-    Found,
     Lookup,
     Question,
     RecordKind,
-    Reserve,
+    Records,
+    ReserveSlot,
     StateQuestion,
     ZoneFault,
     ZoneFaults,
@@ -35,7 +35,7 @@ class Failing(StateQuestion[str]):
 class Late:
     """A network that answers once it is awaited. `untils` lists the deadlines that it was given."""
 
-    def __init__(self, *found: Found | Unknown) -> None:
+    def __init__(self, *found: Records | Unknown) -> None:
         self.untils: list[float] = []
         self.names: list[str] = []
         self.found = found
@@ -60,15 +60,15 @@ def answers(network: Network | None = None, *, dry: bool = False) -> Answers:
 
 def test_an_answer_is_given_and_remembered() -> None:
     source = answers()
-    question = Reserve("key", 1, "tx-1")
+    question = ReserveSlot("key", 1, "tx-1")
     assert source(question) == "reserved"
     assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved"]
 
 
 def test_dry_takes_no_place() -> None:
     source = answers(dry=True)
-    assert source(Reserve("key", 1, "tx-1")) == "reserved"
-    assert source(Reserve("key", 1, "tx-2")) == "reserved"
+    assert source(ReserveSlot("key", 1, "tx-1")) == "reserved"
+    assert source(ReserveSlot("key", 1, "tx-2")) == "reserved"
 
 
 def test_a_failing_source_is_unknown() -> None:

@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import pytest
 
-from eximacl.archive.hold import Kept
+from eximacl.archive.hold import ArchiveResult
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown
 from eximacl.daemon.judge import Judge
-from eximacl.policy.engine import Plan, Policy, Step
+from eximacl.policy.engine import DomainPolicy, Policy, Step
 from eximacl.policy.model import Reply, Stage
 from eximacl.policy.questions import Answered, RecordKind
 from eximacl.policy.state import StateError
 from eximacl.protocol.exim import ProtocolError, format_query, parse_reply
-from eximacl.records.decision import Judged
+from eximacl.records.decision import DecisionRecord
 from eximacl.state import open_state
 
 RCPT = {"tx": "1-1", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "steve@example.org"}
@@ -58,13 +58,13 @@ async def waits(_query: Query, _options: Any, ask: Ask) -> Outcome:
     return Hit("waited", str(found), "you waited for this")
 
 
-def judge_with(*functions: Any, on_unknown: Any = "accept", **kinds: Any) -> tuple[Judge, list[Judged]]:
+def judge_with(*functions: Any, on_unknown: Any = "accept", **kinds: Any) -> tuple[Judge, list[DecisionRecord]]:
     """A judge over these checks for example.org, and what it records."""
     stages: frozenset[Stage] = frozenset({"rcpt"})
     steps = tuple(Step(f.__name__, f, None, stages=stages, on_unknown=on_unknown) for f in functions)
-    records: list[Judged] = []
+    records: list[DecisionRecord] = []
     judge = Judge(
-        Policy({"example.org"}, Plan(steps)),
+        Policy({"example.org"}, DomainPolicy(steps)),
         kinds.get("state") or open_state("memory:"),
         next_ref=lambda _: "7KQ2M9D4",
         records=(records.append,),
@@ -215,11 +215,13 @@ HELD = {
 }
 
 
-async def held_reply(kept: Kept, word: str = "data", **values: str) -> tuple[Reply, Judge, list[Judged], list[Query]]:
+async def held_reply(
+    kept: ArchiveResult, word: str = "data", **values: str
+) -> tuple[Reply, Judge, list[DecisionRecord], list[Query]]:
     judge, records = judge_with(objects)
     asked: list[Query] = []
 
-    async def keep(query: Query, now: float) -> Kept:
+    async def keep(query: Query, now: float) -> ArchiveResult:
         assert now == NOW
         asked.append(query)
         return kept
@@ -237,7 +239,7 @@ def test_a_hold_says_what_the_snippet_sends_back() -> None:
 
     judge, records = judge_with()
     step = Step("sells_nothing", sells_nothing, None, stages=frozenset({"rcpt"}), action="hold")
-    judge.policy = Policy({"example.org"}, Plan((step,)))
+    judge.policy = Policy({"example.org"}, DomainPolicy((step,)))
     reply = reply_to(judge)
     assert (reply.verdict, reply.code, reply.message) == ("hold", 550, "5.1.1 not here (ref 7KQ2M9D4)")
     assert "data" in reply.want.split()
@@ -248,7 +250,7 @@ def test_a_hold_says_what_the_snippet_sends_back() -> None:
 
 
 async def test_a_held_message_is_refused_once_it_is_kept() -> None:
-    reply, judge, (record,), (query,) = await held_reply(Kept(("one.example.org", "one.example.com")))
+    reply, judge, (record,), (query,) = await held_reply(ArchiveResult(("one.example.org", "one.example.com")))
     assert query.stage == "data"
     assert (reply.verdict, reply.code, reply.reason, reply.ref) == ("reject", 550, "some-reason", "8RB3N2E5")
     assert reply.message == "5.1.1 not here (ref 8RB3N2E5)"
@@ -263,7 +265,7 @@ async def test_a_held_message_is_refused_once_it_is_kept() -> None:
 
 
 async def test_what_cannot_be_kept_is_refused_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
-    reply, judge, (record,), _ = await held_reply(Kept((), "the disk is full"))
+    reply, judge, (record,), _ = await held_reply(ArchiveResult((), "the disk is full"))
     assert (reply.verdict, reply.code, reply.message) == ("reject", 550, "5.1.1 not here (ref 8RB3N2E5)")
     assert reply.log == "eximacl: held, not archived (ref 8RB3N2E5)"
     assert (record.filename, record.decision.word, record.decision.detail) == ("", "reject", "the disk is full")
@@ -273,7 +275,7 @@ async def test_what_cannot_be_kept_is_refused_all_the_same(caplog: pytest.LogCap
 
 
 async def test_a_held_message_without_words_still_gets_some() -> None:
-    reply, _, (record,), _ = await held_reply(Kept(("one",)), held="none", held_message="", held_sentence="")
+    reply, _, (record,), _ = await held_reply(ArchiveResult(("one",)), held="none", held_message="", held_sentence="")
     assert reply.message == "5.7.1 this message is not accepted here"
     assert (reply.ref, record.ref) == ("7KQ2M9D4", "7KQ2M9D4")
     assert record.decision.sentence == "Mail not accepted"
@@ -281,7 +283,7 @@ async def test_a_held_message_without_words_still_gets_some() -> None:
 
 @pytest.mark.parametrize(("word", "dry"), [("rcpt", ""), ("data", "1")])
 async def test_a_dry_query_and_one_at_rcpt_are_never_kept(word: str, dry: str) -> None:
-    reply, _, _, asked = await held_reply(Kept(("one",)), word, **({"dry": dry} if dry else {}))
+    reply, _, _, asked = await held_reply(ArchiveResult(("one",)), word, **({"dry": dry} if dry else {}))
     assert asked == []
     assert "held, " not in reply.log
 

@@ -12,10 +12,10 @@ import pytest
 
 from eximacl.config import Settings, load
 from eximacl.config.settings import Redacted
-from eximacl.daemon.recorder import Recording
+from eximacl.daemon.recorder import Recorder
 from eximacl.policy.model import Decision, Reply, Traced
 from eximacl.protocol.exim import build_query, format_query, parse_query
-from eximacl.records.decision import Judged
+from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import journal_files, read_journal
 
 VALUES = {"tx": "1", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "joe@example.org"}
@@ -34,9 +34,9 @@ def settings(
     return load(path).settings
 
 
-def judged(word: str = "reject", ref: str = "7KQ2M9D4", now: float = NOW) -> Judged:
+def judged(word: str = "reject", ref: str = "7KQ2M9D4", now: float = NOW) -> DecisionRecord:
     decision = Decision(word, (Traced("a_check", "pass"),), reason="a-reason")  # type: ignore[arg-type]
-    return Judged(ref, now, b"rcpt v=1", build_query("rcpt", VALUES), [], decision, Reply(word, 550))
+    return DecisionRecord(ref, now, b"rcpt v=1", build_query("rcpt", VALUES), [], decision, Reply(word, 550))
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ def timers() -> list[Callable[[], None]]:
     return []
 
 
-def recording(made: Settings, timers: list[Callable[[], None]]) -> Recording:
-    return Recording(made, lambda _seconds, work: timers.append(work))
+def recording(made: Settings, timers: list[Callable[[], None]]) -> Recorder:
+    return Recorder(made, lambda _seconds, work: timers.append(work))
 
 
 def test_a_rejection_goes_into_both_an_accept_only_into_the_journal(

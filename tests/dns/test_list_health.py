@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from eximacl.check import Probe
+from eximacl.check import ListProbe
 from eximacl.dns import Resolver, Timing
 from eximacl.dns.list_health import (
     LISTS_ALL,
@@ -29,7 +29,7 @@ from tests.lab.replies import SERVFAIL, SILENT, Reply, Zone
 
 # Bounds only what would hang.
 PATIENCE_SECONDS = 20.0
-BL = Probe("bl.example", "2.0.0.127.bl.example", "1.0.0.127.bl.example")
+BL = ListProbe("bl.example", "2.0.0.127.bl.example", "1.0.0.127.bl.example")
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ async def test_a_key_is_asked_with_as_it_is_then_and_is_never_shown(
     names: Names, caplog: pytest.LogCaptureFixture
 ) -> None:
     key = ["old-secret"]
-    probe = Probe("bl.example", "2.0.0.127.{key}.bl.example", "1.0.0.127.{key}.bl.example", key)
+    probe = ListProbe("bl.example", "2.0.0.127.{key}.bl.example", "1.0.0.127.{key}.bl.example", key)
     names.learn({("2.0.0.127.new-secret.bl.example", "A"): ["127.0.0.2"]})
     network = network_of(names)
     with caplog.at_level(logging.WARNING, "eximacl"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Exim, Place, find_place
+from eximacl.exim import Exim, EximConfig, find_place
 from tests.doctor.world import World
 from tests.exim.machine import Kept, machine
 
@@ -54,7 +54,7 @@ def bare(request: pytest.FixtureRequest, machines: Machines) -> Iterator[World]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> EximConfig:
     """A directory with as much of an unsplit configuration as a plan reads; no Exim's."""
     (tmp_path / "update-exim4.conf.conf").write_text(CONF.format(split="false"))
     (tmp_path / "exim4.conf.template").write_text("begin routers\nr:\n  driver = accept\n")

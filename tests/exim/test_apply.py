@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Exim, Place, Plan, SetupError, change, plan_install, plan_remove
+from eximacl.exim import Exim, EximConfig, InstallPlan, SetupError, change, plan_install, plan_remove
 from eximacl.exim.apply import STOPPING
 from eximacl.exim.place import BACKUPS
 from eximacl.exim.plan import Edit
@@ -19,7 +19,7 @@ from eximacl.exim.plan import Edit
 EXIM = Exim()
 
 
-def test_a_change_of_another_directory_asks_no_exim(place: Place) -> None:
+def test_a_change_of_another_directory_asks_no_exim(place: EximConfig) -> None:
     """As for a chroot: the files change, and whoever uses them makes the configuration."""
     (place.etc / "exim4.conf.localmacros").write_text("A = 1")
     (place.etc / "exim4.conf.localmacros").chmod(0o640)
@@ -34,7 +34,7 @@ def test_a_change_of_another_directory_asks_no_exim(place: Place) -> None:
     assert (place.etc / "exim4.conf.localmacros").read_text() == "A = 1"
 
 
-def test_what_is_refused_in_the_end_is_put_back(place: Place) -> None:
+def test_what_is_refused_in_the_end_is_put_back(place: EximConfig) -> None:
     plan = plan_install(place, Path("/e/12345678"), {}, router=True)
     before = (place.etc / "exim4.conf.template").read_bytes()
     with pytest.raises(SetupError, match="no good\nEverything is as it was before"):
@@ -43,7 +43,7 @@ def test_what_is_refused_in_the_end_is_put_back(place: Place) -> None:
     assert not (place.etc / "exim4.conf.localmacros").exists()
 
 
-def test_a_file_that_somebody_has_changed_meanwhile(place: Place) -> None:
+def test_a_file_that_somebody_has_changed_meanwhile(place: EximConfig) -> None:
     plan = plan_install(place, Path("/e/12345678"), {}, router=True)
     before = (place.etc / "exim4.conf.template").read_bytes()
     (place.etc / "exim4.conf.localmacros").write_text("MINE = 1\n")
@@ -56,7 +56,7 @@ def test_a_file_that_somebody_has_changed_meanwhile(place: Place) -> None:
 
 
 @pytest.mark.parametrize("number", STOPPING)
-def test_what_is_stopped_is_taken_back(place: Place, number: signal.Signals) -> None:
+def test_what_is_stopped_is_taken_back(place: EximConfig, number: signal.Signals) -> None:
     plan = plan_install(place, Path("/e/12345678"), {}, router=True)
     before = (place.etc / "exim4.conf.template").read_bytes()
     handler = signal.SIG_DFL
@@ -77,19 +77,19 @@ def test_what_is_stopped_is_taken_back(place: Place, number: signal.Signals) -> 
     assert not place.switch.exists()
 
 
-def test_what_nohup_ignores_stays_ignored(place: Place) -> None:
+def test_what_nohup_ignores_stays_ignored(place: EximConfig) -> None:
     def hung_up(_: Exim) -> str:
         os.kill(os.getpid(), signal.SIGHUP)
         return ""
 
     found = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        change(Plan(place, ()), EXIM, "x", confirm=hung_up)
+        change(InstallPlan(place, ()), EXIM, "x", confirm=hung_up)
     finally:
         signal.signal(signal.SIGHUP, found)
 
 
-def test_one_file_that_cannot_be_put_back_keeps_no_other_away(place: Place) -> None:
+def test_one_file_that_cannot_be_put_back_keeps_no_other_away(place: EximConfig) -> None:
     """What is to be done by hand is said."""
     plan = plan_install(place, Path("/e/12345678"), {}, router=True)
     before = (place.etc / "exim4.conf.template").read_bytes()
@@ -105,20 +105,20 @@ def test_one_file_that_cannot_be_put_back_keeps_no_other_away(place: Place) -> N
     assert (place.etc / "exim4.conf.template").read_bytes() == before
 
 
-def test_what_a_killed_one_left_goes(place: Place) -> None:
+def test_what_a_killed_one_left_goes(place: EximConfig) -> None:
     (place.etc / ".eximacl-1234").touch()
     change(plan_install(place, Path("/e/12345678"), {}, router=True), EXIM, "x", confirm=lambda _: "")
     assert not list(place.etc.glob(".eximacl-*"))
 
 
-def test_no_backup_no_change(place: Place) -> None:
+def test_no_backup_no_change(place: EximConfig) -> None:
     (place.etc / BACKUPS).write_text("in the way\n")
     plan = plan_install(place, Path("/e/12345678"), {}, router=True)
     with pytest.raises(SetupError, match="no backup could be written; nothing was changed"):
         change(plan, EXIM, "x")
 
 
-def test_on_a_disk_that_is_full_the_backup_itself_goes_back(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_a_disk_that_is_full_the_backup_itself_goes_back(place: EximConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     """No file can be written any more once the first one was: the place of the second is taken, then all of it."""
     (place.etc / "exim4.conf.localmacros").write_text("A = 1\n")
     before = (place.etc / "exim4.conf.template").read_bytes()
@@ -139,19 +139,19 @@ def test_on_a_disk_that_is_full_the_backup_itself_goes_back(place: Place, monkey
     assert (place.etc / "exim4.conf.localmacros").read_text() == "A = 1\n"
 
 
-def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(place: Place) -> None:
+def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(place: EximConfig) -> None:
     (place.etc / "taken").mkdir()
-    plan = Plan(place, (Edit(place.etc / "taken", None, "text\n"),))
+    plan = InstallPlan(place, (Edit(place.etc / "taken", None, "text\n"),))
     with pytest.raises(SetupError, match="Is a directory"):
         change(plan, EXIM, "x")
     assert not list(place.etc.glob(".eximacl-*"))
 
 
-def test_two_at_once(place: Place) -> None:
+def test_two_at_once(place: EximConfig) -> None:
     handle = os.open(place.etc, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         with pytest.raises(SetupError, match="another `eximacl exim` is at work there; try again"):
-            change(Plan(place, ()), EXIM, "x")
+            change(InstallPlan(place, ()), EXIM, "x")
     finally:
         os.close(handle)

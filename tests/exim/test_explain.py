@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Exim, Place
+from eximacl.exim import Exim, EximConfig
 from eximacl.exim.explain import debians_options, explain, in_an_admins_words, lines_with, settings_of
 from eximacl.exim.wiring import BEGIN, END
 
-NOWHERE = Place(Path("/e"), "split")
+NOWHERE = EximConfig(Path("/e"), "split")
 
 
 @pytest.fixture
-def made(place: Place) -> Exim:
+def made(place: EximConfig) -> Exim:
     """A configuration made of the place's files, as Exim would have complained of it."""
     (place.etc / "exim4.conf.localmacros").write_text("A = 1\nfoo bar\n")
     config = place.etc / "made"
@@ -32,7 +32,7 @@ COMPLAINTS = [
 
 
 @pytest.mark.parametrize(("complaint", "told"), COMPLAINTS)
-def test_a_made_file_is_not_named(place: Place, made: Exim, complaint: str, told: str) -> None:
+def test_a_made_file_is_not_named(place: EximConfig, made: Exim, complaint: str, told: str) -> None:
     names = {"made": made.config, "macros": place.switch, "etc": place.etc}
     assert in_an_admins_words(complaint.format(**names), made, place) == told.format(**names)
 
@@ -51,12 +51,12 @@ def test_a_name_that_nobody_sets_is_only_named() -> None:
 
 def test_where_debian_sets_its_options() -> None:
     assert debians_options(NOWHERE) == Path("/e/conf.d/main/02_exim4-config_options")
-    assert debians_options(Place(Path("/e"), "unsplit")) == Path("/e/exim4.conf.template")
+    assert debians_options(EximConfig(Path("/e"), "unsplit")) == Path("/e/exim4.conf.template")
 
 
 def test_where_a_setting_of_an_admins_stands(tmp_path: Path) -> None:
     text = f".ifndef A\nA = 1\n.endif\nA = 2\n{BEGIN}\nA = 3\n{END}\n A =4\nAB = 5\n"
     (tmp_path / "exim4.conf").write_text(text)
-    where = Place(tmp_path, "plain")
+    where = EximConfig(tmp_path, "plain")
     assert settings_of(where, "A") == [f"{tmp_path}/exim4.conf:4", f"{tmp_path}/exim4.conf:8"]
     assert lines_with(where, "AB = 5") == [f"{tmp_path}/exim4.conf:9"]

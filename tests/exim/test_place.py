@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Place, SetupError, find_place
+from eximacl.exim import EximConfig, SetupError, find_place
 from eximacl.exim.place import Kind
 from tests.exim.conftest import CONF
 
 
-def test_which_it_is(place: Place) -> None:
+def test_which_it_is(place: EximConfig) -> None:
     assert place.kind == "unsplit"
     (place.etc / "update-exim4.conf.conf").write_text(CONF.format(split="TRUE"))
     (place.etc / "conf.d" / "main").mkdir(parents=True)
@@ -55,7 +55,7 @@ FILES = {
 
 @pytest.mark.parametrize("kind", ["split", "unsplit", "plain"])
 def test_its_files(kind: Kind) -> None:
-    place = Place(Path("/e"), kind)
+    place = EximConfig(Path("/e"), kind)
     found = (place.switch, place.router, place.settings)
     assert tuple(str(path.relative_to("/e")) for path in found) == FILES[kind]
     assert place.own == Path("/e/eximacl")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Place
+from eximacl.exim import EximConfig
 from eximacl.exim.sources import sources
 
 FILES = {
@@ -24,5 +24,5 @@ def test_files_that_debians_script_passes_over_do_not_count(tmp_path: Path, kind
     for name in (*FILES[kind], "update-exim4.conf.conf"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).touch()
-    where = Place(tmp_path, "split" if kind == "split" else "unsplit")
+    where = EximConfig(tmp_path, "split" if kind == "split" else "unsplit")
     assert {path.name for path in sources(where)} == READ[kind]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Exim, Place, fingerprint, read_state
+from eximacl.exim import Exim, EximConfig, fingerprint, read_state
 from eximacl.exim.snippets import copy
 from tests.lab.site import ROOT
 
@@ -24,7 +24,7 @@ def included(directory: Path) -> str:
     return f"{lines}{acls}begin routers\n.include {SHIPPED}/router\n"
 
 
-def test_not_installed(place: Place, small: Small) -> None:
+def test_not_installed(place: EximConfig, small: Small) -> None:
     state = read_state(place, SHIPPED, small(NOT_OURS))
     assert (state.switched, state.in_force, state.directory, state.missing, state.router) == (
         *(False, False, None),
@@ -32,7 +32,7 @@ def test_not_installed(place: Place, small: Small) -> None:
     )
 
 
-def test_in_force(place: Place, small: Small) -> None:
+def test_in_force(place: EximConfig, small: Small) -> None:
     made = copy(SHIPPED, place.own)
     state = read_state(place, SHIPPED, small(included(made)))
     assert (state.in_force, state.directory, state.current, state.changed, state.router) == (
@@ -42,7 +42,7 @@ def test_in_force(place: Place, small: Small) -> None:
 
 
 @pytest.mark.parametrize("renamed", [False, True])
-def test_of_another_version_or_changed(place: Place, small: Small, renamed: bool) -> None:
+def test_of_another_version_or_changed(place: EximConfig, small: Small, renamed: bool) -> None:
     made = copy(SHIPPED, place.own)
     (made / "end.acl").write_text("accept\n")
     if renamed:
@@ -51,7 +51,7 @@ def test_of_another_version_or_changed(place: Place, small: Small, renamed: bool
     assert (state.in_force, state.current, state.changed) == (True, False, not renamed)
 
 
-def test_gone(place: Place, small: Small) -> None:
+def test_gone(place: EximConfig, small: Small) -> None:
     made = copy(SHIPPED, place.own)
     exim = small(f"hostlist eximacl_dir = {made}\n{NOT_OURS}")
     shutil.rmtree(made)

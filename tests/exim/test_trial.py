@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Exim, Place, SetupError, Tried, find_place, try_plan
+from eximacl.exim import Exim, EximConfig, SetupError, Tried, find_place, try_plan
 from eximacl.exim.trial import UPDATE, generate, run_update
 from tests.exim.machine import tree
 from tests.lab import Site
@@ -22,12 +22,12 @@ MACROS = "conf.d/main/000_localmacros"
 
 
 @pytest.fixture
-def made() -> Iterator[Callable[..., Place]]:
+def made() -> Iterator[Callable[..., EximConfig]]:
     """Debian's templates, in a directory that no Exim reads, but that Exim's user may."""
     home = Path(tempfile.mkdtemp(prefix="eximacl-test-"))
     home.chmod(0o755)
 
-    def make(kind: Kind = "split", macros: dict[str, str] | None = None) -> Place:
+    def make(kind: Kind = "split", macros: dict[str, str] | None = None) -> EximConfig:
         etc = home / "etc"
         Site(kind, macros or {}, snippets=False).write(etc)
         settings = etc / (MACROS if kind == "split" else "exim4.conf.localmacros")
@@ -38,7 +38,7 @@ def made() -> Iterator[Callable[..., Place]]:
     shutil.rmtree(home)
 
 
-def tried(place: Place, *, router: bool = True) -> Tried:
+def tried(place: EximConfig, *, router: bool = True) -> Tried:
     """Try it; nothing but the copy is changed."""
     before = tree(place.etc)
     try:
@@ -48,7 +48,7 @@ def tried(place: Place, *, router: bool = True) -> Tried:
 
 
 @pytest.mark.parametrize("kind", ["split", "unsplit"])
-def test_debians_own_takes_it(made: Callable[..., Place], kind: Kind) -> None:
+def test_debians_own_takes_it(made: Callable[..., EximConfig], kind: Kind) -> None:
     found = tried(made(kind))
     assert (found.complaint, dict(found.needed), dict(found.own)) == ("", {}, {})
 
@@ -64,7 +64,7 @@ CLASHES = {
 
 
 @pytest.mark.parametrize("line", CLASHES)
-def test_what_clashes_is_named_with_its_line(made: Callable[..., Place], line: str) -> None:
+def test_what_clashes_is_named_with_its_line(made: Callable[..., EximConfig], line: str) -> None:
     place = made()
     name, cure = CLASHES[line]
     (place.etc / "conf.d/main" / name).write_text(f"# mine\n{line}\n")
@@ -73,12 +73,12 @@ def test_what_clashes_is_named_with_its_line(made: Callable[..., Place], line: s
     assert re.search(cure, complaint)
 
 
-def test_an_acl_that_is_no_name_is_refused(made: Callable[..., Place]) -> None:
+def test_an_acl_that_is_no_name_is_refused(made: Callable[..., EximConfig]) -> None:
     with pytest.raises(SetupError, match="put that into an ACL of your own and name it"):
         tried(made(macros={"MAIN_ACL_CHECK_RCPT": "${if eq{1}{1}{acl_check_rcpt}}"}))
 
 
-def test_acl_options_set_by_hand_are_named(made: Callable[..., Place]) -> None:
+def test_acl_options_set_by_hand_are_named(made: Callable[..., EximConfig]) -> None:
     place = made()
     path = place.etc / "conf.d/main/02_exim4-config_options"
     path.write_text(path.read_text().replace("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", "acl_smtp_rcpt = acl_check_rcpt"))
@@ -90,7 +90,7 @@ def test_acl_options_set_by_hand_are_named(made: Callable[..., Place]) -> None:
     )
 
 
-def test_debians_line_that_is_gone_is_named(made: Callable[..., Place]) -> None:
+def test_debians_line_that_is_gone_is_named(made: Callable[..., EximConfig]) -> None:
     place = made()
     path = place.etc / "conf.d/main/02_exim4-config_options"
     path.write_text(path.read_text().replace("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", ""))
@@ -100,7 +100,7 @@ def test_debians_line_that_is_gone_is_named(made: Callable[..., Place]) -> None:
     )
 
 
-def test_acls_of_an_admins_go_on(made: Callable[..., Place]) -> None:
+def test_acls_of_an_admins_go_on(made: Callable[..., EximConfig]) -> None:
     place = made(macros={"MAIN_ACL_CHECK_RCPT": "/etc/exim4/mine"})
     conf = place.etc / "update-exim4.conf.conf"
     conf.write_text(conf.read_text() + "MAIN_ACL_CHECK_DATA=/etc/exim4/theirs\n")
@@ -109,7 +109,7 @@ def test_acls_of_an_admins_go_on(made: Callable[..., Place]) -> None:
     assert dict(found.needed) == {"EXIMACL_NEXT_DATA": "/etc/exim4/theirs"}  # the other is found by the snippets
 
 
-def test_a_wiring_by_hand_is_left_alone(made: Callable[..., Place]) -> None:
+def test_a_wiring_by_hand_is_left_alone(made: Callable[..., EximConfig]) -> None:
     place = made()
     shutil.copytree(SHIPPED, place.own)
     path = place.etc / MACROS
@@ -118,7 +118,7 @@ def test_a_wiring_by_hand_is_left_alone(made: Callable[..., Place]) -> None:
         tried(place)
 
 
-def test_a_configuration_that_is_wrong_already(made: Callable[..., Place]) -> None:
+def test_a_configuration_that_is_wrong_already(made: Callable[..., EximConfig]) -> None:
     place = made()
     (place.etc / "conf.d/main/50_own").write_text("no_such_option = 1\n")
     path = place.etc / "conf.d/main/50_own"
@@ -126,7 +126,7 @@ def test_a_configuration_that_is_wrong_already(made: Callable[..., Place]) -> No
         tried(place)
 
 
-def test_what_debians_script_passes_over_is_passed_over(made: Callable[..., Place]) -> None:
+def test_what_debians_script_passes_over_is_passed_over(made: Callable[..., EximConfig]) -> None:
     """An editor's leftovers, a link to nothing, something that would never be read to its end."""
     place = made()
     (place.etc / "conf.d/main/000_localmacros~").write_text(".include /etc/exim4/eximacl/macros\n")
@@ -135,7 +135,7 @@ def test_what_debians_script_passes_over_is_passed_over(made: Callable[..., Plac
     assert try_plan(place, SHIPPED, {}, Exim(), router=True).complaint == ""
 
 
-def test_no_exim_at_all(made: Callable[..., Place]) -> None:
+def test_no_exim_at_all(made: Callable[..., EximConfig]) -> None:
     with pytest.raises(SetupError, match="/bin/true does not tell its options: is it Exim 4"):
         try_plan(made(), SHIPPED, {}, Exim(Path("/bin/true")), router=True)
 

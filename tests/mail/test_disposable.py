@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from eximacl.mail.disposable import Disposable, Refusal, Rules, begins, mint, parse, sign, standing, verify
+from eximacl.mail.disposable import Disposable, Malformed, Rules, begins, mint, parse, sign, standing, verify
 from eximacl.mail.lists import Secrets
 from tests.asking import NOW
 
@@ -128,7 +128,7 @@ def test_parse(localpart: str) -> None:
     expected = READ[localpart]
     found = parse(PLAIN, localpart, "example.org")
     if isinstance(expected, str):
-        assert isinstance(found, Refusal)
+        assert isinstance(found, Malformed)
         assert found.reason == expected
         assert len(found.detail) <= 40
     else:
@@ -214,13 +214,13 @@ def test_a_signature_is_eight_letters_of_hmac_sha256(secret: str, signature: str
 )
 def test_signed(localpart: str, domain: str, reason: str) -> None:
     found = parse(SIGNED, localpart, domain)
-    assert (found.reason if isinstance(found, Refusal) else "") == reason
+    assert (found.reason if isinstance(found, Malformed) else "") == reason
 
 
 def test_a_secret_that_is_no_longer_listed_verifies_nothing() -> None:
     rules = replace(SIGNED, secrets=Secrets([NEW]))
     assert isinstance(parse(rules, f"steve.3.count.{BY_NEW}", "example.org"), Disposable)
-    assert isinstance(parse(rules, f"steve.3.count.{BY_OLD}", "example.org"), Refusal)
+    assert isinstance(parse(rules, f"steve.3.count.{BY_OLD}", "example.org"), Malformed)
 
 
 @pytest.mark.parametrize("signature", ["", "é", "\udce9\udcff", BY_NEW.upper(), BY_NEW[:-1]])

@@ -10,12 +10,12 @@ import pytest
 
 from eximacl.policy.declare import (
     Ask,
+    ListProbe,
     Named,
     Names,
     NoOptions,
     Option,
     Outcome,
-    Probe,
     Query,
     Tables,
     Text,
@@ -143,15 +143,18 @@ def test_an_option_may_hold_tables_that_know_their_names() -> None:
 
 def test_a_probe_s_key_is_read_when_it_is_asked_for() -> None:
     key = ["one"]
-    probe = Probe("x.example", "2.{key}.x.example", "1.{key}.x.example", key)
+    probe = ListProbe("x.example", "2.{key}.x.example", "1.{key}.x.example", key)
     assert probe.names() == ("2.one.x.example", "1.one.x.example")
     key.clear()
     assert probe.names() == ("2..x.example", "1..x.example")
-    assert Probe("x.example", "2.x.example", "1.x.example").names() == ("2.x.example", "1.x.example")
+    assert ListProbe("x.example", "2.x.example", "1.x.example").names() == ("2.x.example", "1.x.example")
 
 
 def test_a_probe_s_name_tells_which_part_of_a_zone_it_is_about() -> None:
-    assert [Probe("x.example", "2", "1", (), part).name for part in ("", "IPv6")] == ["x.example", "x.example (IPv6)"]
+    assert [ListProbe("x.example", "2", "1", (), part).name for part in ("", "IPv6")] == [
+        "x.example",
+        "x.example (IPv6)",
+    ]
 
 
 def test_a_text_has_the_fields_that_its_type_names() -> None:

@@ -11,9 +11,9 @@ from eximacl.config import load
 from eximacl.daemon.answers import Answers as StateAnswers
 from eximacl.daemon.answers import NoNetwork
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import MESSAGE_FIELDS, Exempt, Plan, Step, decide, fill
+from eximacl.policy.engine import MESSAGE_FIELDS, DomainPolicy, Exempt, Step, decide, fill
 from eximacl.policy.model import Alias, Hit, OnUnknown, Outcome, Query, Traced
-from eximacl.policy.questions import Ask, Commit, Release, Reserve
+from eximacl.policy.questions import Ask, CommitSlots, ReleaseSlots, ReserveSlot
 from eximacl.protocol.exim import parse_query
 from eximacl.state import MemoryState
 from tests.asking import NOW, query
@@ -112,7 +112,7 @@ def test_early_stages_have_their_own_plan_where_there_is_one() -> None:
 
 
 def test_steps_of_a_stage_keep_the_order_and_leave_out_what_is_off() -> None:
-    plan = Plan((step_of("b=pass"), step_of("data=pass"), step_of("off:off=pass"), step_of("a=pass")))
+    plan = DomainPolicy((step_of("b=pass"), step_of("data=pass"), step_of("off:off=pass"), step_of("a=pass")))
     assert [step.name for step in plan.steps("rcpt")] == ["b", "a"]
     assert [step.name for step in plan.steps("data")] == ["data"]
     assert plan.steps("end") == ()
@@ -133,7 +133,11 @@ def test_places_are_asked_for_under_the_transactions_id() -> None:
     judged(RCPT, "reserved")
     judged('data v=1 tx=T ip="" from="" rcpts="" want="data end"', "committed")
     judged("end v=1 tx=T", 1)
-    assert asked == [("a", Reserve("key", 1, "T")), ("transaction", Commit("T")), ("transaction", Release("T"))]
+    assert asked == [
+        ("a", ReserveSlot("key", 1, "T")),
+        ("transaction", CommitSlots("T")),
+        ("transaction", ReleaseSlots("T")),
+    ]
 
 
 def test_each_check_is_timed_only_when_explaining() -> None:
@@ -190,7 +194,7 @@ def test_a_bug_in_a_check_is_its_unknown(function: Any, detail: str, on_unknown:
     step = Step("broken", function, None, stages=frozenset(("rcpt",)), on_unknown=on_unknown)
     ask = Ask(0.0, "T")
     after = step_of("a=hit")
-    decision = drive_now(decide(policy_of(Plan((step, after))), query_of(RCPT), ask), Answers(""))
+    decision = drive_now(decide(policy_of(DomainPolicy((step, after))), query_of(RCPT), ask), Answers(""))
     assert Traced("broken", "unknown", "unknown", detail) in decision.trace or function is _raises_at_last
     expected = "a" if on_unknown == "accept" or function is _raises_at_last else "broken"
     assert decision.check == expected
@@ -200,7 +204,7 @@ def test_a_bug_in_a_check_is_its_unknown(function: Any, detail: str, on_unknown:
 def test_a_bug_in_a_last_question_is_an_unknown_too() -> None:
     step = Step("broken", _raises_at_last, None, stages=frozenset(("rcpt",)), on_unknown="defer")
     ask = Ask(0.0, "T")
-    decision = drive_now(decide(policy_of(Plan((step,))), query_of(RCPT), ask), Answers(""))
+    decision = drive_now(decide(policy_of(DomainPolicy((step,))), query_of(RCPT), ask), Answers(""))
     assert (decision.word, decision.reason) == ("defer", "broken-unknown")
     assert isinstance(ask.fault, BrokenCheck)
 
@@ -221,7 +225,7 @@ MESSAGES = [
 def test_an_admins_message_takes_the_place_of_the_checks_own(line: str, template: str, text: str) -> None:
     plain = step_of("a=hit")
     step = Step("a", plain.run, None, stages=plain.stages, message=template)
-    decision = run(policy_of(Plan((step,))), query_of(line))
+    decision = run(policy_of(DomainPolicy((step,))), query_of(line))
     assert decision.text == text
     assert decision.sentence == "a objected"
     assert fill(template, query_of(line), Hit("a-hit", "detail", "")) == text
@@ -231,7 +235,7 @@ def test_after_an_alias_messages_still_name_the_address_that_was_sent() -> None:
     alias = step_of("a=alias(owner)")
     hit = step_of("b=hit")
     step = Step("b", hit.run, None, stages=hit.stages, message="{localpart}")
-    assert run(policy_of(Plan((alias, step))), query_of(RCPT)).text == "Steve"
+    assert run(policy_of(DomainPolicy((alias, step))), query_of(RCPT)).text == "Steve"
 
 
 COUNTED = """

@@ -14,16 +14,16 @@ from eximacl.policy.questions import (
     AnyQuestion,
     Ask,
     Blocked,
-    Commit,
+    CommitSlots,
     Count,
+    CountEvents,
     FirstSeen,
     Lookup,
     MakeBlock,
-    Release,
+    ReleaseSlots,
     Remember,
-    Reserve,
+    ReserveSlot,
     StateQuestion,
-    Tally,
     ZoneFault,
     ZoneFaults,
 )
@@ -50,11 +50,11 @@ class Calls:
 @pytest.mark.parametrize(
     ("question", "call"),
     [
-        (Reserve("key", 3, "T"), ("reserve", "key", 3, "T", NOW, NOW + RESERVATION_SECONDS)),
-        (Commit("T"), ("commit", "T", NOW)),
-        (Release("T"), ("release", "T")),
+        (ReserveSlot("key", 3, "T"), ("reserve", "key", 3, "T", NOW, NOW + RESERVATION_SECONDS)),
+        (CommitSlots("T"), ("commit", "T", NOW)),
+        (ReleaseSlots("T"), ("release", "T")),
         (Count("key", 600, 20), ("count", "key", 600, 20, NOW)),
-        (Tally("key", 600), ("tally", "key", 600, NOW)),
+        (CountEvents("key", 600), ("tally", "key", 600, NOW)),
         (FirstSeen("key", 90), ("first_seen", "key", NOW, NOW + 90)),
         (Remember("key", 90), ("remember", "key", NOW, NOW + 90)),
         (Blocked("key"), ("blocked", "key", NOW)),
@@ -74,23 +74,23 @@ def test_to_make_a_block_is_one_verb_and_has_no_answer_but_true() -> None:
 
 
 EMPTY: dict[StateQuestion[Any], Any] = {
-    Reserve("key", 1, "T"): "reserved",
-    Commit("T"): "committed",
-    Release("T"): 0,
+    ReserveSlot("key", 1, "T"): "reserved",
+    CommitSlots("T"): "committed",
+    ReleaseSlots("T"): 0,
     Count("key", 600, 20): 1,
-    Tally("key", 600): 0,
+    CountEvents("key", 600): 0,
     FirstSeen("key", 90): NOW,
     Remember("key", 90): False,
     MakeBlock("key", 90, "why"): True,
     Blocked("key"): None,
 }
 KNOWN: dict[StateQuestion[Any], Any] = {
-    Reserve("key", 1, "U"): "full",
-    Commit("T"): "committed",
-    Release("T"): 0,
+    ReserveSlot("key", 1, "U"): "full",
+    CommitSlots("T"): "committed",
+    ReleaseSlots("T"): 0,
     Count("key", 600, 20): 4,
     Count("key", 600, 3): 3,
-    Tally("key", 600): 3,
+    CountEvents("key", 600): 3,
     FirstSeen("key", 90): NOW - 5,
     Remember("key", 90): True,
     MakeBlock("key", 90, "another"): True,
@@ -130,24 +130,24 @@ def test_dry_answers_the_same_and_changes_nothing(
     before = all_of(state)
     assert [question.put(state, NOW, dry=True) for _ in range(2)] == [answer, answer]
     assert all_of(state) == before == all_of(make())
-    if not isinstance(question, Commit | Release):  # which are about what a dry query has not reserved
+    if not isinstance(question, CommitSlots | ReleaseSlots):  # which are about what a dry query has not reserved
         assert question.put(state, NOW, dry=False) == answer
 
 
 def test_a_question_is_a_frozen_value() -> None:
-    assert Reserve("key", 3, "T") == Reserve("key", 3, "T")
-    assert len({Reserve("key", 3, "T"), Reserve("key", 3, "T"), Commit("T"), Release("T")}) == 3
-    assert len({Count("key", 600, 20), Count("key", 600, 21), Tally("key", 600), Blocked("key")}) == 4
+    assert ReserveSlot("key", 3, "T") == ReserveSlot("key", 3, "T")
+    assert len({ReserveSlot("key", 3, "T"), ReserveSlot("key", 3, "T"), CommitSlots("T"), ReleaseSlots("T")}) == 3
+    assert len({Count("key", 600, 20), Count("key", 600, 21), CountEvents("key", 600), Blocked("key")}) == 4
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Commit("T").holder = "U"  # type: ignore[misc]
+        CommitSlots("T").holder = "U"  # type: ignore[misc]
 
 
 ASKED: list[tuple[Callable[[Ask], Awaitable[Any]], AnyQuestion]] = [
-    (lambda ask: ask.reserve("key", 3), Reserve("key", 3, "T")),
-    (lambda ask: ask.commit(), Commit("T")),
-    (lambda ask: ask.release(), Release("T")),
+    (lambda ask: ask.reserve("key", 3), ReserveSlot("key", 3, "T")),
+    (lambda ask: ask.commit(), CommitSlots("T")),
+    (lambda ask: ask.release(), ReleaseSlots("T")),
     (lambda ask: ask.count("key", 600, 20), Count("key", 600, 20)),
-    (lambda ask: ask.tally("key", 600), Tally("key", 600)),
+    (lambda ask: ask.tally("key", 600), CountEvents("key", 600)),
     (lambda ask: ask.first_seen("key", 90), FirstSeen("key", 90)),
     (lambda ask: ask.remember("key", 90), Remember("key", 90)),
     (lambda ask: ask.block("key", 90, "a storm"), MakeBlock("key", 90, "a storm")),
@@ -232,7 +232,7 @@ def test_what_was_counted_is_not_counted_again(answer: int | Unknown, expected: 
         return answer
 
     assert drive_now(ask.count("key", 60, 5), source) == expected
-    assert asked == [Tally("key", 60)]
+    assert asked == [CountEvents("key", 60)]
 
 
 def test_ask_knows_whether_data_is_wanted() -> None:

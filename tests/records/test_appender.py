@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.records import appender
-from eximacl.records.appender import FLUSH_SECONDS, LOOK_SECONDS, RecordFile
+from eximacl.records.appender import FLUSH_SECONDS, LOOK_SECONDS, Appender
 
 RECORD = b"a record of some length\n"
 
@@ -49,13 +49,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(disk)], check=True)
 
 
-def record_file(path: Path, **options: bool) -> RecordFile:
-    return RecordFile(path, key="log.rejections", **options)  # type: ignore[arg-type]
+def record_file(path: Path, **options: bool) -> Appender:
+    return Appender(path, key="log.rejections", **options)  # type: ignore[arg-type]
 
 
 def test_writes_nothing_before_its_time_and_then_all_at_once(tmp_path: Path) -> None:
     timer, path = Timer(), tmp_path / "r"
-    file = RecordFile(path, key="log.rejections", later=timer)
+    file = Appender(path, key="log.rejections", later=timer)
     for number in range(3):
         file.write(b"%d\n" % number)
     assert not path.exists()
@@ -72,7 +72,7 @@ def test_writes_nothing_before_its_time_and_then_all_at_once(tmp_path: Path) -> 
 async def test_the_event_loop_s_timer_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(appender, "FLUSH_SECONDS", 0.0)
     path = tmp_path / "r"
-    file = RecordFile(path, key="log.rejections", later=asyncio.get_running_loop().call_later)
+    file = Appender(path, key="log.rejections", later=asyncio.get_running_loop().call_later)
     file.write(RECORD)
     while not path.exists() or not path.stat().st_size:
         await asyncio.sleep(0)
@@ -181,7 +181,7 @@ def test_goes_on_in_another_file(tmp_path: Path) -> None:
 def test_a_full_disk_keeps_records_and_says_so_once(small_disk: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     timer = Timer()
-    file = RecordFile(small_disk / "r", key="log.rejections", later=timer)
+    file = Appender(small_disk / "r", key="log.rejections", later=timer)
     lines = [b"%06d\n" % number * 30 for number in range(600)]
     for line in lines:
         file.write(line)

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eximacl.policy.model import Decision, Reply, Traced, Unknown
-from eximacl.policy.questions import Question, Release, Reserve
+from eximacl.policy.questions import Question, ReleaseSlots, ReserveSlot
 from eximacl.protocol.exim import format_query, parse_query
 from eximacl.records import journal
-from eximacl.records.decision import Asked, Judged
+from eximacl.records.decision import AskedQuestion, DecisionRecord
 from eximacl.records.journal import (
     FORMAT,
     MAX_TRANSACTION_SECONDS,
@@ -45,10 +45,12 @@ TRACE = (
 )
 
 
-def judged(ref: str = "7KQ2M9D4", now: float = NOW, line: bytes = LINE, asked: list[Asked] | None = None) -> Judged:
+def judged(
+    ref: str = "7KQ2M9D4", now: float = NOW, line: bytes = LINE, asked: list[AskedQuestion] | None = None
+) -> DecisionRecord:
     decision = Decision("reject", TRACE, "rdns_tld", "rdns-tld", "sa", "text", "sentence", "7.1", ("data", "end"))
     reply = Reply("reject", 550, "rdns-tld", ref, "data end", "5.7.1 text", "log text")
-    return Judged(ref, now, line, parse_query(LINE), asked or [], decision, reply)
+    return DecisionRecord(ref, now, line, parse_query(LINE), asked or [], decision, reply)
 
 
 def written(tmp_path: Path, count: int = 3) -> tuple[Path, list[bytes]]:
@@ -65,8 +67,8 @@ def refs(path: Path, reading: Reading | None = None) -> list[str]:
 
 def test_reads_what_was_written(tmp_path: Path) -> None:
     asked = [
-        Asked("disposable", Reserve("key", 3, "1-2"), "reserved"),
-        Asked("disposable", Release("1-2"), Unknown("locked")),
+        AskedQuestion("disposable", ReserveSlot("key", 3, "1-2"), "reserved"),
+        AskedQuestion("disposable", ReleaseSlots("1-2"), Unknown("locked")),
     ]
     journal = Journal(tmp_path / "journal")
     journal.record(judged(asked=asked))
@@ -121,11 +123,13 @@ def test_texts_that_are_not_utf_8_survive() -> None:
 class Odd(Question[Any]):
     """A question with a field of a kind that msgpack does not know."""
 
+    kind = "odd"
+
     where: Path
 
 
 def test_an_answer_of_an_unknown_kind_is_its_text() -> None:
-    entry = journal._decode(pack_entry(judged(asked=[Asked("odd", Odd(Path("/x")), 1 << 70)])))
+    entry = journal._decode(pack_entry(judged(asked=[AskedQuestion("odd", Odd(Path("/x")), 1 << 70)])))
     assert entry is not None
     assert entry.questions == (("odd", "odd", "/x", str(1 << 70)),)
 
@@ -285,7 +289,7 @@ LATER = [
 ]
 
 
-def of_word(word: str, ref: str, now: float, line: bytes) -> Judged:
+def of_word(word: str, ref: str, now: float, line: bytes) -> DecisionRecord:
     one = judged(ref, now, line)
     return one._replace(decision=one.decision._replace(word=word))  # type: ignore[arg-type]
 

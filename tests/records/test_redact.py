@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from eximacl.policy.model import Decision, Reply
 from eximacl.protocol.exim import format_query, parse_line, parse_query
-from eximacl.records.decision import Judged
+from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import _decode, pack_entry
 from eximacl.records.redact import redacted, without_subject
 
@@ -16,8 +16,8 @@ VALUES = {"ip": "192.0.2.7", "tx": "1-2", "from": "a@example.net", "rcpts": "b@e
 AROUND = "Received: by a.example\n\tfor b;\n{}From: a@example.net\n"
 
 
-def judged(line: bytes) -> Judged:
-    return Judged("7KQ2M9D4", 1.5, line, parse_query(line), [], Decision("accept", ()), Reply("accept", 250))
+def judged(line: bytes) -> DecisionRecord:
+    return DecisionRecord("7KQ2M9D4", 1.5, line, parse_query(line), [], Decision("accept", ()), Reply("accept", 250))
 
 
 HEADERS = [

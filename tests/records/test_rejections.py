@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eximacl.policy.model import Decision, Reply, Word
 from eximacl.protocol.exim import build_query
-from eximacl.records.decision import Judged
+from eximacl.records.decision import DecisionRecord
 from eximacl.records.rejections import RejectionLog, rejection_line
 
 NOW = 1_795_450_593.8
@@ -21,14 +21,14 @@ OTHER_KEYS = ["ref", "stage", "check", "verdict", "domain"]
 RCPT = {"ip": "192.0.2.7", "tx": "1", "helo": "mx.example.net", "from": "a@example.net", "rcpt": "Juha@Example.ORG"}
 
 
-def judged(word: Word = "reject", **values: Any) -> Judged:
+def judged(word: Word = "reject", **values: Any) -> DecisionRecord:
     sentence = "Mail for juha not accepted at example.org"
     decision = Decision(word, (), "valid_recipient", "unknown-recipient", "juha", "no such user", sentence, "1.1")
     query = build_query("rcpt", {**RCPT, **values})
-    return Judged("7KQ2M9D4", NOW, b"the line", query, [], decision, Reply(word, 550))
+    return DecisionRecord("7KQ2M9D4", NOW, b"the line", query, [], decision, Reply(word, 550))
 
 
-def line_of(one: Judged) -> dict[str, str]:
+def line_of(one: DecisionRecord) -> dict[str, str]:
     line = rejection_line(one)
     assert line.endswith(b"}\n")
     found: dict[str, str] = json.loads(line)

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eximacl.records import search as search_module
 from eximacl.records.follow import LINE_BYTES_MAX
 from eximacl.records.search import (
-    Found,
+    LogLine,
     Reading,
     Wanted,
     decode,
@@ -53,7 +54,7 @@ def lines(*entries: dict[str, Any]) -> bytes:
     return b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
 
 
-def refs(found: list[Found]) -> list[str]:
+def refs(found: list[LogLine]) -> list[str]:
     return [one.entry["ref"] for one in found]
 
 
@@ -292,7 +293,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_lines_across_blocks_and_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(search, "BLOCK_BYTES", 100)
+    monkeypatch.setattr(search_module, "BLOCK_BYTES", 100)
     path = log_in(tmp_path, {"r.jsonl": lines(*ALL) + b"x" * (2 * LINE_BYTES_MAX) + b"\n" + lines(*ALL)[:-1]})
     reading = Reading()
     found = list(search([path], Wanted(), reading))

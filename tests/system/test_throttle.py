@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eximacl.system.throttle import REPEAT_SECONDS, Quiet
+from eximacl.system.throttle import REPEAT_SECONDS, Throttle
 
 
 class Clock:
@@ -14,7 +14,7 @@ class Clock:
 
 def test_one_a_minute_with_a_count() -> None:
     clock = Clock()
-    quiet = Quiet(clock)
+    quiet = Throttle(clock)
     assert quiet.due() == 0
     assert [quiet.due() for _ in range(3)] == [None] * 3
     clock.now += REPEAT_SECONDS - 0.1
@@ -25,7 +25,7 @@ def test_one_a_minute_with_a_count() -> None:
 
 
 def test_after_reset_the_next_is_told_at_once() -> None:
-    quiet = Quiet(Clock())
+    quiet = Throttle(Clock())
     assert quiet.due() == 0
     assert quiet.due() is None
     quiet.reset()

@@ -14,7 +14,8 @@ from eximacl.config.settings import SETTINGS_TABLES
 from tests.config.world import loaded_from, problems_of, word
 from tools.option_docs import block, main, outdated, render
 
-DOCS = Path(__file__).parents[2] / "docs"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
 CHECKS = find_checks()
 PAGE = "# Page\n\n<!-- options: rdns_tld -->\nold\n<!-- end -->\n\nMore.\n"
 
@@ -78,6 +79,7 @@ def test_it_runs_as_a_program(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "page.md").write_text(PAGE)
     command = [sys.executable, "-m", "tools.option_docs"]
+    (tmp_path / "tools").symlink_to(ROOT / "tools")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "docs/page.md: written\n", "")
 

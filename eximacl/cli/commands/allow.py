@@ -27,7 +27,7 @@ from eximacl.cli.options import (
     socket_option,
 )
 from eximacl.cli.output import write_line
-from eximacl.config.exempt import AllowError, Kind, Refusal, allow, prepare
+from eximacl.config.exempt import AllowError, Kind, RefusedMail, allow, prepare
 from eximacl.mail.address import parse_address, quoted
 from eximacl.protocol.exim import CONTROL, format_query, split_addresses
 from eximacl.system.times import local
@@ -75,7 +75,7 @@ def allow_command(
     return 0
 
 
-def _refusals(reference: str, config: Path, directory: Path | None) -> list[Refusal]:
+def _refusals(reference: str, config: Path, directory: Path | None) -> list[RefusedMail]:
     """Return the refused mail, once for each domain of the last decision's recipients. At DATA it has all that were
     held."""
     values = query_of(entries_of(reference, config, directory)[-1])
@@ -84,7 +84,7 @@ def _refusals(reference: str, config: Path, directory: Path | None) -> list[Refu
     by_domain: dict[str, str] = {}
     for one in recipients:
         by_domain.setdefault(one.domain, quoted(one))
-    return [Refusal(one, sender, ip, host, helo) for one in by_domain.values() or ("",)]
+    return [RefusedMail(one, sender, ip, host, helo) for one in by_domain.values() or ("",)]
 
 
 class Allowing:
@@ -98,16 +98,16 @@ class Allowing:
         self._socket = socket
         self._option = option
 
-    def needed(self, refusals: Sequence[Refusal]) -> Sequence[Refusal]:
+    def needed(self, refusals: Sequence[RefusedMail]) -> Sequence[RefusedMail]:
         """Return those that need an entry each: one for each domain, or one for all."""
         return refusals[:1] if self._everywhere else refusals
 
-    def check(self, refusal: Refusal, state: str = "") -> None:
+    def check(self, refusal: RefusedMail, state: str = "") -> None:
         """Make sure, as far as that is possible, that `add` can be done; else fail. `state` ends the text."""
         with self._explained(state):
             prepare(self._config, self._kind, refusal, self._comment, everywhere=self._everywhere)
 
-    def add(self, refusal: Refusal, state: str = "") -> dict[str, Any]:
+    def add(self, refusal: RefusedMail, state: str = "") -> dict[str, Any]:
         """Add the exemption, and have the daemon know it; return what was done. `state` ends the text of a failure."""
         with self._explained(state):
             change, files = allow(self._config, self._kind, refusal, self._comment, everywhere=self._everywhere)

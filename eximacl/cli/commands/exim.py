@@ -20,10 +20,10 @@ from eximacl.cli import exits
 from eximacl.cli.options import DEFAULT_SOCKET, Failure, config_option, find_socket, json_option, print_json, printable
 from eximacl.exim import (
     Exim,
-    Place,
-    Plan,
+    EximConfig,
+    InstallPlan,
+    InstallState,
     SetupError,
-    State,
     Tried,
     change,
     find_place,
@@ -229,7 +229,7 @@ def status(as_json: bool, exim_dir: Path, snippets: Path | None, exim_path: Path
     return 0 if state.in_force and state.current and not state.twice else exits.CONFIG
 
 
-def describe(state: State) -> list[str]:
+def describe(state: InstallState) -> list[str]:
     """Say in words what is installed, and what to do about it."""
     kinds = {"split": "Debian's, split (conf.d)", "unsplit": "Debian's, one big file", "plain": "a file of your own"}
     lines = [f"configuration  {state.place.etc}: {kinds[state.place.kind]}"]
@@ -257,7 +257,7 @@ def describe(state: State) -> list[str]:
     return lines
 
 
-def _age(state: State) -> str:
+def _age(state: InstallState) -> str:
     if state.missing:
         return "missing, so Exim takes mail without asking: eximacl exim install"
     if state.current:
@@ -267,7 +267,7 @@ def _age(state: State) -> str:
     return "of another version: eximacl exim install brings them up to date"
 
 
-def _purge(place: Place, program: Exim) -> int:
+def _purge(place: EximConfig, program: Exim) -> int:
     """Delete the copies of the snippets, unless somebody's own lines still name them: without them they do nothing."""
     named = still_named(place, program)
     if named:
@@ -294,7 +294,7 @@ def _settings(config_path: Path) -> dict[str, str]:
     return {} if socket == DEFAULT_SOCKET else {"EXIMACL_SOCKET": str(socket.absolute())}
 
 
-def _install_plain(place: Place, shipped: Path, directory: Path, settings: dict[str, str], dry_run: bool) -> int:
+def _install_plain(place: EximConfig, shipped: Path, directory: Path, settings: dict[str, str], dry_run: bool) -> int:
     if not dry_run:
         copy(shipped, place.own)
         click.echo(f"The snippets are in {directory}.\n")
@@ -303,7 +303,7 @@ def _install_plain(place: Place, shipped: Path, directory: Path, settings: dict[
     return 0
 
 
-def _tell(plan: Plan, tried: Tried) -> None:
+def _tell(plan: InstallPlan, tried: Tried) -> None:
     """Show the change, and what was found that is the admin's own."""
     click.echo(printable_text(plan.diff()) + ("\n" if plan.edits else ""), nl=False)
     for stage, acl in tried.own.items():
@@ -318,7 +318,7 @@ def _tell(plan: Plan, tried: Tried) -> None:
         )
 
 
-def _agreed(plan: Plan, yes: bool) -> bool:
+def _agreed(plan: InstallPlan, yes: bool) -> bool:
     """Whether to go on. Raises Failure where nobody can be asked."""
     if yes:
         return True
@@ -329,11 +329,11 @@ def _agreed(plan: Plan, yes: bool) -> bool:
     return click.confirm(what, default=True)
 
 
-def _in_force(state: State, directory: Path) -> bool:
+def _in_force(state: InstallState, directory: Path) -> bool:
     return state.in_force and state.current and state.directory == directory
 
 
-def _confirm(place: Place, directory: Path) -> Callable[[Exim], str]:
+def _confirm(place: EximConfig, directory: Path) -> Callable[[Exim], str]:
     def confirm(program: Exim) -> str:
         if place.etc != EXIM_DIR:
             return ""

@@ -220,7 +220,7 @@ def _find(walk: store.Walk, paths: tuple[Path, ...]) -> tuple[list[store.Source]
     return sources, refused
 
 
-def _taken_for(found: store.Found) -> str:
+def _taken_for(found: store.MailSource) -> str:
     kinds = [source.kind for source in found.sources]
     folders = len({os.path.dirname(source.path) for source in found.sources if source.kind == "maildir"})  # noqa: PTH120
     files = sum(source.files for source in found.sources if source.kind in ("messages", "message"))

@@ -16,7 +16,7 @@ from eximacl.cli.filters import filter_options, last_option, wanted_of
 from eximacl.cli.options import DEFAULT_REJECTIONS, READERS, Failure, config_option, find_path, json_option
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
 from eximacl.records.follow import Follower
-from eximacl.records.search import Entry, Found, Reading, Wanted, log_files, pick, search, text_of, time_of
+from eximacl.records.search import Entry, LogLine, Reading, Wanted, log_files, pick, search, text_of, time_of
 from eximacl.system.times import local
 
 # As much as a person waits for without looking for a sign of life: half a second's reading.
@@ -125,7 +125,7 @@ def _files(path: Path) -> list[Path]:
         raise Failure(f"{path.parent} cannot be read: {error.strerror}; {READERS}", exits.IO_ERROR) from None
 
 
-def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show: Callable[[Found], None]) -> int:
+def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show: Callable[[LogLine], None]) -> int:
     follower = Follower(path, time.monotonic)
     try:
         with contextlib.closing(follower):
@@ -146,17 +146,17 @@ def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show
         raise Failure(f"{path} cannot be read: {error.strerror}{whose}", exits.IO_ERROR) from None
 
 
-def _then(first: Iterable[Found], second: Iterable[Found]) -> Iterator[Found]:
+def _then(first: Iterable[LogLine], second: Iterable[LogLine]) -> Iterator[LogLine]:
     yield from first
     yield from second
 
 
-def _new(follower: Follower, wanted: Wanted, reading: Reading) -> Iterator[Found]:
+def _new(follower: Follower, wanted: Wanted, reading: Reading) -> Iterator[LogLine]:
     for block in follower.read():
         yield from pick(block, wanted, reading)
 
 
-def _show(found: Iterable[Found], show: Callable[[Found], None], bar: bool) -> int:
+def _show(found: Iterable[LogLine], show: Callable[[LogLine], None], bar: bool) -> int:
     count = 0
     clear = bar and sys.stdout.isatty()
     for one in found:
@@ -169,7 +169,7 @@ def _show(found: Iterable[Found], show: Callable[[Found], None], bar: bool) -> i
     return count
 
 
-def _json_line(found: Found) -> None:
+def _json_line(found: LogLine) -> None:
     """Print a line as it is; one that others wrote, with signs that a terminal would obey, in our own spelling."""
     line = found.line.decode("utf-8", "surrogateescape")
     if line.isascii() and line.isprintable():
@@ -178,11 +178,11 @@ def _json_line(found: Found) -> None:
         write_object(found.entry)
 
 
-def _table_line() -> Callable[[Found], None]:
+def _table_line() -> Callable[[LogLine], None]:
     table = Table(COLUMNS, terminal_width())
     started = False
 
-    def show(found: Found) -> None:
+    def show(found: LogLine) -> None:
         nonlocal started
         if not started:
             started = True

@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import click
 
-from eximacl.archive import ArchiveError, Envelope, Message, Release, locked, mark_released, open_message
+from eximacl.archive import ArchiveError, Envelope, Message, ReleaseNote, locked, mark_released, open_message
 from eximacl.archive.release import ReleaseError, Unsure, current_user, deliver, release_header, sendmail_arguments
 from eximacl.cli import exits
 from eximacl.cli.archived import archive_of, archive_option, copies_of, explained
@@ -31,7 +31,7 @@ from eximacl.cli.options import (
     socket_option,
 )
 from eximacl.cli.output import write_line
-from eximacl.config.exempt import Kind, Refusal
+from eximacl.config.exempt import Kind, RefusedMail
 from eximacl.mail.address import is_mailbox
 from eximacl.system.times import local
 
@@ -176,7 +176,7 @@ def _refuse_second(envelopes: Sequence[Envelope], again: bool) -> None:
 def _send(copies: Sequence[Message], envelopes: Sequence[Envelope], recipients: Sequence[str], sendmail: Path) -> None:
     """Give the message to Exim, if it is still the one that came, with the release written down before and after."""
     envelope, now, by = envelopes[0], time.time(), current_user(os.environ)
-    done = Release(time=now, recipients=tuple(recipients), by=by)
+    done = ReleaseNote(time=now, recipients=tuple(recipients), by=by)
     with open_message(copies[0]) as file:
         _make_sure(file, copies[0].path, envelope)
         try:
@@ -193,7 +193,7 @@ def _send(copies: Sequence[Message], envelopes: Sequence[Envelope], recipients: 
     _write_down(copies, f"{envelope.ref} was given to Exim: do not release it again", done)
 
 
-def _announce(copies: Sequence[Message], sending: Release) -> None:
+def _announce(copies: Sequence[Message], sending: ReleaseNote) -> None:
     """Write the release down before it is made, in all copies or in none, so that none is made twice unasked."""
     try:
         _write_down(copies, "nothing was released", sending)
@@ -203,7 +203,7 @@ def _announce(copies: Sequence[Message], sending: Release) -> None:
         raise
 
 
-def _write_down(copies: Sequence[Message], state: str, *last: Release) -> None:
+def _write_down(copies: Sequence[Message], state: str, *last: ReleaseNote) -> None:
     """Have each envelope list the releases there were, and `last`. `state` ends the text of a failure."""
     try:
         for copy in copies:
@@ -227,6 +227,6 @@ def _make_sure(file: BinaryIO, path: Path, envelope: Envelope) -> None:
         )
 
 
-def _refusals(envelopes: Sequence[Envelope]) -> list[Refusal]:
+def _refusals(envelopes: Sequence[Envelope]) -> list[RefusedMail]:
     """Return one mail for each domain; its exemption covers the other recipients there."""
-    return [Refusal(one.recipients[0], one.sender, one.ip, one.host, one.helo) for one in envelopes]
+    return [RefusedMail(one.recipients[0], one.sender, one.ip, one.host, one.helo) for one in envelopes]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.exim import Exim, Place, SetupError
+from eximacl.exim import Exim, EximConfig, SetupError
 from eximacl.exim.explain import in_an_admins_words, settings_of
 from eximacl.exim.private import private_directory
 from eximacl.exim.program import check_configuration
@@ -47,7 +47,7 @@ def waiting(case: Case) -> Iterator[Finding]:
         )
 
 
-def _try(case: Case, where: Place) -> str:
+def _try(case: Case, where: EximConfig) -> str:
     """Make the configuration elsewhere and let Exim read it; return what is said against it, empty: nothing."""
     with private_directory(case.exim_user.uid if case.exim_user else None) as home:
         made = home / "config"
@@ -58,7 +58,7 @@ def _try(case: Case, where: Place) -> str:
         return _admins(check_configuration(replace(case.exim, config=made)), made, where)
 
 
-def _admins(complaint: str, made: Path, where: Place) -> str:
+def _admins(complaint: str, made: Path, where: EximConfig) -> str:
     """Return Exim's words with the admin's file and line in the place of that of the made configuration."""
     twice = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
     if twice:  # of these Exim names no line, or the second only

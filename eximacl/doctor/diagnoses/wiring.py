@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.exim import Place
+from eximacl.exim import EximConfig
 from eximacl.exim.explain import settings_of
 from eximacl.exim.sources import place
 
@@ -89,7 +89,7 @@ def _plains(stage: str, acl: str) -> str:
     return f"take your own acl_smtp_{stage} out, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)"
 
 
-def _debians(stage: str, where: Place) -> str:
+def _debians(stage: str, where: EximConfig) -> str:
     """Return how Debian's configuration has it, from which `macros` wires the stage in; without the line none is."""
     own = settings_of(where, f"acl_smtp_{stage}")
     at = f"in {', '.join(own)}" if own else f"in {_HOME[where.kind]}, above `begin acl`,"

@@ -6,7 +6,7 @@ import math
 import sqlite3
 from typing import NamedTuple
 
-from eximacl.policy.state import FARTHEST_SECONDS, LOST_SECONDS, Place, Settled
+from eximacl.policy.state import FARTHEST_SECONDS, LOST_SECONDS, Settled, Slot
 from eximacl.state.sqlite.file import StateFile, to_bytes
 
 # A negative `until` is the time at which a reservation was ended for good.
@@ -27,11 +27,11 @@ class Places:
     def __init__(self, file: StateFile) -> None:
         self._file = file
 
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Place:
+    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
         """See `State.reserve`."""
         row = to_bytes(key), to_bytes(holder)
 
-        def work(db: sqlite3.Connection) -> Place:
+        def work(db: sqlite3.Connection) -> Slot:
             found = _look(db, *row, limit, now)
             if found.stale and found.place == "reserved" and not found.mine:
                 db.execute(_END_STALE, (-now, row[0], now, now + FARTHEST_SECONDS))
@@ -41,7 +41,7 @@ class Places:
 
         return self._file.transaction(work)
 
-    def peek(self, key: str, limit: int, holder: str, now: float) -> Place:
+    def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
         """See `State.peek`."""
         return self._file.read(lambda db: _look(db, to_bytes(key), to_bytes(holder), limit, now).place)
 
@@ -77,7 +77,7 @@ class Places:
 class _Found(NamedTuple):
     """What `reserve` answers; whether the holder has that place already; whether the key has stale reservations."""
 
-    place: Place
+    place: Slot
     mine: bool
     stale: bool
 

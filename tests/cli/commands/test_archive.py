@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.archive import Message, Release, locked, mark_released, messages
+from eximacl.archive import Message, ReleaseNote, locked, mark_released, messages
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
 from eximacl.records.references import References
@@ -76,7 +76,7 @@ def test_list(three: Path, arguments: list[str], expected: str) -> None:
 
 def test_list_for_people(three: Path) -> None:
     [message] = [one for one in messages(three) if one.envelope and one.envelope.ref == "7KQ2M9D2"]
-    mark_released(message, [Release(time=NOON + 5, recipients=("joe@example.com",), by="root")])
+    mark_released(message, [ReleaseNote(time=NOON + 5, recipients=("joe@example.com",), by="root")])
     head, old, bounce, *_ = eximacl("archive", "list").out.splitlines()
     assert head.split()[:4] == ["TIME", "REF", "RELEASED", "SIZE"]
     assert old.isprintable()
@@ -228,7 +228,7 @@ def test_show_in_another_character_set(config: Path, root: Path) -> None:
 def test_show_each_copy_and_release(three: Path) -> None:
     for message in messages(three):
         if message.envelope and message.envelope.ref == "7KQ2M9D3":
-            mark_released(message, [Release(time=NOON + 5, recipients=("joe@example.com",), by="root")])
+            mark_released(message, [ReleaseNote(time=NOON + 5, recipients=("joe@example.com",), by="root")])
     out = eximacl("archive", "show", "7KQ2M9D3").out
     assert out.count("held by:") == 2
     assert out.count("  released: 2026-11-23 ") == 2
@@ -345,9 +345,9 @@ def test_purge_shows_only_the_first_of_many(config: Path, root: Path, monkeypatc
 def test_purge_of_what_was_released(three: Path) -> None:
     for message in messages(three):
         if message.envelope and message.envelope.ref == "7KQ2M9D2":
-            mark_released(message, [Release(time=NOON + 5, recipients=("joe@example.com",), by="root")])
+            mark_released(message, [ReleaseNote(time=NOON + 5, recipients=("joe@example.com",), by="root")])
         if message.envelope and message.envelope.ref == "7KQ2M9D1":
-            mark_released(message, [Release(time=NOON + 5, recipients=("x@example.com",), state="sending")])
+            mark_released(message, [ReleaseNote(time=NOON + 5, recipients=("x@example.com",), state="sending")])
     assert refs(eximacl("archive", "purge", "--released", "--yes", "--json").out) == ["2"]
     assert eximacl("archive", "purge", "--released", "--yes").status == 66
 

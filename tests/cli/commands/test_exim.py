@@ -9,13 +9,13 @@ import pytest
 
 from eximacl.cli import exits
 from eximacl.cli.commands.exim import describe, printable_text
-from eximacl.exim import Place, State, fingerprint
+from eximacl.exim import EximConfig, InstallState, fingerprint
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
 
 COPY = Path("/etc/exim4/eximacl/0123abcd")
-FINE = State(
-    Place(Path("/etc/exim4"), "unsplit"),
+FINE = InstallState(
+    EximConfig(Path("/etc/exim4"), "unsplit"),
     switched=True,
     in_force=True,
     directory=COPY,
@@ -31,7 +31,7 @@ STATES = [
     (FINE, "wiring         in force"),
     (FINE, f"snippets       {COPY}: of this version"),
     (FINE, "router         eximacl_disposable"),
-    (replace(FINE, place=Place(Path("/e"), "split")), "configuration  /e: Debian's, split (conf.d)"),
+    (replace(FINE, place=EximConfig(Path("/e"), "split")), "configuration  /e: Debian's, split (conf.d)"),
     (replace(FINE, switched=False, by_hand=("/e/a:3", "/e/b:4")), "in force, by hand: /e/a:3, /e/b:4"),
     (replace(FINE, by_hand=("/e/a:3",)), "twice: by eximacl exim install, and by hand in /e/a:3"),
     (replace(FINE, in_force=False, directory=None), "in the files, but not in what Exim reads: update-exim4.conf"),
@@ -45,7 +45,7 @@ STATES = [
 
 
 @pytest.mark.parametrize(("state", "words"), STATES)
-def test_each_state_in_words(state: State, words: str) -> None:
+def test_each_state_in_words(state: InstallState, words: str) -> None:
     assert words in "\n".join(describe(state))
 
 
