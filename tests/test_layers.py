@@ -42,7 +42,7 @@ LAYERS = (
     Layer("checks", PURE),
     Layer("state dns", others="msgpack dns"),
     Layer("records", others="msgpack"),
-    Layer("config"),
+    Layer("config", others="tomlkit"),
     Layer("archive"),
     Layer("daemon harvest exim", others="msgpack"),
     Layer("doctor", others="dns"),

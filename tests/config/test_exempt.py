@@ -135,7 +135,7 @@ def test_an_array_gets_an_entry(policy: Path) -> None:
     text = POLICY + '[exempt]\nsenders = [\n  "bob@example.com",  # Bob\n]\n'
     policy.write_text(f"\ufeff{text}")
     change = add(policy, everywhere=True)
-    expected = text.removesuffix("]\n") + f'  "Ann@example.net",  # {COMMENT}\n]\n'
+    expected = text.removesuffix("]\n") + f'  "Ann@example.net", # {COMMENT}\n]\n'
     assert policy.read_text() == f"\ufeff{expected}"
     assert (change.file, change.key, change.reload) == (policy, "exempt.senders", True)
 
@@ -254,20 +254,20 @@ def test_a_hostile_sender_is_one_harmless_entry(policy: Path) -> None:
         pytest.param(
             "[policy", "the configuration is wrong, mend it first: eximacl.toml: is not TOML", id="wrong already"
         ),
-        pytest.param(
-            f'exempt = {{ senders = ["a@b.example"] }}\n{POLICY}',
-            r'eximacl.toml: add "Ann@example.net" to exempt.senders yourself',
-            id="inline table",
-        ),
-        pytest.param(
-            f"exempt = {{}}\n{POLICY}", r'write senders = "lists/allow-senders" below \[exempt\]', id="empty inline"
-        ),
     ],
 )
 def test_a_policy_that_only_people_can_change(policy: Path, text: str, words: str) -> None:
     policy.write_text(text)
     with pytest.raises(AllowError, match=words):
         prepare(policy, "sender", MAIL, COMMENT, everywhere=True)
+    assert files_in(policy.parent) == {"eximacl.toml": text}
+
+
+def test_an_edit_that_would_break_the_file_is_not_made(policy: Path) -> None:
+    text = f"{POLICY}[exempt]\nsenders = [\n]\n"
+    policy.write_text(text)
+    with pytest.raises(AllowError, match=r'^eximacl\.toml: add "Ann@example\.net" to exempt\.senders by hand'):
+        prepare(policy, "sender", MAIL, "two\nlines", everywhere=True)
     assert files_in(policy.parent) == {"eximacl.toml": text}
 
 
