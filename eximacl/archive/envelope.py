@@ -55,8 +55,8 @@ class Envelope:
     sentence: str
     message_id: str
     subject: str
-    size: int
-    sha256: str
+    size: int = 0
+    sha256: str = ""
     released: tuple[ReleaseNote, ...] = ()
 
 

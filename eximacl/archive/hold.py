@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from eximacl.archive import Archive, ArchiveError, Held, logged_subject, refusal
+from eximacl.archive import Archive, ArchiveError, Envelope, Held, logged_subject, refusal
 from eximacl.config import Loaded, Settings
+from eximacl.mail.address import quoted
 from eximacl.policy.model import Query
 from eximacl.records.references import normalise
 
@@ -50,11 +51,11 @@ class Archiver:
 
     def _held(self, query: Query, now: float) -> Held:
         value = query.values.get
-        return Held(
+        envelope = Envelope(
             ref=held_ref(query),
             time=now,
             sender=value("from", ""),
-            recipients=query.recipients,
+            recipients=tuple(map(quoted, query.recipients)),
             ip=query.ip,
             host=query.host,
             helo=query.helo,
@@ -63,6 +64,9 @@ class Archiver:
             sentence=value("held_sentence", ""),
             message_id=value("message_id", ""),
             subject=logged_subject(value("subject", ""), self._redact),
+        )
+        return Held(
+            envelope=envelope,
             headers=value("headers", ""),
             spool=value("spool", ""),
             id=value("id", ""),

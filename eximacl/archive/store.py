@@ -12,6 +12,7 @@ empty at any time: then it is made again.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import itertools
 import os
@@ -26,7 +27,7 @@ from eximacl.archive.errors import ArchiveError
 from eximacl.archive.files import Writer, sync_directory, write_all
 from eximacl.archive.layout import MAX_HOST_CHARACTERS, TODAY, Day, day_of, safe_name
 from eximacl.archive.spool import body_chunks, message_headers, open_body
-from eximacl.mail.address import Address, quoted
+from eximacl.mail.address import parse_quoted
 
 T = TypeVar("T")
 
@@ -41,24 +42,13 @@ _numbers = itertools.count()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A message to archive. What it says about its meaning, see Envelope.
+    """A message to archive.
 
-    ref: the reference the sender will be told. time: now, in seconds since 1970. recipients: the held ones. headers:
-    `$message_headers_raw`. spool, id, queue: where Exim has the body (`open_body`).
+    envelope: what is known of it so far, with all held recipients; its time is now, its size and sha256 are not read.
+    headers: `$message_headers_raw`. spool, id, queue: where Exim has the body (`open_body`).
     """
 
-    ref: str
-    time: float
-    sender: str
-    recipients: tuple[Address, ...]
-    ip: str
-    host: str
-    helo: str
-    reason: str
-    check: str
-    sentence: str
-    message_id: str
-    subject: str
+    envelope: Envelope
     headers: str
     spool: str
     id: str
@@ -119,36 +109,38 @@ class Archive:
 
         Returns once they are on the disk; that takes several fsyncs. Raises ArchiveError; then nothing is left behind.
         """
-        if not held.recipients:
-            raise ArchiveError(f"{held.ref}: a message without a held recipient belongs to nobody")
+        known = held.envelope
+        if not known.recipients:
+            raise ArchiveError(f"{known.ref}: a message without a held recipient belongs to nobody")
         headers = message_headers(held.headers, held.id).encode("utf-8", "surrogateescape")
         drafts: list[_Draft] = []
         with open_body(held.spool, held.id, held.queue) as body, self.writer.explained():
             try:
-                for draft in self._drafts(held):
+                for draft in self._drafts(known):
                     self._reserve(draft)
                     drafts.append(draft)
                 size, digest = self._write_message(drafts[0], headers, body)
                 for copy in drafts[1:]:
                     self._link(drafts[0], copy)
-                stored = tuple(_stored(held, draft, size, digest) for draft in drafts)
-                for draft, one in zip(drafts, stored, strict=True):
-                    self._write_envelope(draft, one.envelope)
+                whole = dataclasses.replace(known, size=size, sha256=digest)
+                copies = [dataclasses.replace(whole, recipients=draft.recipients) for draft in drafts]
+                for draft, envelope in zip(drafts, copies, strict=True):
+                    self._write_envelope(draft, envelope)
                 for draft in drafts:
                     self._publish(draft)
             except BaseException:
                 _discard(drafts)
                 raise
-        return stored
+        return tuple(Stored(draft.name, draft.public, one) for draft, one in zip(drafts, copies, strict=True))
 
-    def _drafts(self, held: Held) -> list[_Draft]:
+    def _drafts(self, known: Envelope) -> list[_Draft]:
         """Return a draft for each domain."""
-        numbers = f"{int(held.time)}.M{int(held.time % 1 * 1_000_000):06d}P{os.getpid()}Q{next(_numbers)}"
+        numbers = f"{int(known.time)}.M{int(known.time % 1 * 1_000_000):06d}P{os.getpid()}Q{next(_numbers)}"
         by_domain: dict[str, list[str]] = {}
-        for recipient in held.recipients:
-            by_domain.setdefault(safe_name(recipient.domain), []).append(quoted(recipient))
+        for recipient in known.recipients:
+            by_domain.setdefault(safe_name(parse_quoted(recipient).domain), []).append(recipient)
         return [
-            _Draft(f"{numbers}.{self._host}.{domain}", Day(self.root / domain / day_of(held.time)), tuple(recipients))
+            _Draft(f"{numbers}.{self._host}.{domain}", Day(self.root / domain / day_of(known.time)), tuple(recipients))
             for domain, recipients in by_domain.items()
         ]
 
@@ -197,26 +189,6 @@ class Archive:
                     for directory in day.directories:
                         self.writer.make_directory(directory)
         return act()
-
-
-def _stored(held: Held, draft: _Draft, size: int, digest: str) -> Stored:
-    envelope = Envelope(
-        ref=held.ref,
-        time=held.time,
-        sender=held.sender,
-        recipients=draft.recipients,
-        ip=held.ip,
-        host=held.host,
-        helo=held.helo,
-        reason=held.reason,
-        check=held.check,
-        sentence=held.sentence,
-        message_id=held.message_id,
-        subject=held.subject,
-        size=size,
-        sha256=digest,
-    )
-    return Stored(draft.name, draft.public, envelope)
 
 
 def _point_today(day: Day) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from eximacl.archive import Archive, Held, messages
+from eximacl.archive import Archive, Envelope, Held, messages
 from eximacl.archive.index import Message
-from eximacl.mail.address import parse_address
+from eximacl.mail.address import parse_address, quoted
 
 ID = "1xVYtn-00005a-08"
 HEADERS = "Subject: hello\nFrom: ann@example.net\n"
@@ -36,7 +36,7 @@ def held(spool: Path, /, *recipients: str, **changed: Any) -> Held:
         "ref": "7KQ2M9D4",
         "time": NOON,
         "sender": "ann@example.net",
-        "recipients": tuple(map(parse_address, recipients or ("joe@example.org",))),
+        "recipients": tuple(quoted(parse_address(one)) for one in recipients or ("joe@example.org",)),
         "ip": "192.0.2.7",
         "host": "mx.example.net",
         "helo": "mx.example.net",
@@ -45,11 +45,11 @@ def held(spool: Path, /, *recipients: str, **changed: Any) -> Held:
         "sentence": "Mail for joe not accepted at example.org",
         "message_id": "<1@example.net>",
         "subject": "hello",
-        "headers": HEADERS,
-        "spool": str(spool),
-        "id": ID,
     }
-    return Held(**{**values, **changed})
+    where = {name: changed.pop(name) for name in ("headers", "spool", "id", "queue") if name in changed}
+    return Held(
+        envelope=Envelope(**{**values, **changed}), **{"headers": HEADERS, "spool": str(spool), "id": ID, **where}
+    )
 
 
 def archive_at(root: Path, group: str = "") -> Archive:

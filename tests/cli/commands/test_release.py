@@ -15,7 +15,7 @@ import pytest
 
 from eximacl.archive import find
 from eximacl.config import load
-from eximacl.mail.address import Address
+from eximacl.mail.address import Address, quoted
 from tests.archive.holding import NOON, small_disk
 from tests.cli.archived import REF, hold, with_archive
 from tests.cli.conftest import POLICY
@@ -317,7 +317,7 @@ def test_a_sendmail_that_is_killed_may_have_taken_it(office: Office) -> None:
 def test_a_recipient_in_quotes_gets_it_and_nobody_else(office: Office) -> None:
     """Exim reads a list of addresses in each argument; what a sender has put into quotes stays one."""
     localpart = '"a"@example.org, juha@example.org, "b"'
-    hold(office.config, HEADERS, BODY, recipients=(Address(localpart, "example.org"),))
+    hold(office.config, HEADERS, BODY, recipients=(quoted(Address(localpart, "example.org")),))
     office.release()
     assert office.arguments()[-1] == '"\\"a\\"@example.org, juha@example.org, \\"b\\""@example.org'
     assert office.delivered("juha") == []
@@ -398,7 +398,7 @@ def test_allow_everywhere_is_one_entry_for_all_domains(office: Office) -> None:
     ("output", "encoding", "status"), [("/dev/full", "utf-8", 74), ("/dev/null", "ascii", 0)], ids=["full", "ascii"]
 )
 def test_allow_is_done_whether_anybody_can_read_it(office: Office, output: str, encoding: str, status: int) -> None:
-    hold(office.config, HEADERS, BODY, recipients=(Address("hyvä", "example.org"),))
+    hold(office.config, HEADERS, BODY, recipients=("hyvä@example.org",))
     office.sendmail.write_text("#!/bin/sh\nexit 0\n")
     command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
     with Path(output).open("w") as file:
