@@ -22,7 +22,8 @@ from eximacl.policy.declare import (
     strongest,
     tables_of,
 )
-from eximacl.policy.model import Alias, Allowed, Hit, Outcome, Query, Unknown
+from eximacl.policy.outcome import Alias, Allowed, Hit, Outcome, Unknown
+from eximacl.policy.query import Query
 from eximacl.policy.questions import Ask, RecordKind
 
 __all__ = [

@@ -12,7 +12,8 @@ from typing import Any
 
 from eximacl.daemon.answers import Answers, Network, NoNetwork
 from eximacl.policy.drive import drive_now
-from eximacl.policy.model import Alias, Hit, Outcome, Query, Stage, Unknown
+from eximacl.policy.outcome import Alias, Hit, Outcome, Unknown
+from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import AnyQuestion, Ask
 from eximacl.policy.state import State, StateError
 from eximacl.protocol.exim import build_query

@@ -19,7 +19,8 @@ from typing import Any, cast
 from eximacl.mail.lists import Networks, Recipients, Suffixes
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import DomainPolicy, Exempt, Policy, Step, decide
-from eximacl.policy.model import Action, Alias, Allowed, Decision, Hit, OnUnknown, Outcome, Query, Stage, Unknown
+from eximacl.policy.outcome import Action, Alias, Allowed, Decision, Hit, OnUnknown, Outcome, Unknown
+from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import AnyQuestion, Ask
 
 STEP = re.compile(r"([a-z_]+)(?::([a-z]+))?(?:/([a-z]+))?(?:!([^=]+=[^=]+))?=([a-z]+)(?:\((.*?)\))?(?:@(.*))?")

@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 import pytest
 
-from eximacl.policy.model import Reply as Answered
 from eximacl.protocol.client import ask
+from eximacl.protocol.exim import Reply as Answered
 from eximacl.protocol.exim import format_query, parse_reply
 from tests.lab import replies
 from tests.lab.daemon import Daemon

@@ -11,7 +11,7 @@ from eximacl.archive.spool import HEADERS_CUT_BYTES
 from eximacl.daemon.judge import held_words
 from eximacl.daemon.server import Limits
 from eximacl.mail import lists
-from eximacl.policy.model import Decision, Word
+from eximacl.policy.outcome import Decision, Word
 from eximacl.protocol import exim as wire
 from eximacl.records import appender as records
 from tests.lab.site import ROOT

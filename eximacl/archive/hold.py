@@ -12,7 +12,7 @@ from typing import NamedTuple
 from eximacl.archive import Archive, ArchiveError, Envelope, Held, logged_subject, refusal
 from eximacl.config import Loaded, Settings
 from eximacl.mail.address import quoted
-from eximacl.policy.model import Query
+from eximacl.policy.query import Query
 from eximacl.records.references import normalise
 
 # Debian's. Of any other, only a held message tells.

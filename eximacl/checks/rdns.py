@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option, strongest
 from eximacl.mail.generic_name import holds_address
 from eximacl.mail.hosts import IPAddress, ip_address
-from eximacl.policy.model import Action
+from eximacl.policy.outcome import Action
 
 # Words by which providers mark lines that get another address every day, followed by a number or standing alone.
 GENERIC = [r"(^|[.-])(dial-?(in|up)|dyn(amic)?(ip)?|dhcp|ppp(oe)?|[av]?dsl|cable(modem)?)([0-9]|[.-])"]

@@ -13,8 +13,8 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.options import Failure, ip_problem, print_json, printable
-from eximacl.policy.model import STAGES, Reply
-from eximacl.protocol.exim import NEEDED, ProtocolError, parse_line
+from eximacl.policy.query import STAGES
+from eximacl.protocol.exim import NEEDED, ProtocolError, Reply, parse_line
 
 COLUMNS = ("stage", "ip", "host", "host_deferred", "helo", "from", "rcpt", "rcpts", "tx")
 # Shorter batches are over before a bar could be read.

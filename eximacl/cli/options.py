@@ -17,8 +17,8 @@ from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.problems import Refused
 from eximacl.config.sources import SOURCE_BYTES_MAX, fill
 from eximacl.mail.lists import Domains
-from eximacl.policy.model import Reply
 from eximacl.protocol.client import DaemonError, ask
+from eximacl.protocol.exim import Reply
 from eximacl.system.files import read_regular
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from eximacl.cli.options import printable
-from eximacl.policy.model import Traced
+from eximacl.policy.outcome import Traced
 
 
 def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, times: bool) -> None:

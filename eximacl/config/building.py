@@ -14,7 +14,7 @@ from eximacl.config.sources import Sources
 from eximacl.config.values import Values, read_given, read_table
 from eximacl.policy.declare import Check, ListProbe
 from eximacl.policy.engine import DomainPolicy, Exempt, Policy, Step
-from eximacl.policy.model import Action
+from eximacl.policy.outcome import Action
 
 NO_HOLD = "hold needs the archive: set archive.dir, or use another action"
 

@@ -33,7 +33,7 @@ from eximacl.config.values import Values
 from eximacl.mail.address import NULL_SENDER, canonical_domain, parse_quoted
 from eximacl.mail.lists import EntryList, Networks, Recipients, Suffixes
 from eximacl.policy.engine import Exempt
-from eximacl.policy.model import Query
+from eximacl.policy.query import Query
 from eximacl.protocol.exim import build_query
 
 Kind = Literal["sender", "domain", "ip", "host"]

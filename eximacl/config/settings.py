@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NewType
 from eximacl.mail.lists import Domains, Networks, Recipients, Suffixes
 from eximacl.policy.declare import Check, Named, Option, option, options_of, tables_of
 from eximacl.policy.engine import Exempt
-from eximacl.policy.model import Action, OnUnknown
+from eximacl.policy.outcome import Action, OnUnknown
 
 FileMode = NewType("FileMode", int)
 StateUrl = NewType("StateUrl", str)

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import (
     Answered,
     AnyQuestion,

@@ -29,9 +29,8 @@ from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.server import Limits, Server
 from eximacl.daemon.sockets import Listener, ListenError, inherited_sockets, open_socket
 from eximacl.dns.list_health import Network
-from eximacl.policy.model import Reply
 from eximacl.policy.state import PRUNE_ROWS, StateError
-from eximacl.protocol.exim import ProtocolError, format_reply, parse_line
+from eximacl.protocol.exim import ProtocolError, Reply, format_reply, parse_line
 from eximacl.records.references import References
 from eximacl.state import open_state
 from eximacl.system.systemd import Notifier

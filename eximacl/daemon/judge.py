@@ -16,10 +16,11 @@ from eximacl.archive.hold import ArchiveResult, held_ref, is_held
 from eximacl.daemon.answers import Answers, Network, NoNetwork
 from eximacl.policy.drive import Pending, drive
 from eximacl.policy.engine import Policy, decide
-from eximacl.policy.model import Decision, Query, Reply, Traced
+from eximacl.policy.outcome import Decision, Traced
+from eximacl.policy.query import Query
 from eximacl.policy.questions import Ask
 from eximacl.policy.state import State
-from eximacl.protocol.exim import MAX_TEXT_BYTES, ProtocolError, format_reply, parse_query
+from eximacl.protocol.exim import MAX_TEXT_BYTES, ProtocolError, Reply, format_reply, parse_query
 from eximacl.records.decision import AskedQuestion, DecisionRecord, Record
 from eximacl.system.throttle import Throttle
 

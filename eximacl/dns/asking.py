@@ -18,7 +18,7 @@ from eximacl.dns.cache import Answer
 from eximacl.dns.flights import Flight
 from eximacl.dns.servers import PROBE_SECONDS, Server
 from eximacl.dns.transport import Channels, random_number
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 
 # Aliases that the server leaves to us: a resolver leaves none, an authoritative server one or two.
 ALIASES_MAX = 8

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from sys import getsizeof
 from typing import TypeAlias
 
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 
 # Found: the records' texts. Absent: the empty tuple. Neither: Unknown.
 Answer: TypeAlias = tuple[str, ...] | Unknown

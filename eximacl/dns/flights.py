@@ -9,7 +9,7 @@ from typing import Protocol
 
 from eximacl.dns.cache import Answer, Key
 from eximacl.dns.servers import Server, Zone
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 
 
 class Asked(Protocol):

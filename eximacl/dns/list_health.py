@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from eximacl.dns import Resolver
 from eximacl.policy.declare import ListProbe
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import Answered, RecordKind, Records
 
 # A probe is no query's: nobody waits for it.

@@ -29,7 +29,7 @@ from eximacl.dns.asking import Asking, Timing
 from eximacl.dns.cache import Answer, Cache, Key
 from eximacl.dns.flights import Flight, Waiting
 from eximacl.dns.servers import RESOLV_CONF, Server, Servers, Zone
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 
 # A farm's worst second; beyond it something else is wrong, and memory shall stay bounded.
 FLIGHTS_MAX = 4096

@@ -22,8 +22,7 @@ from pathlib import Path
 
 from eximacl.exim import Exim
 from eximacl.exim.private import private_directory
-from eximacl.policy.model import Reply
-from eximacl.protocol.exim import format_reply
+from eximacl.protocol.exim import Reply, format_reply
 
 # Addresses for documentation (RFC 5737, RFC 3849): no relay hosts, and nobody's.
 CLIENT = "192.0.2.1"

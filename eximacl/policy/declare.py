@@ -28,7 +28,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from eximacl.mail.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Secrets, Suffixes
-from eximacl.policy.model import STAGES, Action, Alias, Allowed, Hit, OnUnknown, Outcome, Query, Stage, Unknown
+from eximacl.policy.outcome import Action, Alias, Allowed, Hit, OnUnknown, Outcome, Unknown
+from eximacl.policy.query import STAGES, Query, Stage
 from eximacl.policy.questions import KEY, Ask, RecordKind
 
 __all__ = [

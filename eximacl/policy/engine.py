@@ -13,21 +13,8 @@ from typing import Any
 
 from eximacl.mail.lists import Networks, Recipients, Suffixes
 from eximacl.policy.declare import CheckFunction, ListProbe
-from eximacl.policy.model import (
-    STAGES,
-    Action,
-    Alias,
-    Allowed,
-    Decision,
-    Hit,
-    OnUnknown,
-    Outcome,
-    Query,
-    Stage,
-    Traced,
-    Unknown,
-    Word,
-)
+from eximacl.policy.outcome import Action, Alias, Allowed, Decision, Hit, OnUnknown, Outcome, Traced, Unknown, Word
+from eximacl.policy.query import STAGES, Query, Stage
 from eximacl.policy.questions import AnyQuestion, Ask
 
 # What a `message` template may name.

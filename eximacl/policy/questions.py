@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
-from eximacl.policy.model import Action, Unknown
+from eximacl.policy.outcome import Action, Unknown
 from eximacl.policy.state import RESERVATION_SECONDS, Block, Settled, Slot, State
 
 A_co = TypeVar("A_co", covariant=True)

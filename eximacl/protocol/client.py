@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from eximacl.policy.model import WORDS, Reply
-from eximacl.protocol.exim import ProtocolError, parse_reply
+from eximacl.policy.outcome import WORDS
+from eximacl.protocol.exim import ProtocolError, Reply, parse_reply
 
 # What the snippets give the daemon by default (EXIMACL_TIMEOUT): longer means that Exim has given up.
 TIMEOUT_SECONDS = 5.0

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 from eximacl.mail.address import NULL_SENDER, Address, parse_address, parse_quoted
-from eximacl.policy.model import STAGES, Query, Reply, Stage
+from eximacl.policy.query import STAGES, Query, Stage
 
 VERSION = "1"
 CONTROL = "control"
@@ -79,6 +79,19 @@ class ProtocolError(Exception):
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
         self.reason = reason
+
+
+class Reply(NamedTuple):
+    """One reply on the wire. `verdict` is a Word, or `error` (the snippet then treats the daemon as failed)."""
+
+    verdict: str
+    code: int = 0
+    reason: str = ""
+    ref: str = ""
+    want: str = ""
+    message: str = ""
+    log: str = ""
+    extra: Mapping[str, Any] = {}
 
 
 class LineReader:

@@ -7,9 +7,11 @@ import math
 from typing import Any, NamedTuple, Protocol
 
 from eximacl.mail.address import Address
-from eximacl.policy.model import Decision, Query, Reply, Unknown
+from eximacl.policy.outcome import Decision, Unknown
+from eximacl.policy.query import Query
 from eximacl.policy.questions import AnyQuestion
 from eximacl.policy.state import Block
+from eximacl.protocol.exim import Reply
 
 
 class AskedQuestion(NamedTuple):

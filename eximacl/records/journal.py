@@ -22,7 +22,7 @@ from typing import Any
 
 import msgpack
 
-from eximacl.policy.model import Decision, Traced
+from eximacl.policy.outcome import Decision, Traced
 from eximacl.protocol.exim import ProtocolError, parse_line
 from eximacl.records.appender import Appender, Later
 from eximacl.records.decision import DecisionRecord

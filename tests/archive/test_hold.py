@@ -10,7 +10,7 @@ import pytest
 from eximacl.archive import ArchiveError, hold, messages
 from eximacl.archive.hold import Archiver, held_ref, is_held, spool_problem
 from eximacl.config import Settings, load
-from eximacl.policy.model import Query
+from eximacl.policy.query import Query
 from eximacl.protocol.exim import format_query, parse_query
 from tests.archive.holding import BODY, HEADERS, ID, NOON, let_everybody_pass, nobody, spool_with
 

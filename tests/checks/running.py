@@ -6,7 +6,7 @@ from typing import Any
 
 from eximacl.check import Ask, CheckFunction, Outcome, declared
 from eximacl.policy.drive import drive_now
-from eximacl.policy.model import Query, Stage
+from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import AnyQuestion
 from eximacl.protocol.exim import build_query
 

@@ -10,7 +10,7 @@ import pytest
 from eximacl.check import Hit, Unknown, declared
 from eximacl.checks._block_keys import Scope, block_key
 from eximacl.checks.blocked_recipient import Options, blocked_recipient
-from eximacl.policy.model import Outcome
+from eximacl.policy.outcome import Outcome
 from eximacl.policy.state import StateError
 from eximacl.state import MemoryState
 from tests.asking import NOW, judge, query

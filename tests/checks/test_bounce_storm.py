@@ -10,7 +10,7 @@ from eximacl.check import Ask, Hit, Patterns, Unknown, declared
 from eximacl.checks._block_keys import block_key
 from eximacl.checks.bounce_storm import Options, bounce_storm
 from eximacl.policy.drive import drive_now
-from eximacl.policy.model import Outcome
+from eximacl.policy.outcome import Outcome
 from eximacl.policy.state import StateError
 from eximacl.state import MemoryState
 from tests.asking import NOW, answers, judge, query

@@ -14,7 +14,7 @@ from eximacl.daemon.answers import Answers, NoNetwork
 from eximacl.mail import batv as prvs
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import Policy, decide
-from eximacl.policy.model import Decision, Outcome
+from eximacl.policy.outcome import Decision, Outcome
 from eximacl.policy.questions import Ask
 from eximacl.state import MemoryState
 from tests.asking import NOW, judge, query

@@ -23,7 +23,8 @@ from eximacl.mail.disposable import mint, standing
 from eximacl.mail.lists import Recipients, Secrets
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import DomainPolicy, Policy, Step, decide
-from eximacl.policy.model import Alias, Decision, Hit, Outcome, Query, Unknown
+from eximacl.policy.outcome import Alias, Decision, Hit, Outcome, Unknown
+from eximacl.policy.query import Query
 from eximacl.policy.state import RESERVATION_SECONDS, State, StateError
 from eximacl.protocol.exim import parse_line
 from eximacl.state import MemoryState, SqliteState

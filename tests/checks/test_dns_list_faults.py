@@ -10,7 +10,7 @@ from eximacl.config import load
 from eximacl.daemon.answers import Answers
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import Policy, decide
-from eximacl.policy.model import Decision
+from eximacl.policy.outcome import Decision
 from eximacl.policy.questions import Ask
 from eximacl.state import MemoryState
 from tests.asking import NOW, query

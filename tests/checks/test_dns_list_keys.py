@@ -10,7 +10,7 @@ import pytest
 
 from eximacl.config import load, show, show_toml
 from eximacl.daemon.judge import Judge
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from eximacl.protocol.exim import format_query
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import pack_entry

@@ -9,7 +9,7 @@ import pytest
 
 from eximacl.check import Hit, ListProbe, Unknown, declared
 from eximacl.checks.dnsbl import dnsbl, probes
-from eximacl.policy.model import Query
+from eximacl.policy.query import Query
 from tests.asking import judge, query
 from tests.checks.listing import options_from, steps_from
 from tests.checks.running import documented_defaults

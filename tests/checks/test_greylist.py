@@ -10,7 +10,7 @@ import pytest
 from eximacl.check import Ask, Hit, Outcome, Unknown, declared
 from eximacl.checks.greylist import Options, greylist
 from eximacl.policy.drive import drive_now
-from eximacl.policy.model import Query
+from eximacl.policy.query import Query
 from eximacl.policy.questions import Remember
 from eximacl.state import MemoryState
 from tests.asking import NOW, Dead, answers, judge, query

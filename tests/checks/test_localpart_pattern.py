@@ -6,7 +6,7 @@ import pytest
 
 from eximacl.check import Patterns, Unknown, declared
 from eximacl.checks.localpart_pattern import Options, localpart_pattern
-from eximacl.policy.model import Hit
+from eximacl.policy.outcome import Hit
 from tests.checks.running import documented_defaults, outcome_of, query
 
 SAMPLE = Options(patterns=Patterns(["[0-9]$", ",", r"\|", "^[^A-Za-z]", '"', "'"]))

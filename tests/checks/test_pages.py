@@ -21,10 +21,10 @@ from eximacl.daemon.answers import Answers
 from eximacl.daemon.judge import reply_for
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import Policy, decide
-from eximacl.policy.model import Reply, Stage
+from eximacl.policy.query import Stage
 from eximacl.policy.questions import Ask
 from eximacl.policy.state import State
-from eximacl.protocol.exim import build_query, parse_line
+from eximacl.protocol.exim import Reply, build_query, parse_line
 from eximacl.state import MemoryState
 from tests.dictionary import Dictionary
 

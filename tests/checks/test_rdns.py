@@ -8,7 +8,7 @@ import pytest
 
 from eximacl.check import Hit, Outcome, Patterns, Unknown, declared
 from eximacl.checks.rdns import GENERIC, Options, rdns
-from eximacl.policy.model import Stage
+from eximacl.policy.query import Stage
 from tests.asking import judge, query
 from tests.checks.running import documented_defaults
 from tests.dictionary import SERVFAIL, Dictionary

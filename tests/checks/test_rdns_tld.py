@@ -8,7 +8,7 @@ import pytest
 
 from eximacl.check import Hit, Outcome, Suffixes, Unknown, declared
 from eximacl.checks.rdns_tld import Options, rdns_tld
-from eximacl.policy.model import Stage
+from eximacl.policy.query import Stage
 from tests import asking
 from tests.asking import judge
 from tests.checks.running import documented_defaults, outcome_of, query

@@ -8,7 +8,7 @@ import pytest
 
 from eximacl.check import Hit, NoOptions, Unknown, declared
 from eximacl.checks.resolvable_sender import resolvable_sender
-from eximacl.policy.model import Stage
+from eximacl.policy.query import Stage
 from tests.asking import judge, query
 from tests.dictionary import SERVFAIL, Dictionary
 

@@ -6,7 +6,7 @@ import pytest
 
 from eximacl.check import Hit, Suffixes, declared
 from eximacl.checks.sender_domain import Options, sender_domain
-from eximacl.policy.model import Stage
+from eximacl.policy.query import Stage
 from tests.checks.running import documented_defaults, outcome_of, query
 
 LISTED = Options(domains=Suffixes(["linkedin.example", "пример.example", "xn--mnchen-3ya.example"]))

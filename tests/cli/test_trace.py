@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eximacl.cli.trace import print_trace
-from eximacl.policy.model import Traced
+from eximacl.policy.outcome import Traced
 
 
 def test_questions_stand_once_under_the_last_line_of_their_check(capsys: pytest.CaptureFixture[str]) -> None:

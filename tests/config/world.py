@@ -12,7 +12,8 @@ from eximacl.config.problems import Site
 from eximacl.daemon.answers import Answers, NoNetwork
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import decide
-from eximacl.policy.model import Decision, Stage
+from eximacl.policy.outcome import Decision
+from eximacl.policy.query import Stage
 from eximacl.policy.questions import Ask
 from eximacl.protocol.exim import build_query
 from eximacl.state import MemoryState

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from eximacl.daemon.answers import Answers, Network, NoNetwork
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import (
     Answered,
     Ask,

@@ -22,10 +22,9 @@ from eximacl.config import load
 from eximacl.daemon import daemon as daemon_module
 from eximacl.daemon.daemon import FIRST_PROBE_SECONDS, Daemon, StartError, needs_restart
 from eximacl.dns.list_health import LISTS_ALL
-from eximacl.policy.model import Reply
 from eximacl.policy.state import PRUNE_ROWS
 from eximacl.protocol.client import ask
-from eximacl.protocol.exim import format_query
+from eximacl.protocol.exim import Reply, format_query
 from tests.archive.holding import HEADERS, ID, archive_at, names_in, spool_with
 from tests.archive.holding import held as held_message
 from tests.lab import replies

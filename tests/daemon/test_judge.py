@@ -13,10 +13,10 @@ from eximacl.archive.hold import ArchiveResult
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown
 from eximacl.daemon.judge import Judge
 from eximacl.policy.engine import DomainPolicy, Policy, Step
-from eximacl.policy.model import Reply, Stage
+from eximacl.policy.query import Stage
 from eximacl.policy.questions import Answered, RecordKind
 from eximacl.policy.state import StateError
-from eximacl.protocol.exim import ProtocolError, format_query, parse_reply
+from eximacl.protocol.exim import ProtocolError, Reply, format_query, parse_reply
 from eximacl.records.decision import DecisionRecord
 from eximacl.state import open_state
 

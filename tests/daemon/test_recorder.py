@@ -13,8 +13,8 @@ import pytest
 from eximacl.config import Settings, load
 from eximacl.config.settings import Redacted
 from eximacl.daemon.recorder import Recorder
-from eximacl.policy.model import Decision, Reply, Traced
-from eximacl.protocol.exim import build_query, format_query, parse_query
+from eximacl.policy.outcome import Decision, Traced
+from eximacl.protocol.exim import Reply, build_query, format_query, parse_query
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import journal_files, read_journal
 

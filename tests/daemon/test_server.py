@@ -18,8 +18,7 @@ import pytest
 
 from eximacl.daemon.server import ACCEPTS_PER_TURN, RECV_BYTES, Control, Limits, Server
 from eximacl.daemon.sockets import Listener, allow_descriptors, open_socket
-from eximacl.policy.model import Reply
-from eximacl.protocol.exim import MAX_LINE_BYTES, ProtocolError, format_reply
+from eximacl.protocol.exim import MAX_LINE_BYTES, ProtocolError, Reply, format_reply
 
 # Far more turns of the loop than anything here needs; a test that needs more has failed.
 MAX_TURNS = 100_000

@@ -9,7 +9,7 @@ import pytest
 
 from eximacl.dns import Answer, Resolver
 from eximacl.dns.message import KINDS
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from tests.dns.asking import BUDGET, GOOD, TEXTS, clean, faulty, lapse, no_task_left, wait
 from tests.dns.clock import Clock
 from tests.lab import replies

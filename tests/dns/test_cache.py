@@ -15,7 +15,7 @@ from eximacl.dns.cache import (
     Answer,
     Cache,
 )
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 
 FOUND = ("192.0.2.1",)
 

@@ -8,7 +8,7 @@ import pytest
 
 from eximacl.dns.flights import Flight, Waiting
 from eximacl.dns.servers import Server, parse_server
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 
 A, B = ("a.example.org", "A"), ("b.example.org", "MX")
 FOUND = ("192.0.2.1",)

@@ -22,7 +22,7 @@ from eximacl.dns.list_health import (
     is_listed,
 )
 from eximacl.dns.servers import SUSPICIONS
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import Answered, RecordKind
 from tests.lab.names import Names
 from tests.lab.replies import SERVFAIL, SILENT, Reply, Zone

@@ -11,7 +11,7 @@ import pytest
 from eximacl.dns import Resolver, Timing, servers
 from eximacl.dns import resolver as resolver_module
 from eximacl.dns.cache import UNKNOWN_SECONDS
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from tests.dns.asking import BUDGET, GOOD, clean, lapse, no_task_left, sockets, until, wait
 from tests.dns.clock import Clock
 from tests.lab.names import Names

@@ -16,7 +16,7 @@ from eximacl.dns import Resolver, Timing, asking
 from eximacl.dns import transport as channels
 from eximacl.dns.servers import SUSPICIONS
 from eximacl.dns.transport import random_number
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from tests.dns.asking import BUDGET, SECONDS, clean, lapse, sockets, until, wait
 from tests.dns.clock import Clock
 from tests.lab.names import Names

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from eximacl.doctor.status import is_status, read_status
-from eximacl.policy.model import Reply
-from eximacl.protocol.exim import format_reply
+from eximacl.protocol.exim import Reply, format_reply
 
 GOOD: dict[str, Any] = {
     "version": "1",

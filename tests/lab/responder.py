@@ -11,8 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeAlias
 
-from eximacl.policy.model import Reply
-from eximacl.protocol.exim import format_reply, parse_line
+from eximacl.protocol.exim import Reply, format_reply, parse_line
 
 # What a daemon may do other than to reply: close without a byte, reset the connection, say nothing until the end, or
 # say nothing and listen no more, as one that is dying.

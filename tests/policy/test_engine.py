@@ -12,7 +12,8 @@ from eximacl.daemon.answers import Answers as StateAnswers
 from eximacl.daemon.answers import NoNetwork
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import MESSAGE_FIELDS, DomainPolicy, Exempt, Step, decide, fill
-from eximacl.policy.model import Alias, Hit, OnUnknown, Outcome, Query, Traced
+from eximacl.policy.outcome import Alias, Hit, OnUnknown, Outcome, Traced
+from eximacl.policy.query import Query
 from eximacl.policy.questions import Ask, CommitSlots, ReleaseSlots, ReserveSlot
 from eximacl.protocol.exim import parse_query
 from eximacl.state import MemoryState

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eximacl.policy.drive import drive_now
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import (
     AnyQuestion,
     Ask,

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.policy.model import Reply
 from eximacl.protocol import client as asking
 from eximacl.protocol.client import DaemonError, ask
-from eximacl.protocol.exim import format_reply
+from eximacl.protocol.exim import Reply, format_reply
 
 
 def serve_once(path: Path, answer: Callable[[socket.socket], object]) -> threading.Thread:

@@ -14,9 +14,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eximacl.mail.address import NULL_SENDER, Address
-from eximacl.policy.model import STAGES, Query, Reply
+from eximacl.policy.query import STAGES, Query
 from eximacl.protocol import exim as wire
-from eximacl.protocol.exim import LineReader, ProtocolError
+from eximacl.protocol.exim import LineReader, ProtocolError, Reply
 from tests.golden import rows
 
 EXIM = "/usr/sbin/exim4"

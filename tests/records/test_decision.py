@@ -7,7 +7,7 @@ import json
 import msgpack
 import pytest
 
-from eximacl.policy.model import Unknown
+from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import AnyQuestion, CommitSlots, Lookup, ReleaseSlots, ReserveSlot
 from eximacl.records.decision import AskedQuestion
 

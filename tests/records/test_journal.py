@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eximacl.policy.model import Decision, Reply, Traced, Unknown
+from eximacl.policy.outcome import Decision, Traced, Unknown
 from eximacl.policy.questions import Question, ReleaseSlots, ReserveSlot
-from eximacl.protocol.exim import format_query, parse_query
+from eximacl.protocol.exim import Reply, format_query, parse_query
 from eximacl.records import journal
 from eximacl.records.decision import AskedQuestion, DecisionRecord
 from eximacl.records.journal import (

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eximacl.policy.model import Decision, Reply
-from eximacl.protocol.exim import format_query, parse_line, parse_query
+from eximacl.policy.outcome import Decision
+from eximacl.protocol.exim import Reply, format_query, parse_line, parse_query
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import _decode, pack_entry
 from eximacl.records.redact import redacted, without_subject

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eximacl.policy.model import Decision, Reply, Word
-from eximacl.protocol.exim import build_query
+from eximacl.policy.outcome import Decision, Word
+from eximacl.protocol.exim import Reply, build_query
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.rejections import RejectionLog, rejection_line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from eximacl.policy.model import Reply
+from eximacl.protocol.exim import Reply
 from tests.lab.responder import ACCEPT, Action, Asked
 
 REJECT = Reply("reject", 550, "some-reason", "TESTTEST", message="5.7.1 we do not want this (TESTTEST)", log="why not")

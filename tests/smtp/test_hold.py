@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.policy.model import Reply
+from eximacl.protocol.exim import Reply
 from tests.lab import Site
 from tests.lab.daemons import EXIM, binds
 from tests.lab.responder import ACCEPT, Action

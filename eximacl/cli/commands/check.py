@@ -32,8 +32,9 @@ from eximacl.daemon.judge import Judge
 from eximacl.dns.list_health import Network
 from eximacl.mail.address import parse_address, parse_quoted, quoted, without_brackets
 from eximacl.policy.engine import NOT_OURS
-from eximacl.policy.model import STAGES, Reply, Traced
-from eximacl.protocol.exim import format_query, limit_for, parse_reply
+from eximacl.policy.outcome import Traced
+from eximacl.policy.query import STAGES
+from eximacl.protocol.exim import Reply, format_query, limit_for, parse_reply
 from eximacl.state import open_state
 
 AskOne = Callable[[str, Mapping[str, str]], Reply]

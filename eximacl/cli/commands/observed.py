@@ -18,7 +18,7 @@ from eximacl.cli import exits
 from eximacl.cli.commands.why import find_journal, journal_option, query_of, reading
 from eximacl.cli.options import Failure, config_option, json_option, printable
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
-from eximacl.policy.model import Traced
+from eximacl.policy.outcome import Traced
 from eximacl.records.journal import Entry, journal_files, read_journal
 from eximacl.system.times import local, parse_time
 

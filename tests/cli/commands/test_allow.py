@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from eximacl.config import load
-from eximacl.policy.model import Reply
 from eximacl.protocol.client import ask
-from eximacl.protocol.exim import format_query
+from eximacl.protocol.exim import Reply, format_query
 from tests.cli.running import eximacl
 from tests.lab import Daemon
 from tests.lab.waiting import until

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.cli import exits
-from eximacl.policy.model import Reply
-from eximacl.protocol.exim import format_reply
+from eximacl.protocol.exim import Reply, format_reply
 from tests.cli.running import Done, eximacl
 from tests.lab.daemon import Daemon
 from tests.protocol.test_client import answers

@@ -1,0 +1,72 @@
+"""A query: the stage, and every value that the mail server knew by then. A value only: nothing here acts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
+
+from eximacl.mail.address import Address
+
+Stage = Literal["connect", "helo", "mail", "rcpt", "data", "end"]
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+class Query(NamedTuple):
+    """One question of Exim's: the stage, and every value that Exim knew by then.
+
+    `values` holds each key as it was sent, unknown ones too. `sender` is None before MAIL and
+    `NULL_SENDER` for a bounce; `recipient` is None before RCPT. `mailbox` is the localpart that the
+    recipient checks judge: the recipient's own, until an `Alias` puts its owner's in its place.
+    `recipients` are all that the message has, known from DATA on.
+    """
+
+    stage: Stage
+    values: Mapping[str, str]
+    sender: Address | None = None
+    recipient: Address | None = None
+    mailbox: str = ""
+    recipients: tuple[Address, ...] = ()
+
+    @property
+    def ip(self) -> str:
+        """The client's address, as text; empty when unknown."""
+        return self.values.get("ip", "")
+
+    @property
+    def host(self) -> str:
+        """The client's reverse-DNS name as Exim found it (`$sender_host_name`), canonical but for case and IDNA."""
+        return self.values.get("host", "")
+
+    @property
+    def host_deferred(self) -> bool:
+        """Whether the reverse look-up could not be finished (`$host_lookup_deferred`); not the same as no PTR."""
+        return self.values.get("host_deferred", "") == "1"
+
+    @property
+    def helo(self) -> str:
+        """The name the client gave in HELO or EHLO (`$sender_helo_name`)."""
+        return self.values.get("helo", "")
+
+    @property
+    def transaction(self) -> str:
+        """The transaction's id: the same for every recipient of one message, never used again."""
+        return self.values.get("tx", "")
+
+    @property
+    def reserved(self) -> bool:
+        """Whether a reply to one of this transaction's recipients wanted `end`: it reserved a place."""
+        return "end" in self.values.get("want", "")
+
+    @property
+    def dry(self) -> bool:
+        """Whether nothing may be counted, reserved, recorded or logged for this query."""
+        return self.values.get("dry", "") == "1"
+
+    def judged_as(self, mailbox: str) -> Query:
+        """Return this query with the localpart that later checks are to judge."""
+        return self._replace(mailbox=mailbox)
+
+    def for_recipient(self, recipient: Address) -> Query:
+        """Return this query about one of its recipients (DATA asks about all of them at once)."""
+        return self._replace(recipient=recipient, mailbox=recipient.localpart)
