@@ -38,7 +38,7 @@ class Dictionary:
         self.asked += asked
         return tuple(self.names.get((name.lower().rstrip("."), kind), ()) for name, kind in asked)
 
-    def fault(self, zone: str) -> str:
+    def list_fault(self, zone: str) -> str:
         return self.faults.get(zone, "")
 
 

@@ -86,7 +86,7 @@ def step_of(text: str, stages: frozenset[Stage] = EARLY_AND_RCPT) -> Step:
         action=cast("Action", action or "reject"),
         on_unknown=cast("OnUnknown", on_unknown or "accept"),
         exempt=(exempt_of(exempt),) if exempt else (),
-        hears=frozenset((argument,)) if kind == "heard" else (),
+        listens_to=frozenset((argument,)) if kind == "heard" else (),
     )
 
 

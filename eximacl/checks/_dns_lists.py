@@ -286,7 +286,7 @@ async def consult(entries: Sequence[Entry[Z_co]], threshold: float, ask: Ask) ->
 
     Unknown where they do not, but would if each list that could not tell had listed all it was asked about.
     """
-    faults = await ask.zone_faults(list(dict.fromkeys([entry.probe for entry in entries if entry.probe])))
+    faults = await ask.list_faults(list(dict.fromkeys([entry.probe for entry in entries if entry.probe])))
     sound = [entry for entry in entries if entry.probe not in faults]
     names = [entry.zone.name_for(entry.labels) for entry in sound]
     answers = await ask.look_up_all([(name, "A") for name in names], [entry.zone.secret() for entry in sound])

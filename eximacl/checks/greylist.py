@@ -56,7 +56,7 @@ def _heard(options: Options) -> tuple[str, ...]:
     return options.suspicious if options.when == "suspicious" else ()
 
 
-@check("greylist", stages={"rcpt", "data"}, options=Options, action="off", hears=_heard)
+@check("greylist", stages={"rcpt", "data"}, options=Options, action="off", listens_to=_heard)
 async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
     """Have a client that is unknown try again after some minutes, which most junk senders never do.
 

@@ -141,9 +141,9 @@ class Builder:
         except ValueError as error:
             site.report(str(error))
             return
-        hears = frozenset(check.hears(options))
+        listens_to = frozenset(check.listens_to(options))
         action: Action = "off" if check.idle(options) else values["action"].value
-        for heard in sorted(hears):
+        for heard in sorted(listens_to):
             wrong = self._wrong_heard(name, heard)
             if wrong:
                 site.report(wrong)
@@ -161,7 +161,7 @@ class Builder:
             on_unknown=values["on_unknown"].value,
             exempt=(*inherited, *((values["exempt"].value,) if values["exempt"].raw else ())),
             message=values["message"].value,
-            hears=hears,
+            listens_to=listens_to,
         )
 
 

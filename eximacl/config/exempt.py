@@ -189,7 +189,7 @@ def prepare(config: Path, kind: Kind, refusal: RefusedMail, comment: str, *, eve
         loaded = load(config)
     except ConfigError as error:
         raise AllowError(f"the configuration is wrong, mend it first: {error}") from None
-    if recipient is not None and loaded.policy.plan(recipient.domain) is None:
+    if recipient is not None and loaded.policy.for_domain(recipient.domain) is None:
         raise AllowError(f"policy.domains does not list the domain of {refusal.recipient}")
     domain = recipient.domain if recipient and not everywhere else ""
     key, list_type = _KEYS[kind]

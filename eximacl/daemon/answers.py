@@ -14,11 +14,11 @@ from eximacl.policy.questions import (
     Answered,
     AnyQuestion,
     Ask,
+    ListFault,
+    ListFaults,
     Lookup,
     RecordKind,
     StateQuestion,
-    ZoneFault,
-    ZoneFaults,
 )
 from eximacl.policy.state import State, StateError
 from eximacl.records.decision import AskedQuestion
@@ -33,7 +33,7 @@ class Network(Protocol):
     def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered | Awaitable[Answered]:
         """Return an answer for each of `asked`, or an awaitable of them when only waiting can tell."""
 
-    def fault(self, zone: str) -> str:
+    def list_fault(self, zone: str) -> str:
         """Return what is wrong with a DNS list; empty: nothing."""
 
 
@@ -48,8 +48,8 @@ class NoNetwork:
         """See `Network.look_up`."""
         return tuple(Unknown("there is no DNS here") for _ in asked)
 
-    def fault(self, zone: str) -> str:
-        """See `Network.fault`."""
+    def list_fault(self, zone: str) -> str:
+        """See `Network.list_fault`."""
         return ""
 
 
@@ -77,11 +77,11 @@ class Answers:
             answer = self._look_up(question)
             if inspect.isawaitable(answer):
                 return self._later(question, answer)
-        elif isinstance(question, ZoneFault):
-            answer = self._network.fault(question.zone)
+        elif isinstance(question, ListFault):
+            answer = self._network.list_fault(question.zone)
             if not answer:  # asked about every list in every query, and nearly never worth a record
                 return answer
-        elif isinstance(question, ZoneFaults):
+        elif isinstance(question, ListFaults):
             return self._faults(question.zones)
         else:
             raise TypeError(f"no source answers {type(question).__name__}")
@@ -89,8 +89,8 @@ class Answers:
         return answer
 
     def _faults(self, zones: tuple[str, ...]) -> dict[str, str]:
-        faults = {zone: fault for zone in zones if (fault := self._network.fault(zone))}
-        self.asked += [AskedQuestion(self._ask.step, ZoneFault(zone), fault) for zone, fault in faults.items()]
+        faults = {zone: fault for zone in zones if (fault := self._network.list_fault(zone))}
+        self.asked += [AskedQuestion(self._ask.step, ListFault(zone), fault) for zone, fault in faults.items()]
         return faults
 
     def _look_up(self, question: Lookup) -> Answered | Awaitable[Answered]:

@@ -63,8 +63,8 @@ class Network:
         """See `answers.Network.look_up`."""
         return self._resolver.lookup_all(asked, until)
 
-    def fault(self, zone: str) -> str:
-        """See `answers.Network.fault`."""
+    def list_fault(self, zone: str) -> str:
+        """See `answers.Network.list_fault`."""
         return self._faults.get(zone, NOT_TRIED)
 
     def take_over(self, other: Network) -> None:
@@ -80,7 +80,7 @@ class Network:
             self.tried.set()
             for seconds in PAUSES_SECONDS:
                 await sleep(seconds)
-                await self._probe_all(probe for probe in probes if self.fault(probe.name) == NOT_TRIED)
+                await self._probe_all(probe for probe in probes if self.list_fault(probe.name) == NOT_TRIED)
 
     async def probe(self, probes: Sequence[ListProbe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
         """Probe each list, all at the same time; log each that turns bad, or good again. Never raises."""

@@ -125,7 +125,7 @@ class ListProbe(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What `Ask.zone_fault` asks for, and what is shown where the list is at fault."""
+        """What `Ask.list_fault` asks for, and what is shown where the list is at fault."""
         return f"{self.zone} ({self.part})" if self.part else self.zone
 
     def names(self) -> tuple[str, str]:
@@ -146,9 +146,11 @@ def _never(_options: Any) -> bool:
 class Check:
     """A check as declared. `summary` and `doc` come from the function's docstring.
 
-    probes: given its options, the DNS lists it asks. hears: given its options, the checks before it whose hits under
-    `observe` it reads from `Ask.observed`; where it runs at `data`, they do so too. idle: given its options, whether it
-    can have nothing to say; it then is not run.
+    Each of these is called with the check's options.
+    probes: how to test the DNS lists that it asks.
+    listens_to: the names of earlier checks whose observed hits it reads from `Ask.observed`; where it runs at `data`,
+    they run there too.
+    idle: True if, with these options, it can never object; it is then skipped.
     """
 
     name: str
@@ -161,7 +163,7 @@ class Check:
     summary: str
     doc: str
     probes: Callable[[Any], Iterable[ListProbe]] = _none
-    hears: Callable[[Any], Iterable[str]] = _none
+    listens_to: Callable[[Any], Iterable[str]] = _none
     idle: Callable[[Any], bool] = _never
 
 
@@ -194,7 +196,7 @@ def check(
     action: Action = "reject",
     on_unknown: OnUnknown = "accept",
     probes: Callable[[Any], Iterable[ListProbe]] = _none,
-    hears: Callable[[Any], Iterable[str]] = _none,
+    listens_to: Callable[[Any], Iterable[str]] = _none,
     idle: Callable[[Any], bool] = _never,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
@@ -220,7 +222,7 @@ def check(
             summary=doc.partition("\n")[0],
             doc=doc,
             probes=probes,
-            hears=hears,
+            listens_to=listens_to,
             idle=idle,
         )
         setattr(function, _MARK, declaration)

@@ -54,7 +54,18 @@ class Exempt:
 class Step:
     """One check as one domain's policy wants it: bound to its options, action and exemptions. Never changed."""
 
-    __slots__ = ("action", "exempt", "hears", "message", "name", "on_unknown", "options", "passed", "run", "stages")
+    __slots__ = (
+        "action",
+        "exempt",
+        "listens_to",
+        "message",
+        "name",
+        "on_unknown",
+        "options",
+        "passed",
+        "run",
+        "stages",
+    )
 
     def __init__(
         self,
@@ -67,7 +78,7 @@ class Step:
         on_unknown: OnUnknown = "accept",
         exempt: tuple[Exempt, ...] = (),
         message: str = "",
-        hears: Container[str] = (),
+        listens_to: Container[str] = (),
     ) -> None:
         self.name = name
         self.run = run
@@ -77,7 +88,7 @@ class Step:
         self.on_unknown = on_unknown
         self.exempt = exempt
         self.message = message
-        self.hears = hears
+        self.listens_to = listens_to
         self.passed = Traced(name, "pass")
 
 
@@ -124,9 +135,9 @@ class DomainPolicy:
 
 
 def _steps_at(stage: Stage, enabled: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Return the steps of a stage, and those that one of them hears."""
+    """Return the steps of a stage, and those that one of them listens to."""
     steps = [step for step in enabled if stage in step.stages]
-    return tuple(step for step in enabled if step in steps or any(step.name in other.hears for other in steps))
+    return tuple(step for step in enabled if step in steps or any(step.name in other.listens_to for other in steps))
 
 
 class Policy:
@@ -151,7 +162,7 @@ class Policy:
         self.overlays: Mapping[str, DomainPolicy] = overlays or {}
         self.early = early or base
 
-    def plan(self, domain: str) -> DomainPolicy | None:
+    def for_domain(self, domain: str) -> DomainPolicy | None:
         """Return the plan for recipients at a canonical domain; None where this policy does not judge it."""
         if domain not in self.domains:
             return None
@@ -178,7 +189,7 @@ STATE_UNKNOWN = LOST_PLACE._replace(
 def decide(policy: Policy, query: Query, ask: Ask) -> Coroutine[AnyQuestion, Any, Decision]:
     """Decide one query, when awaited. Raises nothing; what a check raises stands in `ask.fault`."""
     if query.stage == "rcpt" and query.recipient is not None:
-        return _Evaluation(policy.plan(query.recipient.domain), query, ask).decide()
+        return _Evaluation(policy.for_domain(query.recipient.domain), query, ask).decide()
     if query.stage == "data":
         return _decide_data(policy, query, ask)
     if query.stage == "end":
@@ -199,7 +210,7 @@ async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
     """Judge DATA for each recipient; then settle the transaction's places: one message, one fate."""
     trace: tuple[Traced, ...] = ()
     for recipient in query.recipients:
-        plan = policy.plan(recipient.domain)
+        plan = policy.for_domain(recipient.domain)
         if plan is None or not plan.steps("data"):
             continue
         ask.observed = ()

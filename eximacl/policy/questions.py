@@ -73,19 +73,19 @@ def _without(key: str, answer: Records | Unknown) -> Records | Unknown:
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneFault(Question[str]):
+class ListFault(Question[str]):
     """What is wrong with this DNS list (see `check.Probe`)? Empty: nothing is known against it."""
 
-    kind = "zonefault"
+    kind = "listfault"
 
     zone: str
 
 
 @dataclass(frozen=True, slots=True)
-class ZoneFaults(Question[dict[str, str]]):
-    """Which of these DNS lists is something known against, and what? A record holds a `ZoneFault` for each of them."""
+class ListFaults(Question[dict[str, str]]):
+    """Which of these DNS lists is something known against, and what? A record holds a `ListFault` for each of them."""
 
-    kind = "zonefaults"
+    kind = "listfaults"
 
     zones: tuple[str, ...]
 
@@ -277,13 +277,13 @@ class Ask:
         """Return the names that DNS gives to an address, whether or not they lead back to it. `ip` must be one."""
         return await self.look_up(ipaddress.ip_address(ip).reverse_pointer, "PTR")
 
-    async def zone_fault(self, zone: str) -> str:
+    async def list_fault(self, zone: str) -> str:
         """Return what is wrong with a DNS list, named as the check's `probes` name it; empty: nothing."""
-        return await ZoneFault(zone)
+        return await ListFault(zone)
 
-    async def zone_faults(self, zones: Sequence[str]) -> dict[str, str]:
+    async def list_faults(self, zones: Sequence[str]) -> dict[str, str]:
         """Return what is wrong with those of several lists that are at fault; empty: with none of them."""
-        return await ZoneFaults(tuple(zones)) if zones else {}
+        return await ListFaults(tuple(zones)) if zones else {}
 
     async def reserve(self, key: str, limit: int) -> Slot | Unknown:
         """Reserve one of `limit` places under `key` for this transaction (see `State.reserve`)."""

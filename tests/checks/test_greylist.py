@@ -288,5 +288,5 @@ def test_declaration() -> None:
     assert declaration.stages == {"rcpt", "data"}
     assert declaration.action == "off"
     assert documented_defaults(greylist) == {**DEFAULTS, "suspicious": []}
-    assert tuple(declaration.hears(options(when="suspicious", suspicious=("rdns",)))) == ("rdns",)
-    assert tuple(declaration.hears(options())) == ()
+    assert tuple(declaration.listens_to(options(when="suspicious", suspicious=("rdns",)))) == ("rdns",)
+    assert tuple(declaration.listens_to(options())) == ()

@@ -38,11 +38,11 @@ def test_a_look_up_has_a_line_for_each_name_and_a_list_without_a_fault_says_so(
 ) -> None:
     asked = [["7.2.0.192.{key}.bl.example", "A"], ["7.2.0.192.wl.example", "A"], ["bl.example", "A"]]
     answers = [["127.0.0.2", "127.0.0.4"], [], {"unknown": "timeout"}]
-    questions: list[list[Any]] = [["x", "zonefault", "bl.example", ""], ["x", "lookup", asked, answers]]
+    questions: list[list[Any]] = [["x", "listfault", "bl.example", ""], ["x", "lookup", asked, answers]]
     print_trace((Traced("x", "pass"),), questions, times=False)
     assert capsys.readouterr().out == (
         "  x                    pass\n"
-        "    zonefault bl.example → none\n"
+        "    listfault bl.example → none\n"
         "    lookup 7.2.0.192.{key}.bl.example A → 127.0.0.2, 127.0.0.4\n"
         "    lookup 7.2.0.192.wl.example A → absent\n"
         "    lookup bl.example A → unknown: timeout\n"

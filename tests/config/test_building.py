@@ -76,7 +76,7 @@ def test_a_domain_s_file_adds_to_the_exemptions_of_a_check(tmp_path: Path) -> No
 
 def test_domains_without_a_file_share_one_plan(tmp_path: Path) -> None:
     loaded = loaded_from(tmp_path, {"eximacl.toml": SPAM, "domains/example.org.toml": ""})
-    plans = [loaded.policy.plan(domain) for domain in ("a.example.net", "b.example.net", "example.org")]
+    plans = [loaded.policy.for_domain(domain) for domain in ("a.example.net", "b.example.net", "example.org")]
     assert plans[0] is plans[1] is loaded.policy.base
     assert plans[2] is not plans[0]
 
@@ -183,7 +183,7 @@ def test_the_lists_of_checks_that_run_are_probed_a_domain_s_own_too(tmp_path: Pa
     loaded = loaded_from(tmp_path, {"eximacl.toml": PROBED, "domains/example.org.toml": overlay})
     expected = [f"{zone}.example.net{part}" for zone in ("bl", "more") for part in ("", " (IPv6)")]
     assert [probe.name for probe in loaded.policy.probes] == expected
-    step = loaded.policy.plan("example.org").steps("rcpt")[0]  # type: ignore[union-attr]
+    step = loaded.policy.for_domain("example.org").steps("rcpt")[0]  # type: ignore[union-attr]
     assert [zone.name for zone in step.options.zones] == ["bl.example.net", "more.example.net"]
 
 

@@ -38,7 +38,7 @@ def files_in(directory: Path) -> dict[str, str]:
 def exempt(policy: Path, mail: RefusedMail) -> bool:
     """Whether the policy passes a mail before any check is asked."""
     recipient = mail.query.recipient
-    plan = load(policy).policy.plan(recipient.domain if recipient else "")
+    plan = load(policy).policy.for_domain(recipient.domain if recipient else "")
     return plan is not None and any(one.match(mail.query) for one in plan.exempt)
 
 

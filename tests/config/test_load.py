@@ -100,7 +100,7 @@ def test_a_domain_s_file_is_named_in_any_spelling_of_the_domain(tmp_path: Path) 
     text = '[policy]\ndomains = ["müller.example"]\norder = []\n'
     loaded = loaded_from(tmp_path, {"eximacl.toml": text, "domains/Müller.example.toml": "[checks]\n"})
     assert list(loaded.overlays) == ["xn--mller-kva.example"]
-    assert loaded.policy.plan("xn--mller-kva.example") is not loaded.policy.base
+    assert loaded.policy.for_domain("xn--mller-kva.example") is not loaded.policy.base
 
 
 def test_lists_stay_live(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import (
     Answered,
     Ask,
+    ListFault,
+    ListFaults,
     Lookup,
     Question,
     RecordKind,
     Records,
     ReserveSlot,
     StateQuestion,
-    ZoneFault,
-    ZoneFaults,
 )
 from eximacl.policy.state import State, StateError
 from eximacl.state import open_state
@@ -28,6 +28,8 @@ from tests.dictionary import Dictionary
 
 @dataclass(frozen=True, slots=True)
 class Failing(StateQuestion[str]):
+    kind = "failing"
+
     def put(self, state: State, now: float, dry: bool) -> str:
         raise StateError("the disk is full")
 
@@ -48,7 +50,7 @@ class Late:
         self.names += [name for name, _ in asked]
         return self.found or tuple(("192.0.2.7",) for _ in asked)
 
-    def fault(self, zone: str) -> str:
+    def list_fault(self, zone: str) -> str:
         return f"{zone} lists everybody"
 
 
@@ -116,20 +118,20 @@ def test_a_key_is_taken_out_of_an_answer_that_is_there_at_once() -> None:
 
 
 def test_a_list_may_be_at_fault() -> None:
-    assert answers(Late())(ZoneFault("bl.example")) == "bl.example lists everybody"
+    assert answers(Late())(ListFault("bl.example")) == "bl.example lists everybody"
 
 
 def test_of_several_lists_those_at_fault_are_told_and_recorded() -> None:
     source = answers(Dictionary({}, {"b.example": "it lists everybody"}))
-    assert source(ZoneFaults(("a.example", "b.example"))) == {"b.example": "it lists everybody"}
-    assert source(ZoneFaults(("a.example",))) == {}
-    assert [one.as_list()[1:] for one in source.asked] == [["zonefault", "b.example", "it lists everybody"]]
+    assert source(ListFaults(("a.example", "b.example"))) == {"b.example": "it lists everybody"}
+    assert source(ListFaults(("a.example",))) == {}
+    assert [one.as_list()[1:] for one in source.asked] == [["listfault", "b.example", "it lists everybody"]]
 
 
 def test_without_a_network_nothing_is_known_and_no_list_is_at_fault() -> None:
     source = answers()
     assert source(Lookup((("a.example", "A"), ("a.example", "MX")))) == (Unknown("there is no DNS here"),) * 2
-    assert source(ZoneFault("bl.example")) == ""
+    assert source(ListFault("bl.example")) == ""
     assert source.asked[0].as_list()[-1] == [{"unknown": "there is no DNS here"}] * 2
 
 

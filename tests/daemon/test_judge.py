@@ -49,7 +49,7 @@ class Late:
         await asyncio.sleep(0)
         return tuple(("at last",) for _ in asked)
 
-    def fault(self, zone: str) -> str:
+    def list_fault(self, zone: str) -> str:
         return ""
 
 

@@ -89,9 +89,9 @@ PROBES = [
 async def test_a_probe(names: Names, listed: object, clean: object, fault: str) -> None:
     names.learn(listing(listed, clean))
     network = network_of(names)
-    assert network.fault(BL.zone) == NOT_TRIED, "nothing is believed before"
+    assert network.list_fault(BL.zone) == NOT_TRIED, "nothing is believed before"
     await network.probe((BL,))
-    assert network.fault(BL.zone) == fault
+    assert network.list_fault(BL.zone) == fault
     assert network.status()["faults"] == ({BL.zone: fault} if fault else {})
     assert network.problems() == ([f"the DNS list {BL.zone} is not used: {fault}"] if fault else [])
     network.close()
@@ -108,7 +108,7 @@ async def test_a_list_that_turns_bad_is_found_out_and_found_well_again(
         for records in (well, bad, bad, listing(SERVFAIL, SERVFAIL), well, well):
             names.learn(records)
             await network.probe((BL,))
-            faults.append(network.fault(BL.name))
+            faults.append(network.list_fault(BL.name))
     assert faults == ["", LISTS_ALL, LISTS_ALL, LISTS_ALL, "", ""]
     assert [record.getMessage() for record in caplog.records] == [
         f"the DNS list bl.example is not used: {LISTS_ALL}; it is tried again later",
@@ -123,7 +123,7 @@ async def test_a_well_list_stays_so_while_it_does_not_answer(names: Names) -> No
     await network.probe((BL,))
     names.learn(listing(SERVFAIL, SERVFAIL))
     await network.probe((BL,))
-    assert network.fault(BL.name) == ""
+    assert network.list_fault(BL.name) == ""
     network.close()
 
 
@@ -132,7 +132,7 @@ async def test_another_network_may_know_already(names: Names) -> None:
     old, new = network_of(names), network_of(names)
     await old.probe((BL,))
     new.take_over(old)
-    assert new.fault(BL.name) == LISTS_ALL
+    assert new.list_fault(BL.name) == LISTS_ALL
     old.close()
     new.close()
 
@@ -173,7 +173,7 @@ async def test_a_list_that_could_not_be_tried_out_is_soon_tried_again(
     seen: dict[float, str] = {}
 
     async def sleep(seconds: float) -> None:
-        seen[slept.seconds] = network.fault(BL.name)
+        seen[slept.seconds] = network.list_fault(BL.name)
         await slept(seconds)
 
     with pytest.raises(_Enough):
@@ -200,7 +200,7 @@ async def test_a_probe_may_ask_for_the_clean_point_only(names: Names) -> None:
     network = network_of(names)
     probe = BL._replace(listed="", part="IPv6")
     await network.probe((probe,))
-    assert (network.fault(probe.name), network.fault(BL.name)) == ("", NOT_TRIED)
+    assert (network.list_fault(probe.name), network.list_fault(BL.name)) == ("", NOT_TRIED)
     names.learn(listing([], ["127.0.0.2"]))
     await network.probe((probe,))
     assert network.status()["faults"] == {"bl.example (IPv6)": LISTS_ALL}
@@ -217,10 +217,10 @@ async def test_a_key_is_asked_with_as_it_is_then_and_is_never_shown(
     network = network_of(names)
     with caplog.at_level(logging.WARNING, "eximacl"):
         await network.probe((probe,))
-        assert network.fault("bl.example") == LISTS_NOTHING
+        assert network.list_fault("bl.example") == LISTS_NOTHING
         key[0] = "new-secret"
         await network.probe((probe,))
-    assert network.fault("bl.example") == ""
+    assert network.list_fault("bl.example") == ""
     assert not any("secret" in text for text in (caplog.text, repr(network.status())))
     network.close()
 
@@ -228,9 +228,9 @@ async def test_a_key_is_asked_with_as_it_is_then_and_is_never_shown(
 async def test_a_list_that_the_policy_names_no_more_is_forgotten(names: Names) -> None:
     network = network_of(names)
     await network.probe((BL,))
-    assert network.fault(BL.zone) == LISTS_NOTHING
+    assert network.list_fault(BL.zone) == LISTS_NOTHING
     await network.probe(())
-    assert network.fault(BL.zone) == NOT_TRIED
+    assert network.list_fault(BL.zone) == NOT_TRIED
     assert network.status()["faults"] == {}
     network.close()
 

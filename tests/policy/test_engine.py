@@ -96,7 +96,7 @@ def test_a_domain_has_its_own_plan() -> None:
     policy = policy_of(plan_of("a=hit"), {"example.com": plan_of("b:defer=hit")})
     assert run(policy, query_of(RCPT)).check == "a"
     assert run(policy, query_of(RCPT.replace("example.org", "Example.COM."))).check == "b"
-    assert policy.plan("example.net") is None
+    assert policy.for_domain("example.net") is None
 
 
 def test_data_asks_each_recipients_own_plan() -> None:

@@ -18,14 +18,14 @@ from eximacl.policy.questions import (
     Count,
     CountEvents,
     FirstSeen,
+    ListFault,
+    ListFaults,
     Lookup,
     MakeBlock,
     ReleaseSlots,
     Remember,
     ReserveSlot,
     StateQuestion,
-    ZoneFault,
-    ZoneFaults,
 )
 from eximacl.policy.state import RESERVATION_SECONDS, Block, State
 from eximacl.state import MemoryState
@@ -152,8 +152,8 @@ ASKED: list[tuple[Callable[[Ask], Awaitable[Any]], AnyQuestion]] = [
     (lambda ask: ask.remember("key", 90), Remember("key", 90)),
     (lambda ask: ask.block("key", 90, "a storm"), MakeBlock("key", 90, "a storm")),
     (lambda ask: ask.blocked("key"), Blocked("key")),
-    (lambda ask: ask.zone_fault("bl.example.org"), ZoneFault("bl.example.org")),
-    (lambda ask: ask.zone_faults(["bl.example.org"]), ZoneFaults(("bl.example.org",))),
+    (lambda ask: ask.list_fault("bl.example.org"), ListFault("bl.example.org")),
+    (lambda ask: ask.list_faults(["bl.example.org"]), ListFaults(("bl.example.org",))),
     (lambda ask: ask.look_up_all([("example.org", "MX")]), Lookup((("example.org", "MX"),))),
     (lambda ask: ask.look_up_all([("example.org", "MX")], [""]), Lookup((("example.org", "MX"),))),
     (lambda ask: ask.look_up_all([("{key}.x", "A")], ["secret"]), Lookup((("{key}.x", "A"),), ("secret",))),

@@ -63,7 +63,7 @@ def _only_domain(loaded: Loaded) -> str:
 
 
 def _rules(loaded: Loaded, domain: str) -> Rules:
-    plan = loaded.policy.plan(domain)
+    plan = loaded.policy.for_domain(domain)
     if plan is None:
         raise Failure(f"policy.domains does not list {domain}", exits.NOT_FOUND)
     for step in plan.steps("rcpt"):
