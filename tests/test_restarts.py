@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.daemon.sockets import BACKLOG, FIRST_INHERITED_FD
+from eximacl.daemon.sockets import BACKLOG
 from eximacl.protocol.client import DaemonError, ask
 from eximacl.protocol.exim import format_query
+from eximacl.system.systemd import FIRST_INHERITED_FD
 
 RESTARTS = 20
 CLIENTS = 4

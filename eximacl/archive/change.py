@@ -8,30 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 
 from eximacl.archive.envelope import ReleaseNote, format_envelope
 from eximacl.archive.errors import ArchiveError, NoSuchMessage
-from eximacl.archive.files import replace_file
 from eximacl.archive.index import Message, locate, places, read_envelope
-from eximacl.archive.layout import Day
-
-
-@contextlib.contextmanager
-def day_lock(day: Day, *, wait: bool = True) -> Iterator[None]:
-    """Keep all others out who would release or delete messages of this day meanwhile.
-
-    Raises OSError; without `wait`, BlockingIOError where another has the lock.
-    """
-    fd = os.open(day.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(fd)
+from eximacl.system.files import PRIVATE_FILE_MODE, replace_file
+from eximacl.system.locks import directory_lock
 
 
 @contextlib.contextmanager
@@ -45,7 +29,7 @@ def locked(*messages: Message) -> Iterator[list[Message]]:
         # Each once, and in the order of their paths, so that two never wait for each other.
         for day in sorted({message.day for message in messages}):
             try:
-                stack.enter_context(day_lock(day))
+                stack.enter_context(directory_lock(day.path))
             except FileNotFoundError:
                 raise NoSuchMessage(f"{day.path} is not in the archive any more; it was purged") from None
             except OSError as error:
@@ -67,7 +51,7 @@ def mark_released(message: Message, released: Iterable[ReleaseNote]) -> Message:
     path = message.day.envelope(message.name)
     envelope = dataclasses.replace(read_envelope(path), released=tuple(released))
     try:
-        replace_file(path, format_envelope(envelope))
+        replace_file(path, format_envelope(envelope), mode=PRIVATE_FILE_MODE, follow=False)
     except OSError as error:
         raise ArchiveError(f"{path}: {error.strerror}; the release is not written down") from None
     return dataclasses.replace(message, envelope=envelope, problem="")

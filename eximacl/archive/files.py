@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import grp
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from eximacl.archive.errors import ArchiveError
 from eximacl.archive.layout import KEY
+from eximacl.system.files import PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE
+from eximacl.system.users import group_id
 
-FILE_MODE = 0o640
-DIRECTORY_MODE = 0o750
 GROUP_KEY = "archive.group"
-# chown(2): the number after it means that the group stays.
-GID_MAX = 2**32 - 2
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -40,7 +36,7 @@ class Writer:
         """Make the archive's own directory where it is missing. Raises ArchiveError."""
         with self.explained():
             if not self.root.is_dir():
-                self.root.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
+                self.root.parent.mkdir(PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
                 self.make_directory(self.root)
 
     def check(self) -> None:
@@ -52,13 +48,13 @@ class Writer:
     def make_directory(self, path: Path) -> None:
         """Make a directory unless it is there. Raises OSError."""
         try:
-            path.mkdir(DIRECTORY_MODE)
+            path.mkdir(PRIVATE_DIRECTORY_MODE)
         except FileExistsError:
             if not path.is_dir():
                 raise
             return
         os.chown(path, -1, self._gid)
-        path.chmod(DIRECTORY_MODE)
+        path.chmod(PRIVATE_DIRECTORY_MODE)
 
     def refuse_links(self, *directories: Path) -> None:
         """Refuse directories that are links: what is behind one is not found in the archive. Raises OSError."""
@@ -68,10 +64,10 @@ class Writer:
 
     def create(self, path: Path) -> int:
         """Create a file that is not there yet, and return its descriptor. Raises OSError."""
-        fd = os.open(path, _CREATE, FILE_MODE)
+        fd = os.open(path, _CREATE, PRIVATE_FILE_MODE)
         try:
             os.fchown(fd, -1, self._gid)
-            os.fchmod(fd, FILE_MODE)
+            os.fchmod(fd, PRIVATE_FILE_MODE)
         except BaseException:
             os.close(fd)
             path.unlink()
@@ -101,31 +97,6 @@ class Writer:
         return where
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Put new content in the place of a file in one step, on the disk, with the same owner. Raises OSError."""
-    private = path.with_name(f".{path.name}.{os.getpid()}")
-    private.unlink(missing_ok=True)
-    owner = path.stat()
-    try:
-        with os.fdopen(os.open(private, _CREATE, FILE_MODE), "wb", buffering=0) as file:
-            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-            os.fchmod(file.fileno(), FILE_MODE)
-            write_all(file, data)
-            os.fsync(file.fileno())
-        private.rename(path)
-    except BaseException:
-        private.unlink(missing_ok=True)
-        raise
-    sync_directory(path.parent)
-
-
-def write_all(file: BinaryIO, data: bytes) -> None:
-    """Write all of `data`; a disk that is nearly full takes only a part, and refuses the next. Raises OSError."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
-
-
 def names(directory: Path) -> list[str]:
     """Return what is in a directory; nothing where it is missing, or purged meanwhile. Raises OSError."""
     try:
@@ -134,22 +105,10 @@ def names(directory: Path) -> list[str]:
         return []
 
 
-def sync_directory(path: Path) -> None:
-    """Bring a directory's entries to the disk. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
-
-
 def _gid(group: str) -> int:
     if not group:
         return -1
     try:
-        gid = int(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
-    except (KeyError, ValueError):
-        raise ArchiveError(f"{GROUP_KEY}: there is no group {group!r}") from None
-    if gid > GID_MAX:
-        raise ArchiveError(f"{GROUP_KEY}: {group} is no group: the largest number of one is {GID_MAX}")
-    return gid
+        return group_id(group)
+    except ValueError as error:
+        raise ArchiveError(f"{GROUP_KEY}: {error}") from None

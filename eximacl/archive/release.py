@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
-import re
 import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -36,7 +34,6 @@ SAID_BYTES = 4096
 #   -oep  tell errors on stderr; the default mails them to the sender, who may be anybody
 #   -i    a line with a single dot is text                        -f    the envelope sender
 _OPTIONS = ("-bnq", "-G", "-oep", "-i")
-_USER = re.compile(r"[^A-Za-z0-9._-]")
 
 
 class ReleaseError(Exception):
@@ -45,15 +42,6 @@ class ReleaseError(Exception):
 
 class Unsure(ReleaseError):
     """Nobody knows whether Exim took the message."""
-
-
-def current_user(environ: Mapping[str, str]) -> str:
-    """Return who runs this: the user before sudo, else the one whose process it is."""
-    try:
-        name = environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        name = str(os.getuid())
-    return _USER.sub("_", name)
 
 
 def release_header(ref: str, now: float, by: str) -> bytes:

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from eximacl.archive.change import day_lock
 from eximacl.archive.errors import ArchiveError
 from eximacl.archive.files import names
 from eximacl.archive.index import days, listed, read_envelope
 from eximacl.archive.layout import TODAY, Day, base_name, day_of
+from eximacl.system.locks import directory_lock
 
 SECONDS_PER_DAY = 86_400
 BYTES_PER_MB = 1_000_000
@@ -125,7 +125,7 @@ def _delete(entry: _Entry, done: Purge, why: str) -> bool:
     envelope = entry.day.envelope(entry.name)
     ref = ""
     gone = False
-    with _noting(done), contextlib.suppress(BlockingIOError), day_lock(entry.day, wait=False):
+    with _noting(done), contextlib.suppress(BlockingIOError), directory_lock(entry.day.path, wait=False):
         with contextlib.suppress(ArchiveError):
             ref = read_envelope(envelope).ref
         entry.path.unlink()

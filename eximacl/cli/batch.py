@@ -12,9 +12,10 @@ from typing import NamedTuple
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.options import Failure, ip_problem, print_json, printable
+from eximacl.cli.options import Failure, ip_problem, print_json
 from eximacl.policy.query import STAGES
 from eximacl.protocol.exim import NEEDED, ProtocolError, Reply, parse_line
+from eximacl.system.text import printable
 
 COLUMNS = ("stage", "ip", "host", "host_deferred", "helo", "from", "rcpt", "rcpts", "tx")
 # Shorter batches are over before a bar could be read.

@@ -16,11 +16,12 @@ from click.shell_completion import CompletionItem
 
 from eximacl.archive.index import listed, read_envelope
 from eximacl.archive.layout import KEY
-from eximacl.cli.options import DEFAULT_CONFIG, DEFAULT_REJECTIONS, find_path, printable
+from eximacl.cli.options import DEFAULT_CONFIG, DEFAULT_REJECTIONS, find_path
 from eximacl.config import find_checks
 from eximacl.config.explain import all_tables
 from eximacl.records.search import decode, text_of
 from eximacl.system.files import open_regular
+from eximacl.system.text import printable
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 

@@ -20,6 +20,7 @@ from eximacl.mail.lists import Domains
 from eximacl.protocol.client import DaemonError, ask
 from eximacl.protocol.exim import Reply
 from eximacl.system.files import read_regular
+from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -175,13 +176,6 @@ def ask_daemon(path: Path, line: bytes) -> Reply:
 def print_json(value: Any) -> None:
     """Print one JSON value on one line, with nothing in it that a terminal would obey."""
     click.echo(json.dumps(value))
-
-
-def printable(text: str) -> str:
-    """Return a text that is safe on a terminal: control characters and broken bytes as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def ip_problem(ip: str) -> str:

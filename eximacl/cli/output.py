@@ -14,7 +14,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from eximacl.cli.options import printable
+from eximacl.system.text import printable
 
 T = TypeVar("T")
 

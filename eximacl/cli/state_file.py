@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.options import DEFAULT_STATE, Failure, find_value, printable
+from eximacl.cli.options import DEFAULT_STATE, Failure, find_value
 from eximacl.policy.state import State, StateError
 from eximacl.state import open_state
+from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from eximacl.cli.options import printable
 from eximacl.policy.outcome import Traced
+from eximacl.system.text import printable
 
 
 def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, times: bool) -> None:

@@ -18,12 +18,13 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import eximacl.checks
-from eximacl.config.problems import Problem, Refused, Site, printable
+from eximacl.config.problems import Problem, Refused, Site
 from eximacl.config.settings import COMMON_TABLE, tables_within
 from eximacl.config.sources import SOURCE_BYTES_MAX
 from eximacl.config.values import kind_of
 from eximacl.policy.declare import Check, Option, declared
 from eximacl.system.files import read_regular
+from eximacl.system.text import printable
 
 ENTRY_POINTS = "eximacl.checks"
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # it is a key in TOML, and a word in logs and on the command line

@@ -11,15 +11,11 @@ is none, it becomes a file of its own, `lists/allow-…`, so that the next entry
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import os
 import re
-import stat
 import tempfile
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -35,15 +31,14 @@ from eximacl.mail.lists import EntryList, Networks, Recipients, Suffixes
 from eximacl.policy.engine import Exempt
 from eximacl.policy.query import Query
 from eximacl.protocol.exim import build_query
+from eximacl.system.files import PUBLIC_DIRECTORY_MODE, replace_file
+from eximacl.system.locks import directory_lock
 
 Kind = Literal["sender", "domain", "ip", "host"]
 
 LISTS_DIRECTORY = "lists"
 TABLE = "exempt"
 TOML_SUFFIX = ".toml"
-# The daemon's user is not root, and has to read them.
-LIST_MODE = 0o644
-DIRECTORY_MODE = 0o755
 
 # A file's name has at most 255 bytes, and while it is written it has a prefix and a suffix.
 ENTRY_NAME_BYTES_MAX = 240
@@ -169,7 +164,7 @@ def allow(
 
     Whoever else adds one meanwhile waits. Raises AllowError and OSError; then all is as it was.
     """
-    with _locked(config.absolute().parent):
+    with directory_lock(config.absolute().parent):
         change = prepare(config, kind, refusal, comment, everywhere=everywhere)
         return change, change.apply()
 
@@ -211,16 +206,6 @@ def prepare(config: Path, kind: Kind, refusal: RefusedMail, comment: str, *, eve
 def exemption(lists: Values, key: str, refusal: RefusedMail) -> str:
     """Return what in one list (`senders: ann@example.net`) passes a mail now; empty where nothing does."""
     return (key in lists and Exempt(**{key: lists[key].value}).match(refusal.query)) or ""
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _lists(loaded: Loaded, domain: str) -> Values:
@@ -317,25 +302,14 @@ def _replace(write: Write, config: Path) -> None:
     _make_directory(path.parent)
     if (path.read_bytes() if path.exists() else None) != write.old:
         raise OSError(errno.EBUSY, "somebody else has just changed it", str(path))
-    model = path.stat() if write.old is not None else config.stat()
-    fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix="~")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            os.fchown(fd, model.st_uid, model.st_gid)
-            os.fchmod(fd, stat.S_IMODE(model.st_mode) if write.old is not None else LIST_MODE)
-            file.write(write.new)
-            file.flush()
-            os.fsync(fd)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    owner = config.stat()
+    replace_file(path, write.new, new_owner=(owner.st_uid, owner.st_gid))
 
 
 def _make_directory(path: Path) -> None:
     if not path.is_dir():
         path.mkdir()
-        path.chmod(DIRECTORY_MODE)
+        path.chmod(PUBLIC_DIRECTORY_MODE)
 
 
 def _undo(done: list[Write], config: Path) -> None:

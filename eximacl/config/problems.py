@@ -9,6 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from eximacl.system.text import printable
+
 # More candidates than anyone has options or hand-written domains; a million would take minutes to compare.
 NEAREST_CANDIDATES_MAX = 1000
 # A list that is really a mailbox or a picture has entries without end; so much of one is enough to see that.
@@ -94,10 +96,3 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     if near:
         return f"unknown {what}; did you mean {near}?"
     return f"unknown {what}; known: {', '.join(names) or 'none'}"
-
-
-def printable(text: str) -> str:
-    """Return `text` on one line: control characters and broken bytes as escapes."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

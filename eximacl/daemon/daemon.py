@@ -27,7 +27,7 @@ from eximacl.config.settings import DnsSettings
 from eximacl.daemon.judge import Judge
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.server import Limits, Server
-from eximacl.daemon.sockets import Listener, ListenError, inherited_sockets, open_socket
+from eximacl.daemon.sockets import Listener, ListenError, inherited_listeners, open_socket
 from eximacl.dns.list_health import Network
 from eximacl.policy.state import PRUNE_ROWS, StateError
 from eximacl.protocol.exim import ProtocolError, Reply, format_reply, parse_line
@@ -185,7 +185,7 @@ class Daemon:
         self._notify.ready("; ".join(self._lost) or text)
 
     def _listen(self) -> list[Listener]:
-        inherited = inherited_sockets(self._environ)
+        inherited = inherited_listeners(self._environ)
         if inherited:
             return inherited
         server = self._loaded.settings.server

@@ -22,7 +22,7 @@ from eximacl.policy.questions import Ask
 from eximacl.policy.state import State
 from eximacl.protocol.exim import MAX_TEXT_BYTES, ProtocolError, Reply, format_reply, parse_query
 from eximacl.records.decision import AskedQuestion, DecisionRecord, Record
-from eximacl.system.throttle import Throttle
+from eximacl.system.throttle import Complaints
 
 log = logging.getLogger("eximacl")
 
@@ -65,7 +65,7 @@ class Judge:
         self._records = records
         self._clock = clock
         self._timer = timer
-        self._quiet: dict[str, Throttle] = {}
+        self._complaints = Complaints(log)
 
     def judge(self, line: bytes) -> bytes | Awaitable[bytes]:
         """Return the reply to one query, or an awaitable of it when only waiting can tell."""
@@ -130,9 +130,7 @@ class Judge:
     def _complain(self, decision: Decision, fault: BaseException) -> None:
         """Log a bug in a check, with its traceback; the same check's again after a minute."""
         name = next((line.check for line in decision.trace if line.result == "unknown"), decision.check)
-        kept_back = self._quiet.setdefault(name, Throttle()).due()
-        if kept_back is not None:
-            log.error("the check %s has a bug (%d times more since)", name, kept_back, exc_info=fault)
+        self._complaints.error(name, f"the check {name} has a bug", fault)
 
 
 def held_decision(query: Query, kept: ArchiveResult) -> Decision:

@@ -27,14 +27,14 @@ import itertools
 import logging
 import select
 import socket
-import struct
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from eximacl.daemon.sockets import BACKLOG, Listener, allow_descriptors
 from eximacl.protocol.exim import CONTROL, LineReader, ProtocolError
-from eximacl.system.throttle import Throttle
+from eximacl.system.throttle import Complaints
+from eximacl.system.users import peer_uid
 
 # A query without its newline in; the reply out, or an awaitable of it where only waiting can tell.
 Handle = Callable[[bytes], bytes | Awaitable[bytes]]
@@ -60,7 +60,6 @@ SPARE_DESCRIPTORS = 256
 DRAIN_BYTES = 4 * 1024 * 1024
 
 _CONTROL_PREFIX = CONTROL.encode() + b" "
-_PEER_CREDENTIALS = struct.Struct("3i")
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 log = logging.getLogger("eximacl")
@@ -126,7 +125,7 @@ class Server:
         self._sweeping = False
         self._draining: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
-        self._complaints: dict[str, Throttle] = {}
+        self._complaints = Complaints(log)
 
     def start(self) -> None:
         """Begin to answer."""
@@ -356,9 +355,7 @@ class Server:
         return self._refuse(ProtocolError("internal", "internal error"))
 
     def _complain(self, kind: str, text: str, *, exc_info: bool = False) -> None:
-        kept_back = self._complaints.setdefault(kind, Throttle()).due()
-        if kept_back is not None:
-            log.error("%s%s", text, f" ({kept_back} times more before)" if kept_back else "", exc_info=exc_info)
+        self._complaints.error(kind, text, exc_info)
 
     async def _drain(self) -> None:
         for listener in self._listeners.values():
@@ -380,12 +377,6 @@ class Server:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
-
-
-def peer_uid(sock: socket.SocketType) -> int:
-    """Return the user id of the process that connected (SO_PEERCRED, unix(7))."""
-    packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
-    return int(_PEER_CREDENTIALS.unpack(packed)[1])
 
 
 def _throw_away(sock: socket.SocketType) -> None:

@@ -7,7 +7,6 @@ win, a stale socket file is replaced, and neither a live socket nor anything els
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import grp
 import os
 import resource
@@ -16,19 +15,18 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from eximacl.system.files import PUBLIC_DIRECTORY_MODE, identity
+from eximacl.system.locks import open_lock
+from eximacl.system.systemd import FIRST_INHERITED_FD, InheritError, inherited_sockets
+from eximacl.system.users import group_id
+
 # What Linux allows without a change of net.core.somaxconn; a full backlog makes Exim wait in connect().
 BACKLOG = 4096
 # sockaddr_un has 108 bytes, one of them the final NUL (unix(7)).
 MAX_PATH_BYTES = 107
-# The socket's own mode and group say who may use it.
-DIRECTORY_MODE = 0o755
 # What server.group is unless it is set, and whom it then means.
 AUTO_GROUP = "auto"
 DEBIAN_GROUP = "Debian-exim"
-# systemd passes the first descriptor here (sd_listen_fds(3)).
-FIRST_INHERITED_FD = 3
-# A unit may have several sockets; nobody has dozens.
-MAX_INHERITED = 64
 
 
 class ListenError(Exception):
@@ -47,7 +45,7 @@ class Listener:
         self.path = path
         self._lock = lock
         self._file = path or _named(sock)
-        self._inode = _inode(self._file) if self._file else None
+        self._identity = identity(self._file, follow=False) if self._file else None
 
     def lost(self) -> str:
         """Return what has become of the socket's file where no client finds the socket any more; empty: nothing.
@@ -57,10 +55,10 @@ class Listener:
         if self._file is None:
             return ""
         try:
-            there = _inode(self._file)
+            there = identity(self._file, follow=False)
         except OSError:  # it may be there all the same
             return ""
-        if there is not None and there == self._inode:
+        if there is not None and there == self._identity:
             return ""
         what = "is gone" if there is None else "is not its file any more"
         return (
@@ -75,7 +73,7 @@ class Listener:
         """
         if self.path is not None and self._lock is not None:
             with contextlib.suppress(OSError):
-                if _inode(self.path) == self._inode:
+                if identity(self.path, follow=False) == self._identity:
                     self.path.unlink()
         if self._lock is not None:
             os.close(self._lock)
@@ -103,22 +101,12 @@ def open_socket(path: Path, mode: int = 0o660, group: str | None = None) -> List
         raise
 
 
-def inherited_sockets(environ: Mapping[str, str]) -> list[Listener]:
-    """Return the sockets that systemd passed (sd_listen_fds(3)); none where LISTEN_PID is not this process.
-
-    Raises ListenError where one is not a listening Unix stream socket.
-    """
-    if environ.get("LISTEN_PID", "") != str(os.getpid()):
-        return []
+def inherited_listeners(environ: Mapping[str, str], first: int = FIRST_INHERITED_FD) -> list[Listener]:
+    """Return the sockets that systemd passed (`systemd.inherited_sockets`). Raises ListenError."""
     try:
-        count = int(environ.get("LISTEN_FDS", "0"))
-    except ValueError:
-        raise ListenError(f"LISTEN_FDS={environ['LISTEN_FDS']!r} is not a number") from None
-    if not 0 <= count <= MAX_INHERITED:
-        raise ListenError(f"LISTEN_FDS={count} is not between 0 and {MAX_INHERITED}")
-    names = environ.get("LISTEN_FDNAMES", "unknown").split(":")
-    names += ["unknown"] * (count - len(names))
-    return [_inherit(FIRST_INHERITED_FD + index, names[index]) for index in range(count)]
+        return [Listener(sock, name) for sock, name in inherited_sockets(environ, first)]
+    except InheritError as error:
+        raise ListenError(str(error)) from None
 
 
 def allow_descriptors(wanted: int) -> int:
@@ -131,26 +119,10 @@ def allow_descriptors(wanted: int) -> int:
     return limit
 
 
-def _inherit(fd: int, name: str) -> Listener:
-    what = f"LISTEN_FDS: descriptor {fd} ({name})"
-    try:
-        sock = socket.socket(fileno=fd)
-    except OSError as error:
-        raise ListenError(f"{what} is no socket: {error.strerror}") from None
-    if sock.family != socket.AF_UNIX or sock.type != socket.SOCK_STREAM:
-        sock.detach()
-        raise ListenError(f"{what} is no Unix stream socket: use ListenStream=/path in the .socket unit")
-    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        sock.detach()
-        raise ListenError(f"{what} does not listen: use Accept=no in the .socket unit")
-    os.set_inheritable(fd, False)
-    sock.setblocking(False)
-    return Listener(sock, name)
-
-
 def _check_path(path: Path) -> None:
     with contextlib.suppress(OSError):  # /run is empty after each boot
-        path.parent.mkdir(DIRECTORY_MODE, exist_ok=True)
+        # The socket's own mode and group say who may use it.
+        path.parent.mkdir(PUBLIC_DIRECTORY_MODE, exist_ok=True)
     if not path.parent.is_dir():
         raise ListenError(f"server.socket: the directory {path.parent} does not exist and cannot be made")
     if len(os.fsencode(_private_name(path))) > MAX_PATH_BYTES:
@@ -162,12 +134,10 @@ def _gid(group: str | None) -> int:
         return -1
     if group == AUTO_GROUP:
         return _debian_exim()
-    if group.isdecimal():
-        return int(group)
     try:
-        return grp.getgrnam(group).gr_gid
-    except KeyError:
-        raise ListenError(f"server.group: there is no group {group!r}") from None
+        return group_id(group)
+    except ValueError as error:
+        raise ListenError(f"server.group: {error}") from None
 
 
 def _debian_exim() -> int:
@@ -180,18 +150,14 @@ def _debian_exim() -> int:
 
 
 def _take_lock(path: Path) -> int:
-    """Lock the file beside the socket. It is left there: deleting a lock file would open the race it closes."""
-    name = f"{path}.lock"
+    """Lock the file beside the socket. It is left there (`open_lock`)."""
+    name = Path(f"{path}.lock")
     try:
-        lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        return open_lock(name)
+    except BlockingIOError:
+        raise ListenError(f"server.socket: another eximacl serves {path} (it holds {name})") from None
     except OSError as error:
         raise ListenError(f"server.socket: cannot create {name}: {error.strerror}") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise ListenError(f"server.socket: another eximacl serves {path} (it holds {name})") from None
-    return lock
 
 
 def _check_free(path: Path) -> None:
@@ -246,15 +212,6 @@ def _give_to_group(path: Path, gid: int) -> None:
 def _private_name(path: Path) -> Path:
     """Only the holder of the lock uses this name, so it may be deleted without a look."""
     return path.with_name(f".{path.name}.new")
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from all others; None where there is none. Raises OSError."""
-    try:
-        found = path.lstat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _named(sock: socket.socket) -> Path | None:

@@ -10,15 +10,14 @@ only if it is silent about them, too.
 
 from __future__ import annotations
 
-import errno
 import ipaddress
 import logging
-import os
 import re
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from eximacl.system.files import open_regular
 
 PORT = 53
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -201,7 +200,8 @@ class Servers:
     def _read(self) -> list[Address]:
         """Return the servers that the file names. All its other lines are for others (resolv.conf(5))."""
         try:
-            text = _read_regular(self._file)
+            with open_regular(self._file) as file:
+                text = file.read(RESOLV_CONF_BYTES_MAX).decode("utf-8", "replace")
         except OSError as error:
             log.warning("%s names no nameserver: %s", self._file, error.strerror)
             return []
@@ -217,12 +217,3 @@ class Servers:
         if not addresses:
             log.warning("%s names no nameserver: write a line such as `nameserver 127.0.0.1` into it", self._file)
         return addresses
-
-
-def _read_regular(path: Path) -> str:
-    """Return the text of a regular file; nothing else makes it wait. Raises OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
-    with os.fdopen(fd, "rb") as file:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file")
-        return file.read(RESOLV_CONF_BYTES_MAX).decode("utf-8", "replace")

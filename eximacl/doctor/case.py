@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import grp
 import os
 import re
 from collections.abc import Mapping
@@ -261,11 +260,3 @@ class Case:
     def view(self) -> Path:
         """The daemon's own view of the files: systemd may hide some from it, or make them read-only."""
         return self._root_of(self.status["pid"] if self.status and self.daemon_user else None)
-
-
-def group_name(gid: int) -> str:
-    """Return a group's name, or its number."""
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)

@@ -11,7 +11,6 @@ import contextlib
 import os
 import re
 import socket
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +22,7 @@ from pathlib import Path
 from eximacl.exim import Exim
 from eximacl.exim.private import private_directory
 from eximacl.protocol.exim import Reply, format_reply
+from eximacl.system.users import peer_uid
 
 # Addresses for documentation (RFC 5737, RFC 3849): no relay hosts, and nobody's.
 CLIENT = "192.0.2.1"
@@ -178,7 +178,7 @@ class _Serving:
                     self._serve(client, counts)
 
     def _serve(self, client: socket.socket, counts: dict[str, int]) -> None:
-        if _uid_of(client) not in self.uids:
+        if peer_uid(client) not in self.uids:
             return
         line = _line_from(client, time.monotonic() + READ_SECONDS)
         stage = line.partition(b" ")[0].decode(errors="replace")
@@ -189,12 +189,6 @@ class _Serving:
         reply = self.answer(stage, counts[stage])
         if reply is not None:
             client.sendall(format_reply(reply))
-
-
-def _uid_of(client: socket.socket) -> int:
-    """Return whose process has connected (unix(7), SO_PEERCRED)."""
-    uid: int = struct.unpack("3i", client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i")))[1]
-    return uid
 
 
 def _line_from(client: socket.socket, deadline: float) -> bytes:

@@ -7,8 +7,6 @@ so is what was begun when somebody stops it.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -21,7 +19,9 @@ from eximacl.exim.place import BACKUPS, EXIM_DIR
 from eximacl.exim.plan import Edit, InstallPlan, read
 from eximacl.exim.program import Exim, check_configuration
 from eximacl.exim.trial import UPDATE, run_update
-from eximacl.exim.write import duplicate, put, tidy
+from eximacl.exim.write import duplicate, put
+from eximacl.system.files import sweep
+from eximacl.system.locks import directory_lock
 
 # How somebody stops a command: Ctrl-C, `kill`, a terminal that is closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -45,7 +45,7 @@ def change(
     with _lock(plan.place.etc), stoppable():
         for edit in plan.edits:
             _still(edit)
-            tidy(edit.path.resolve().parent)
+            sweep(edit.path.resolve())
         backup = _back_up(plan, stamp)
         try:
             for edit in plan.edits:
@@ -142,14 +142,11 @@ def _new_directory(root: Path, stamp: str) -> Path:
 @contextmanager
 def _lock(etc: Path) -> Iterator[None]:
     """Keep a second `install` or `remove` out."""
-    handle = os.open(etc, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
+        with directory_lock(etc, wait=False):
+            yield
     except BlockingIOError:
         raise SetupError(f"{etc}: another `eximacl exim` is at work there; try again") from None
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -4,7 +4,6 @@ socket in it, or read a configuration with its secrets."""
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import pwd
 import shutil
@@ -13,6 +12,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from eximacl.system.locks import directory_lock
 
 # Not TMPDIR, which may be private to root, or too long for the 107 bytes of a socket's path (unix(7)).
 RUN = Path("/run")
@@ -32,7 +33,10 @@ def private_directory(uid: int | None) -> Iterator[Path]:
     root = os.geteuid() == 0
     if root:
         clear(RUN)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=RUN if root else None) as name, _locked(Path(name)):
+    with (
+        tempfile.TemporaryDirectory(prefix=PREFIX, dir=RUN if root else None) as name,
+        directory_lock(Path(name), wait=False, follow=False),
+    ):
         home = Path(name)
         if root and uid is not None:
             with contextlib.suppress(KeyError):  # a number without a name has no group, and then nobody else gets in
@@ -46,16 +50,5 @@ def clear(run: Path) -> None:
     for path in run.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):  # others may clear, too
             if time.time() - path.stat().st_mtime > FRESH_SECONDS:
-                with _locked(path):
+                with directory_lock(path, wait=False, follow=False):
                     shutil.rmtree(path)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold a directory's lock, which goes with the process. Raises BlockingIOError where somebody else holds it."""
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(handle)

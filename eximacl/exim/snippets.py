@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import re
 import shutil
 import sys
@@ -17,6 +16,7 @@ from pathlib import Path
 
 import eximacl
 from eximacl.exim.errors import SetupError
+from eximacl.system.files import PUBLIC_FILE_MODE, write_new
 
 # As many digits as tell any two versions apart.
 DIGITS = 8
@@ -77,7 +77,7 @@ def copy(shipped: Path, own: Path) -> Path:
     try:
         for path in [*files_of(shipped), shipped / "README"]:
             if path.is_file():
-                _write(made / path.name, path.read_bytes())
+                write_new(made / path.name, path.read_bytes(), PUBLIC_FILE_MODE)
         _open(made)
         made.rename(wanted)
     except OSError:
@@ -121,10 +121,3 @@ def _open(directory: Path) -> None:
     directory.chmod(0o755)
     for path in files_of(directory):
         path.chmod(0o644)
-
-
-def _write(path: Path, data: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())

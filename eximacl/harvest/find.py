@@ -17,6 +17,7 @@ from typing import Literal, NamedTuple
 from eximacl.harvest.message import Broken, is_mail
 from eximacl.harvest.read import MBOX, Chunk, note, open_mbox, read_header
 from eximacl.harvest.tally import Troubles
+from eximacl.system.files import Identity, identity_of
 
 MESSAGE_SUFFIX = ".eml"
 # Spam is sent to any localpart, a draft may never be sent, and what is in the trash may be either.
@@ -65,7 +66,7 @@ class Walk:
     def __init__(self, excluded: Iterable[str] = EXCLUDED_FOLDERS) -> None:
         self.troubles = Troubles()
         self._excluded = frozenset(name.lower() for name in excluded)
-        self._known: set[tuple[int, int]] = set()
+        self._known: set[Identity] = set()
 
     def find(self, path: Path) -> MailSource:
         """Return the mail at or below a path. Raises NoMail, and OSError where the path itself cannot be read."""
@@ -90,7 +91,7 @@ class Walk:
     def _is_new(self, path: str) -> bool:
         """Tell whether a directory or an mbox comes for the first time."""
         status = os.stat(path)  # noqa: PTH116 (paths are text here: a store has hundreds of thousands)
-        key = status.st_dev, status.st_ino
+        key = identity_of(status)
         new = key not in self._known
         self._known.add(key)
         return new

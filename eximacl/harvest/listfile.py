@@ -6,22 +6,15 @@ merged with, or replaced when that is asked for. The file changes in one step, a
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
-import os
 import re
-import stat
-import tempfile
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from eximacl.harvest.tally import Seen
-from eximacl.system.files import open_regular
+from eximacl.system.files import open_regular, replace_file
 
-# The daemon's user is not root, and has to read it.
-LIST_MODE = 0o644
 MARK = "# Written by eximacl harvest"
 HINT = "# Changes by hand are kept with --merge only."
 
@@ -94,25 +87,11 @@ class ListFile:
         return others, own
 
     def _replace(self, data: bytes) -> None:
-        path = self.path.resolve()
-        _sweep(path)
         try:
-            fd, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix="~")
+            # Only root can give the file to its old owner; the list is right all the same.
+            replace_file(self.path, data, give_away=False)
         except OSError as error:
-            raise ListFileError(f"{path.parent}: no file can be made there: {error.strerror}") from None
-        try:
-            with os.fdopen(fd, "wb") as file:
-                fcntl.flock(fd, fcntl.LOCK_EX)
-                _like(fd, path)
-                file.write(data)
-                file.flush()
-                os.fsync(fd)
-                Path(name).replace(path)  # while the lock is held
-            _sync(path.parent)
-        except OSError as error:
-            raise ListFileError(f"{path} cannot be written: {error.strerror}") from None
-        finally:
-            Path(name).unlink(missing_ok=True)
+            raise ListFileError(f"{self.path} cannot be written: {error.strerror}") from None
 
 
 def line_of(entry: str, seen: Seen) -> str:
@@ -170,33 +149,3 @@ def _read(path: Path) -> bytes:
         return b""
     except OSError as error:
         raise ListFileError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def _sweep(path: Path) -> None:
-    """Remove what a harvest that was killed has left beside the list; one that still writes has a lock on its file."""
-    name = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}~")
-    with contextlib.suppress(OSError):  # what cannot be removed is in nobody's way
-        for left in [one for one in path.parent.iterdir() if name.fullmatch(one.name)]:
-            with contextlib.suppress(OSError), open_regular(left) as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
-
-
-def _like(fd: int, path: Path) -> None:
-    """Give a new file the mode and the owner of the old one."""
-    try:
-        old = path.stat()
-    except FileNotFoundError:
-        os.fchmod(fd, LIST_MODE)
-        return
-    with contextlib.suppress(PermissionError):  # only root gives files away; the list is right all the same
-        os.fchown(fd, old.st_uid, old.st_gid)
-    os.fchmod(fd, stat.S_IMODE(old.st_mode))
-
-
-def _sync(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

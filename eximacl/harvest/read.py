@@ -7,11 +7,9 @@ but regular files is read, so that no pipe or device in a mail store makes anybo
 from __future__ import annotations
 
 import contextlib
-import errno
 import gzip
 import os
 import re
-import stat
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +18,7 @@ from typing import BinaryIO, Literal, NamedTuple, cast
 from eximacl.harvest.dates import nearest
 from eximacl.harvest.message import Broken, Reader, Received
 from eximacl.harvest.tally import Tally, Troubles
-from eximacl.system.files import open_regular
+from eximacl.system.files import open_descriptor, open_regular
 
 # Most headers are in the first read; copying more than they need costs more than a second read now and then.
 FIRST_READ_BYTES = 8 * 1024
@@ -33,7 +31,6 @@ LOOK_BACK_BYTES = 4
 
 GZIP = b"\x1f\x8b"
 MBOX = b"From "
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _HEADER_END = re.compile(rb"\n\r?\n")
 # What can follow an mbox's `From ` line; others are lines of a body that nobody quoted.
 _FIRST_FIELD = re.compile(rb">?(?:[!-9;-~]+[ \t]*:|From )")
@@ -87,11 +84,8 @@ def note(troubles: Troubles, path: str, error: Exception) -> None:
 
 def read_header(path: str) -> tuple[bytes, int]:
     """Return the header of the message in a file, and when the file was last changed. Raises OSError and Broken."""
-    fd = os.open(path, _FLAGS)
+    fd, status = open_descriptor(path)
     try:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", path)
         data = os.read(fd, FIRST_READ_BYTES)
         end = _HEADER_END.search(data)
         if end is None or data.startswith(GZIP):

@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
+from eximacl.system.files import PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE, Identity, identity, identity_of
 from eximacl.system.throttle import Throttle
 
 FLUSH_SECONDS = 0.05
@@ -30,8 +31,6 @@ MAX_BACKLOG_BYTES = 8 * 1024 * 1024
 NEVER = float("-inf")
 # One write; above it the kernel's own copying would hold the event loop for milliseconds.
 MAX_WRITE_BYTES = 1024 * 1024
-FILE_MODE = 0o640
-DIRECTORY_MODE = 0o750
 
 # Calls a function after so many seconds; `asyncio.loop.call_later` is one.
 Later = Callable[[float, Callable[[], None]], object]
@@ -52,7 +51,7 @@ class Appender:
         self._later = later
         self._newline = newline
         self._fd = -1
-        self._inode: tuple[int, int] | None = None
+        self._file: Identity | None = None
         self._looked = NEVER
         self._waiting: deque[bytes] = deque()
         self._waiting_bytes = 0
@@ -119,14 +118,14 @@ class Appender:
         if self._fd >= 0 and now - self._looked < LOOK_SECONDS:
             return
         self._looked = now
-        if self._fd >= 0 and _inode(self.path) == self._inode:
+        if self._fd >= 0 and identity(self.path) == self._file:
             return
         self._close_file()
-        self.path.parent.mkdir(DIRECTORY_MODE, parents=True, exist_ok=True)
+        self.path.parent.mkdir(PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOCTTY
-        self._fd = os.open(self.path, flags, FILE_MODE)
+        self._fd = os.open(self.path, flags, PRIVATE_FILE_MODE)
         found = os.fstat(self._fd)
-        self._inode = found.st_dev, found.st_ino
+        self._file = identity_of(found)
         if self._newline:
             self._end_line(found.st_size)
 
@@ -182,11 +181,3 @@ class Appender:
         self._failing = False
         self._dropped = 0
         self._quiet.reset()
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino

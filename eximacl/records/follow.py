@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from eximacl.system.files import open_regular
+from eximacl.system.files import Identity, identity_of, open_regular
 
 # A piece that fits the processor's cache, read, searched and dropped as one.
 BLOCK_BYTES = 1024 * 1024
@@ -21,8 +21,6 @@ LINE_BYTES_MAX = 1024 * 1024
 RENAMED_SECONDS = 10.0
 # No two lines are the same: each has its time and its reference.
 LAST_BYTES = 4096
-
-Inode = tuple[int, int]
 
 
 class Follower:
@@ -37,10 +35,10 @@ class Follower:
         self._clock = clock
         self._open: list[_Followed] = []
 
-    def look(self) -> set[Inode]:
+    def look(self) -> set[Identity]:
         """Open the file at the path where it is another one than before; return all that are being read."""
         self._look()
-        return {followed.inode for followed in self._open}
+        return {followed.identity for followed in self._open}
 
     def read(self) -> Iterator[bytes]:
         """Yield blocks of whole lines that are new since the last call; at the first, all there are."""
@@ -64,12 +62,12 @@ class Follower:
             self._mark_renamed()
             return
         status = os.fstat(file.fileno())
-        inode = status.st_dev, status.st_ino
-        if any(followed.inode == inode for followed in self._open):
+        found = identity_of(status)
+        if any(followed.identity == found for followed in self._open):
             file.close()
             return
         self._mark_renamed()
-        self._open.append(_Followed(file, inode))
+        self._open.append(_Followed(file, found))
 
     def _mark_renamed(self) -> None:
         for followed in self._open:
@@ -83,7 +81,7 @@ class _Followed:
     last: what was read last, which tells whether the file was emptied and has grown again."""
 
     file: IO[bytes]
-    inode: Inode
+    identity: Identity
     until: float | None = None
     rest: bytes = b""
     last: bytes = b""

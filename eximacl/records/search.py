@@ -24,8 +24,8 @@ from typing import IO, Any, NamedTuple
 from eximacl.mail.address import Address, canonical_domain, parse_quoted, quoted, without_brackets
 from eximacl.mail.lists import Domains, Networks, Recipients
 from eximacl.protocol.exim import split_addresses
-from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX, Inode
-from eximacl.system.files import open_regular
+from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX
+from eximacl.system.files import Identity, identity_of, open_regular
 from eximacl.system.times import parse_instant
 
 # A file's last change is the time of its last line, but for clocks that were set.
@@ -183,7 +183,7 @@ def search(
     wanted: Wanted,
     reading: Reading,
     *,
-    skip: Iterable[Inode] = (),
+    skip: Iterable[Identity] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[LogLine]:
     """Yield the wanted lines of these files. `progress` is told how many more bytes of the files were read.
@@ -203,9 +203,9 @@ def search(
                 reading.unreadable.append(f"{path} cannot be read: {error.strerror}{whose}")
                 continue
             status = os.fstat(file.fileno())
-            if (status.st_dev, status.st_ino) in seen:
+            if identity_of(status) in seen:
                 continue
-            seen.add((status.st_dev, status.st_ino))
+            seen.add(identity_of(status))
             if wanted.since is None or status.st_mtime >= wanted.since - MTIME_SLACK_SECONDS:
                 opened.append((path, file))
             elif progress:

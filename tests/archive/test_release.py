@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import io
 import os
-import pwd
 import signal
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from eximacl.archive.release import ReleaseError, Unsure, current_user, deliver, release_header, sendmail_arguments
+from eximacl.archive.release import ReleaseError, Unsure, deliver, release_header, sendmail_arguments
 from tests.archive.holding import small_disk
 from tests.lab.waiting import until
 from tests.state.forks import Child, Tell
@@ -39,23 +38,6 @@ def test_the_header() -> None:
     assert header.startswith("X-Eximacl-Released: 7KQ2M9D4 ")
     assert header.endswith(" by steve\n")
     assert "2026" in header
-
-
-@pytest.mark.parametrize(
-    ("environ", "name"),
-    [
-        pytest.param({"SUDO_USER": "steve"}, "steve", id="before sudo"),
-        pytest.param({"SUDO_USER": "a\nb: c"}, "a_b__c", id="hostile"),
-        pytest.param({}, pwd.getpwuid(os.getuid()).pw_name, id="without sudo"),
-    ],
-)
-def test_the_user(environ: dict[str, str], name: str) -> None:
-    assert current_user(environ) == name
-
-
-def test_a_user_without_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
-    assert current_user({}) == "4000000"
 
 
 @pytest.mark.parametrize(

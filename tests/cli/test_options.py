@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.cli import options as common
-from eximacl.cli.options import Failure, find_path, find_socket, policy_domains, printable
+from eximacl.cli.options import Failure, find_path, find_socket, policy_domains
 from eximacl.config.settings import SETTINGS_TABLES
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.cli.running import eximacl
@@ -83,19 +83,6 @@ def test_the_defaults_are_the_declared_ones() -> None:
 def test_another_path(config: Path) -> None:
     assert find_path(config, "journal", "dir", Path("/x"), "--journal") == config.parent / "journal"
     assert find_path(config, "journal", "other", Path("/x"), "--journal") == Path("/x")
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("steve@example.org", "steve@example.org"),
-        ("\x1b[2J\n\x9b", "\\x1b[2J\\n\\x9b"),
-        ("grün", "grün"),
-        ("\udcff\u202e", "\\udcff\\u202e"),
-    ],
-)
-def test_printable(text: str, shown: str) -> None:
-    assert printable(text) == shown
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from eximacl.config.problems import (
     Problem,
     Refused,
     nearest,
-    printable,
     shown_path,
     unknown,
 )
@@ -75,8 +74,3 @@ def test_unknown_names_get_the_nearest_or_all() -> None:
     assert unknown("key", "tdls", ["tlds", "action"]) == "unknown key; did you mean tlds?"
     assert unknown("key", "xyzzy", ["tlds", "action"]) == "unknown key; known: tlds, action"
     assert unknown("key", "xyzzy", []) == "unknown key; known: none"
-
-
-def test_printable() -> None:
-    assert printable("plain é") == "plain é"
-    assert printable("a\tb\x00") == r"a\tb\x00"

@@ -10,13 +10,13 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from eximacl.daemon import sockets
-from eximacl.daemon.sockets import Listener, ListenError, allow_descriptors, inherited_sockets, open_socket
+from eximacl.daemon.sockets import Listener, ListenError, allow_descriptors, inherited_listeners, open_socket
 
 
 def bound(path: Path, *, listening: bool, backlog: int = 1) -> socket.socket:
@@ -236,15 +236,14 @@ def test_of_daemons_that_start_at_once_one_wins(path: Path) -> None:
 
 
 @pytest.fixture
-def descriptor(monkeypatch: pytest.MonkeyPatch, path: Path) -> Iterator[Callable[[socket.socket], Listener]]:
-    """Pretends that systemd passed a socket, wherever its descriptor is."""
+def descriptor() -> Callable[[socket.socket], Listener]:
+    """Takes over a socket as if systemd had passed it, wherever its descriptor is."""
 
     def inherit(sock: socket.socket, count: int = 1) -> Listener:
-        monkeypatch.setattr(sockets, "FIRST_INHERITED_FD", sock.fileno())
         environ = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(count), "LISTEN_FDNAMES": "exim"}
-        return inherited_sockets(environ)[0]
+        return inherited_listeners(environ, sock.fileno())[0]
 
-    return inherit  # type: ignore[return-value]
+    return inherit
 
 
 def test_an_inherited_socket_stays_where_it_is(path: Path, descriptor: Callable[[socket.socket], Listener]) -> None:
@@ -315,38 +314,39 @@ def test_an_abstract_socket_has_no_file_to_lose(descriptor: Callable[[socket.soc
     listener.close()
 
 
-def test_inherited_sockets_of_the_wrong_kind_are_errors(
+def test_inherited_listeners_of_the_wrong_kind_are_errors(
     path: Path, descriptor: Callable[[socket.socket], Listener]
 ) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock, pytest.raises(ListenError, match="no Unix stream"):
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock,
+        pytest.raises(ListenError, match="a Unix stream"),
+    ):
         descriptor(sock)
-    with socket.socket(socket.AF_INET) as sock, pytest.raises(ListenError, match="no Unix stream"):
+    with socket.socket(socket.AF_INET) as sock, pytest.raises(ListenError, match="a Unix stream"):
         descriptor(sock)
     with bound(path, listening=False) as sock, pytest.raises(ListenError, match="does not listen"):
         descriptor(sock)
 
 
-def test_an_inherited_file_is_an_error(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with path.open("w") as file:
-        monkeypatch.setattr(sockets, "FIRST_INHERITED_FD", file.fileno())
-        with pytest.raises(ListenError, match=r"descriptor \d+ \(unknown\) is no socket"):
-            inherited_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
+def test_an_inherited_file_is_an_error(path: Path) -> None:
+    with path.open("w") as file, pytest.raises(ListenError, match=r"descriptor \d+ \(unknown\) is not a socket"):
+        inherited_listeners({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"}, file.fileno())
 
 
 @pytest.mark.parametrize("environ", [{}, {"LISTEN_PID": "1", "LISTEN_FDS": "1"}, {"LISTEN_PID": str(os.getpid())}])
 def test_nothing_is_inherited_without_being_told(environ: dict[str, str]) -> None:
-    assert inherited_sockets(environ) == []
+    assert inherited_listeners(environ) == []
 
 
 def test_a_count_that_is_no_number_is_an_error() -> None:
     with pytest.raises(ListenError, match="LISTEN_FDS='x' is not a number"):
-        inherited_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "x"})
+        inherited_listeners({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "x"})
 
 
 @pytest.mark.parametrize("count", ["-1", "65", "100000000"])
 def test_a_count_out_of_all_bounds_is_an_error(count: str) -> None:
     with pytest.raises(ListenError, match="is not between 0 and 64"):
-        inherited_sockets({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count})
+        inherited_listeners({"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count})
 
 
 AS_SYSTEMD = """
@@ -358,7 +358,7 @@ os.execve(sys.executable, [sys.executable, "-c", sys.argv[2]], environ)
 
 
 def test_a_socket_is_inherited_as_systemd_passes_it(path: Path) -> None:
-    code = "import os; from eximacl.daemon.sockets import *; print([l.name for l in inherited_sockets(os.environ)])"
+    code = "import os; from eximacl.daemon.sockets import *; print([l.name for l in inherited_listeners(os.environ)])"
     with bound(path, listening=True) as sock:
         command = [sys.executable, "-c", AS_SYSTEMD, str(sock.fileno()), code]
         done = subprocess.run(command, pass_fds=[sock.fileno()], capture_output=True, text=True, check=True)

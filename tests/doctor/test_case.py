@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from eximacl.doctor import Case
-from eximacl.doctor.case import group_name
 from eximacl.exim import Exim
 from tests.doctor.proof import known
 from tests.lab import Responder
@@ -92,7 +91,3 @@ def test_whom_the_daemon_runs_as(case: Callable[..., Case]) -> None:
     assert here.daemon_user is None  # no eximacl: the process has ended, and another has its number
     assert case(_asked={"pid": os.getpid()}, daemon_user=object()).view == Path(f"/proc/{os.getpid()}/root")
     assert case(_asked={"pid": 1 << 21}, daemon_user=object()).view == Path("/")
-
-
-def test_a_group_has_a_name_or_a_number() -> None:
-    assert (group_name(0), group_name(60123)) == ("root", "60123")

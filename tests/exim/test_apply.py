@@ -106,9 +106,9 @@ def test_one_file_that_cannot_be_put_back_keeps_no_other_away(place: EximConfig)
 
 
 def test_what_a_killed_one_left_goes(place: EximConfig) -> None:
-    (place.etc / ".eximacl-1234").touch()
+    (place.etc / ".exim4.conf.localmacros.abcdefgh~").touch()
     change(plan_install(place, Path("/e/12345678"), {}, router=True), EXIM, "x", confirm=lambda _: "")
-    assert not list(place.etc.glob(".eximacl-*"))
+    assert not list(place.etc.glob(".*~"))
 
 
 def test_no_backup_no_change(place: EximConfig) -> None:
@@ -132,7 +132,7 @@ def test_on_a_disk_that_is_full_the_backup_itself_goes_back(place: EximConfig, m
         return made(**options)  # type: ignore[call-overload, no-any-return]
 
     made = tempfile.mkstemp
-    monkeypatch.setattr("eximacl.exim.write.tempfile.mkstemp", mkstemp)
+    monkeypatch.setattr(tempfile, "mkstemp", mkstemp)
     with pytest.raises(SetupError, match="No space left on device\nEverything is as it was before"):
         change(plan, EXIM, "x")
     assert (place.etc / "exim4.conf.template").read_bytes() == before
@@ -144,7 +144,7 @@ def test_a_file_that_cannot_be_replaced_leaves_nothing_behind(place: EximConfig)
     plan = InstallPlan(place, (Edit(place.etc / "taken", None, "text\n"),))
     with pytest.raises(SetupError, match="Is a directory"):
         change(plan, EXIM, "x")
-    assert not list(place.etc.glob(".eximacl-*"))
+    assert not list(place.etc.glob(".*~"))
 
 
 def test_two_at_once(place: EximConfig) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim.write import PREFIX, duplicate, put, tidy
+from eximacl.exim.write import duplicate, put
 
 
 def test_a_new_file_can_be_read_by_all_whatever_the_umask(tmp_path: Path) -> None:
@@ -57,10 +57,3 @@ def test_a_copy_has_mode_and_time_and_takes_no_place(tmp_path: Path) -> None:
     )
     with pytest.raises(FileExistsError):
         duplicate(path, tmp_path / "copy")
-
-
-def test_what_a_killed_one_left_goes(tmp_path: Path) -> None:
-    for name in (f"{PREFIX}abc", "mine"):
-        (tmp_path / name).touch()
-    tidy(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

@@ -11,7 +11,6 @@ from typing import Any, get_args
 
 import click
 
-from eximacl.archive.release import current_user
 from eximacl.cli import exits
 from eximacl.cli.commands.why import entries_of, journal_option, query_of
 from eximacl.cli.complete import logged
@@ -23,14 +22,15 @@ from eximacl.cli.options import (
     find_socket,
     json_option,
     print_json,
-    printable,
     socket_option,
 )
 from eximacl.cli.output import write_line
 from eximacl.config.exempt import AllowError, Kind, RefusedMail, allow, prepare
 from eximacl.mail.address import parse_address, quoted
 from eximacl.protocol.exim import CONTROL, format_query, split_addresses
+from eximacl.system.text import printable
 from eximacl.system.times import local
+from eximacl.system.users import current_user
 
 KINDS = get_args(Kind)
 

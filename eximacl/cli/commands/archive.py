@@ -34,11 +34,12 @@ from eximacl.cli.archived import (
 from eximacl.cli.commands.release import release
 from eximacl.cli.complete import archived_reference
 from eximacl.cli.filters import filter_options, last_option, reference_of, wanted_of
-from eximacl.cli.options import Commands, Failure, config_option, json_option, print_json, printable
+from eximacl.cli.options import Commands, Failure, config_option, json_option, print_json
 from eximacl.cli.output import Table, printable_lines, size, terminal_width, write_line, write_object
 from eximacl.mail.lists import Domains
 from eximacl.mail.view import View, view
 from eximacl.records.search import Entry, Wanted
+from eximacl.system.text import printable
 from eximacl.system.times import local, parse_span
 
 # Enough for every text; what follows in a message this long are attachments.

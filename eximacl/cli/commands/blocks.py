@@ -12,15 +12,16 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from eximacl.archive.release import current_user
 from eximacl.checks._block_keys import Scope, block_key, storm_key
 from eximacl.cli import exits
-from eximacl.cli.options import Failure, config_option, json_option, policy_domains, print_json, printable
+from eximacl.cli.options import Failure, config_option, json_option, policy_domains, print_json
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
 from eximacl.cli.state_file import open_statefile, state_option
 from eximacl.mail.address import Address, is_mailbox, parse_quoted, quoted, without_brackets
 from eximacl.policy.state import Block
+from eximacl.system.text import printable
 from eximacl.system.times import local, parse_span
+from eximacl.system.users import current_user
 
 F = TypeVar("F", bound=Callable[..., Any])
 

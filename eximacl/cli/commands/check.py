@@ -23,7 +23,6 @@ from eximacl.cli.options import (
     json_option,
     load_config,
     print_json,
-    printable,
     socket_option,
 )
 from eximacl.cli.trace import print_trace
@@ -36,6 +35,7 @@ from eximacl.policy.outcome import Traced
 from eximacl.policy.query import STAGES
 from eximacl.protocol.exim import Reply, format_query, limit_for, parse_reply
 from eximacl.state import open_state
+from eximacl.system.text import printable
 
 AskOne = Callable[[str, Mapping[str, str]], Reply]
 

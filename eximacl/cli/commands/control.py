@@ -21,10 +21,10 @@ from eximacl.cli.options import (
     find_socket,
     json_option,
     print_json,
-    printable,
     socket_option,
 )
 from eximacl.protocol.exim import CONTROL, format_query
+from eximacl.system.text import printable
 
 # A status has three levels: its lines, a table of figures, lists in it.
 DEPTH_MAX = 6

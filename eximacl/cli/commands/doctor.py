@@ -11,11 +11,12 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.commands.exim import snippets_option
-from eximacl.cli.options import Failure, config_option, json_option, print_json, printable, socket_option
+from eximacl.cli.options import Failure, config_option, json_option, print_json, socket_option
 from eximacl.cli.output import write_line
 from eximacl.doctor import Case, Finding, examine
 from eximacl.exim import Exim, SetupError, find_shipped
 from eximacl.exim.program import DEBIANS_EXIM
+from eximacl.system.text import printable
 
 MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 PROBLEMS = 1

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.options import DEFAULT_SOCKET, Failure, config_option, find_socket, json_option, print_json, printable
+from eximacl.cli.options import DEFAULT_SOCKET, Failure, config_option, find_socket, json_option, print_json
 from eximacl.exim import (
     Exim,
     EximConfig,
@@ -40,6 +40,7 @@ from eximacl.exim import (
 from eximacl.exim.place import EXIM_DIR
 from eximacl.exim.program import DEBIANS_EXIM, check_configuration
 from eximacl.exim.snippets import copy, prune
+from eximacl.system.text import printable, printable_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -281,11 +282,6 @@ def _purge(place: EximConfig, program: Exim) -> int:
     if place.own.is_dir() and not any(place.own.iterdir()):
         place.own.rmdir()
     return 0
-
-
-def printable_text(text: str) -> str:
-    """Return lines that are safe on a terminal."""
-    return "\n".join(printable(line) for line in text.splitlines())
 
 
 def _settings(config_path: Path) -> dict[str, str]:

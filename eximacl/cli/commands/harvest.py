@@ -15,11 +15,12 @@ import click
 
 from eximacl import harvest as store
 from eximacl.cli import exits
-from eximacl.cli.options import Failure, config_option, json_option, policy_domains, printable
+from eximacl.cli.options import Failure, config_option, json_option, policy_domains
 from eximacl.cli.output import write_line, write_object
 from eximacl.harvest.listfile import day, utc
 from eximacl.mail.disposable import Rules
 from eximacl.mail.lists import Domains
+from eximacl.system.text import printable
 from eximacl.system.times import parse_time
 
 # Less is over before a bar could be read.

@@ -16,10 +16,11 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.commands.why import find_journal, journal_option, query_of, reading
-from eximacl.cli.options import Failure, config_option, json_option, printable
+from eximacl.cli.options import Failure, config_option, json_option
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
 from eximacl.policy.outcome import Traced
 from eximacl.records.journal import Entry, journal_files, read_journal
+from eximacl.system.text import printable
 from eximacl.system.times import local, parse_time
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 import click
 
 from eximacl.archive import ArchiveError, Envelope, Message, ReleaseNote, locked, mark_released, open_message
-from eximacl.archive.release import ReleaseError, Unsure, current_user, deliver, release_header, sendmail_arguments
+from eximacl.archive.release import ReleaseError, Unsure, deliver, release_header, sendmail_arguments
 from eximacl.cli import exits
 from eximacl.cli.archived import archive_of, archive_option, copies_of, explained
 from eximacl.cli.commands.allow import KINDS, Allowing, told
@@ -27,13 +27,14 @@ from eximacl.cli.options import (
     find_path,
     json_option,
     print_json,
-    printable,
     socket_option,
 )
 from eximacl.cli.output import write_line
 from eximacl.config.exempt import Kind, RefusedMail
 from eximacl.mail.address import is_mailbox
+from eximacl.system.text import printable
 from eximacl.system.times import local
+from eximacl.system.users import current_user
 
 COPY_BYTES = 1024 * 1024
 

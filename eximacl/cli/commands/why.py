@@ -22,11 +22,11 @@ from eximacl.cli.options import (
     find_path,
     json_option,
     print_json,
-    printable,
 )
 from eximacl.cli.trace import print_trace
 from eximacl.protocol.exim import ProtocolError, parse_line
 from eximacl.records.journal import Entry, find
+from eximacl.system.text import printable
 
 # What the query says about the mail, in the order in which a person asks.
 SHOWN = ("ip", "host", "helo", "from", "rcpt", "rcpts", "tx", "id")

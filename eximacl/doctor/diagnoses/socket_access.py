@@ -6,8 +6,9 @@ import stat
 from collections.abc import Iterator
 
 from eximacl.doctor.access import Who, describe, refusal, shut
-from eximacl.doctor.case import Case, group_name
+from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
+from eximacl.system.users import group_name
 
 AGAIN = "systemctl restart eximacl.socket (without systemd: restart the daemon)"
 

@@ -16,6 +16,7 @@ from typing import Literal, TypeVar
 
 from eximacl.policy.state import StateError
 from eximacl.state.sqlite.schema import APPLICATION_ID, MIGRATIONS
+from eximacl.system.files import PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE, Identity, identity
 
 T = TypeVar("T")
 
@@ -28,9 +29,6 @@ IMPATIENT_SECONDS = 1.0
 # Opening waits for other processes that create, migrate or recover the same file at that moment.
 OPEN_SECONDS = 5.0
 OPEN_RETRY_SECONDS = 0.01
-# The state says who gets mail from whom: for the daemon and its group only.
-FILE_MODE = 0o640
-DIRECTORY_MODE = 0o750
 
 Sync = Literal["NORMAL", "FULL"]
 
@@ -55,7 +53,7 @@ class StateFile:
         try:
             _create(self._path)
             # Looked at before it is opened: what replaces it in between is noticed.
-            self._files = {self._path: _inode(self._path)}
+            self._files = {self._path: identity(self._path)}
             self._db = sqlite3.connect(self._path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise StateError(f"{self._path}: cannot open the state file: {error}") from error
@@ -109,8 +107,8 @@ class StateFile:
 
     def _check_files(self) -> None:
         """Raise StateError when what is open is not what others find: what is counted there would be gone."""
-        for path, inode in self._files.items():
-            if _inode(path) != inode:
+        for path, known in self._files.items():
+            if _identity(path) != known:
                 raise StateError(
                     f"{path}: was deleted or replaced while it was in use; nothing is counted until it is back, "
                     "or the daemon is restarted (it then counts with the file that is there, or a new one)"
@@ -144,7 +142,7 @@ class StateFile:
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._wait_for_locks(True)
         wal = Path(f"{self._path}-wal")
-        self._files[wal] = _inode(wal)
+        self._files[wal] = _identity(wal)
 
     def _migrate(self, db: sqlite3.Connection, migrations: Sequence[Sequence[str]]) -> None:
         version = _number(db, "user_version")
@@ -161,11 +159,11 @@ class StateFile:
 
 def _create(path: Path) -> None:
     """Make the file and its directory where missing."""
-    path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
     # Opening it to create it would not do: closing a file drops this process's locks on it (POSIX, fcntl),
     # those of another connection too.
     with contextlib.suppress(FileExistsError):
-        os.mknod(path, FILE_MODE)
+        os.mknod(path, PRIVATE_FILE_MODE)
 
 
 def use_wal(db: sqlite3.Connection) -> None:
@@ -181,13 +179,12 @@ def use_wal(db: sqlite3.Connection) -> None:
         time.sleep(OPEN_RETRY_SECONDS)
 
 
-def _inode(path: Path) -> tuple[int, int] | None:
-    """Return what tells a file from all others; None when there is none."""
+def _identity(path: Path) -> Identity | None:
+    """Return the identity of a file; None for one that others do not find either."""
     try:
-        found = path.stat()
+        return identity(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
 
 
 def to_bytes(text: str) -> bytes:

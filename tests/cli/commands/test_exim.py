@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from eximacl.cli import exits
-from eximacl.cli.commands.exim import describe, printable_text
+from eximacl.cli.commands.exim import describe
 from eximacl.exim import EximConfig, InstallState, fingerprint
+from eximacl.system.text import printable_text
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
 
