@@ -84,6 +84,24 @@ def small_disk(path: Path, options: str) -> Iterator[None]:
         subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
+READ_ONLY = "mount --bind {0} {0} && mount -o remount,bind,ro {0}"
+
+
+@contextlib.contextmanager
+def read_only(path: Path) -> Iterator[None]:
+    """Let nobody, not even root, write into the directory at `path`."""
+    subprocess.run(READ_ONLY.format(path), shell=True, check=True)
+    try:
+        yield
+    finally:
+        writable_again(path)
+
+
+def writable_again(path: Path) -> None:
+    """Undo READ_ONLY, a shell command for the directory at `path`."""
+    subprocess.run(["umount", "--lazy", str(path)], check=True)
+
+
 @contextlib.contextmanager
 def nobody(*groups: int) -> Iterator[None]:
     """Be a user without rights, in these groups, for a while."""

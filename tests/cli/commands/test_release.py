@@ -16,7 +16,7 @@ import pytest
 from eximacl.archive import find
 from eximacl.config import load
 from eximacl.mail.address import Address, quoted
-from tests.archive.holding import NOON, small_disk
+from tests.archive.holding import NOON, READ_ONLY, read_only, small_disk, writable_again
 from tests.cli.archived import REF, hold, with_archive
 from tests.cli.conftest import POLICY
 from tests.cli.running import Done, eximacl
@@ -226,12 +226,10 @@ def test_a_damaged_envelope(office: Office) -> None:
 
 def test_it_cannot_be_written_down(office: Office) -> None:
     [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
-    # Where the new envelope is prepared stands a directory; root is stopped by nothing less.
-    envelopes = stored.path.parents[1] / "envelope"
-    (envelopes / f".{stored.filename}.json.{os.getpid()}").mkdir()
-    done = office.release()
+    with read_only(stored.path.parents[1] / "envelope"):
+        done = office.release()
     assert done.status == 74
-    assert "Is a directory; the release is not written down; nothing was released" in done.err
+    assert "Read-only file system; the release is not written down; nothing was released" in done.err
     assert office.delivered("steve") == []
 
 
@@ -239,10 +237,8 @@ def test_what_two_domains_have_is_written_down_in_both_or_in_none(office: Office
     config = office.config
     config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
     _, second = hold(config, HEADERS, BODY, "juha@example.com", "steve@example.org")
-    blocked = second.path.parents[1] / "envelope" / f".{second.filename}.json.{os.getpid()}"
-    blocked.mkdir()
-    assert office.release().status == 74
-    blocked.rmdir()
+    with read_only(second.path.parents[1] / "envelope"):
+        assert office.release().status == 74
     assert office.release().status == 0
 
 
@@ -266,12 +262,12 @@ def test_a_full_disk_stops_it_before_anything_is_sent(office: Office) -> None:
 def test_it_cannot_be_written_down_once_it_was_sent(office: Office) -> None:
     """Then the envelope still says that it was being sent."""
     [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
-    blocked = stored.path.parents[1] / "envelope" / f".{stored.filename}.json.{os.getpid()}"
-    office.sendmail.write_text(office.sendmail.read_text().replace("exec", f"mkdir {blocked}\nexec"))
+    envelopes = stored.path.parents[1] / "envelope"
+    office.sendmail.write_text(office.sendmail.read_text().replace("exec", f"{READ_ONLY.format(envelopes)}\nexec"))
     done = office.release()
     assert done.status == 74
     assert f"the release is not written down; {REF} was given to Exim: do not release it again" in done.err
-    blocked.rmdir()
+    writable_again(envelopes)
     perhaps_released(office)
     assert len(office.delivered("steve")) == 1
 
