@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option, strongest
-from eximacl.mail.generic_name import holds_address
-from eximacl.mail.hosts import IPAddress, ip_address
+from eximacl.mail.hosts import IPAddress, holds_address, ip_address
 from eximacl.policy.outcome import Action
 
 # Words by which providers mark lines that get another address every day, followed by a number or standing alone.

@@ -5,9 +5,7 @@ A reader takes what stood in the file and returns the value, or raises `Refused`
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import re
 import string
 import zoneinfo
 from collections.abc import Callable
@@ -30,14 +28,13 @@ from eximacl.config.settings import (
 from eximacl.config.sources import Sources, bad_entries
 from eximacl.config.tables import given_tables
 from eximacl.config.toml import toml_key, toml_type
+from eximacl.mail.hosts import parse_name_server
 from eximacl.mail.lists import EntryList, Secrets
 from eximacl.policy.declare import Named, Option, Tables, Text, tables_of
 from eximacl.policy.engine import MESSAGE_FIELDS, Exempt
 
 T = TypeVar("T")
 
-# An address with a port: [::1]:53 or 127.0.0.1:53.
-_SERVER = re.compile(r"\[([^]]+)\]:([0-9]{1,5})|([0-9.]+):([0-9]{1,5})")
 # Stands in KINDS for all types such as tuple[Literal["a", "b"], ...].
 CHOICES = "tuple[Literal]"
 
@@ -221,20 +218,15 @@ def _file_mode(given: Given) -> int:
 
 def _servers(given: Given) -> tuple[str, ...]:
     entries = _strings(given)
-    expected = "expected an IP address, or one with a port: 127.0.0.1:5353 or [::1]:53"
-    wrong = [f"{entry!r}: {expected}" for entry in entries if not _is_server(entry)]
+    wrong = []
+    for entry in entries:
+        try:
+            parse_name_server(entry)
+        except ValueError as error:
+            wrong.append(str(error))
     if wrong:
         raise Refused(*wrong)
     return entries
-
-
-def _is_server(text: str) -> bool:
-    match = _SERVER.fullmatch(text)
-    try:
-        ipaddress.ip_address(match[1] or match[3] if match else text)
-    except ValueError:
-        return False
-    return not match or 0 < int(match[2] or match[4]) < 65536
 
 
 def _state_url(given: Given) -> str:

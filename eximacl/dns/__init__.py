@@ -7,6 +7,5 @@ time, and what is known is answered in the same call.
 from eximacl.dns.asking import Timing
 from eximacl.dns.cache import Answer
 from eximacl.dns.resolver import Resolver
-from eximacl.dns.servers import parse_server
 
-__all__ = ["Answer", "Resolver", "Timing", "parse_server"]
+__all__ = ["Answer", "Resolver", "Timing"]

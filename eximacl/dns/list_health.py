@@ -7,13 +7,13 @@ holds until another one finds out otherwise; one that is not answered finds out 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from eximacl.dns import Resolver
+from eximacl.mail.dns_lists import is_error, is_listing
 from eximacl.policy.declare import ListProbe
 from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import Answered, RecordKind, Records
@@ -26,10 +26,6 @@ PROBE_SECONDS = 1800.0
 # seldom; then all are, half an hour after the last time.
 _DOUBLING = tuple(2.0**power for power in range(1, 10))
 PAUSES_SECONDS = (*_DOUBLING, PROBE_SECONDS - sum(_DOUBLING))
-
-# What a DNS list may answer (RFC 5782, section 2.3), and the part of it in which Spamhaus tells of errors.
-LISTED = ipaddress.IPv4Network("127.0.0.0/8")
-ERRORS = ipaddress.IPv4Network("127.255.255.0/24")
 
 LISTS_ALL = "it lists everybody"
 LISTS_NOTHING = "it lists nobody"
@@ -130,17 +126,11 @@ def _fault(listed: Sequence[Records | Unknown], clean: Records | Unknown) -> str
     if is_listed(clean):
         return LISTS_ALL
     for found in (*listed, clean):
-        if isinstance(found, Unknown) or any(map(_is_error, found)):
+        if isinstance(found, Unknown) or any(map(is_error, found)):
             return None
     return "" if all(map(is_listed, listed)) else LISTS_NOTHING
 
 
 def is_listed(found: Records | Unknown) -> bool:
-    """Return whether a DNS list's answer is a listing: an address in 127.0.0.0/8 that tells of no error."""
-    if isinstance(found, Unknown):
-        return False
-    return any(ipaddress.IPv4Address(text) in LISTED and not _is_error(text) for text in found)
-
-
-def _is_error(text: str) -> bool:
-    return ipaddress.IPv4Address(text) in ERRORS
+    """Return whether a DNS list's answer holds a listing."""
+    return not isinstance(found, Unknown) and any(map(is_listing, found))

@@ -38,7 +38,7 @@ FLIGHTS_MAX = 4096
 class Resolver:
     """Asks the DNS. It may be made anywhere; a look-up that has to wait needs a running event loop.
 
-    servers: as `parse_server` reads them, asked in this order; none: the system's. Raises ValueError for a bad one.
+    servers: as `parse_name_server` reads them, in this order; none: the system's. Raises ValueError for a bad one.
     clock: seconds that never go back; `until` is in its time. resolv_conf: the system's list of servers.
     """
 

@@ -10,16 +10,13 @@ only if it is silent about them, too.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from eximacl.mail.hosts import NameServer, parse_name_server
 from eximacl.system.files import open_regular
 
-PORT = 53
 RESOLV_CONF = Path("/etc/resolv.conf")
 # What resolv.conf(5) says where it names none.
 LOCAL_SERVER = "127.0.0.1"
@@ -37,38 +34,7 @@ SERVER_PAUSE_SECONDS = 5.0
 ZONE_FAILURES = 5
 ZONE_PAUSE_SECONDS = 30.0
 
-# Else it is an IPv6 address without port.
-_SERVER = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
-
 log = logging.getLogger("eximacl")
-
-
-class Address(NamedTuple):
-    """Where a nameserver is: an IP address and a port."""
-
-    ip: str
-    port: int = PORT
-
-    def __str__(self) -> str:
-        if self.port == PORT:
-            return self.ip
-        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
-
-
-def parse_server(text: str) -> Address:
-    """Read `127.0.0.1`, `127.0.0.1:5353`, `::1` or `[::1]:5353`. Raises ValueError with a text for the admin."""
-    found = _SERVER.fullmatch(text)
-    ip = (found[1] or found[2]) if found else text
-    port = int(found[3]) if found and found[3] else PORT
-    try:
-        ipaddress.ip_address(ip)
-        if not 0 < port < 65536:
-            raise ValueError
-    except ValueError:
-        raise ValueError(
-            f'{text!r} is no nameserver: write an IP address such as "127.0.0.1" or "[::1]:5353"'
-        ) from None
-    return Address(ip, port)
 
 
 class Zone:
@@ -119,7 +85,7 @@ class Server:
 
     __slots__ = ("_suspects", "address", "alone", "probe_at")
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: NameServer) -> None:
         self.address = address
         self.alone = False
         self.probe_at = float("inf")
@@ -167,7 +133,7 @@ class Servers:
     """The nameservers in the order they are asked in: those given, or the system's, read again when they change."""
 
     def __init__(self, given: Sequence[str], resolv_conf: Path, clock: Callable[[], float]) -> None:
-        self.all = [Server(parse_server(text)) for text in given]
+        self.all = [Server(parse_name_server(text)) for text in given]
         self._system = not given
         self._file = resolv_conf
         self._clock = clock
@@ -194,10 +160,10 @@ class Servers:
         known = {server.address: server for server in self.all}
         # A file that is being written may be empty for a moment: who is known stays.
         if addresses or not known:
-            named = addresses or [parse_server(LOCAL_SERVER)]
+            named = addresses or [parse_name_server(LOCAL_SERVER)]
             self.all = [known.get(address) or Server(address) for address in dict.fromkeys(named)]
 
-    def _read(self) -> list[Address]:
+    def _read(self) -> list[NameServer]:
         """Return the servers that the file names. All its other lines are for others (resolv.conf(5))."""
         try:
             with open_regular(self._file) as file:
@@ -211,9 +177,9 @@ class Servers:
             if len(words) < 2 or words[0] != "nameserver":
                 continue
             try:
-                addresses.append(parse_server(words[1]))
+                addresses.append(parse_name_server(words[1]))
             except ValueError as error:
-                log.warning("%s: %s", self._file, error)
+                log.warning("%s: nameserver %s", self._file, error)
         if not addresses:
             log.warning("%s names no nameserver: write a line such as `nameserver 127.0.0.1` into it", self._file)
         return addresses

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from eximacl.dns.servers import Address
+from eximacl.mail.hosts import NameServer
 
 
-async def ask(server: Address, query: bytes) -> bytes:
+async def ask(server: NameServer, query: bytes) -> bytes:
     """Return the answer's bytes, whatever they are. Raises OSError or EOFError; takes as long as the server does."""
     reader, writer = await asyncio.open_connection(server.ip, server.port)
     try:

@@ -1,14 +1,16 @@
-"""A client's address and the names of hosts, as text that came over the wire. Rule: whatever came, nothing raises.
+"""Addresses and names of hosts, as text that came over the wire or stands in a file.
 
-What cannot be an address, or a name in DNS, is None, and the caller says what that means.
+What came over the wire never raises: it is None where it cannot be an address, or a name in DNS, and the caller says
+what that means.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from eximacl.mail.address import canonical_domain
 
@@ -20,6 +22,11 @@ _NAME_CHARACTERS = 253
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
 _V6_LITERAL = "ipv6:"
+DNS_PORT = 53
+# Anything else is an IPv6 address without a port.
+_NAME_SERVER = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
+# What stands between the parts of an address in a name: 192-0-2-7, 192.0.2.7, 192x0x2x7, 192_0_2_7.
+_BETWEEN = "[-._x]"
 
 
 # Several checks ask for the same client's address, which takes 4 µs to read; the next query's is often the same.
@@ -55,6 +62,63 @@ def literal_address(text: str) -> IPAddress | None:
     return address if address is None or is_v6 or "." in inner else None
 
 
-def list_labels(address: IPAddress) -> str:
-    """Return the labels under which a DNS list knows an address (RFC 5782 sections 2.1 and 2.4): `7.2.0.192`."""
-    return address.reverse_pointer.removesuffix(".in-addr.arpa").removesuffix(".ip6.arpa")
+class NameServer(NamedTuple):
+    """Where a name server is: an IP address and a port."""
+
+    ip: str
+    port: int = DNS_PORT
+
+    def __str__(self) -> str:
+        if self.port == DNS_PORT:
+            return self.ip
+        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
+
+
+def parse_name_server(text: str) -> NameServer:
+    """Read `127.0.0.1`, `127.0.0.1:5353`, `::1`, `[::1]` or `[::1]:5353`. Raises ValueError."""
+    found = _NAME_SERVER.fullmatch(text)
+    ip = (found[1] or found[2]) if found else text
+    port = int(found[3]) if found and found[3] else DNS_PORT
+    try:
+        ipaddress.ip_address(ip)
+        if not 0 < port < 65536:
+            raise ValueError
+    except ValueError:
+        expected = "expected an IP address, or one with a port: 127.0.0.1:5353 or [::1]:53"
+        raise ValueError(f"{text!r}: {expected}") from None
+    return NameServer(ip, port)
+
+
+def holds_address(name: str, address: IPAddress) -> bool:
+    """Return whether `name` (canonical) holds `address`, forwards or backwards, in decimals or hexadecimals.
+
+    Providers name the lines of their customers so. The whole address must be there, in one of the spellings in use;
+    a part of it is chance.
+    """
+    return any(re.search(pattern, name) for pattern in _spellings(address))
+
+
+def _spellings(address: IPAddress) -> Iterator[str]:
+    """Yield what the address looks like in a name; digits before or after it belong to another number."""
+    for spelling in _v4(address) if isinstance(address, ipaddress.IPv4Address) else _v6(address):
+        yield rf"(?<![0-9a-f]){spelling}(?![0-9a-f])"
+
+
+def _v4(address: ipaddress.IPv4Address) -> Iterator[str]:
+    octets = str(address).split(".")
+    for order in (octets, octets[::-1]):
+        yield _BETWEEN.join(f"0{{0,2}}{octet}" for octet in order)
+        yield "".join(octet.zfill(3) for octet in order)
+    yield address.packed.hex()
+
+
+def _v6(address: ipaddress.IPv6Address) -> Iterator[str]:
+    """Whole, as nibbles or groups; the last 64 bits, which tell the hosts of one network apart; or as it is written."""
+    groups = address.exploded.split(":")
+    nibbles = "".join(groups)
+    for order in (nibbles, nibbles[::-1]):
+        yield f"{_BETWEEN}?".join(order)
+    for part in (groups, groups[4:]):
+        if any(group != "0000" for group in part[:-1]):
+            yield _BETWEEN.join(f"0{{0,3}}{group.lstrip('0') or '0'}" for group in part)
+    yield re.escape(address.compressed.replace("::", "--").replace(":", "-"))

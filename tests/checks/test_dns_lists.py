@@ -12,21 +12,20 @@ from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     AddressZone,
     Code,
-    Entry,
+    ListAnswer,
+    ListOptions,
+    ListQuestion,
+    ListZone,
     ReplyText,
-    Said,
     TextCode,
-    Zone,
     ZoneKey,
-    address_entries,
-    address_probes,
-    check_zones,
+    address_questions,
     consult,
     detail_of,
+    list_probes,
     name_probe,
     read_answer,
     reply_text,
-    weight_of,
 )
 from eximacl.policy.drive import drive_now
 from tests.asking import NOW, answers
@@ -45,50 +44,8 @@ def zone(name: str = "bl.example.net", *masks: str, **keys: Any) -> AddressZone:
     return AddressZone(name=name, **given)
 
 
-def entry(of: AddressZone) -> Entry[AddressZone]:
-    return Entry(of, "192.0.2.7", "7.2.0.192")
-
-
-MASKS = [
-    ("127.0.0.2", "127.0.0.2", "127.0.0.1 127.0.0.3 192.0.2.1"),
-    ("127.0.0.2-127.0.0.11", "127.0.0.2 127.0.0.11", "127.0.0.1 127.0.0.12 127.0.1.5"),
-    ("127.0.0.250-127.0.1.3", "127.0.0.250 127.0.0.255 127.0.1.0 127.0.1.3", "127.0.0.249 127.0.1.4"),
-    ("127.0.0.2-127.0.0.2", "127.0.0.2", "127.0.0.3"),
-    ("127.0.0.0/24", "127.0.0.0 127.0.0.255", "127.0.1.0 126.255.255.255"),
-    ("127.0.0.0/8", "127.0.0.1 127.254.0.1 127.255.254.255", "127.255.255.0 127.255.255.255 128.0.0.0"),
-    ("127.0.*.1-3", "127.0.0.1 127.0.255.3 127.0.7.2", "127.0.0.0 127.0.0.4 127.1.0.1"),
-    ("127.0.0.2-11", "127.0.0.2 127.0.0.11", "127.0.0.1 127.0.0.12"),
-    ("127.*.*.*", "127.0.0.0 127.255.254.255", "127.255.255.1"),
-    ("127.1-2.0.5", "127.1.0.5 127.2.0.5", "127.0.0.5 127.3.0.5"),
-]
-
-
-@pytest.mark.parametrize(("mask", "inside", "outside"), MASKS)
-def test_which_answers_a_mask_covers(mask: str, inside: str, outside: str) -> None:
-    listed = zone("bl.example.net", mask)
-    assert [weight_of(listed, answer) for answer in inside.split()] == [1] * len(inside.split())
-    assert [weight_of(listed, answer) for answer in outside.split()] == [None] * len(outside.split())
-
-
-@pytest.mark.parametrize(
-    "mask",
-    [
-        "", "2", "127.0.0", "127.0.0.256", "127.0.0.2-", "-127.0.0.2", "127.0.0.3-127.0.0.2", "192.0.2.1",
-        "126.255.255.255-127.0.0.2", "127.0.0.2-128.0.0.1", "127.0.0.2/24", "126.0.0.0/7", "127.0.0.3-2", "*.0.0.2",
-        "127.0.0.1-256", "127.0.0.*-127.0.0.4", "127.0.0.2-127.0.0.4-127.0.0.6", "::1", "127.0.0.2 ", "127.0.0.٢",
-    ],
-)  # fmt: skip
-def test_what_is_no_mask(mask: str) -> None:
-    with pytest.raises(ValueError, match=r"expected an address \(127.0.0.2\), a range .*, all within 127.0.0.0/8"):
-        Code(name=mask, weight=1)
-
-
-@pytest.mark.parametrize(
-    "mask", ["127.255.255.254", "127.255.255.0/24", "127.255.255.*", "127.255.255.1-127.255.255.9"]
-)
-def test_errors_are_no_codes(mask: str) -> None:
-    with pytest.raises(ValueError, match=r"lists tell of errors by 127\.255\.255\.0/24, so these are never a listing"):
-        Code(name=mask, weight=1)
+def entry(of: AddressZone) -> ListQuestion[AddressZone]:
+    return ListQuestion(of, "192.0.2.7", "7.2.0.192")
 
 
 def odd(answer: str) -> str:
@@ -123,7 +80,7 @@ def test_what_an_answer_says(
     masks: list[str], weights: dict[str, float], answer: Any, listed: tuple[str, ...], weight: float, unknown: str
 ) -> None:
     asked = entry(zone(codes=codes(*masks, **weights)))
-    assert read_answer(asked, answer) == Said(asked, listed, weight, unknown)
+    assert read_answer(asked, answer) == ListAnswer(asked, listed, weight, unknown)
 
 
 LISTS = [
@@ -171,7 +128,7 @@ def test_lists_are_weighed(said: dict[str, Any], faults: set[str], threshold: fl
         {(f"7.2.0.192.{name}.example.net", "A"): answer for name, answer in said.items()},
         {f"{name}.example.net": "it lists everybody" for name in faults},
     )
-    entries = address_entries(LISTS, ipaddress.ip_address("192.0.2.7"))
+    entries = address_questions(LISTS, ipaddress.ip_address("192.0.2.7"))
     found = drive_now(consult(entries, threshold, Ask(NOW)), answers(None, NOW, names=names))
     if isinstance(expected, str):
         assert found == Unknown(expected)
@@ -187,7 +144,7 @@ def test_lists_are_weighed(said: dict[str, Any], faults: set[str], threshold: fl
 def test_tenths_add_up() -> None:
     tenths = [zone(f"z{number}.example.net", weight=0.1) for number in range(10)]
     names = Dictionary({(f"7.2.0.192.{one.name}", "A"): HIT for one in tenths})
-    entries = address_entries(tenths, ipaddress.ip_address("192.0.2.7"))
+    entries = address_questions(tenths, ipaddress.ip_address("192.0.2.7"))
     found = drive_now(consult(entries, 1, Ask(NOW)), answers(None, NOW, names=names))
     assert isinstance(found, list)
     assert len(found) == len(tenths)
@@ -195,19 +152,19 @@ def test_tenths_add_up() -> None:
 
 def test_all_lists_are_asked_in_one_question() -> None:
     source = answers(None, NOW, names=Dictionary())
-    drive_now(consult(address_entries(LISTS, ipaddress.ip_address("192.0.2.7")), 1, Ask(NOW)), source)
+    drive_now(consult(address_questions(LISTS, ipaddress.ip_address("192.0.2.7")), 1, Ask(NOW)), source)
     asked = [one.as_list() for one in source.asked]  # type: ignore[attr-defined]
     assert [one[1] for one in asked] == ["lookup"]
 
 
 def test_one_list_counts_once_however_many_names_it_lists() -> None:
     half = zone("half.example.net", weight=0.5)
-    entries = [Entry(half, name, name) for name in ("a.example", "b.example")]
+    entries = [ListQuestion(half, name, name) for name in ("a.example", "b.example")]
     names = Dictionary({(f"{name}.example.half.example.net", "A"): HIT for name in "ab"})
     assert drive_now(consult(entries, 1, Ask(NOW)), answers(None, NOW, names=names)) is None
     found = drive_now(consult(entries, 0.5, Ask(NOW)), answers(None, NOW, names=names))
     assert isinstance(found, list)
-    assert [one.entry.what for one in found] == ["a.example", "b.example"]
+    assert [one.question.what for one in found] == ["a.example", "b.example"]
     assert detail_of(found) == "half.example.net 127.0.0.2, half.example.net 127.0.0.2"
 
 
@@ -229,7 +186,7 @@ NIBBLES = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
     ],
 )
 def test_what_is_asked_about_an_address(address: str | None, v4: bool, v6: bool, asked: list[str]) -> None:
-    entries = address_entries([zone(ipv4=v4, ipv6=v6)], ipaddress.ip_address(address) if address else None)
+    entries = address_questions([zone(ipv4=v4, ipv6=v6)], ipaddress.ip_address(address) if address else None)
     assert [one.zone.name_for(one.labels) for one in entries] == asked
 
 
@@ -249,25 +206,25 @@ POINTS_6 = tuple(f"{last}.0.0.0.0.0.f.7.f.f.f.f.{'0.' * 20}bl.example.net" for l
 )
 def test_the_test_points(v4: bool, v6: bool, probe: bool, expected: dict[str, tuple[str, str]]) -> None:
     listed = zone(ipv4=v4, ipv6=v6, probe=probe)
-    assert {one.name: one.names() for one in address_probes([listed])} == expected
+    assert {one.name: one.names() for one in listed.list_probes} == expected
     asked = [
         one.probe
         for address in ("192.0.2.7", "2001:db8::7")
-        for one in address_entries([listed], ipaddress.ip_address(address))
+        for one in address_questions([listed], ipaddress.ip_address(address))
     ]
     assert asked == (list(expected) if probe else [""] * (v4 + v6)), "each client's version has its own"
 
 
 def test_a_list_of_names_and_one_of_addresses_may_share_a_zone() -> None:
     shared = zone()
-    made = [*address_probes([zone(probe=True)]), name_probe(shared, "test", "invalid"), name_probe(shared, "x", "y")]
+    made = [*zone(probe=True).list_probes, name_probe(shared, "test", "invalid"), name_probe(shared, "x", "y")]
     assert len({one.name for one in made}) == len(made)
     assert made[-1] == ListProbe("bl.example.net", "x.bl.example.net", "y.bl.example.net", shared.key, "x, y")
 
 
 def test_the_test_points_of_a_list_with_a_key() -> None:
     key = ZoneKey([SECRET])
-    (made,) = address_probes([zone("{key}.bl.example.net", key=key, probe=True, ipv6=False)])
+    (made,) = zone("{key}.bl.example.net", key=key, probe=True, ipv6=False).list_probes
     assert made == ListProbe("bl.example.net", "2.0.0.127.{key}.bl.example.net", "1.0.0.127.{key}.bl.example.net", key)
     assert made.names() == (f"2.0.0.127.{SECRET}.bl.example.net", f"1.0.0.127.{SECRET}.bl.example.net")
     key.replace(["other"])
@@ -300,8 +257,8 @@ def test_names_of_lists(name: str, shown: str) -> None:
         (f"{'a' * 63}.{'b' * 46}.example.net", [], "is not the name"),
         ("{kex}.example.net", [], "'{kex}.example.net' is not the name"),
         ("{key}.{key}.example.net", ["k"], "is not the name"),
-        ("{key}.example.net", [], "key: the name holds {key}, so key must name a file with a key in it"),
-        ("example.net", ["k"], "key: the name does not say where the key stands; write it as {key}.example.net"),
+        ("{key}.example.net", [], "key: the zone's name contains {key}, so key must name a file with a key in it"),
+        ("example.net", ["k"], "key: the zone's name does not say where the key goes; write it as {key}.example.net"),
     ],
 )
 def test_what_is_no_list(name: str, key: list[str], message: str) -> None:
@@ -310,9 +267,10 @@ def test_what_is_no_list(name: str, key: list[str], message: str) -> None:
 
 
 def test_no_list_is_asked_twice() -> None:
-    check_zones([zone("a.example.net"), zone("b.example.net")])
+    options = ListOptions(zones=Tables([zone("a.example.net", probe=True), zone("b.example.net")]), threshold=1)
+    assert len(list_probes(options)) == 2
     with pytest.raises(ValueError, match=r"zones: a.example.net is there twice; a list is asked once"):
-        check_zones([zone("a.example.net"), zone("A.example.net.")])
+        ListOptions(zones=Tables([zone("a.example.net"), zone("A.example.net.")]), threshold=1)
 
 
 @pytest.mark.parametrize("entries", [["a b"], [""], ["-"], ["a" * 64], ["a.b"], ["ä"], ["{key}"], ["one1", "two2"]])
@@ -327,7 +285,7 @@ def test_a_key_is_kept_when_its_file_is_emptied() -> None:
     assert (len(key), list(key), key.filled) == (0, [], False)
     key.replace([SECRET, SECRET])
     assert (len(key), list(key), key.filled) == (1, [SECRET], True)
-    with pytest.raises(ValueError, match="it holds 0 keys"):
+    with pytest.raises(ValueError, match="expected exactly one key, found 0"):
         key.replace([])
     assert list(key) == [SECRET]
 
@@ -342,7 +300,7 @@ def test_a_key_goes_to_the_name_servers_and_nowhere_else() -> None:
         }
     )
     source = answers(None, NOW, names=names)
-    entries = address_entries([keyed, plain], ipaddress.ip_address("192.0.2.7"))
+    entries = address_questions([keyed, plain], ipaddress.ip_address("192.0.2.7"))
     found = drive_now(consult(entries, 1, Ask(NOW)), source)
     assert found == Unknown("bl.example.net: nothing from 7.2.0.192.{key}")
     assert names.asked[0][0] == f"7.2.0.192.{SECRET}.bl.example.net"
@@ -352,8 +310,8 @@ def test_a_key_goes_to_the_name_servers_and_nowhere_else() -> None:
         assert SECRET.lower() not in text.lower()
 
 
-def said_by(of: Zone) -> Said[Zone]:
-    return Said(Entry(of, "192.0.2.7", "7.2.0.192"), ("127.0.0.2",), 1)
+def said_by(of: ListZone) -> ListAnswer[ListZone]:
+    return ListAnswer(ListQuestion(of, "192.0.2.7", "7.2.0.192"), ("127.0.0.2",), 1)
 
 
 TEXTS = [

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from eximacl.check import Hit, ListProbe, Unknown, declared
-from eximacl.checks.dnsbl import dnsbl, probes
+from eximacl.checks._dns_lists import list_probes
+from eximacl.checks.dnsbl import dnsbl
 from eximacl.policy.query import Query
 from tests.asking import judge, query
 from tests.checks.listing import options_from, steps_from
@@ -113,10 +114,10 @@ def test_declaration(tmp_path: Path) -> None:
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
     assert documented_defaults(dnsbl) == {"zones": [], "threshold": 1}
     toml = f'{BOTH[:-1]}, "bl.example.org"]'
-    assert [one.name for one in probes(options_from(tmp_path, "dnsbl", toml)) if not one.part] == [
+    assert [one.name for one in list_probes(options_from(tmp_path, "dnsbl", toml)) if not one.part] == [
         "bl.example.net", "bl.example.com", "bl.example.org",
     ]  # fmt: skip
-    first = probes(options_from(tmp_path, "dnsbl", BOTH))[0]
+    first = list_probes(options_from(tmp_path, "dnsbl", BOTH))[0]
     assert isinstance(first, ListProbe)
     assert first.names() == ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")
     assert steps_from(tmp_path, "dnsbl", "") == ()

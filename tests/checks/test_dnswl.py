@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from eximacl.check import Allowed, Unknown, declared
-from eximacl.checks.dnswl import dnswl, probes
+from eximacl.checks._dns_lists import list_probes
+from eximacl.checks.dnswl import dnswl
 from tests.asking import judge, query
 from tests.checks.listing import options_from, steps_from
 from tests.checks.running import documented_defaults
@@ -59,6 +60,6 @@ def test_declaration(tmp_path: Path) -> None:
     assert declaration is not None
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
     assert documented_defaults(dnswl) == {"zones": [], "threshold": 1}
-    made = probes(options_from(tmp_path, "dnswl", ONE))
+    made = list_probes(options_from(tmp_path, "dnswl", ONE))
     assert [one.name for one in made] == ["wl.example.net", "wl.example.net (IPv6)"]
     assert steps_from(tmp_path, "dnswl", "") == ()

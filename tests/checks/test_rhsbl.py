@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from eximacl.check import Hit, Unknown, declared
-from eximacl.checks.rhsbl import PARENTS_MAX, probes, rhsbl
+from eximacl.checks._dns_lists import list_probes
+from eximacl.checks.rhsbl import PARENTS_MAX, rhsbl
 from tests.asking import judge, query
 from tests.checks.listing import options_from, steps_from
 from tests.checks.running import documented_defaults
@@ -132,7 +133,7 @@ def test_rhsbl(tmp_path: Path, toml: str, values: dict[str, Any], expected: Any)
 
 def test_the_test_points(tmp_path: Path) -> None:
     toml = f'{ZONE}\n[checks.rhsbl.zones."b.example.net"]\nlisted = "bad.example"\nclean = "good.example"\n'
-    made = probes(options_from(tmp_path, "rhsbl", f'{toml}[checks.rhsbl.zones."c.example.net"]\nprobe = false\n'))
+    made = list_probes(options_from(tmp_path, "rhsbl", f'{toml}[checks.rhsbl.zones."c.example.net"]\nprobe = false\n'))
     assert [(one.zone, *one.names()) for one in made] == [
         ("dbl.example.net", "test.dbl.example.net", "invalid.dbl.example.net"),
         ("b.example.net", "bad.example.b.example.net", "good.example.b.example.net"),

@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from eximacl.dns.flights import Flight, Waiting
-from eximacl.dns.servers import Server, parse_server
+from eximacl.dns.servers import Server
+from eximacl.mail.hosts import parse_name_server
 from eximacl.policy.outcome import Unknown
 
 A, B = ("a.example.org", "A"), ("b.example.org", "MX")
@@ -28,7 +29,7 @@ class Channel:
 
 
 def flight() -> Flight:
-    return Flight(A, b"question", [Server(parse_server("127.0.0.1"))], None, 5.0)
+    return Flight(A, b"question", [Server(parse_name_server("127.0.0.1"))], None, 5.0)
 
 
 def waiting_for(*asked: tuple[str, str], only: bool = False) -> Waiting:

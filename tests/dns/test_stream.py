@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 import pytest
 
 from eximacl.dns import stream
-from eximacl.dns.servers import Address, parse_server
+from eximacl.mail.hosts import NameServer, parse_name_server
 from tests.dns.asking import SECONDS
 
 
 @asynccontextmanager
-async def server(*chunks: bytes, hang: bool = False) -> AsyncIterator[tuple[Address, list[bytes]]]:
+async def server(*chunks: bytes, hang: bool = False) -> AsyncIterator[tuple[NameServer, list[bytes]]]:
     """Listen on loopback: read a question, send these bytes one after the other, and close."""
     asked: list[bytes] = []
     ended = asyncio.Event()
@@ -32,7 +32,7 @@ async def server(*chunks: bytes, hang: bool = False) -> AsyncIterator[tuple[Addr
     listening = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with listening:
         port = listening.sockets[0].getsockname()[1]
-        yield parse_server(f"127.0.0.1:{port}"), asked
+        yield parse_name_server(f"127.0.0.1:{port}"), asked
         await asyncio.wait_for(ended.wait(), SECONDS)
 
 

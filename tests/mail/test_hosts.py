@@ -1,4 +1,4 @@
-"""Addresses and names as they come over the wire: what is none is None, and nothing raises."""
+"""Addresses and names of hosts; names that hold their host's address, and honest names that hold some of its digits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import ipaddress
 
 import pytest
 
-from eximacl.mail.hosts import dns_name, ip_address, list_labels, literal_address
+from eximacl.mail.hosts import (
+    NameServer,
+    dns_name,
+    holds_address,
+    ip_address,
+    literal_address,
+    parse_name_server,
+)
 
 ADDRESSES = [
     ("192.0.2.7", "192.0.2.7"),
@@ -90,7 +97,85 @@ def test_literal_address(text: str, expected: str | None) -> None:
     assert (None if found is None else str(found)) == expected
 
 
-def test_list_labels() -> None:
-    assert list_labels(ipaddress.IPv4Address("192.0.2.7")) == "7.2.0.192"
-    nibbles = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
-    assert list_labels(ipaddress.IPv6Address("2001:db8::7")) == nibbles
+NAME_SERVERS: dict[str, tuple[str, int] | None] = {
+    "127.0.0.1": ("127.0.0.1", 53),
+    "127.0.0.1:5353": ("127.0.0.1", 5353),
+    "::1": ("::1", 53),
+    "[::1]": ("::1", 53),
+    "[::1]:5353": ("::1", 5353),
+    "fe80::1%eth0": ("fe80::1%eth0", 53),
+    "": None,
+    "dns.example.org": None,
+    "127.0.0.1:0": None,
+    "127.0.0.1:65536": None,
+    "127.0.0.1:x": None,
+    "127.0.0.1:٣": None,
+    "[::1": None,
+    "[::1]x": None,
+    "[::1]5353": None,
+    "[]": None,
+    "127.0.0.1:999999999999999999": None,
+}
+
+
+@pytest.mark.parametrize("text", NAME_SERVERS)
+def test_name_servers(text: str) -> None:
+    expected = NAME_SERVERS[text]
+    if expected is None:
+        with pytest.raises(ValueError, match="expected an IP address, or one with a port"):
+            parse_name_server(text)
+    else:
+        assert parse_name_server(text) == NameServer(*expected)
+        assert parse_name_server(str(parse_name_server(text))) == NameServer(*expected)
+
+
+V4, V6 = "192.0.2.7", "2001:db8:12:a0::1:f00d"
+NIBBLES = "20010db8001200a0000000000001f00d"
+HELD = [
+    (V4, "192-0-2-7.example.net"),
+    (V4, "192.0.2.7.example.net"),
+    (V4, "7.2.0.192.example.net"),
+    (V4, "host-7-2-0-192.example.net"),
+    (V4, "ip192x0x2x7.example.net"),
+    (V4, "192_0_2_7.example.net"),
+    (V4, "192-000-002-007.example.net"),
+    (V4, "cust192000002007.example.net"),
+    (V4, "dsl-007002000192.example.net"),
+    (V4, "c0000207.example.net"),
+    (V4, "h-c0000207-x.example.net"),
+    (V6, f"{NIBBLES}.example.net"),
+    (V6, ".".join(NIBBLES) + ".example.net"),
+    (V6, ".".join(NIBBLES[::-1]) + ".example.net"),
+    (V6, "-".join(NIBBLES) + ".example.net"),
+    (V6, "2001-db8-12-a0-0-0-1-f00d.example.net"),
+    (V6, "2001-0db8-0012-00a0-0000-0000-0001-f00d.example.net"),
+    (V6, "2001-db8-12-a0--1-f00d.example.net"),
+    (V6, "host-0-0-1-f00d.example.net"),
+]
+NOT_HELD = [
+    (V4, "mx.example.net"),
+    (V4, "mx7.example.net"),
+    (V4, "2-7.example.net"),
+    (V4, "mx-0-2-7.example.net"),
+    (V4, "1192-0-2-7.example.net"),
+    (V4, "192-0-2-77.example.net"),
+    (V4, "192-0-2.7a.example.net"),
+    (V4, "192-2-0-7.example.net"),
+    (V4, "1c0000207.example.net"),
+    (V4, "19202 7.example.net"),
+    (V4, ""),
+    (V6, "mx.example.net"),
+    (V6, "db8-12.example.net"),
+    (V6, "1-f00d.example.net"),
+    ("2001:db8::7", "mx-0-0-0-7.example.net"),
+]
+
+
+@pytest.mark.parametrize(("address", "name"), HELD)
+def test_a_name_made_from_the_address(address: str, name: str) -> None:
+    assert holds_address(name, ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(("address", "name"), NOT_HELD)
+def test_a_name_that_only_holds_some_digits(address: str, name: str) -> None:
+    assert not holds_address(name, ipaddress.ip_address(address))

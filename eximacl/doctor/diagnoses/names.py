@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import dns.exception
 import dns.resolver
 
-from eximacl.dns import parse_server
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+from eximacl.mail.hosts import parse_name_server
 
 # A resolver that takes longer is as good as dead while a client waits.
 DNS_SECONDS = 4.0
@@ -56,7 +56,7 @@ def _fault(domain: str, server: str = "") -> tuple[str, list[str]]:
     try:
         resolver = dns.resolver.Resolver(configure=not server)
         if server:
-            address = parse_server(server)
+            address = parse_name_server(server)
             resolver.nameservers, resolver.port = [address.ip], address.port
         asked = [str(each) for each in resolver.nameservers]
         resolver.resolve(f"{domain}.", "MX", lifetime=DNS_SECONDS, raise_on_no_answer=False)
