@@ -14,10 +14,10 @@ from types import ModuleType
 import pytest
 
 from eximacl import __version__
-from eximacl.cli.options import DEFAULT_SOCKET
 from eximacl.config import find_checks, load, sample, show
 from eximacl.config.settings import SETTINGS_TABLES
-from eximacl.exim.place import BACKUPS, EXIM_DIR, SNIPPETS
+from eximacl.exim.place import BACKUPS, SNIPPETS
+from eximacl.system import paths
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
 
@@ -109,8 +109,8 @@ def test_the_service_is_hardened() -> None:
 
 
 def test_socket_and_snippets_agree() -> None:
-    assert f"ListenStream={DEFAULT_SOCKET}\n" in text("eximacl.socket")
-    assert f"EXIMACL_SOCKET = {DEFAULT_SOCKET}\n" in (ROOT / "exim-snippets/macros").read_text(encoding="utf-8")
+    assert f"ListenStream={paths.SOCKET}\n" in text("eximacl.socket")
+    assert f"EXIMACL_SOCKET = {paths.SOCKET}\n" in (ROOT / "exim-snippets/macros").read_text(encoding="utf-8")
     assert "RuntimeDirectory=" not in text("eximacl.service"), "it would delete the socket when the daemon restarts"
 
 
@@ -159,7 +159,7 @@ def test_the_tests_are_shell(script: str) -> None:
 
 
 def test_exim_s_files_are_named_as_the_program_names_them() -> None:
-    assert f"rm -rf {EXIM_DIR / SNIPPETS} {EXIM_DIR / BACKUPS}\n" in text("eximacl.postrm")
+    assert f"rm -rf {paths.EXIM_CONFIG / SNIPPETS} {paths.EXIM_CONFIG / BACKUPS}\n" in text("eximacl.postrm")
     assert "eximacl exim install" not in re.sub(r"(?m)^ *(#|echo).*", "", "".join(map(text, SCRIPTS)))
 
 
@@ -169,8 +169,8 @@ def test_what_asks_is_put_aside_by_the_names_that_the_wiring_looks_for() -> None
     looked_for = set(re.findall(r"\$\{if exists\{EXIMACL_DIR/(\w+)\.acl\}", macros))
     (aside,) = re.findall(r"for name in (.*); do", text("eximacl.prerm"))
     assert set(aside.split()) == looked_for
-    assert f"copies={EXIM_DIR / SNIPPETS}\n" in text("eximacl.prerm")
-    assert f"{EXIM_DIR / SNIPPETS}/*/*.acl.removed" in text("eximacl.postinst")
+    assert f"copies={paths.EXIM_CONFIG / SNIPPETS}\n" in text("eximacl.prerm")
+    assert f"{paths.EXIM_CONFIG / SNIPPETS}/*/*.acl.removed" in text("eximacl.postinst")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -243,7 +243,7 @@ COUNTING = f"""
 import runpy, sys
 names = runpy.run_path({str(DEBIAN / "build-tests")!r})
 names["LEFT_OUT"].clear()
-sys.exit(names["main"](["tests/test_model.py"]))
+sys.exit(names["main"](["tests/policy/test_query.py"]))
 """
 SELECTING = f"""
 import runpy, types, pytest

@@ -19,15 +19,15 @@ import click
 
 from eximacl import __version__
 from eximacl.cli import cli
-from eximacl.cli.options import DEFAULT_CONFIG, DEFAULT_JOURNAL, DEFAULT_REJECTIONS, DEFAULT_SOCKET
+from eximacl.system import paths
 
 # What groff would print otherwise than it stands (groff_char(7)).
 _SPECIAL = {"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "~": r"\(ti"}
 _FILES = (
-    (DEFAULT_CONFIG, "The policy."),
-    (DEFAULT_SOCKET, "The socket on which Exim asks."),
-    (DEFAULT_REJECTIONS, "What was refused, for eximacl log."),
-    (DEFAULT_JOURNAL, "Every decision, for eximacl why."),
+    (paths.CONFIG, "The policy."),
+    (paths.SOCKET, "The socket on which Exim asks."),
+    (paths.REJECTIONS, "What was refused, for eximacl log."),
+    (paths.JOURNAL, "Every decision, for eximacl why."),
 )
 
 

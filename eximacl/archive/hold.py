@@ -14,9 +14,10 @@ from eximacl.config import Loaded, Settings
 from eximacl.mail.address import quoted
 from eximacl.policy.query import Query
 from eximacl.records.references import normalise
+from eximacl.system import paths
 
 # Debian's. Of any other, only a held message tells.
-SPOOL = "/var/spool/exim4"
+SPOOL = str(paths.EXIM_SPOOL)
 
 
 class ArchiveResult(NamedTuple):

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from eximacl.archive.errors import SpoolError
+from eximacl.system import paths
 
 # `$message_headers_raw` is cut there without a word (header_insert_maxlen, a constant of Exim's).
 HEADERS_CUT_BYTES = 64 * 1024
@@ -163,7 +164,7 @@ def _unreadable(error: OSError, directory: int, path: str) -> SpoolError:
     if gid == _overflow_gid():
         cure = (
             "the daemon must be in that file's group, which systemd's PrivateUsers hides from it: install "
-            "/usr/share/eximacl/systemd/archive.conf as /etc/systemd/system/eximacl.service.d/archive.conf, then "
+            f"{paths.ARCHIVE_UNIT_PART} as /etc/systemd/system/eximacl.service.d/archive.conf, then "
             "systemctl daemon-reload && systemctl restart eximacl"
         )
     else:

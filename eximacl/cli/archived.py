@@ -16,9 +16,10 @@ from eximacl.archive.envelope import format_envelope
 from eximacl.archive.errors import reason_of
 from eximacl.archive.layout import time_in
 from eximacl.cli import exits
-from eximacl.cli.options import DEFAULT_JOURNAL, Failure, find_path
+from eximacl.cli.options import Failure, find_path
 from eximacl.cli.output import Column, size
 from eximacl.records.journal import find as find_decisions
+from eximacl.system import paths
 from eximacl.system.times import local
 
 COPY_BYTES = 1024 * 1024
@@ -95,7 +96,7 @@ def copies_of(root: Path, reference: str, config_path: Path) -> list[Message]:
 def _message_of(reference: str, config_path: Path) -> str:
     """Return the reference of the message in which a recipient was held; the recipient's own where nobody knows."""
     with contextlib.suppress(Failure, OSError):
-        directory = find_path(config_path, "journal", "dir", DEFAULT_JOURNAL, "--journal")
+        directory = find_path(config_path, "journal", "dir", paths.JOURNAL, "--journal")
         decisions = find_decisions(directory, reference) if directory != config_path.parent else ()
         return decisions[-1].ref if decisions else reference
     return reference

@@ -16,10 +16,11 @@ from click.shell_completion import CompletionItem
 
 from eximacl.archive.index import listed, read_envelope
 from eximacl.archive.layout import KEY
-from eximacl.cli.options import DEFAULT_CONFIG, DEFAULT_REJECTIONS, find_path
+from eximacl.cli.options import find_path
 from eximacl.config import find_checks
 from eximacl.config.explain import all_tables
 from eximacl.records.search import decode, text_of
+from eximacl.system import paths
 from eximacl.system.files import open_regular
 from eximacl.system.text import printable
 
@@ -49,7 +50,7 @@ def logged(key: str) -> Complete:
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         with contextlib.suppress(Exception):
             path = context.params.get("path")
-            path = path or find_path(_config(context), "log", "rejections", DEFAULT_REJECTIONS, "--log")
+            path = path or find_path(_config(context), "log", "rejections", paths.REJECTIONS, "--log")
             return _offered(
                 ((text_of(entry, key), "") for entry in map(decode, _last_lines(path)) if entry), incomplete
             )
@@ -70,7 +71,7 @@ def explained_name(context: click.Context, _: click.Parameter, incomplete: str) 
 
 
 def _config(context: click.Context) -> Path:
-    return Path(context.params.get("config_path") or DEFAULT_CONFIG)
+    return Path(context.params.get("config_path") or paths.CONFIG)
 
 
 def _last_lines(path: Path) -> Iterable[bytes]:

@@ -19,17 +19,12 @@ from eximacl.config.sources import SOURCE_BYTES_MAX, fill
 from eximacl.mail.lists import Domains
 from eximacl.protocol.client import DaemonError, ask
 from eximacl.protocol.exim import Reply
+from eximacl.system import paths
 from eximacl.system.files import read_regular
 from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DEFAULT_CONFIG = Path("/etc/eximacl/eximacl.toml")
-DEFAULT_SOCKET = Path("/run/eximacl/eximacl.sock")
-DEFAULT_STATE = "sqlite:/var/lib/eximacl/state.db"
-DEFAULT_JOURNAL = Path("/var/lib/eximacl/journal")
-DEFAULT_REJECTIONS = Path("/var/log/eximacl/rejections.jsonl")
-DEFAULT_SENDMAIL = Path("/usr/sbin/sendmail")
 # Who may read what the daemon writes.
 READERS = "run this as root or as a member of the daemon's group"
 
@@ -67,7 +62,7 @@ def config_option(function: F) -> F:
         "--config",
         "config_path",
         type=click.Path(path_type=Path, dir_okay=False, readable=False),
-        default=DEFAULT_CONFIG,
+        default=paths.CONFIG,
         envvar="EXIMACL_CONFIG",
         show_default=True,
         show_envvar=True,
@@ -83,7 +78,7 @@ def socket_option(function: F) -> F:
         type=click.Path(path_type=Path),
         envvar="EXIMACL_SOCKET",
         show_envvar=True,
-        help=f"The daemon's socket.  [default: the policy file's, else {DEFAULT_SOCKET}]",
+        help=f"The daemon's socket.  [default: the policy file's, else {paths.SOCKET}]",
     )(function)
 
 
@@ -103,7 +98,7 @@ def load_config(path: Path) -> Loaded:
 
 def find_socket(socket_path: Path | None, config_path: Path) -> Path:
     """Return --socket, or the socket that the policy file names, or the default one."""
-    return socket_path or find_path(config_path, "server", "socket", DEFAULT_SOCKET, "--socket")
+    return socket_path or find_path(config_path, "server", "socket", paths.SOCKET, "--socket")
 
 
 def find_path(config_path: Path, table: str, key: str, default: Path | None, instead: str) -> Path:
@@ -126,7 +121,7 @@ def find_value(config_path: Path, table: str, key: str, default: Path | None, in
     try:
         found = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get(table, {}).get(key)
     except FileNotFoundError:
-        if config_path != DEFAULT_CONFIG:
+        if config_path != paths.CONFIG:
             raise Failure(f"{config_path} does not exist; --config or EXIMACL_CONFIG names it", exits.CONFIG) from None
         if default:
             return None

@@ -18,9 +18,10 @@ from typing import Any, TypeVar
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.options import DEFAULT_STATE, Failure, find_value
+from eximacl.cli.options import Failure, find_value
 from eximacl.policy.state import State, StateError
 from eximacl.state import open_state
+from eximacl.system import paths
 from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -112,8 +113,8 @@ def _name(uid: int) -> str:
 
 def statefile_of(config_path: Path) -> Path:
     """Return the file that the policy file's state.url names, or fail."""
-    found = find_value(config_path, "state", "url", Path(DEFAULT_STATE.removeprefix("sqlite:")), "--state")
-    url = DEFAULT_STATE if found is None else found
+    found = find_value(config_path, "state", "url", paths.STATE, "--state")
+    url = paths.STATE_URL if found is None else found
     scheme, _, path = url.partition(":")
     if scheme == "memory":
         raise Failure(

@@ -17,6 +17,7 @@ from eximacl.mail.lists import Domains, Networks, Recipients, Suffixes
 from eximacl.policy.declare import Check, Named, Option, option, options_of, tables_of
 from eximacl.policy.engine import Exempt
 from eximacl.policy.outcome import Action, OnUnknown
+from eximacl.system import paths
 
 FileMode = NewType("FileMode", int)
 StateUrl = NewType("StateUrl", str)
@@ -58,7 +59,7 @@ REDACTABLE = ("subject",)
 class ServerSettings:
     """The socket on which Exim asks."""
 
-    socket: Path = option("/run/eximacl/eximacl.sock", "The Unix socket; the snippets name the same path.")
+    socket: Path = option(str(paths.SOCKET), "The Unix socket; the snippets name the same path.")
     mode: FileMode = option("0660", "The socket's permissions, in octal. Exim's user must be able to write to it.")
     group: str = option(
         "auto",
@@ -77,7 +78,7 @@ class StateSettings:
     """Where all that has to be remembered is: counted addresses, blocks, greylisting, rates."""
 
     url: StateUrl = option(
-        "sqlite:/var/lib/eximacl/state.db",
+        paths.STATE_URL,
         "sqlite:PATH keeps the state in that file; memory: forgets it when the daemon stops.",
     )
 
@@ -87,7 +88,7 @@ class LogSettings:
     """The log of rejections."""
 
     rejections: Path | None = option(
-        "/var/log/eximacl/rejections.jsonl", "One JSON object for each rejection is appended here; empty: no such log."
+        str(paths.REJECTIONS), "One JSON object for each rejection is appended here; empty: no such log."
     )
 
 
@@ -95,7 +96,7 @@ class LogSettings:
 class JournalSettings:
     """The journal of all decisions, from which `eximacl why` explains one."""
 
-    dir: Path | None = option("/var/lib/eximacl/journal", "The directory of the daily files; empty: no journal.")
+    dir: Path | None = option(str(paths.JOURNAL), "The directory of the daily files; empty: no journal.")
     keep_days: int = option(30, "Daily files older than this many days are deleted; 0: kept for ever.", minimum=0)
 
 
@@ -104,7 +105,7 @@ class ArchiveSettings:
     """The archive of held messages, which the action `hold` needs."""
 
     dir: Path | None = option(
-        "", "The directory of the archive, such as /var/lib/eximacl/archive, all of it on one file system; empty: none."
+        "", f"The directory of the archive, such as {paths.ARCHIVE}, all of it on one file system; empty: none."
     )
     group: str = option("", "The group that may read the archive; empty: the group that the daemon runs as.")
     keep_days: int = option(30, "Messages older than this many days are deleted; 0: kept for ever.", minimum=0)
@@ -115,7 +116,7 @@ class ArchiveSettings:
         [], 'What is left out of the rejection log, the journal and the envelopes: "subject". The messages keep it.'
     )
     sendmail: Path = option(
-        "/usr/sbin/sendmail", "Exim's sendmail program, to which `eximacl archive release` gives messages."
+        str(paths.SENDMAIL), "Exim's sendmail program, to which `eximacl archive release` gives messages."
     )
 
 

@@ -18,6 +18,7 @@ from eximacl.exim.program import check_configuration
 from eximacl.exim.reload import daemon_pid
 from eximacl.exim.trial import STAGES
 from eximacl.protocol.client import DaemonError
+from eximacl.system import paths
 
 LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts")
 # A domain as it stands in a list; anything else is a pattern or a look-up.
@@ -160,7 +161,7 @@ class Case:
     @cached_property
     def exim_pid_file(self) -> Path:
         """Where Exim's daemon leaves its number."""
-        named = self.exim.options("pid_file_path").get("pid_file_path") or "/run/exim4/exim.pid"
+        named = self.exim.options("pid_file_path").get("pid_file_path") or paths.EXIM_PID
         return self.pid_file or Path(named)
 
     @cached_property
@@ -222,7 +223,7 @@ class Case:
         """
         told = self.socket or self.policy_socket
         if told is None:
-            return self.exim_socket or Path("/run/eximacl/eximacl.sock")
+            return self.exim_socket or paths.SOCKET
         exims = self.exim_socket
         if self.socket or exims is None or exims == told or not isinstance(self._status_at(told), DaemonError):
             return told

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eximacl.exim.errors import SetupError
-from eximacl.exim.place import BACKUPS, EXIM_DIR
+from eximacl.exim.place import BACKUPS
 from eximacl.exim.plan import Edit, InstallPlan, read
 from eximacl.exim.program import Exim, check_configuration
 from eximacl.exim.trial import UPDATE, run_update
 from eximacl.exim.write import duplicate, put
+from eximacl.system import paths
 from eximacl.system.files import sweep
 from eximacl.system.locks import directory_lock
 
@@ -103,7 +104,7 @@ def _put_back(edit: Edit, plan: InstallPlan, backup: Path | None) -> str:
 
 def _regenerate(plan: InstallPlan) -> None:
     """Make the configuration that Exim reads; a directory that is not Exim's own is left to whoever uses it."""
-    if plan.place.kind != "plain" and plan.place.etc == EXIM_DIR:
+    if plan.place.kind != "plain" and plan.place.etc == paths.EXIM_CONFIG:
         run_update([UPDATE])
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from eximacl.exim.errors import SetupError
+from eximacl.system import paths
 
 # split, unsplit: Debian's, in conf.d or in one template; plain: a file that an admin wrote.
 Kind = Literal["split", "unsplit", "plain"]
 
-EXIM_DIR = Path("/etc/exim4")
 SNIPPETS = "eximacl"  # our directory below Exim's
 BACKUPS = "eximacl-backups"
 
@@ -48,7 +48,7 @@ class EximConfig:
         return self.etc / names[self.kind]
 
 
-def find_place(etc: Path = EXIM_DIR) -> EximConfig:
+def find_place(etc: Path = paths.EXIM_CONFIG) -> EximConfig:
     """Return what `etc` holds. Raises SetupError where that is no configuration, or one that is not yet made."""
     if (etc / "exim4.conf").exists():
         return EximConfig(etc, "plain")

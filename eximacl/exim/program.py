@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eximacl.exim.errors import SetupError
+from eximacl.system import paths
 
-DEBIANS_EXIM = Path("/usr/sbin/exim4")
 # Reading a configuration takes some ten milliseconds; a whole `-bh` session waits for DNS and time limits, too.
 RUN_SECONDS = 60.0
 
@@ -46,7 +46,7 @@ class Exim:
     macros: given with `-D`, which root may; they override what the configuration sets (Exim specification, 5.2).
     """
 
-    path: Path = DEBIANS_EXIM
+    path: Path = paths.EXIM
     config: Path | None = None
     macros: Mapping[str, str] | None = None
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from eximacl.exim.program import Exim
+from eximacl.system import paths
 from eximacl.system.files import read_regular
 
 PROC = Path("/proc")
@@ -16,7 +17,7 @@ PID_BYTES_MAX = 32
 
 def daemon_pid(exim: Exim, pid_file: Path | None = None, proc: Path = PROC) -> int | None:
     """Return the process id of Exim's daemon; None where its pid file names no Exim that runs."""
-    named = pid_file or Path(exim.options("pid_file_path").get("pid_file_path") or "/run/exim4/exim.pid")
+    named = pid_file or Path(exim.options("pid_file_path").get("pid_file_path") or paths.EXIM_PID)
     try:
         pid = int(read_regular(named, PID_BYTES_MAX))
         program = str((proc / str(pid) / "exe").readlink())

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import eximacl
 from eximacl.exim.errors import SetupError
+from eximacl.system import paths
 from eximacl.system.files import PUBLIC_FILE_MODE, write_new
 
 # As many digits as tell any two versions apart.
@@ -29,7 +30,7 @@ def find_shipped(given: Path | None = None) -> Path:
     """Return the directory with this version's snippets. Raises SetupError where it is not found."""
     package = Path(eximacl.__file__).parents[1]
     places = [package / "exim-snippets", Path(sys.prefix) / "share/eximacl/exim-snippets"]
-    candidates = [given] if given else [*places, Path("/usr/share/eximacl/exim-snippets")]
+    candidates = [given] if given else [*places, paths.SNIPPETS]
     for directory in candidates:
         if (directory / "macros").is_file() and (directory / "rcpt.acl").is_file():
             return directory

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eximacl.exim import wiring
-from eximacl.exim.place import EXIM_DIR, EximConfig
+from eximacl.exim.place import EximConfig
 from eximacl.exim.plan import read, wired_by_hand
 from eximacl.exim.program import Exim
 from eximacl.exim.snippets import files_of, fingerprint, is_changed
+from eximacl.system import paths
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class InstallState:
 def still_named(place: EximConfig, exim: Exim) -> str:
     """Return what of Exim's names our snippets; empty: nothing does."""
     lines = ", ".join(f"{path}:{number}" for path, number in wired_by_hand(place))
-    if not lines and place.etc == EXIM_DIR and exim.lists("eximacl_dir"):
+    if not lines and place.etc == paths.EXIM_CONFIG and exim.lists("eximacl_dir"):
         return "Exim's configuration"
     return lines
 

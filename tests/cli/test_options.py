@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.cli import options as common
 from eximacl.cli.options import Failure, find_path, find_socket, policy_domains
-from eximacl.config.settings import SETTINGS_TABLES
+from eximacl.system import paths
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.cli.running import eximacl
 
@@ -32,12 +31,12 @@ def test_then_the_policy_file(tmp_path: Path, text: str, found: str) -> None:
 
 
 def test_then_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(common, "DEFAULT_CONFIG", tmp_path / "none")
-    assert find_socket(None, tmp_path / "none") == common.DEFAULT_SOCKET
+    monkeypatch.setattr(paths, "CONFIG", tmp_path / "none")
+    assert find_socket(None, tmp_path / "none") == paths.SOCKET
 
 
 def test_without_a_policy_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(common, "DEFAULT_CONFIG", tmp_path / "none")
+    monkeypatch.setattr(paths, "CONFIG", tmp_path / "none")
     with pytest.raises(
         Failure, match=f"^{tmp_path}/none does not exist: name the policy file with --config, or"
     ) as one:
@@ -72,12 +71,6 @@ def test_a_file_that_cannot_be_read_as_toml(tmp_path: Path, text: str) -> None:
     with pytest.raises(Failure, match="give the path with --socket") as caught:
         find_socket(None, path)
     assert caught.value.status == 78
-
-
-def test_the_defaults_are_the_declared_ones() -> None:
-    assert Path(SETTINGS_TABLES["server"].get("socket").default) == common.DEFAULT_SOCKET  # type: ignore[union-attr]
-    assert SETTINGS_TABLES["state"].get("url").default == common.DEFAULT_STATE  # type: ignore[union-attr]
-    assert Path(SETTINGS_TABLES["journal"].get("dir").default) == common.DEFAULT_JOURNAL  # type: ignore[union-attr]
 
 
 def test_another_path(config: Path) -> None:

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from eximacl.cli import exits
-from eximacl.cli.options import DEFAULT_STATE, Failure
+from eximacl.cli.options import Failure
 from eximacl.cli.state_file import open_statefile, statefile_of
 from eximacl.state import SqliteState
+from eximacl.system import paths
 from tests.cli.running import eximacl
 from tests.state.contract import opened
 from tests.state.forks import Child, Tell
@@ -74,7 +75,7 @@ def test_what_fails_while_it_is_open_is_a_failure(config: Path) -> None:
 
 def test_without_a_url_it_is_the_default_one(config: Path) -> None:
     config.write_text("[policy]\n")
-    assert f"sqlite:{statefile_of(config)}" == DEFAULT_STATE
+    assert f"sqlite:{statefile_of(config)}" == paths.STATE_URL
 
 
 def test_a_damaged_file_is_named(config: Path) -> None:

@@ -15,7 +15,7 @@ from eximacl.cli.options import Failure, config_option, json_option, print_json,
 from eximacl.cli.output import write_line
 from eximacl.doctor import Case, Finding, examine
 from eximacl.exim import Exim, SetupError, find_shipped
-from eximacl.exim.program import DEBIANS_EXIM
+from eximacl.system import paths
 from eximacl.system.text import printable
 
 MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
@@ -31,7 +31,7 @@ PROBLEMS = 1
     help="Where Exim listens; '' leaves out the session with it.",
 )
 @click.option("--pid-file", type=click.Path(path_type=Path), help="Exim's pid file.  [default: the one it names]")
-@click.option("--exim", "exim_path", type=click.Path(path_type=Path), default=DEBIANS_EXIM, show_default=True,
+@click.option("--exim", "exim_path", type=click.Path(path_type=Path), default=paths.EXIM, show_default=True,
               help="The Exim program.")  # fmt: skip
 @snippets_option
 @click.option("-q", "--quiet", is_flag=True, help="Print warnings and problems only.")

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.options import DEFAULT_SOCKET, Failure, config_option, find_socket, json_option, print_json
+from eximacl.cli.options import Failure, config_option, find_socket, json_option, print_json
 from eximacl.exim import (
     Exim,
     EximConfig,
@@ -37,9 +37,9 @@ from eximacl.exim import (
     stoppable,
     try_plan,
 )
-from eximacl.exim.place import EXIM_DIR
-from eximacl.exim.program import DEBIANS_EXIM, check_configuration
+from eximacl.exim.program import check_configuration
 from eximacl.exim.snippets import copy, prune
+from eximacl.system import paths
 from eximacl.system.text import printable, printable_text
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,9 +77,9 @@ def place_options(function: F) -> F:
             raise Failure(printable_text(str(error)), exits.CONFIG) from None
 
     for decorate in (
-        click.option("--exim", "exim_path", type=click.Path(path_type=Path), default=DEBIANS_EXIM, show_default=True,
+        click.option("--exim", "exim_path", type=click.Path(path_type=Path), default=paths.EXIM, show_default=True,
                      help="The Exim program."),
-        click.option("--exim-dir", type=click.Path(path_type=Path, file_okay=False), default=EXIM_DIR,
+        click.option("--exim-dir", type=click.Path(path_type=Path, file_okay=False), default=paths.EXIM_CONFIG,
                      show_default=True, help="Exim's configuration directory."),
     ):  # fmt: skip
         run = decorate(run)
@@ -287,7 +287,7 @@ def _purge(place: EximConfig, program: Exim) -> int:
 def _settings(config_path: Path) -> dict[str, str]:
     """Return what the policy file knows and Exim has to."""
     socket = find_socket(None, config_path)
-    return {} if socket == DEFAULT_SOCKET else {"EXIMACL_SOCKET": str(socket.absolute())}
+    return {} if socket == paths.SOCKET else {"EXIMACL_SOCKET": str(socket.absolute())}
 
 
 def _install_plain(place: EximConfig, shipped: Path, directory: Path, settings: dict[str, str], dry_run: bool) -> int:
@@ -331,7 +331,7 @@ def _in_force(state: InstallState, directory: Path) -> bool:
 
 def _confirm(place: EximConfig, directory: Path) -> Callable[[Exim], str]:
     def confirm(program: Exim) -> str:
-        if place.etc != EXIM_DIR:
+        if place.etc != paths.EXIM_CONFIG:
             return ""
         complaint = check_configuration(program)
         found = program.options("acl_smtp_rcpt").get("acl_smtp_rcpt", "")

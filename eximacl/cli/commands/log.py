@@ -13,10 +13,11 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.filters import filter_options, last_option, wanted_of
-from eximacl.cli.options import DEFAULT_REJECTIONS, READERS, Failure, config_option, find_path, json_option
+from eximacl.cli.options import READERS, Failure, config_option, find_path, json_option
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
 from eximacl.records.follow import Follower
 from eximacl.records.search import Entry, LogLine, Reading, Wanted, log_files, pick, search, text_of, time_of
+from eximacl.system import paths
 from eximacl.system.times import local
 
 # As much as a person waits for without looking for a sign of life: half a second's reading.
@@ -112,7 +113,7 @@ def log(
 
 
 def _configured(config_path: Path) -> Path:
-    path = find_path(config_path, "log", "rejections", DEFAULT_REJECTIONS, "--log")
+    path = find_path(config_path, "log", "rejections", paths.REJECTIONS, "--log")
     if path == config_path.parent:
         raise Failure(f"{config_path}: log.rejections is empty, so no rejection is logged", exits.CONFIG)
     return path

@@ -20,18 +20,11 @@ from eximacl.cli.archived import archive_of, archive_option, copies_of, explaine
 from eximacl.cli.commands.allow import KINDS, Allowing, told
 from eximacl.cli.complete import archived_reference
 from eximacl.cli.filters import reference_of
-from eximacl.cli.options import (
-    DEFAULT_SENDMAIL,
-    Failure,
-    config_option,
-    find_path,
-    json_option,
-    print_json,
-    socket_option,
-)
+from eximacl.cli.options import Failure, config_option, find_path, json_option, print_json, socket_option
 from eximacl.cli.output import write_line
 from eximacl.config.exempt import Kind, RefusedMail
 from eximacl.mail.address import is_mailbox
+from eximacl.system import paths
 from eximacl.system.text import printable
 from eximacl.system.times import local
 from eximacl.system.users import current_user
@@ -115,7 +108,7 @@ def release(
             raise click.UsageError(f"--to: {printable(address)!r} is no address, such as steve@example.org")
     references = dict.fromkeys(map(reference_of, refs))
     instead = "--sendmail" if directory else "--archive and --sendmail"
-    sendmail = sendmail or find_path(config_path, "archive", "sendmail", DEFAULT_SENDMAIL, instead)
+    sendmail = sendmail or find_path(config_path, "archive", "sendmail", paths.SENDMAIL, instead)
     root = archive_of(directory, config_path)
     order = _Order(root, sendmail, to, again, config_path, kind, everywhere, socket_path, as_json)
     status = 0

@@ -14,18 +14,11 @@ import click
 from eximacl.cli import exits
 from eximacl.cli.complete import logged
 from eximacl.cli.filters import reference_of
-from eximacl.cli.options import (
-    DEFAULT_JOURNAL,
-    READERS,
-    Failure,
-    config_option,
-    find_path,
-    json_option,
-    print_json,
-)
+from eximacl.cli.options import READERS, Failure, config_option, find_path, json_option, print_json
 from eximacl.cli.trace import print_trace
 from eximacl.protocol.exim import ProtocolError, parse_line
 from eximacl.records.journal import Entry, find
+from eximacl.system import paths
 from eximacl.system.text import printable
 
 # What the query says about the mail, in the order in which a person asks.
@@ -80,7 +73,7 @@ def entries_of(reference: str, config_path: Path, directory: Path | None) -> tup
 
 def find_journal(config_path: Path, directory: Path | None) -> Path:
     """Return --journal, or the directory that the policy file names; or fail where there is none."""
-    directory = directory or find_path(config_path, "journal", "dir", DEFAULT_JOURNAL, "--journal")
+    directory = directory or find_path(config_path, "journal", "dir", paths.JOURNAL, "--journal")
     if directory == config_path.parent:
         raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
     with reading(directory):

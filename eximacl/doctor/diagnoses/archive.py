@@ -9,9 +9,9 @@ from eximacl.doctor.access import refusal
 from eximacl.doctor.case import Case
 from eximacl.doctor.diagnoses.records import writable
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
+from eximacl.system import paths
 
 # What Debian's package brings for it, with the commands that put it in force.
-UNIT_PART = Path("/usr/share/eximacl/systemd/archive.conf")
 
 
 @diagnosis("disk")
@@ -33,7 +33,8 @@ def archive(case: Case) -> Iterator[Finding]:
         yield problem(
             f"the daemon may not read Exim's spool: {why}",
             "held messages are refused without being kept",
-            f"put the daemon's user into the spool's group (Debian-exim); Debian's package: as {UNIT_PART} says",
+            "put the daemon's user into the spool's group (Debian-exim); "
+            f"Debian's package: as {paths.ARCHIVE_UNIT_PART} says",
         )
     else:
         yield ok(f"the daemon can read Exim's spool, {path}")
