@@ -19,10 +19,9 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.options import Failure, find_value
-from eximacl.policy.state import State, StateError
-from eximacl.state import open_state
+from eximacl.policy.state import StateError
+from eximacl.state import SqliteState, file_of
 from eximacl.system import paths
-from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,7 +40,7 @@ def state_option(function: F) -> F:
 
 
 @contextlib.contextmanager
-def open_statefile(config_path: Path, given: Path | None) -> Iterator[State | None]:
+def open_statefile(config_path: Path, given: Path | None) -> Iterator[SqliteState | None]:
     """Open `given`, or the policy's state file; None where there is none yet. What goes wrong is a Failure."""
     path = given or statefile_of(config_path)
     try:
@@ -55,7 +54,7 @@ def open_statefile(config_path: Path, given: Path | None) -> Iterator[State | No
         with _as_owner(directory):
             if not _may(path, os.R_OK | os.W_OK) or not _may(path.parent, os.W_OK | os.X_OK):
                 raise Failure(f"{path}: permission denied: {RIGHTS}", exits.IO_ERROR)
-            with contextlib.closing(open_state(f"sqlite:{path}")) as state:
+            with contextlib.closing(SqliteState(path)) as state:
                 yield state
     except PermissionError:
         raise Failure(f"{path}: permission denied: {RIGHTS}", exits.IO_ERROR) from None
@@ -115,12 +114,13 @@ def statefile_of(config_path: Path) -> Path:
     """Return the file that the policy file's state.url names, or fail."""
     found = find_value(config_path, "state", "url", paths.STATE, "--state")
     url = paths.STATE_URL if found is None else found
-    scheme, _, path = url.partition(":")
-    if scheme == "memory":
+    try:
+        path = file_of(url)
+    except ValueError as error:
+        raise Failure(f"{config_path}: state.url: {error}", exits.CONFIG) from None
+    if path is None:
         raise Failure(
-            f"{config_path}: state.url is memory:, and nobody but the daemon sees that; set it to sqlite:PATH",
+            f"{config_path}: state.url is {url}, and nobody but the daemon sees that; set it to sqlite:PATH",
             exits.CONFIG,
         )
-    if scheme != "sqlite" or not path or "\0" in path:
-        raise Failure(f"{config_path}: state.url: expected sqlite:PATH or memory:, got {printable(url)}", exits.CONFIG)
     return config_path.absolute().parent / path

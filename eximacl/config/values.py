@@ -32,6 +32,7 @@ from eximacl.mail.hosts import parse_name_server
 from eximacl.mail.lists import EntryList, Secrets
 from eximacl.policy.declare import Named, Option, Tables, Text, tables_of
 from eximacl.policy.engine import MESSAGE_FIELDS, Exempt
+from eximacl.state import absolute_url, forms
 
 T = TypeVar("T")
 
@@ -230,13 +231,10 @@ def _servers(given: Given) -> tuple[str, ...]:
 
 
 def _state_url(given: Given) -> str:
-    text = _typed(given, str)
-    scheme, colon, rest = text.partition(":")
-    if (scheme, colon, rest) == ("memory", ":", ""):
-        return text
-    if scheme != "sqlite" or not rest:
-        raise Refused(f"expected sqlite:PATH or memory:, got {text!r}")
-    return f"sqlite:{_path(given._replace(raw=rest))}"
+    try:
+        return absolute_url(_typed(given, str), given.site.path)
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def _template(given: Given) -> str:
@@ -385,7 +383,7 @@ KINDS: dict[Any, Kind] = {
     Path | None: Kind("a path", _optional_path, _says('path, or ""')),
     FileMode: Kind('a string such as "0660"', _file_mode, _says("octal permissions")),
     Servers: Kind("an array of strings", _servers, _says("array of addresses")),
-    StateUrl: Kind("a string such as sqlite:PATH", _state_url, _says("sqlite:PATH or memory:")),
+    StateUrl: Kind("a string such as sqlite:PATH", _state_url, _says(forms())),
     Template: Kind("a string", _template, _says("template")),
     Text: Kind(
         "a string", _text, lambda annotation: "template of " + ", ".join(map("{{{}}}".format, annotation.fields))

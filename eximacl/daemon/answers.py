@@ -1,14 +1,15 @@
-"""Answering questions: of one query, from the state and the network, and remembering each answer for the journal.
+"""Answering one query's questions from the state and the network, and remembering each answer for the journal.
 
-Rule: a source that fails gives `Unknown`, never an exception: whether that matters is the check's `on_unknown`.
+A source that fails gives `Unknown`, never an exception: whether that matters is the check's `on_unknown`.
 """
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from eximacl.policy.later import MayWait, settled, waits
 from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import (
     Answered,
@@ -22,6 +23,17 @@ from eximacl.policy.questions import (
 )
 from eximacl.policy.state import State, StateError
 from eximacl.records.decision import AskedQuestion
+
+T = TypeVar("T")
+
+# For all of a query's state verbs that have to be waited for. A server in the same building answers within some
+# milliseconds; with this and the two seconds of DNS, a query whose state is dead still ends well before Exim's five.
+STATE_SECONDS = 1.0
+STATE_LATE = f"the state did not answer within {STATE_SECONDS:g} s"
+
+
+class StateLate(StateError):
+    """The state did not answer in time; whether it changed anything is not known."""
 
 
 class Network(Protocol):
@@ -56,7 +68,7 @@ class NoNetwork:
 class Answers:
     """Answers the questions of one query; `asked` grows with each."""
 
-    __slots__ = ("_ask", "_dry", "_network", "_state", "_until", "asked")
+    __slots__ = ("_ask", "_dry", "_network", "_state", "_state_dead", "_state_until", "_until", "asked")
 
     def __init__(self, state: State, network: Network, ask: Ask, dry: bool) -> None:
         self._state = state
@@ -64,18 +76,20 @@ class Answers:
         self._ask = ask
         self._dry = dry
         self._until: float | None = None
+        # By the event loop's clock; set by the first state verb that has to be waited for.
+        self._state_until: float | None = None
+        self._state_dead = False
         self.asked: list[AskedQuestion] = []
 
     def __call__(self, question: AnyQuestion) -> Any:
         """Answer one question, or return an awaitable of the answer. TypeError: nobody here can answer its kind."""
         if isinstance(question, StateQuestion):
-            try:
-                answer = question.put(self._state, self._ask.now, self._dry or self._ask.again)
-            except StateError as error:
-                answer = Unknown(str(error))
+            answer = self._ask_state(question)
+            if waits(answer):
+                return self._later(question, self._wait_for_state(answer))
         elif isinstance(question, Lookup):
             answer = self._look_up(question)
-            if inspect.isawaitable(answer):
+            if waits(answer):
                 return self._later(question, answer)
         elif isinstance(question, ListFault):
             answer = self._network.list_fault(question.zone)
@@ -87,6 +101,26 @@ class Answers:
             raise TypeError(f"no source answers {type(question).__name__}")
         self.asked.append(AskedQuestion(self._ask.step, question, answer))
         return answer
+
+    def _ask_state(self, question: StateQuestion[Any]) -> Any:
+        if self._state_dead:
+            return Unknown(STATE_LATE)
+        try:
+            return question.put(self._state, self._ask.now, self._dry or self._ask.again)
+        except StateError as error:
+            return Unknown(str(error))
+
+    async def _wait_for_state(self, waiting: Awaitable[Any]) -> Any:
+        """Wait within the query's budget. Once that is spent, the query asks the state nothing more."""
+        if self._state_until is None:
+            self._state_until = asyncio.get_running_loop().time() + STATE_SECONDS
+        try:
+            return await within(self._state_until - asyncio.get_running_loop().time(), waiting)
+        except StateLate:
+            self._state_dead = True
+            return Unknown(STATE_LATE)
+        except StateError as error:
+            return Unknown(str(error))
 
     def _faults(self, zones: tuple[str, ...]) -> dict[str, str]:
         faults = {zone: fault for zone in zones if (fault := self._network.list_fault(zone))}
@@ -107,6 +141,15 @@ class Answers:
         answer = await waiting
         self.asked.append(AskedQuestion(step, question, answer))
         return answer
+
+
+async def within(seconds: float, answer: MayWait[T]) -> T:
+    """Wait for a state's answer. Raises StateLate where it is not there in time, and what the verb raises."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await settled(answer)
+    except TimeoutError:
+        raise StateLate(f"the state did not answer within {seconds:g} s") from None
 
 
 async def _without_keys(question: Lookup, waiting: Awaitable[Answered]) -> Answered:

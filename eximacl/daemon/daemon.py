@@ -24,6 +24,7 @@ from eximacl.archive import ArchiveError, purge
 from eximacl.archive.hold import Archiver, spool_problem
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.settings import DnsSettings
+from eximacl.daemon.answers import STATE_SECONDS, within
 from eximacl.daemon.judge import Judge
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.server import Limits, Server
@@ -46,6 +47,8 @@ SWITCH_SECONDS = 0.0005
 PRUNE_SECONDS = 60.0
 # A joe job or a day's greylisting leaves more rows than one call deletes: queries get their turn in between.
 PRUNE_PAUSE_SECONDS = 0.05
+# How long one call may take where the state has to be waited for: nobody waits for it, but the next call does.
+PRUNE_ANSWER_SECONDS = 30.0
 # Old days of the journal are deleted a day at a time.
 RETENTION_SECONDS = 3600.0
 
@@ -102,7 +105,7 @@ class Daemon:
         try:
             listeners = self._listeners = self._listen()
         except ListenError as error:
-            self._state.close()
+            await self._close_state()
             raise StartError(str(error)) from None
         limits = Limits(waiting=self._loaded.settings.server.connections)
         server = Server(listeners, self._judge.judge, self._judge.refuse, self._control, limits)
@@ -127,8 +130,14 @@ class Daemon:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._network.close()
         self._recording.close()
-        self._state.close()
+        await self._close_state()
         log.info("stopped")
+
+    async def _close_state(self) -> None:
+        try:
+            await within(STATE_SECONDS, self._state.close())
+        except StateError as error:
+            log.error("%s", error)
 
     def stop(self) -> None:
         """Make `run` end. Calling it again is harmless."""
@@ -205,7 +214,7 @@ class Daemon:
     def _schedule(self) -> None:
         self._keep(self._every(LIST_REFRESH_SECONDS, self._refresh_lists))
         self._keep(self._every(SOCKET_SECONDS, self._look_for_sockets))
-        self._keep(self._every(PRUNE_SECONDS, self._prune))
+        self._keep(self._every(PRUNE_SECONDS, self.prune))
         self._keep(self._every(RETENTION_SECONDS, self._retain))
         if self._notify.watchdog_seconds:
             self._keep(self._every(self._notify.watchdog_seconds / 2, self._watchdog))
@@ -241,9 +250,9 @@ class Daemon:
             self._notify.status(line)
         self._lost = lost
 
-    async def _prune(self) -> None:
+    async def prune(self) -> None:
         try:
-            while self._state.prune(time.time()) == PRUNE_ROWS:
+            while await within(PRUNE_ANSWER_SECONDS, self._state.prune(time.time())) == PRUNE_ROWS:
                 await asyncio.sleep(PRUNE_PAUSE_SECONDS)
         except StateError as error:
             log.error("%s", error)

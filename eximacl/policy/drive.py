@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
+from eximacl.policy.later import waits
 from eximacl.policy.questions import AnyQuestion
 
 R = TypeVar("R")
@@ -64,7 +65,7 @@ def _advance(coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer, sent: An
     try:
         while True:
             sent = answer(coroutine.send(sent))
-            if inspect.isawaitable(sent):
+            if waits(sent):
                 return Pending(coroutine, answer, sent)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
+from eximacl.policy.later import MayWait, then
 from eximacl.policy.outcome import Action, Unknown
 from eximacl.policy.state import RESERVATION_SECONDS, Block, Settled, Slot, State
 
@@ -94,8 +95,8 @@ class ListFaults(Question[dict[str, str]]):
 class StateQuestion(Question[A_co]):
     """A question that a state verb answers."""
 
-    def put(self, state: State, now: float, dry: bool) -> A_co:
-        """Ask `state`; with `dry`, answer without changing anything."""
+    def put(self, state: State, now: float, dry: bool) -> MayWait[A_co]:
+        """Ask `state`, and return its answer or an awaitable of it; with `dry`, change nothing. Raises StateError."""
         raise NotImplementedError
 
 
@@ -109,7 +110,7 @@ class ReserveSlot(StateQuestion[Slot | Unknown]):
     limit: int
     holder: str
 
-    def put(self, state: State, now: float, dry: bool) -> Slot:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[Slot]:
         if dry:
             return state.peek(self.key, self.limit, self.holder, now)
         return state.reserve(self.key, self.limit, self.holder, now, now + RESERVATION_SECONDS)
@@ -123,7 +124,7 @@ class CommitSlots(StateQuestion[Settled | Unknown]):
 
     holder: str
 
-    def put(self, state: State, now: float, dry: bool) -> Settled:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[Settled]:
         return "committed" if dry else state.commit(self.holder, now)
 
 
@@ -135,7 +136,7 @@ class ReleaseSlots(StateQuestion[int | Unknown]):
 
     holder: str
 
-    def put(self, state: State, now: float, dry: bool) -> int:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[int]:
         return 0 if dry else state.release(self.holder)
 
 
@@ -149,9 +150,9 @@ class Count(StateQuestion[int | Unknown]):
     window: float
     most: int
 
-    def put(self, state: State, now: float, dry: bool) -> int:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[int]:
         if dry:
-            return min(self.most, state.tally(self.key, self.window, now) + 1)
+            return then(state.tally(self.key, self.window, now), lambda noted: min(self.most, noted + 1))
         return state.count(self.key, self.window, self.most, now)
 
 
@@ -164,7 +165,7 @@ class CountEvents(StateQuestion[int | Unknown]):
     key: str
     window: float
 
-    def put(self, state: State, now: float, dry: bool) -> int:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[int]:
         return state.tally(self.key, self.window, now)
 
 
@@ -177,10 +178,9 @@ class FirstSeen(StateQuestion[float | Unknown]):
     key: str
     seconds: float
 
-    def put(self, state: State, now: float, dry: bool) -> float:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[float]:
         if dry:
-            seen = state.seen(self.key, now)
-            return now if seen is None else seen
+            return then(state.seen(self.key, now), lambda since: now if since is None else since)
         return state.first_seen(self.key, now, now + self.seconds)
 
 
@@ -193,9 +193,9 @@ class Remember(StateQuestion[bool | Unknown]):
     key: str
     seconds: float
 
-    def put(self, state: State, now: float, dry: bool) -> bool:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[bool]:
         if dry:
-            return state.seen(self.key, now) is not None
+            return then(state.seen(self.key, now), lambda since: since is not None)
         return state.remember(self.key, now, now + self.seconds)
 
 
@@ -209,10 +209,10 @@ class MakeBlock(StateQuestion[bool | Unknown]):
     seconds: float
     why: str
 
-    def put(self, state: State, now: float, dry: bool) -> bool:
-        if not dry:
-            state.block(self.key, now, now + self.seconds, self.why)
-        return True
+    def put(self, state: State, now: float, dry: bool) -> MayWait[bool]:
+        if dry:
+            return True
+        return then(state.block(self.key, now, now + self.seconds, self.why), lambda _: True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ class Blocked(StateQuestion["Block | Unknown | None"]):
 
     key: str
 
-    def put(self, state: State, now: float, dry: bool) -> Block | None:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[Block | None]:
         return state.blocked(self.key, now)
 
 

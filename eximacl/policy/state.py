@@ -1,11 +1,14 @@
-"""The state verbs (DESIGN 6). Rule: each is one transaction that happens whole or not at all, and none is general.
+"""The state verbs. Each is one transaction that happens whole or not at all, and each serves one purpose.
 
 Times are seconds since 1970, and always the caller's: a backend reads no clock. A key is any text.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
+
+from eximacl.policy.later import MayWait
 
 # reserved: the holder has a place; pending: all places are taken, some only reserved; full: all are used for good.
 Slot = Literal["reserved", "pending", "full"]
@@ -15,26 +18,26 @@ Settled = Literal["committed", "lost"]
 # Long enough for a large message on a slow line, short enough that a lost `end` blocks a last place
 # only for a while.
 RESERVATION_SECONDS = 3600.0
-# What was written by a clock that has been set back since lies further in the future than this, and counts no more.
-# The ten minutes are for queries that took their time and waited, and for clocks that are corrected by a little.
+# A clock that has since been set back may have written times further in the future than this: they are ignored.
+# The ten minutes leave room for queries that took long or waited, and for clocks that are corrected by a little.
 CLOCK_SLACK_SECONDS = 600.0
 # A reservation that ends later than this was made by such a clock.
 FARTHEST_SECONDS = RESERVATION_SECONDS + CLOCK_SLACK_SECONDS
-# An expired reservation is remembered for this long, so that its transaction is told "lost" and not a part of
-# the truth. No SMTP transaction lasts a week.
+# An expired reservation is remembered for this long, so that its transaction gets "lost" instead of half the truth.
+# No SMTP transaction lasts a week.
 LOST_SECONDS = 7 * 86400.0
-# One call of prune deletes at most so many rows: some milliseconds, for which a query may have to wait.
+# One call of `prune` deletes at most this many rows: a few milliseconds, for which a query may have to wait.
 PRUNE_ROWS = 1000
 # A window remembers each of its events, eight bytes each, and rewrites them all with every new one.
 EVENTS_MAX = 10_000
 
 
 class StateError(Exception):
-    """The state backend could not answer (dead, locked, full). Nothing was changed."""
+    """The state backend could not answer (dead, locked, full). Nothing was changed, as far as it knows."""
 
 
 class Block(NamedTuple):
-    """Something blocked: its key, since when and until when (`math.inf`: for ever), and why, for a person."""
+    """A blocked key: since when and until when (`math.inf`: for ever), and why, for a person to read."""
 
     key: str
     since: float
@@ -45,83 +48,102 @@ class Block(NamedTuple):
 class State(Protocol):
     """The atomic verbs. A backend that cannot answer raises StateError and has changed nothing.
 
+    A verb answers at once, or returns an awaitable of its answer where the backend has to wait for a network. What
+    is awaited runs on the daemon's event loop and must not block it. It may be cancelled at any time, which is what
+    happens to one that takes too long (`eximacl.daemon.answers.STATE_SECONDS`); whether its change was made is then
+    not known, and the check gets an `Unknown`.
+
     However wrong the clock is, and however it is set: a committed place stays, and no more are used than there are.
     """
 
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
+    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> MayWait[Slot]:
         """Take one of `limit` places under `key` for `holder` until `until`; a second call keeps the first place.
 
-        A reservation past its `until`, or with one after now + FARTHEST_SECONDS, counts no more. Whoever is given
-        a place ends such reservations of that key for good, so that none comes back with the clock.
-        A place of the holder's that is committed already answers "reserved": the same transaction asked again.
+        A reservation past its `until`, or with one after now + FARTHEST_SECONDS, no longer counts. When a place is
+        given out, all such reservations of that key end for good, so that none comes back with the clock.
+        If the holder's place is committed already, the answer is "reserved": the same transaction asked again.
         """
 
-    def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
+    def peek(self, key: str, limit: int, holder: str, now: float) -> MayWait[Slot]:
         """Answer as `reserve` would, and change nothing."""
 
-    def commit(self, holder: str, now: float) -> Settled:
+    def commit(self, holder: str, now: float) -> MayWait[Settled]:
         """Make every live reservation of `holder` permanent. Asked again, it answers "committed" again.
 
         "lost" also when only one of several reservations has expired; then nothing is committed.
         """
 
-    def release(self, holder: str) -> int:
+    def release(self, holder: str) -> MayWait[int]:
         """Give back every place of `holder`, committed ones too, and return how many there were."""
 
-    def places(self, key: str, now: float) -> tuple[int, int]:
+    def places(self, key: str, now: float) -> MayWait[tuple[int, int]]:
         """Return how many places under `key` are committed, and how many are reserved."""
 
-    def count(self, key: str, window: float, most: int, now: float) -> int:
+    def count(self, key: str, window: float, most: int, now: float) -> MayWait[int]:
         """Note an event under `key`, and return how many there were in the last `window` seconds, with this one.
 
         At most the `most` newest events are remembered (1 … EVENTS_MAX), so that is the largest answer. An event
-        more than CLOCK_SLACK_SECONDS after `now` was noted by a wrong clock: it is forgotten, and so is what is older
-        than `window`. The row may be pruned `window` seconds after its last event; a later call may give another
+        more than CLOCK_SLACK_SECONDS after `now` was noted by a wrong clock: it is forgotten, and so is everything
+        older than `window`. The row may be pruned `window` seconds after its last event; a later call may give another
         window. Raises ValueError for another `most`.
         """
 
-    def tally(self, key: str, window: float, now: float) -> int:
+    def tally(self, key: str, window: float, now: float) -> MayWait[int]:
         """Return how many events `key` had in the last `window` seconds, and note none."""
 
-    def forget(self, key: str) -> None:
+    def forget(self, key: str) -> MayWait[None]:
         """Forget all events that `count` has noted under `key`."""
 
-    def first_seen(self, key: str, now: float, until: float) -> float:
+    def first_seen(self, key: str, now: float, until: float) -> MayWait[float]:
         """Return when `key` was first seen; if never, or if it was forgotten, that is now, and known until `until`.
 
-        A key that is known keeps its first time and its `until`. One first seen more than CLOCK_SLACK_SECONDS
-        after `now` is taken as never seen.
+        A known key keeps its first time and its `until`. One first seen more than CLOCK_SLACK_SECONDS after `now` is
+        taken as never seen.
         """
 
-    def seen(self, key: str, now: float) -> float | None:
+    def seen(self, key: str, now: float) -> MayWait[float | None]:
         """Return when `key` was first seen, or None, and change nothing."""
 
-    def remember(self, key: str, now: float, until: float) -> bool:
-        """Let a key that is known be known until `until`, if that is later. Returns whether it is known."""
+    def remember(self, key: str, now: float, until: float) -> MayWait[bool]:
+        """Keep a known key known until `until`, if that is later. Return whether it is known."""
 
-    def block(self, key: str, now: float, until: float, why: str) -> None:
-        """Block `key` from now until `until`; one that is blocked keeps its `since`, the later `until` and its `why`.
+    def block(self, key: str, now: float, until: float, why: str) -> MayWait[None]:
+        """Block `key` from now until `until`; if it is blocked, it keeps its `since`, the later `until` and its `why`.
 
-        `math.inf` is for ever. A block that has expired is gone: a new one begins anew. So it is with one that begins
-        more than CLOCK_SLACK_SECONDS after `now`, unless it is for ever.
+        `math.inf` is for ever. A block that has expired is gone, and a new one starts afresh. The same holds for a
+        block that begins more than CLOCK_SLACK_SECONDS after `now`, unless it is for ever.
         """
 
-    def unblock(self, key: str) -> bool:
-        """End a block. Returns whether there was one; one that has expired and is not pruned yet counts too."""
+    def unblock(self, key: str) -> MayWait[bool]:
+        """End a block. Return whether there was one; an expired one that is not pruned yet counts too."""
 
-    def blocked(self, key: str, now: float) -> Block | None:
-        """Return the block of `key` that stands now, or None."""
+    def blocked(self, key: str, now: float) -> MayWait[Block | None]:
+        """Return the block of `key` that is in force now, or None."""
 
-    def blocks(self, now: float) -> tuple[Block, ...]:
-        """Return all blocks that stand now, in order of their keys."""
+    def blocks(self, now: float) -> MayWait[tuple[Block, ...]]:
+        """Return all blocks that are in force now, in order of their keys."""
 
-    def prune(self, now: float) -> int:
-        """Delete what counts no more, at most PRUNE_ROWS rows, and return how many.
+    def prune(self, now: float) -> MayWait[int]:
+        """Delete what no longer counts, at most PRUNE_ROWS rows, and return how many.
 
         Reservations LOST_SECONDS after their end; first times and blocks after theirs; windows one or two windows
         after their last event. What a clock ahead has written is pruned when its time has come. Never a committed
         place: a clock that is wrong for a minute must not give used places away.
         """
 
-    def close(self) -> None:
+    def close(self) -> MayWait[None]:
         """Release the backend's resources; calling it twice is harmless."""
+
+
+class Backend(NamedTuple):
+    """A kind of state.
+
+    form: how its URL is written, for errors. rest: a regular expression for what may follow the scheme and its colon.
+    open: makes a state from that; raises StateError. It must not wait for a network: the first verb does.
+    is_file: whether that is a file's path; a relative one begins at the policy file.
+    """
+
+    form: str
+    rest: str
+    open: Callable[[str], State]
+    is_file: bool = False

@@ -1,22 +1,54 @@
-"""The backends of the state verbs. Rule: all of them keep the contract of `verbs.State`."""
+"""The backends of the state verbs, and the URLs that name them. All keep the contract of `eximacl.policy.state.State`.
+
+A backend is a module that has a `Backend`, and a line in BACKENDS.
+"""
 
 from __future__ import annotations
 
-from eximacl.policy.state import State
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from eximacl.policy.state import Backend, State
+from eximacl.state import memory, sqlite
 from eximacl.state.memory import MemoryState
 from eximacl.state.sqlite import SqliteState
 
-__all__ = ["MemoryState", "SqliteState", "open_state"]
+__all__ = ["BACKENDS", "Backend", "MemoryState", "SqliteState", "absolute_url", "file_of", "forms", "open_state"]
+
+# By the scheme of their URLs.
+BACKENDS = {
+    "sqlite": sqlite.BACKEND,
+    "memory": memory.BACKEND,
+}
 
 
 def open_state(url: str) -> State:
-    """Open the backend that `url` names: `memory:`, or `sqlite:` and the path of a file, which is made if missing.
+    """Open the state that an URL names. Raises ValueError for a wrong URL, StateError where it cannot be opened."""
+    backend, rest = _parse(url)
+    return backend.open(rest)
 
-    Raises ValueError for any other URL, and StateError when the file cannot be used; the text names it.
-    """
-    scheme, colon, path = url.partition(":")
-    if scheme == "memory" and colon and not path:
-        return MemoryState()
-    if scheme == "sqlite" and path and "\0" not in path:
-        return SqliteState(path)
-    raise ValueError(f"state.url: {url!r} is neither memory: nor sqlite:/path/to/file")
+
+def file_of(url: str) -> Path | None:
+    """Return the file that a state is kept in, or None where it is not kept in a file. Raises ValueError."""
+    backend, rest = _parse(url)
+    return Path(rest) if backend.is_file else None
+
+
+def absolute_url(url: str, path: Callable[[str], Path]) -> str:
+    """Return an URL whose file, if it names one, is what `path` makes of it. Raises ValueError."""
+    backend, rest = _parse(url)
+    return f"{url.partition(':')[0]}:{path(rest)}" if backend.is_file else url
+
+
+def forms() -> str:
+    """Return how an URL is written, for people."""
+    return " or ".join(backend.form for backend in BACKENDS.values())
+
+
+def _parse(url: str) -> tuple[Backend, str]:
+    scheme, colon, rest = url.partition(":")
+    backend = BACKENDS.get(scheme)
+    if backend is None or not colon or not re.fullmatch(backend.rest, rest, re.DOTALL):
+        raise ValueError(f"expected {forms()}, got {url!r}")
+    return backend, rest

@@ -1,4 +1,4 @@
-"""State in this process's memory: for tests, replay and `memory:`. Rule: it forgets everything, and does no I/O."""
+"""State in this process's memory, for `memory:` and for tests. It does no I/O, and ends with the process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from array import array
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, LOST_SECONDS, PRUNE_ROWS, Block, Settled, Slot
+from eximacl.policy.state import (
+    CLOCK_SLACK_SECONDS,
+    FARTHEST_SECONDS,
+    LOST_SECONDS,
+    PRUNE_ROWS,
+    Backend,
+    Block,
+    Settled,
+    Slot,
+)
 from eximacl.state.events import expiry, noted, recent
 
 K = TypeVar("K", bound=Hashable)
 
 
 class MemoryState:
-    """The contract of `verbs.State` on dictionaries; safe to share between threads."""
+    """The contract of `State` on dictionaries; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -126,7 +135,7 @@ class _Expiries(Generic[K]):
             heapq.heappush(self._heap, (until, key))
 
     def due(self, now: float, most: int) -> list[K]:
-        """Return at most so many keys that have expired, each once."""
+        """Return at most `most` keys that have expired, each once."""
         due: list[K] = []
         while self._heap and self._heap[0][0] <= now and len(due) < most:
             noted_until, key = heapq.heappop(self._heap)
@@ -318,5 +327,12 @@ class _Blocks(_Table[Block]):
 
 
 def _stands(block: Block, now: float) -> bool:
-    """Whether a block stands; no clock can make one that is for ever a block of the future."""
+    """Whether a block is in force; no clock can make one that is for ever a block of the future."""
     return now < block.until and (block.since <= now + CLOCK_SLACK_SECONDS or block.until == math.inf)
+
+
+def _open(_rest: str) -> MemoryState:
+    return MemoryState()
+
+
+BACKEND = Backend(form="memory:", rest="", open=_open)

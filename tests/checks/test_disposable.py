@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -25,7 +25,7 @@ from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import DomainPolicy, Policy, Step, decide
 from eximacl.policy.outcome import Alias, Decision, Hit, Outcome, Unknown
 from eximacl.policy.query import Query
-from eximacl.policy.state import RESERVATION_SECONDS, State, StateError
+from eximacl.policy.state import RESERVATION_SECONDS, StateError
 from eximacl.protocol.exim import parse_line
 from eximacl.state import MemoryState, SqliteState
 from tests.asking import NOW, answers, judge, judge_last, query
@@ -43,11 +43,12 @@ def options(**changes: Any) -> Options:
 SIGNING: dict[str, Any] = {"sign": True, "secrets": Secrets(["a secret of sixteen letters"])}
 THREE = query(rcpt="steve.3.count@example.org")
 STEVE = "steve.3.count@example.org"
+Kept: TypeAlias = MemoryState | SqliteState
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[State]:
-    opened: State = MemoryState() if request.param == "memory" else SqliteState(tmp_path / "state.db")
+def state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
+    opened: Kept = MemoryState() if request.param == "memory" else SqliteState(tmp_path / "state.db")
     yield opened
     opened.close()
 
@@ -158,14 +159,14 @@ def test_what_the_client_and_the_log_are_told() -> None:
 # --- counting
 
 
-def deliver(state: State, number: int, rcpt: str = STEVE, now: float = NOW, **changes: Any) -> str:
+def deliver(state: Kept, number: int, rcpt: str = STEVE, now: float = NOW, **changes: Any) -> str:
     """Ask about one recipient in transaction `number`; return what became of the place."""
     outcome: Outcome = judge(disposable, query(rcpt=rcpt, tx=f"t{number}"), options(**changes), state=state, now=now)
     last = judge_last(outcome, state=state, now=now)
     return last.reason if isinstance(last, Hit) else str(last)
 
 
-def test_n_messages_ever(state: State) -> None:
+def test_n_messages_ever(state: Kept) -> None:
     for number in range(3):
         assert deliver(state, number) == "None"
         assert state.commit(f"t{number}", NOW) == "committed"
@@ -173,33 +174,33 @@ def test_n_messages_ever(state: State) -> None:
     assert deliver(state, 4, now=NOW + 20 * 365 * 86400) == "counted-used-up"
 
 
-def test_no_more_at_once_than_there_are_places(state: State) -> None:
+def test_no_more_at_once_than_there_are_places(state: Kept) -> None:
     assert [deliver(state, number) for number in range(5)] == ["None"] * 3 + ["counted-pending"] * 2
     state.release("t0")
     assert deliver(state, 3) == "None"
     assert deliver(state, 4) == "counted-pending"
 
 
-def test_an_aborted_message_does_not_count(state: State) -> None:
+def test_an_aborted_message_does_not_count(state: Kept) -> None:
     for number in range(10):
         assert deliver(state, number) == "None"
         state.release(f"t{number}")
 
 
-def test_a_reservation_that_nobody_ends_expires(state: State) -> None:
+def test_a_reservation_that_nobody_ends_expires(state: Kept) -> None:
     for number in range(3):
         deliver(state, number)
     assert deliver(state, 3, now=NOW + RESERVATION_SECONDS - 1) == "counted-pending"
     assert deliver(state, 3, now=NOW + RESERVATION_SECONDS) == "None"
 
 
-def test_a_recipient_given_twice_in_a_transaction_counts_once(state: State) -> None:
+def test_a_recipient_given_twice_in_a_transaction_counts_once(state: Kept) -> None:
     for rcpt in (STEVE, STEVE, "STEVE.3.COUNT@EXAMPLE.ORG"):
         assert deliver(state, 1, rcpt) == "None"
     assert state.places(f"counted:{STEVE}", NOW) == (0, 1)
 
 
-def test_signed_or_not_it_is_one_count(state: State) -> None:
+def test_signed_or_not_it_is_one_count(state: Kept) -> None:
     signed = mint(options(**SIGNING), "steve", "example.org", NOW, count=3)
     assert deliver(state, 1, signed, **SIGNING) == "None"
     assert deliver(state, 2, signed.upper(), **SIGNING) == "None"
@@ -210,13 +211,13 @@ def test_signed_or_not_it_is_one_count(state: State) -> None:
 @pytest.mark.parametrize(
     "rcpt", ["steve.3.count@example.net", "steve.4.count@example.org", "stevie.3.count@example.org"]
 )
-def test_another_address_is_another_count(state: State, rcpt: str) -> None:
+def test_another_address_is_another_count(state: Kept, rcpt: str) -> None:
     for number in range(3):
         deliver(state, number)
     assert deliver(state, 3, rcpt) == "None"
 
 
-def test_a_dry_query_reserves_nothing(state: State) -> None:
+def test_a_dry_query_reserves_nothing(state: Kept) -> None:
     for number in range(9):
         dry = query(rcpt=STEVE, tx=f"t{number}", dry="1")
         assert judge_last(judge(disposable, dry, options()), state=state, dry=True) is None
@@ -256,7 +257,7 @@ def policy(**changes: Any) -> Policy:
     return Policy({"example.org"}, DomainPolicy(steps))
 
 
-def decided(asked: Query, state: State) -> Decision:
+def decided(asked: Query, state: Kept) -> Decision:
     return drive_now(decide(policy(), asked, Ask(NOW, asked.transaction)), answers(state, NOW))
 
 
@@ -283,7 +284,7 @@ def test_a_refused_owner_leaves_no_place_behind() -> None:
     assert state.places("counted:nobody.3.count@example.org", NOW) == (0, 0)
 
 
-def test_from_rcpt_to_the_end(state: State) -> None:
+def test_from_rcpt_to_the_end(state: Kept) -> None:
     def places() -> tuple[int, int]:
         return state.places(f"counted:{STEVE}", NOW)
 
@@ -324,7 +325,7 @@ def examples() -> tuple[dict[str, str], list[tuple[str, str]]]:
     return files, rows
 
 
-def test_the_examples_of_its_page_are_true(state: State, tmp_path: Path) -> None:
+def test_the_examples_of_its_page_are_true(state: Kept, tmp_path: Path) -> None:
     files, rows = examples()
     for name, text in files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")

@@ -27,10 +27,10 @@ NOBODY = 65534
     ("url", "words"),
     [
         ("memory:", "state.url is memory:, and nobody but the daemon sees that; set it to sqlite:PATH"),
-        ("mysql://x", "expected sqlite:PATH or memory:, got mysql://x"),
+        ("mysql://x", "expected sqlite:PATH or memory:, got 'mysql://x'"),
         ("sqlite:", "expected sqlite:PATH or memory:"),
         ("", "expected sqlite:PATH or memory:"),
-        ("nonsense\\u001b", "got nonsense\\x1b"),
+        ("nonsense\\u001b", "got 'nonsense\\x1b'"),
     ],
 )
 def test_a_state_that_is_no_file(config: Path, url: str, words: str) -> None:

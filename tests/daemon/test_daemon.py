@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ from eximacl.daemon.daemon import FIRST_PROBE_SECONDS, Daemon, StartError, needs
 from eximacl.dns.list_health import LISTS_ALL
 from eximacl.policy.state import PRUNE_ROWS
 from eximacl.protocol.client import ask
-from eximacl.protocol.exim import Reply, format_query
+from eximacl.protocol.exim import format_query
 from tests.archive.holding import HEADERS, ID, archive_at, names_in, spool_with
 from tests.archive.holding import held as held_message
+from tests.daemon.running import PATIENCE_SECONDS, RCPT, control, query, running, until
 from tests.lab import replies
 from tests.lab.names import Names
 from tests.lab.replies import Zone
@@ -48,9 +48,6 @@ recipients = ["steve"]
 [checks.rdns_tld]
 tlds = "tlds"
 """
-RCPT = {"tx": "1-1", "ip": "192.0.2.7", "host": "mx.example.sa", "from": "a@example.net", "rcpt": "steve@example.org"}
-# For what must happen soon, on a machine that is busy with something else.
-PATIENCE_SECONDS = 20.0
 
 
 @pytest.fixture
@@ -59,37 +56,6 @@ def config(tmp_path: Path) -> Path:
     path = tmp_path / "eximacl.toml"
     path.write_text(CONFIG)
     return path
-
-
-@contextlib.asynccontextmanager
-async def running(config: Path, environ: dict[str, str] | None = None) -> AsyncIterator[Daemon]:
-    """The daemon in this process; stopped in order at the end."""
-    daemon = Daemon(load(config), environ or {})
-    task = asyncio.create_task(daemon.run())
-    await until(lambda: task.done() or (config.parent / "eximacl.sock").exists())
-    try:
-        yield daemon
-    finally:
-        daemon.stop()
-        await task
-
-
-async def until(condition: Any) -> None:
-    """Wait until `condition()` holds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        await asyncio.sleep(0.005)
-
-
-async def query(config: Path, word: str = "rcpt", **values: str) -> Reply:
-    line = format_query(word, {**RCPT, **values})
-    return await asyncio.to_thread(ask, config.parent / "eximacl.sock", line)
-
-
-async def control(config: Path, word: str) -> Any:
-    reply = await asyncio.to_thread(ask, config.parent / "eximacl.sock", format_query("control", {"do": word}))
-    return json.loads(reply.extra["answer"]) if reply.verdict == "ok" else reply
 
 
 async def test_answers_by_its_policy_and_records_it(config: Path) -> None:
@@ -321,10 +287,10 @@ async def test_prune_and_retention_run(config: Path, caplog: pytest.LogCaptureFi
         assert not old.exists()
         for number in range(PRUNE_ROWS + 1):
             daemon._state.count(str(number), 1, 1, 1000.0)
-        await daemon._prune()
+        await daemon.prune()
         assert daemon._state.prune(time.time()) == 0
         daemon._state.close()
-        await daemon._prune()
+        await daemon.prune()
     assert "state" in caplog.text
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,14 @@ import pytest
 from eximacl.policy import state as verbs
 from eximacl.policy.state import Block, State, StateError
 from eximacl.state import MemoryState, SqliteState
+from tests.state.contract import opened
+from tests.state.toy import ToyState
 
 VERBS = sorted(name for name in vars(State) if not name.startswith("_"))
 BACKENDS: dict[str, Callable[[Path], State]] = {
     "memory": lambda _: MemoryState(),
     "sqlite": lambda path: SqliteState(path / "state.db"),
+    "toy": lambda path: ToyState(path / "toy.sock"),
 }
 
 
@@ -33,7 +35,7 @@ def test_all_verbs() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_each_backend_has_each_verb_as_declared(tmp_path: Path, backend: str, verb: str) -> None:
     declared = list(inspect.signature(getattr(State, verb)).parameters)[1:]
-    with closing(BACKENDS[backend](tmp_path)) as state:
+    with opened(BACKENDS[backend](tmp_path)) as state:
         assert list(inspect.signature(getattr(state, verb)).parameters) == declared
 
 

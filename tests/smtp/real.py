@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.state import open_state
+from eximacl.state import SqliteState
 from tests.lab import Daemon, Lab
 from tests.lab.daemons import DAEMONS
 
@@ -36,7 +36,7 @@ class Real:
 
     def places(self, address: str) -> tuple[int, int]:
         """Return how many places of an address are committed, and how many reserved."""
-        state = open_state(f"sqlite:{self.directory}/state.db")
+        state = SqliteState(self.directory / "state.db")
         try:
             return state.places(f"counted:{address}", datetime.now(UTC).timestamp())
         finally:

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from eximacl.policy.state import LOST_SECONDS, PRUNE_ROWS, State
-from tests.state.contract import CENTURY, NOW, UNTIL
+from eximacl.policy.state import LOST_SECONDS, PRUNE_ROWS
+from tests.state.contract import CENTURY, NOW, UNTIL, Now
 from tests.state.contract_blocks import BlocksContract
 from tests.state.contract_places import PlacesContract
 from tests.state.contract_seen import SeenContract
@@ -17,7 +17,7 @@ from tests.state.contract_windows import WindowsContract
 class Contract(PlacesContract, WindowsContract, SeenContract, BlocksContract):
     """Run by each backend's test file with its own `open`."""
 
-    def test_the_families_do_not_mix(self, state: State) -> None:
+    def test_the_families_do_not_mix(self, state: Now) -> None:
         state.reserve("key", 1, "key", NOW, UNTIL)
         state.count("key", 60, 5, NOW)
         assert (state.seen("key", NOW), state.blocked("key", NOW)) == (None, None)
@@ -27,7 +27,7 @@ class Contract(PlacesContract, WindowsContract, SeenContract, BlocksContract):
         assert state.release("key") == 1
         assert (state.tally("key", 60, NOW), state.seen("key", NOW)) == (1, NOW)
 
-    def test_one_prune_does_a_bounded_amount_of_work_over_all_families(self, state: State) -> None:
+    def test_one_prune_does_a_bounded_amount_of_work_over_all_families(self, state: Now) -> None:
         each = PRUNE_ROWS // 4 + 10
         for number in range(each):
             state.reserve("key", each, str(number), NOW, UNTIL)
@@ -39,7 +39,7 @@ class Contract(PlacesContract, WindowsContract, SeenContract, BlocksContract):
         assert state.blocks(NOW) == ()
 
     @pytest.mark.parametrize("wrong", [-CENTURY, 0.0, NOW - CENTURY])
-    def test_a_clock_set_back_prunes_nothing(self, state: State, wrong: float) -> None:
+    def test_a_clock_set_back_prunes_nothing(self, state: Now, wrong: float) -> None:
         state.reserve("key", 1, "a", NOW, UNTIL)
         state.count("key", 60, 5, NOW)
         state.first_seen("key", NOW, UNTIL)
@@ -49,7 +49,7 @@ class Contract(PlacesContract, WindowsContract, SeenContract, BlocksContract):
         assert state.seen("key", NOW) == NOW
         assert state.blocked("key", NOW) is not None
 
-    def test_a_clock_ahead_by_centuries_leaves_what_is_for_ever(self, state: State) -> None:
+    def test_a_clock_ahead_by_centuries_leaves_what_is_for_ever(self, state: Now) -> None:
         state.reserve("key", 1, "a", NOW, UNTIL)
         state.commit("a", NOW)
         state.block("key", NOW, math.inf, "why")

@@ -1,4 +1,4 @@
-"""`open_state` knows its URLs, and names the one it does not know."""
+"""The URLs of states: what they open, which file they name, and what is said of a wrong one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.policy.state import StateError
-from eximacl.state import MemoryState, SqliteState, open_state
+from eximacl.state import MemoryState, SqliteState, absolute_url, file_of, open_state
 
 
 def test_memory() -> None:
@@ -35,9 +35,24 @@ def test_a_relative_path_starts_where_the_process_started(
     "url", ["", "memory", "memory:x", "sqlite", "sqlite:", "sqlite:a\0b", "/var/lib/state.db", "mysql://x", "SQLITE:x"]
 )
 def test_any_other_url_is_refused_by_name(url: str) -> None:
-    with pytest.raises(ValueError, match="neither memory: nor sqlite:") as error:
-        open_state(url)
-    assert repr(url) in str(error.value)
+    for read in (open_state, file_of, lambda url: absolute_url(url, Path)):
+        with pytest.raises(ValueError, match="expected sqlite:PATH or memory:, got ") as error:
+            read(url)
+        assert repr(url) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "absolute", "path"),
+    [
+        ("memory:", "memory:", None),
+        ("sqlite:/var/lib/s.db", "sqlite:/var/lib/s.db", Path("/var/lib/s.db")),
+        ("sqlite:s.db", "sqlite:/etc/eximacl/s.db", Path("/etc/eximacl/s.db")),
+        ("sqlite:a:b\n", "sqlite:/etc/eximacl/a:b\n", Path("/etc/eximacl/a:b\n")),
+    ],
+)
+def test_the_file_of_an_url(url: str, absolute: str, path: Path | None) -> None:
+    assert absolute_url(url, Path("/etc/eximacl").joinpath) == absolute
+    assert file_of(absolute) == path
 
 
 def test_a_path_that_no_file_can_have_is_named(tmp_path: Path) -> None:

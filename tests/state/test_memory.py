@@ -15,7 +15,7 @@ class TestMemory(Contract):
     def _shared(self) -> None:
         self.shared = MemoryState()
 
-    def open(self) -> State:
+    def make(self) -> State:
         return self.shared
 
 

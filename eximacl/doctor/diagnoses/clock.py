@@ -11,6 +11,7 @@ from eximacl.doctor.model import Finding, diagnosis, ok, problem
 from eximacl.exim.snippets import files_of
 from eximacl.exim.sources import place, sources
 from eximacl.exim.startup import logs
+from eximacl.state import file_of
 
 # This version was written then: an earlier clock is wrong.
 YEAR_MIN = 2026
@@ -40,9 +41,9 @@ def _files(case: Case) -> Iterator[Path]:
     if case.loaded is None:
         return
     settings = case.loaded.settings
-    kind, _, rest = str(settings.state.url).partition(":")
-    if kind == "sqlite":
-        yield Path(rest)
+    state = file_of(settings.state.url)
+    if state is not None:
+        yield state
     if settings.log.rejections is not None:
         yield settings.log.rejections
     if settings.journal.dir is not None and settings.journal.dir.is_dir():

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eximacl.policy.state import PRUNE_ROWS
+from eximacl.policy.state import PRUNE_ROWS, Backend
 from eximacl.state.sqlite.blocks import Blocks
 from eximacl.state.sqlite.file import StateFile
 from eximacl.state.sqlite.places import Places
@@ -64,3 +64,6 @@ class SqliteState:
     def close(self) -> None:
         """See `State.close`."""
         self._file.close()
+
+
+BACKEND = Backend(form="sqlite:PATH", rest=r"[^\0]+", open=SqliteState, is_file=True)

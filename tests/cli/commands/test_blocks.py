@@ -15,7 +15,7 @@ from click.shell_completion import ShellComplete
 
 from eximacl.checks._block_keys import block_key, storm_key
 from eximacl.cli import COMPLETION, cli, exits
-from eximacl.policy.state import Block, State
+from eximacl.policy.state import Block
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
 from eximacl.state import SqliteState
@@ -29,13 +29,13 @@ ADD = ("blocks", "add", "steve@example.org")
 
 
 @pytest.fixture
-def state(config: Path) -> Iterator[State]:
+def state(config: Path) -> Iterator[SqliteState]:
     """The policy's state file."""
     with opened(SqliteState(config.parent / "state.db")) as state:
         yield state
 
 
-def standing(state: State) -> list[Block]:
+def standing(state: SqliteState) -> list[Block]:
     return list(state.blocks(time.time()))
 
 
@@ -55,7 +55,7 @@ def standing(state: State) -> list[Block]:
         pytest.param(("steve@example.org", "--for", "5200w"), "bounces:steve@example.org", 3.14496e9, id="a century"),
     ],
 )
-def test_add(state: State, args: tuple[str, ...], key: str, seconds: float) -> None:
+def test_add(state: SqliteState, args: tuple[str, ...], key: str, seconds: float) -> None:
     before = time.time()
     assert eximacl("blocks", "add", *args, "--why", "a storm").status == 0
     (block,) = standing(state)
@@ -83,7 +83,7 @@ def test_what_add_tells() -> None:
     )
 
 
-def test_who_added_it_is_the_reason_where_none_is_given(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_added_it_is_the_reason_where_none_is_given(state: SqliteState, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SUDO_USER", "steve")
     eximacl(*ADD, "--for", "2h")
     assert standing(state)[0].why == "by steve, by hand"
@@ -100,7 +100,7 @@ def test_a_domain_that_is_not_ours_is_noted(config: Path) -> None:
 
 
 @pytest.mark.parametrize("everything", [(), ("--all",)])
-def test_after_remove_bounces_are_counted_anew(state: State, everything: tuple[str, ...]) -> None:
+def test_after_remove_bounces_are_counted_anew(state: SqliteState, everything: tuple[str, ...]) -> None:
     now = time.time()
     for localpart in ("steve", "joe"):
         state.count(storm_key(localpart, "example.org"), 600, 20, now)
@@ -110,7 +110,7 @@ def test_after_remove_bounces_are_counted_anew(state: State, everything: tuple[s
     assert counts == [0, 1]
 
 
-def test_remove(state: State) -> None:
+def test_remove(state: SqliteState) -> None:
     for key in ("bounces:steve@example.org", "all:steve@example.org", "bounces:joe@example.org"):
         state.block(key, time.time(), math.inf, "why")
     done = eximacl("blocks", "remove", "STEVE@example.org")
@@ -124,13 +124,13 @@ def test_remove(state: State) -> None:
     assert [block.key for block in standing(state)] == ["bounces:joe@example.org"]
 
 
-def test_a_block_that_is_over_is_neither_listed_nor_removed(state: State) -> None:
+def test_a_block_that_is_over_is_neither_listed_nor_removed(state: SqliteState) -> None:
     state.block("bounces:steve@example.org", 1000.0, 2000.0, "long ago")
     assert eximacl("blocks", "list") == (0, "", "nothing is blocked\n")
     assert eximacl("blocks", "remove", "steve@example.org").status == exits.NOT_FOUND
 
 
-def test_list(state: State) -> None:
+def test_list(state: SqliteState) -> None:
     now = time.time()
     state.block("bounces:steve@example.org", now - 60, now + 3600, "20 bounces within 10 min")
     state.block("all:joe@example.org", now - 120, math.inf, "by hand\x1b[2J\n\udcff")
@@ -157,7 +157,7 @@ def test_list(state: State) -> None:
 
 
 @pytest.mark.parametrize("localpart", ['q"z', "b\\c", " lead", "a b", "a@b", "x,y", "steve"])
-def test_what_is_listed_can_be_removed(state: State, localpart: str) -> None:
+def test_what_is_listed_can_be_removed(state: SqliteState, localpart: str) -> None:
     state.block(block_key("bounces", localpart, "example.org"), time.time(), math.inf, "why")
     line = eximacl("blocks", "list").out.splitlines()[1]
     recipient = json.loads(eximacl("blocks", "list", "--json").out)["recipient"]
@@ -241,7 +241,7 @@ def test_beside_the_running_daemon(daemon: Daemon) -> None:
         ("eximacl blocks remove x", set()),
     ],
 )
-def test_remove_completes_what_is_blocked(state: State, words: str, expected: set[str]) -> None:
+def test_remove_completes_what_is_blocked(state: SqliteState, words: str, expected: set[str]) -> None:
     now = time.time()
     for key in ("bounces:steve@example.org", "bounces:stan@example.org", "all:stacy@example.org", "bounces:st\x1b@x"):
         state.block(key, now, math.inf, "why")

@@ -28,7 +28,7 @@ class TestSqlite(Contract):
     def _path(self, path: Path) -> None:
         self.path = path
 
-    def open(self) -> State:
+    def make(self) -> State:
         return SqliteState(self.path)
 
 

@@ -1,0 +1,148 @@
+"""A state over a network, as small as one can be: a server that has a MemoryState, and a backend that asks it.
+
+Each verb is one connection to a Unix socket: a pickled verb there, a pickled answer back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal
+
+from eximacl.policy.state import Backend, Block, Settled, Slot, StateError
+from eximacl.state import MemoryState
+
+# answers: as it should; silent: it takes the verb and never answers; cut: it closes in the middle of the answer.
+Mood = Literal["answers", "silent", "cut"]
+
+
+class ToyState:
+    """The contract of `State` on a `ToyServer`. Nothing is connected before a verb is asked."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    async def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
+        answer: Slot = await self._ask("reserve", key, limit, holder, now, until)
+        return answer
+
+    async def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
+        answer: Slot = await self._ask("peek", key, limit, holder, now)
+        return answer
+
+    async def commit(self, holder: str, now: float) -> Settled:
+        answer: Settled = await self._ask("commit", holder, now)
+        return answer
+
+    async def release(self, holder: str) -> int:
+        return int(await self._ask("release", holder))
+
+    async def places(self, key: str, now: float) -> tuple[int, int]:
+        committed, reserved = await self._ask("places", key, now)
+        return committed, reserved
+
+    async def count(self, key: str, window: float, most: int, now: float) -> int:
+        return int(await self._ask("count", key, window, most, now))
+
+    async def tally(self, key: str, window: float, now: float) -> int:
+        return int(await self._ask("tally", key, window, now))
+
+    async def forget(self, key: str) -> None:
+        await self._ask("forget", key)
+
+    async def first_seen(self, key: str, now: float, until: float) -> float:
+        return float(await self._ask("first_seen", key, now, until))
+
+    async def seen(self, key: str, now: float) -> float | None:
+        answer: float | None = await self._ask("seen", key, now)
+        return answer
+
+    async def remember(self, key: str, now: float, until: float) -> bool:
+        return bool(await self._ask("remember", key, now, until))
+
+    async def block(self, key: str, now: float, until: float, why: str) -> None:
+        await self._ask("block", key, now, until, why)
+
+    async def unblock(self, key: str) -> bool:
+        return bool(await self._ask("unblock", key))
+
+    async def blocked(self, key: str, now: float) -> Block | None:
+        answer: Block | None = await self._ask("blocked", key, now)
+        return answer
+
+    async def blocks(self, now: float) -> tuple[Block, ...]:
+        return tuple(await self._ask("blocks", now))
+
+    async def prune(self, now: float) -> int:
+        return int(await self._ask("prune", now))
+
+    def close(self) -> None:
+        """Nothing is open between two verbs."""
+
+    async def _ask(self, *asked: Any) -> Any:
+        try:
+            reader, writer = await asyncio.open_unix_connection(self._path)
+            try:
+                writer.write(pickle.dumps(asked))
+                writer.write_eof()
+                answer = pickle.loads(await reader.read())
+            finally:
+                writer.close()
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise StateError(f"{self._path}: {error}") from error
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+BACKEND = Backend(form="toy:PATH", rest=".+", open=lambda path: ToyState(Path(path)), is_file=True)
+
+
+class ToyServer:
+    """Answers for one MemoryState, in a thread of its own. `mood` says how, from the next verb on."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.state = MemoryState()
+        self.mood: Mood = "answers"
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> ToyServer:
+        self._thread.start()
+        self._ready.wait()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        async with await asyncio.start_unix_server(self._answer, self.path):
+            self._ready.set()
+            await self._stop.wait()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        verb, *arguments = pickle.loads(await reader.read())
+        data = pickle.dumps(_done(getattr(self.state, verb), arguments))
+        if self.mood == "silent":
+            await self._stop.wait()
+        writer.write(data[: len(data) // 2] if self.mood == "cut" else data)
+        writer.close()
+
+
+def _done(verb: Callable[..., Any], arguments: list[Any]) -> Any:
+    try:
+        return verb(*arguments)
+    except ValueError as error:
+        return error
