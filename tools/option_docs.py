@@ -14,7 +14,7 @@ from pathlib import Path
 
 from eximacl.config.discovery import supplied
 from eximacl.config.problems import unknown
-from eximacl.config.sample import option_default, option_help, option_word
+from eximacl.config.render import option_default, option_help, option_word
 from eximacl.config.settings import COMMON_TABLE, EXEMPT_TABLE, SETTINGS_TABLES, tables_within
 from eximacl.policy.declare import Check, Option
 

@@ -20,17 +20,20 @@ FARTHEST_DAYS_MAX = 36_600
 class Options(Rules):
     """Options of `disposable`."""
 
-    separator: str = option(".", "What stands between the pieces of an address; one or more of . + = _ ~ -")
-    count_keyword: str = option("count", "The word in NAME.3.count.")
-    date_keyword: str = option("date", "The word in NAME.date.31-12-2026.")
+    separator: str = option(Rules.separator, "What stands between the pieces of an address; one or more of . + = _ ~ -")
+    count_keyword: str = option(Rules.count_keyword, "The word in NAME.3.count.")
+    date_keyword: str = option(Rules.date_keyword, "The word in NAME.date.31-12-2026.")
     largest_count: int = option(
-        100, "The largest number of messages that an address may be for.", minimum=1, maximum=LARGEST_COUNT_MAX
+        Rules.largest_count,
+        "The largest number of messages that an address may be for.",
+        minimum=1,
+        maximum=LARGEST_COUNT_MAX,
     )
     farthest_days: int = option(
-        732, "How many days away the date of an address may be.", minimum=1, maximum=FARTHEST_DAYS_MAX
+        Rules.farthest_days, "How many days away the date of an address may be.", minimum=1, maximum=FARTHEST_DAYS_MAX
     )
     timezone: ZoneInfo = option("", 'Where a day begins: a name such as Europe/Helsinki; "": as on this machine.')
-    sign: bool = option(False, "Accept only addresses that `eximacl mint` has signed.")
+    sign: bool = option(Rules.sign, "Accept only addresses that `eximacl mint` has signed.")
     secrets: Secrets = option("", "A file of secrets, one a line. Needed by sign.")
 
 

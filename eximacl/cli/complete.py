@@ -18,7 +18,7 @@ from eximacl.archive.index import listed, read_envelope
 from eximacl.archive.layout import KEY
 from eximacl.cli.options import find_path
 from eximacl.config import find_checks
-from eximacl.config.explain import all_tables
+from eximacl.config.render import all_tables
 from eximacl.records.search import decode, text_of
 from eximacl.system import paths
 from eximacl.system.files import open_regular

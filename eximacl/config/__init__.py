@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from eximacl.config.explain import describe, explain
 from eximacl.config.load import Loaded, find_checks, load
 from eximacl.config.problems import ConfigError, Problem
-from eximacl.config.sample import sample, write_sample
+from eximacl.config.render import describe, explain, sample, show, show_toml, write_sample
 from eximacl.config.settings import Settings
-from eximacl.config.show import show, show_toml
 from eximacl.config.sources import Refreshed, Sources
 
 __all__ = [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from eximacl.config.building import Builder
+from eximacl.config.builder import Builder
 from eximacl.config.discovery import discover
 from eximacl.config.problems import ConfigError, Problem, Site, nearest, unknown
 from eximacl.config.settings import (

@@ -192,7 +192,7 @@ class CommonOptions:
     message: Template = option("", "The text that the client is told, with {fields}; empty: the check's own text.")
 
 
-class Table(NamedTuple):
+class OptionTable(NamedTuple):
     """One table of the configuration: its dotted key, its help, and its options."""
 
     key: str
@@ -204,8 +204,8 @@ class Table(NamedTuple):
         return next((option for option in self.options if option.name == name), None)
 
 
-def _table(key: str, declaration: type) -> Table:
-    return Table(key, inspect.getdoc(declaration) or "", options_of(key, declaration))
+def _table(key: str, declaration: type) -> OptionTable:
+    return OptionTable(key, inspect.getdoc(declaration) or "", options_of(key, declaration))
 
 
 SETTINGS: Mapping[str, type] = {
@@ -217,7 +217,7 @@ SETTINGS: Mapping[str, type] = {
     "dns": DnsSettings,
     "policy": PolicySettings,
 }
-SETTINGS_TABLES: Mapping[str, Table] = {key: _table(key, declaration) for key, declaration in SETTINGS.items()}
+SETTINGS_TABLES: Mapping[str, OptionTable] = {key: _table(key, declaration) for key, declaration in SETTINGS.items()}
 EXEMPT_TABLE = _table("exempt", GlobalExemptOptions)
 NARROW_EXEMPT_TABLE = _table("exempt", ExemptOptions)
 COMMON_TABLE = _table("checks.NAME", CommonOptions)
@@ -235,17 +235,17 @@ def common_options(check: Check) -> tuple[Option, ...]:
     )
 
 
-def check_table(check: Check) -> Table:
+def check_table(check: Check) -> OptionTable:
     """Return the table of one check: its own options, then the common ones."""
-    return Table(f"checks.{check.name}", check.doc, (*check.options, *common_options(check)))
+    return OptionTable(f"checks.{check.name}", check.doc, (*check.options, *common_options(check)))
 
 
-def named_table(key: str, declaration: type[Named]) -> Table:
+def named_table(key: str, declaration: type[Named]) -> OptionTable:
     """Return the table that each of the tables of an option is (see `check.Tables`)."""
     return _table(key, declaration)
 
 
-def tables_within(key: str, options: tuple[Option, ...]) -> Iterator[Table]:
+def tables_within(key: str, options: tuple[Option, ...]) -> Iterator[OptionTable]:
     """Yield the tables that options hold, and those that theirs hold; NAME stands for the name of each."""
     for one in options:
         kind = tables_of(one)

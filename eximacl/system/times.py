@@ -5,8 +5,15 @@ Rule: what cannot be read for certain is refused, and the text says what can.
 
 from __future__ import annotations
 
+import os
 import re
+import zoneinfo
 from datetime import UTC, datetime
+from pathlib import Path
+
+from eximacl.system.files import open_regular
+
+LOCALTIME = Path("/etc/localtime")
 
 # The letters of a span. A month is none: it has no length.
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -59,3 +66,18 @@ def parse_instant(text: str) -> float:
 def local(seconds: float) -> str:
     """Return a point in time as people read it, in the machine's zone: `2026-12-31 14:30:05`."""
     return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
+
+
+def local_zone(localtime: Path = LOCALTIME) -> zoneinfo.ZoneInfo:
+    """Return the machine's time zone: TZ where it names one, else /etc/localtime, else UTC."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if name:
+        try:
+            return zoneinfo.ZoneInfo(name)
+        except (zoneinfo.ZoneInfoNotFoundError, ValueError):
+            pass  # a POSIX rule (`EST5EDT,M3.2.0,…`) or a path: what the C library makes of it, ZoneInfo cannot
+    try:
+        with open_regular(localtime) as file:
+            return zoneinfo.ZoneInfo.from_file(file, key="localtime")
+    except OSError:
+        return zoneinfo.ZoneInfo("UTC")

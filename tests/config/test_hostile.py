@@ -10,9 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from eximacl.config import ConfigError, Loaded, find_checks, load
-from eximacl.config.explain import all_tables
 from eximacl.config.problems import Refused
-from eximacl.config.show import show, show_toml
+from eximacl.config.render import all_tables, show, show_toml
 from eximacl.config.sources import Sources
 from eximacl.config.toml import toml, toml_key
 from eximacl.mail.lists import Domains, EntryList, Messages, Names, Networks, Patterns, Recipients, Secrets, Suffixes

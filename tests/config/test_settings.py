@@ -15,8 +15,8 @@ from eximacl.config.settings import (
     NARROW_EXEMPT_TABLE,
     SETTINGS,
     SETTINGS_TABLES,
+    OptionTable,
     Settings,
-    Table,
     check_table,
     common_options,
     tables_within,
@@ -38,7 +38,7 @@ def test_every_option_has_a_help_and_a_type_that_can_be_read(key: str, option: O
 
 
 @pytest.mark.parametrize("table", [*TABLES, *WITHIN], ids=lambda table: table.key)
-def test_every_table_has_a_help(table: Table) -> None:
+def test_every_table_has_a_help(table: OptionTable) -> None:
     assert table.doc.endswith(".")
     for option in table.options:
         assert option.help.endswith("."), option.name

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
+import zoneinfo
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from eximacl.system.times import TIME_MAX_SECONDS, local, parse_instant, parse_span, parse_time
+from eximacl.system.times import TIME_MAX_SECONDS, local, local_zone, parse_instant, parse_span, parse_time
 
 NOW = 1_795_450_593.8
 
@@ -77,3 +80,21 @@ def test_every_other_instant_can_be_shown() -> None:
 
 def test_local() -> None:
     assert local(NOW) == "2026-11-23 18:16:33"
+
+
+@pytest.mark.parametrize(
+    ("variable", "key"),
+    [("Asia/Tokyo", "Asia/Tokyo"), (":Asia/Tokyo", "Asia/Tokyo"), ("", "localtime"), ("EST5EDT,M3.2.0", "localtime")],
+)
+def test_the_local_zone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, key: str) -> None:
+    monkeypatch.setenv("TZ", variable)
+    localtime = tmp_path / "localtime"
+    localtime.write_bytes(
+        next(root for root in map(Path, zoneinfo.TZPATH) if root.is_dir()).joinpath("Europe/Helsinki").read_bytes()
+    )
+    assert local_zone(localtime).key == key
+    monkeypatch.delenv("TZ")
+    assert local_zone(localtime).key == "localtime"
+    assert local_zone(tmp_path / "nowhere").key == "UTC"
+    os.mkfifo(tmp_path / "fifo")
+    assert local_zone(tmp_path / "fifo").key == "UTC"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eximacl.config.problems import Site, unknown
-from eximacl.config.settings import NARROW_EXEMPT_TABLE, Table, check_table
+from eximacl.config.settings import NARROW_EXEMPT_TABLE, OptionTable, check_table
 from eximacl.config.sources import Sources
 from eximacl.config.values import Values, read_given, read_table
 from eximacl.policy.declare import Check, ListProbe
@@ -70,7 +70,7 @@ class Builder:
         self.overlays[domain] = overlay
         self._plans[domain] = self._plan(steps, (*self._exempt, *_exempts(overlay.get("exempt"))))
 
-    def _check_hold(self, table: Table, values: Values, site: Site) -> None:
+    def _check_hold(self, table: OptionTable, values: Values, site: Site) -> None:
         archive = self._tables["archive"].get("dir")
         if archive is None or archive.value is not None:
             return
