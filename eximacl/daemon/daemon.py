@@ -29,7 +29,7 @@ from eximacl.daemon.judge import Judge
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.server import Limits, Server
 from eximacl.daemon.sockets import Listener, ListenError, inherited_listeners, open_socket
-from eximacl.dns.list_health import Network
+from eximacl.dns.list_health import DnsNetwork
 from eximacl.policy.state import PRUNE_ROWS, StateError
 from eximacl.protocol.exim import ProtocolError, Reply, format_reply, parse_line
 from eximacl.records.references import References
@@ -341,6 +341,6 @@ def _answer(value: Mapping[str, Any]) -> bytes:
     return format_reply(Reply("ok", extra={"answer": json.dumps(value)}))
 
 
-def network_of(dns: DnsSettings) -> Network:
+def network_of(dns: DnsSettings) -> DnsNetwork:
     """Return the network as the settings want it asked."""
-    return Network(dns.servers, budget_seconds=dns.budget, cache_entries=dns.cache)
+    return DnsNetwork(dns.servers, budget_seconds=dns.budget, cache_entries=dns.cache)

@@ -1,11 +1,11 @@
-"""Look-ups in the DNS: one `Resolver` that asks the nameservers of the config or the system.
+"""Looking names up: one `Resolver` that asks the name servers of the configuration or of the system.
 
-Rule: every answer is found (texts), absent (`()`) or `Unknown`; nothing raises, nothing waits past its caller's
-time, and what is known is answered in the same call.
+Every answer is the records' texts, `()` where there are none, or `Unknown`. Nothing raises, no caller waits longer than
+it asked to, and what is known is answered in the same call.
 """
 
-from eximacl.dns.asking import Timing
-from eximacl.dns.cache import Answer
+from eximacl.dns.cache import Resolved
+from eximacl.dns.lookup import Timing
 from eximacl.dns.resolver import Resolver
 
-__all__ = ["Answer", "Resolver", "Timing"]
+__all__ = ["Resolved", "Resolver", "Timing"]

@@ -1,7 +1,7 @@
-"""What the network knows: DNS within a query's time budget, and which DNS lists can be trusted.
+"""DNS for the policy: look-ups within a query's time budget, and which DNS lists can be trusted.
 
-Rule: a list is at fault until a probe says that it lists what it must and not what it must not. What a probe has found
-holds until another one finds out otherwise; one that is not answered finds out nothing.
+A list is at fault until a probe shows that it lists what it must and does not list what it must not. What a probe has
+shown holds until another one shows otherwise; a probe that is not answered shows nothing.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from eximacl.policy.declare import ListProbe
 from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import Answered, RecordKind, Records
 
-# A probe is no query's: nobody waits for it.
+# A probe is not part of a query: nobody waits for it.
 PROBE_BUDGET_SECONDS = 10.0
-# A DNS list that turns bad is found out within this.
+# A DNS list that turns bad is noticed within this.
 PROBE_SECONDS = 1800.0
-# Pauses between probes. A list that could not be tried out helps nobody, so it is soon tried again, and ever more
-# seldom; then all are, half an hour after the last time.
+# Pauses between probes. A list that could not be tried out is of no use, so it is tried again soon, then less and less
+# often; half an hour after the last time all lists are.
 _DOUBLING = tuple(2.0**power for power in range(1, 10))
 PAUSES_SECONDS = (*_DOUBLING, PROBE_SECONDS - sum(_DOUBLING))
 
@@ -34,8 +34,8 @@ NOT_TRIED = "it could not be tried out yet"
 log = logging.getLogger("eximacl")
 
 
-class Network:
-    """Answers the network's questions. Make it anywhere; use it inside one running event loop."""
+class DnsNetwork:
+    """Answers the policy's questions about DNS. Make it anywhere; use it inside one running event loop."""
 
     def __init__(
         self,
@@ -63,14 +63,14 @@ class Network:
         """See `answers.Network.list_fault`."""
         return self._faults.get(zone, NOT_TRIED)
 
-    def take_over(self, other: Network) -> None:
-        """Know of the lists what another network has found out."""
+    def take_over(self, other: DnsNetwork) -> None:
+        """Take over what another instance has found out about the lists."""
         self._faults.update(other._faults)
 
     async def watch(
         self, probes: Sequence[ListProbe], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     ) -> NoReturn:
-        """Probe the lists until cancelled: all now and each half hour, those not tried out yet sooner."""
+        """Probe the lists until cancelled: all now and every half hour, those not tried out yet more often."""
         while True:
             await self.probe(probes)
             self.tried.set()
@@ -104,11 +104,11 @@ class Network:
             log.warning("the DNS list %s is used again", probe.name)
 
     def status(self) -> dict[str, Any]:
-        """Return what `eximacl status` shows: the resolver's figures, and each list that is at fault."""
+        """Return what `eximacl status` shows: the resolver's counts, and each list that is at fault."""
         return {**self._resolver.status(), "faults": {zone: fault for zone, fault in self._faults.items() if fault}}
 
     def problems(self) -> list[str]:
-        """Return a line for each DNS list and name server that is not used at the moment, for an admin."""
+        """Return a line, for the admin, about each DNS list and name server that is not used at the moment."""
         status = self.status()
         return [
             *(f"the DNS list {zone} is not used: {fault}" for zone, fault in status["faults"].items()),
@@ -122,7 +122,10 @@ class Network:
 
 
 def _fault(listed: Sequence[Records | Unknown], clean: Records | Unknown) -> str | None:
-    """Return what the answers of a probe say; None: nothing. `clean` must not be listed; the other, if any, must."""
+    """Return the fault that the answers of a probe show: empty, none; None, they show nothing.
+
+    clean: must not be a listing. listed: each must be one.
+    """
     if is_listed(clean):
         return LISTS_ALL
     for found in (*listed, clean):

@@ -1,11 +1,12 @@
-"""Nameservers and zones, and which of them are left alone. Rule: what fails again and again is not waited for; that it
-fails is logged once, and once that it works again.
+"""Name servers and zones: which are asked, and which are left alone because they keep failing.
 
-A zone here is one that the policy asks about, such as a blocklist's: a stranger's domain that fails is his own trouble,
-and shall not keep anyone from asking about his neighbours. A time-out alone does not tell the server's fault from the
-zone's. So it counts against the server until that answers anything, and against the zone from then on; a server that
-has let SUSPICIONS time-outs pass is asked for the root's nameservers, which every resolver knows, and is left alone
-only if it is silent about them, too.
+That one is left alone is logged once, and once that it works again.
+
+A zone here is one that the policy asks about, such as that of a blocklist; a failing third-party domain must not block
+look-ups of other domains. A time-out alone does not show whether the server is at fault or the zone. So it counts
+against the server until that answers anything, and from then on against the zone. A server that has let SUSPICIONS
+questions time out is asked for the root's name servers, which every resolver knows, and it is left alone only if it is
+silent about them, too.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from eximacl.system.files import open_regular
 RESOLV_CONF = Path("/etc/resolv.conf")
 # What resolv.conf(5) says where it names none.
 LOCAL_SERVER = "127.0.0.1"
-# What is longer is no such file; people's have some hundred bytes.
+# A longer file is something else; real ones have some hundred bytes.
 RESOLV_CONF_BYTES_MAX = 65_536
-# A DHCP client or a VPN rewrites the file; so late it is noticed.
+# A DHCP client or a VPN rewrites the file; this long it may take until that is noticed.
 LOOK_SECONDS = 5.0
-# One lost packet or slow zone means nothing; five in a row without one answer do.
+# One lost packet or slow zone means nothing; five time-outs in a row do.
 SUSPICIONS = 5
-# A server's own answer needs milliseconds; over a bad line, some hundred.
+# An answer from a server's cache takes milliseconds; over a bad line, some hundred.
 PROBE_SECONDS = 1.0
-# One packet in so many seconds finds out that a dead server is back.
+# A packet every five seconds finds out that a dead server is back.
 SERVER_PAUSE_SECONDS = 5.0
-# A blocklist that is down is down for minutes; one question each half minute finds out that it is back.
+# A blocklist that is down is down for minutes; a question every half minute finds out that it is back.
 ZONE_FAILURES = 5
 ZONE_PAUSE_SECONDS = 30.0
 
 log = logging.getLogger("eximacl")
 
 
-class Zone:
-    """A zone that the policy asks about, and whether it is worth asking."""
+class ZoneHealth:
+    """A zone that the policy asks about, and whether it is worth asking now."""
 
     __slots__ = ("_clock", "_failures", "_next", "name")
 
@@ -50,11 +51,11 @@ class Zone:
 
     @property
     def left_alone(self) -> bool:
-        """Whether it has failed too often."""
+        """Whether it has failed too often in a row."""
         return self._failures >= ZONE_FAILURES
 
     def may_ask(self) -> bool:
-        """Whether to ask it now. While it fails, one question in each pause may, and finds out."""
+        """Whether to ask it now. While it is left alone, one question in each pause is let through, to find out."""
         if not self.left_alone:
             return True
         now = self._clock()
@@ -64,24 +65,27 @@ class Zone:
         return True
 
     def worked(self) -> None:
-        """It has answered, with records or without."""
+        """Note that it has answered, with records or without."""
         if self.left_alone:
             log.warning("DNS zone %s answers again", self.name)
         self._failures = 0
 
     def failed(self, why: str) -> None:
-        """A look-up below it has failed."""
+        """Note that a look-up below it has failed."""
         self._failures += 1
         if self._failures == ZONE_FAILURES:
             self._next = self._clock() + ZONE_PAUSE_SECONDS
             log.warning(
-                "DNS zone %s has failed %d times in a row (%s): it is left alone, and asked again every %d s",
+                "DNS zone %s has failed %d times in a row (%s): it is left alone, and tried again every %d s",
                 *(self.name, ZONE_FAILURES, why, ZONE_PAUSE_SECONDS),
             )
 
 
-class Server:
-    """A nameserver. `probe_at`: when to ask it for the root's nameservers; infinite while nothing is wrong."""
+class Upstream:
+    """A name server that we ask, and whether it answers.
+
+    alone: whether it is left alone. probe_at: when to ask it for the root's name servers; infinite while it is well.
+    """
 
     __slots__ = ("_suspects", "address", "alone", "probe_at")
 
@@ -90,13 +94,13 @@ class Server:
         self.alone = False
         self.probe_at = float("inf")
         # For each question in a row that it did not answer: whose fault it is if the server is well, and why.
-        self._suspects: list[tuple[Zone | None, str]] = []
+        self._suspects: list[tuple[ZoneHealth | None, str]] = []
 
     def __str__(self) -> str:
         return str(self.address)
 
-    def suspect(self, zone: Zone | None, why: str, now: float) -> None:
-        """It has not answered. zone: where the look-up has failed for that, and is below a zone."""
+    def suspect(self, zone: ZoneHealth | None, why: str, now: float) -> None:
+        """Note that it has not answered. zone: the zone of the look-up, if that has failed now."""
         if self.alone:
             return
         self._suspects.append((zone, why))
@@ -104,44 +108,44 @@ class Server:
             self.probe_at = now
 
     def answered(self) -> None:
-        """It has answered something: what it was silent about was not its fault."""
+        """Note that it has answered something: what it was silent about was not its fault, but that of the zones."""
         if not self._suspects and not self.alone:
             return
         suspects, self._suspects = self._suspects, []
         self.probe_at = float("inf")
         if self.alone:
             self.alone = False
-            log.warning("nameserver %s answers again", self)
+            log.warning("name server %s answers again", self)
             return
         for zone, why in suspects:
             if zone is not None:
                 zone.failed(why)
 
     def silent(self, why: str, now: float) -> None:
-        """It did not even answer the probe."""
+        """Note that it did not even answer the probe."""
         self._suspects.clear()
         self.probe_at = now + SERVER_PAUSE_SECONDS
         if not self.alone:
             self.alone = True
             log.warning(
-                "nameserver %s does not answer (%s): it is left alone, and tried again every %d s", self, why,
+                "name server %s does not answer (%s): it is left alone, and tried again every %d s", self, why,
                 SERVER_PAUSE_SECONDS,
             )  # fmt: skip
 
 
-class Servers:
-    """The nameservers in the order they are asked in: those given, or the system's, read again when they change."""
+class Upstreams:
+    """The name servers, in the order of asking: those given, or the system's, read again when they change."""
 
     def __init__(self, given: Sequence[str], resolv_conf: Path, clock: Callable[[], float]) -> None:
-        self.all = [Server(parse_name_server(text)) for text in given]
+        self.all = [Upstream(parse_name_server(text)) for text in given]
         self._system = not given
         self._file = resolv_conf
         self._clock = clock
         self._look_at = float("-inf")
         self._seen: tuple[int, ...] | None = None
 
-    def current(self) -> list[Server]:
-        """Return them all, the ones left alone too."""
+    def current(self) -> list[Upstream]:
+        """Return all of them, including those left alone."""
         if self._system and self._clock() >= self._look_at:
             self._look_at = self._clock() + LOOK_SECONDS
             self._look()
@@ -158,18 +162,18 @@ class Servers:
         self._seen = seen
         addresses = self._read() if seen else []
         known = {server.address: server for server in self.all}
-        # A file that is being written may be empty for a moment: who is known stays.
+        # A file that is being written may be empty for a moment: the servers known by then stay.
         if addresses or not known:
             named = addresses or [parse_name_server(LOCAL_SERVER)]
-            self.all = [known.get(address) or Server(address) for address in dict.fromkeys(named)]
+            self.all = [known.get(address) or Upstream(address) for address in dict.fromkeys(named)]
 
     def _read(self) -> list[NameServer]:
-        """Return the servers that the file names. All its other lines are for others (resolv.conf(5))."""
+        """Return the servers that the file names; its other lines do not matter here (resolv.conf(5))."""
         try:
             with open_regular(self._file) as file:
                 text = file.read(RESOLV_CONF_BYTES_MAX).decode("utf-8", "replace")
         except OSError as error:
-            log.warning("%s names no nameserver: %s", self._file, error.strerror)
+            log.warning("%s names no name server: %s", self._file, error.strerror)
             return []
         addresses = []
         for line in text.splitlines():
@@ -181,5 +185,5 @@ class Servers:
             except ValueError as error:
                 log.warning("%s: nameserver %s", self._file, error)
         if not addresses:
-            log.warning("%s names no nameserver: write a line such as `nameserver 127.0.0.1` into it", self._file)
+            log.warning("%s names no name server: write a line such as `nameserver 127.0.0.1` into it", self._file)
         return addresses

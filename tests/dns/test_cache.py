@@ -12,14 +12,14 @@ from eximacl.dns.cache import (
     TTL_SECONDS_MAX,
     TTL_SECONDS_MIN,
     UNKNOWN_SECONDS,
-    Answer,
     Cache,
+    Resolved,
 )
 from eximacl.policy.outcome import Unknown
 
 FOUND = ("192.0.2.1",)
 
-KEPT: dict[str, tuple[Answer, int, int]] = {
+KEPT: dict[str, tuple[Resolved, int, int]] = {
     "found": (FOUND, 60, 60),
     "found, no TTL": (FOUND, 0, TTL_SECONDS_MIN),
     "found, for years": (FOUND, 2**31 - 1, TTL_SECONDS_MAX),
@@ -62,7 +62,7 @@ def test_what_is_dropped_is_asked_for_again() -> None:
 
 
 HUNDRED = tuple(f"{number} {'x' * 80}" for number in range(100))
-STUFFED: dict[str, Answer] = {
+STUFFED: dict[str, Resolved] = {
     "many records": HUNDRED,
     "a long record": ("x" * 8_192,),
     "wide characters": ("\U0001f4a9" * 8_192,),

@@ -18,7 +18,7 @@ from eximacl.dns.list_health import (
     NOT_TRIED,
     PAUSES_SECONDS,
     PROBE_SECONDS,
-    Network,
+    DnsNetwork,
     is_listed,
 )
 from eximacl.dns.servers import SUSPICIONS
@@ -38,11 +38,11 @@ def names() -> Iterator[Names]:
         yield names
 
 
-def network_of(names: Names, clock: Callable[[], float] = time.monotonic) -> Network:
-    return Network((names.address,), budget_seconds=2.0, cache_entries=1000, clock=clock)
+def network_of(names: Names, clock: Callable[[], float] = time.monotonic) -> DnsNetwork:
+    return DnsNetwork((names.address,), budget_seconds=2.0, cache_entries=1000, clock=clock)
 
 
-async def look_up(network: Network, *asked: tuple[str, RecordKind], seconds: float | None = None) -> Answered:
+async def look_up(network: DnsNetwork, *asked: tuple[str, RecordKind], seconds: float | None = None) -> Answered:
     until = network.deadline() if seconds is None else network.deadline() - 2.0 + seconds
     answers = network.look_up(asked, until)
     return await answers if inspect.isawaitable(answers) else answers
@@ -257,7 +257,7 @@ async def test_a_server_that_is_left_alone_is_a_problem(names: Names) -> None:
         names.learn({(f"{number}.silent.example", "A"): SILENT})
     names.learn({(".", "NS"): SILENT})
     network._resolver.close()
-    network._resolver = Resolver((names.address,), timing=Timing(tries=(0.05,), flight=0.1))
+    network._resolver = Resolver((names.address,), timing=Timing(tries=(0.05,), fetch=0.1))
     for number in range(SUSPICIONS):
         await look_up(network, (f"{number}.silent.example", "A"))
     async with asyncio.timeout(PATIENCE_SECONDS):

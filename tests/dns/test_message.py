@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eximacl.dns import message
-from eximacl.dns.message import Absent, Elsewhere, Failed, Found, Result, Truncated
+from eximacl.dns.message import Absent, Answer, Failed, Redirect, Result, Truncated
 
 NAME = "www.example.org"
 SOA = "ns.example.org. root.example.org. 1 7200 900 1209600 {}"
@@ -69,26 +69,26 @@ FOREIGN = rows(("example.com", 300, "SOA", SOA.format(60)))
 LOOKALIKE = rows(("ww.example.org", 300, "SOA", SOA.format(60)))
 OFF_TOPIC = Failed("an answer about another name")
 ANOTHERS_SOA = Failed("the SOA of another zone")
-NO_RESOLVER = Failed("nothing, and it is no recursive server")
+NO_RESOLVER = Failed("nothing, and not a recursive server")
 
 READ: dict[str, tuple[str, dns.message.Message, Result]] = {
-    "A": ("A", written("A", ((NAME, 60, "A", ("192.0.2.1", "192.0.2.2")),)), Found(("192.0.2.1", "192.0.2.2"), 60)),
-    "AAAA": ("AAAA", written("AAAA", rows((NAME, 60, "AAAA", "2001:db8::1"))), Found(("2001:db8::1",), 60)),
-    "MX": ("MX", written("MX", rows((NAME, 60, "MX", "10 MX.Example.ORG."))), Found(("10 mx.example.org",), 60)),
-    "null MX": ("MX", written("MX", rows((NAME, 60, "MX", "0 ."))), Found(("0 .",), 60)),
-    "TXT": ("TXT", written("TXT", rows((NAME, 60, "TXT", '"a b" "c"'))), Found(("a bc",), 60)),
-    "empty TXT": ("TXT", written("TXT", rows((NAME, 60, "TXT", '""'))), Found(("",), 60)),
-    "TXT, UTF-8": ("TXT", written("TXT", rows((NAME, 60, "TXT", r'"\195\164"'))), Found(("ä",), 60)),
-    "TXT, bytes": ("TXT", written("TXT", rows((NAME, 60, "TXT", r'"\255"'))), Found(("\udcff",), 60)),
-    "PTR": ("PTR", written("PTR", rows((NAME, 60, "PTR", "MX.example.net."))), Found(("mx.example.net",), 60)),
+    "A": ("A", written("A", ((NAME, 60, "A", ("192.0.2.1", "192.0.2.2")),)), Answer(("192.0.2.1", "192.0.2.2"), 60)),
+    "AAAA": ("AAAA", written("AAAA", rows((NAME, 60, "AAAA", "2001:db8::1"))), Answer(("2001:db8::1",), 60)),
+    "MX": ("MX", written("MX", rows((NAME, 60, "MX", "10 MX.Example.ORG."))), Answer(("10 mx.example.org",), 60)),
+    "null MX": ("MX", written("MX", rows((NAME, 60, "MX", "0 ."))), Answer(("0 .",), 60)),
+    "TXT": ("TXT", written("TXT", rows((NAME, 60, "TXT", '"a b" "c"'))), Answer(("a bc",), 60)),
+    "empty TXT": ("TXT", written("TXT", rows((NAME, 60, "TXT", '""'))), Answer(("",), 60)),
+    "TXT, UTF-8": ("TXT", written("TXT", rows((NAME, 60, "TXT", r'"\195\164"'))), Answer(("ä",), 60)),
+    "TXT, bytes": ("TXT", written("TXT", rows((NAME, 60, "TXT", r'"\255"'))), Answer(("\udcff",), 60)),
+    "PTR": ("PTR", written("PTR", rows((NAME, 60, "PTR", "MX.example.net."))), Answer(("mx.example.net",), 60)),
     "PTR, odd": (
         "PTR",
         written("PTR", rows((NAME, 60, "PTR", r"a\.b\032\010.net."))),
-        Found((r"a\.b\032\010.net",), 60),
+        Answer((r"a\.b\032\010.net",), 60),
     ),
-    "PTR, root": ("PTR", written("PTR", rows((NAME, 60, "PTR", "."))), Found((".",), 60)),
-    "NS": ("NS", written("NS", rows((NAME, 60, "NS", "NS1.example.net."))), Found(("ns1.example.net",), 60)),
-    "owner in capitals": ("A", written("A", rows((NAME.upper(), 60, "A", "192.0.2.1"))), Found(("192.0.2.1",), 60)),
+    "PTR, root": ("PTR", written("PTR", rows((NAME, 60, "PTR", "."))), Answer((".",), 60)),
+    "NS": ("NS", written("NS", rows((NAME, 60, "NS", "NS1.example.net."))), Answer(("ns1.example.net",), 60)),
+    "owner in capitals": ("A", written("A", rows((NAME.upper(), 60, "A", "192.0.2.1"))), Answer(("192.0.2.1",), 60)),
     "another's record": ("A", written("A", rows(("example.com", 60, "A", "192.0.2.1"))), OFF_TOPIC),
     "another's record, and NXDOMAIN": (
         "A",
@@ -100,20 +100,20 @@ READ: dict[str, tuple[str, dns.message.Message, Result]] = {
     "the shorter TTL": (
         "A",
         written("A", rows((NAME, 60, "A", "192.0.2.1"), (NAME, 9, "A", "192.0.2.2"))),
-        Found(("192.0.2.1", "192.0.2.2"), 9),
+        Answer(("192.0.2.1", "192.0.2.2"), 9),
     ),
-    "a negative TTL": ("A", written("A", rows((NAME, 2**31 + 5, "A", "192.0.2.1"))), Found(("192.0.2.1",), 0)),
+    "a negative TTL": ("A", written("A", rows((NAME, 2**31 + 5, "A", "192.0.2.1"))), Answer(("192.0.2.1",), 0)),
     "alias": (
         "A",
         written("A", CHAIN + rows(("c.example.net", 90, "A", "192.0.2.3"))),
-        Found(("192.0.2.3",), 50),
+        Answer(("192.0.2.3",), 50),
     ),
     "alias, in any order": (
         "A",
         written("A", rows(("c.example.net", 5, "A", "192.0.2.3")) + CHAIN[::-1]),
-        Found(("192.0.2.3",), 5),
+        Answer(("192.0.2.3",), 5),
     ),
-    "alias, not followed": ("A", written("A", CHAIN), Elsewhere(b"\1c\7example\3net\0", 50)),
+    "alias, not followed": ("A", written("A", CHAIN), Redirect(b"\1c\7example\3net\0", 50)),
     "alias of nothing": ("A", written("A", CHAIN, NEGATIVE), Absent(50)),
     "alias of no name": ("A", written("A", CHAIN, NEGATIVE, dns.rcode.NXDOMAIN), Absent(50)),
     "alias in a loop": ("A", written("A", LOOP), Failed("a CNAME loop")),
@@ -139,7 +139,7 @@ READ: dict[str, tuple[str, dns.message.Message, Result]] = {
     "NODATA, another's SOA": ("A", written("A", (), FOREIGN), ANOTHERS_SOA),
     "NXDOMAIN, another's SOA": ("A", written("A", (), FOREIGN, dns.rcode.NXDOMAIN), ANOTHERS_SOA),
     "NODATA, a lookalike's SOA": ("A", written("A", (), LOOKALIKE), ANOTHERS_SOA),
-    "alias, and another's SOA": ("A", written("A", CHAIN, FOREIGN), Elsewhere(b"\1c\7example\3net\0", 50)),
+    "alias, and another's SOA": ("A", written("A", CHAIN, FOREIGN), Redirect(b"\1c\7example\3net\0", 50)),
     "NXDOMAIN with records": (
         "A",
         written("A", rows((NAME, 60, "A", "192.0.2.1")), rcode=dns.rcode.NXDOMAIN),
@@ -148,7 +148,7 @@ READ: dict[str, tuple[str, dns.message.Message, Result]] = {
     "referral": (
         "A",
         written("A", (), REFERRAL),
-        Failed("a referral instead of an answer; it is no recursive server"),
+        Failed("a referral instead of an answer: not a recursive server"),
     ),
     "additional records": (
         "A",
@@ -168,8 +168,8 @@ def test_answers_are_read(row: str) -> None:
     kind, made, expected = READ[row]
     name = made.question[0].name.to_text(omit_final_dot=True)
     found = read(kind, made, name)
-    if isinstance(found, Found):  # dnspython writes a set in any order
-        found = Found(tuple(sorted(found.texts)), found.seconds)
+    if isinstance(found, Answer):  # dnspython writes a set in any order
+        found = Answer(tuple(sorted(found.texts)), found.seconds)
     assert found == expected
 
 
@@ -219,7 +219,7 @@ def test_an_update_s_answer_is_no_answer() -> None:
     made = written("A", (), NEGATIVE)
     made.set_opcode(dns.opcode.UPDATE)
     wire = made.to_wire()
-    assert message.read(wire, asked("A")) == Failed("an answer to no query")
+    assert message.read(wire, asked("A")) == Failed("an answer to another operation than a query")
 
 
 @pytest.mark.parametrize("hops", [message.POINTERS_MAX, message.POINTERS_MAX + 1])
@@ -231,19 +231,19 @@ def test_a_name_has_few_pointers(hops: int) -> None:
     last = (0xC000 | END + 13 + 2 * (hops - 2)).to_bytes(2) + b"\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
     wire = b"\0\1\x81\x80\0\1\0\2\0\0\0\0" + asked("A") + first + last
     good = hops <= message.POINTERS_MAX
-    assert read("A", wire) == (Found(("192.0.2.1",), 60) if good else Failed("a malformed answer"))
+    assert read("A", wire) == (Answer(("192.0.2.1",), 60) if good else Failed("a malformed answer"))
 
 
 def test_too_much_is_left_out() -> None:
     many = tuple(f"{n // 250}.example{n % 250}.org." for n in range(1000))
     found = read("PTR", written("PTR", ((NAME, 60, "PTR", many),)))
-    assert isinstance(found, Found)
+    assert isinstance(found, Answer)
     assert len(found.texts) == message.RECORDS_MAX
     strings = " ".join(['"' + "x" * 250 + '"'] * 50)
     found = read("TXT", written("TXT", ((NAME, 60, "TXT", (strings,)),)))
-    assert found == Found(("x" * message.RECORDS_CHARACTERS_MAX,), 60)
+    assert found == Answer(("x" * message.RECORDS_CHARACTERS_MAX,), 60)
     found = read("TXT", written("TXT", ((NAME, 60, "TXT", ('"short"', strings)),)))
-    assert isinstance(found, Found)
+    assert isinstance(found, Answer)
     assert found.texts == ("short",) or found.texts == ("x" * message.RECORDS_CHARACTERS_MAX,)
 
 
@@ -332,7 +332,7 @@ def test_random_answers_are_read_as_dnspython_reads_them(data: st.DataObject) ->
     (rrset,) = made.answer
     expected = [_as_ours(kind, record.to_text().lower() if kind != "TXT" else record.to_text()) for record in rrset]
     found = read(kind, made)
-    assert isinstance(found, Found)
+    assert isinstance(found, Answer)
     assert sorted(found.texts) == sorted(expected)
     assert found.seconds == rrset.ttl
 
@@ -358,4 +358,4 @@ def test_no_byte_of_a_stranger_raises(made: dns.message.Message, data: st.DataOb
         message.is_answer(cut, asked("A"))
         message.refuses_edns(cut)
         for kind in message.KINDS:
-            assert isinstance(message.read(cut, asked(kind)), (Found, Absent, Elsewhere, Failed, Truncated))
+            assert isinstance(message.read(cut, asked(kind)), (Answer, Absent, Redirect, Failed, Truncated))

@@ -12,8 +12,8 @@ from eximacl.dns import Resolver, Timing, servers
 from eximacl.dns import resolver as resolver_module
 from eximacl.dns.cache import UNKNOWN_SECONDS
 from eximacl.policy.outcome import Unknown
-from tests.dns.asking import BUDGET, GOOD, clean, lapse, no_task_left, sockets, until, wait
 from tests.dns.clock import Clock
+from tests.dns.helpers import BUDGET, GOOD, clean, lapse, no_task_left, sockets, until, wait
 from tests.lab.names import Names
 from tests.lab.replies import MINIMUM_SECONDS, SERVFAIL, SILENT, TTL_SECONDS, Reply
 
@@ -207,7 +207,7 @@ async def test_a_late_failure_does_not_end_what_another_server_is_asked() -> Non
 async def test_a_silent_look_up_is_given_up() -> None:
     clock = Clock()
     with Names({(NAME, "A"): SILENT}) as names:
-        resolver = Resolver([names.address], clock=clock, timing=Timing(tries=(1.0, 2.0), flight=4.0))
+        resolver = Resolver([names.address], clock=clock, timing=Timing(tries=(1.0, 2.0), fetch=4.0))
         async with clean(resolver):
             answer = resolver.lookup(NAME, "A", clock() + 10)
             for seconds in (1.0, 2.0, 1.0):
@@ -232,14 +232,14 @@ async def test_a_dead_server_is_left_alone_told_once_and_comes_back(caplog: pyte
             lapse(resolver, clock, servers.PROBE_SECONDS)
             assert resolver.status()["servers_left_alone"] == [names.address]
             (text,) = told(caplog)
-            assert text.startswith(f"nameserver {names.address} does not answer (silent): it is left alone, and tried")
-            known = f"DNS: no nameserver answers ({names.address})"
+            assert text.startswith(f"name server {names.address} does not answer (silent): it is left alone, and tried")
+            known = f"DNS: no name server answers ({names.address})"
             assert detail(resolver.lookup("a.example.org", "A", clock() + BUDGET)) == known
             lapse(resolver, clock, servers.SERVER_PAUSE_SECONDS)
             names.learn({("", "NS"): ["ns.example.org."], **GOOD})
             assert detail(resolver.lookup("b.example.org", "A", clock() + BUDGET)) == known, "only the probe is sent"
             await until(lambda: not resolver.status()["servers_left_alone"])
-            assert told(caplog) == [f"nameserver {names.address} answers again"]
+            assert told(caplog) == [f"name server {names.address} answers again"]
             assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
             assert resolver.status()["zones_left_alone"] == [], "a zone is not to blame for the server"
 
@@ -249,7 +249,7 @@ async def fail(resolver: Resolver, clock: Clock, name: str, *, probed: bool = Fa
     answer = resolver.lookup(name, "A", clock() + BUDGET)
     if probed:
         await until(lambda: not resolver.status()["servers_probed"])
-    for seconds in (*TRIES, Timing().flight):
+    for seconds in (*TRIES, Timing().fetch):
         lapse(resolver, clock, seconds)
     assert isinstance(await wait(answer), Unknown)
 
@@ -353,7 +353,7 @@ async def test_a_zone_that_fails_is_left_alone_and_no_other(caplog: pytest.LogCa
 
 
 async def test_too_many_look_ups_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver_module, "FLIGHTS_MAX", 2)
+    monkeypatch.setattr(resolver_module, "FETCHES_MAX", 2)
     clock = Clock()
     with Names({("*.example.org", "A"): SILENT}) as names:
         resolver = Resolver([names.address], clock=clock)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.dns import servers
-from eximacl.dns.servers import Server, Servers, Zone
+from eximacl.dns.servers import Upstream, Upstreams, ZoneHealth
 from eximacl.mail.hosts import NameServer
 from tests.dns.clock import Clock
 
@@ -23,7 +23,7 @@ def texts(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_a_zone_that_fails_is_left_alone_and_tried_again(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     clock = Clock()
-    zone = Zone("bl.example.org", clock)
+    zone = ZoneHealth("bl.example.org", clock)
     for _ in range(servers.ZONE_FAILURES - 1):
         zone.failed("SERVFAIL")
     zone.worked()
@@ -48,7 +48,7 @@ def test_a_zone_that_fails_is_left_alone_and_tried_again(caplog: pytest.LogCaptu
 
 
 def test_a_silent_server_is_left_alone_until_it_answers(caplog: pytest.LogCaptureFixture) -> None:
-    server, zone = Server(NameServer("192.0.2.1")), Zone("bl.example.org", Clock())
+    server, zone = Upstream(NameServer("192.0.2.1")), ZoneHealth("bl.example.org", Clock())
     for _ in range(servers.SUSPICIONS):
         assert server.probe_at == float("inf")
         server.suspect(zone, "late", 100.0)
@@ -59,15 +59,15 @@ def test_a_silent_server_is_left_alone_until_it_answers(caplog: pytest.LogCaptur
     assert server.alone
     assert server.probe_at == 101.0 + servers.SERVER_PAUSE_SECONDS
     (told,) = texts(caplog)
-    assert told.startswith("nameserver 192.0.2.1 does not answer (no answer): it is left alone")
+    assert told.startswith("name server 192.0.2.1 does not answer (no answer): it is left alone")
     server.answered()
-    assert texts(caplog) == ["nameserver 192.0.2.1 answers again"]
+    assert texts(caplog) == ["name server 192.0.2.1 answers again"]
     assert not server.alone
     assert not zone.left_alone, "a dead server's zones are not to blame"
 
 
 def test_a_server_that_answers_leaves_the_blame_to_the_zone(caplog: pytest.LogCaptureFixture) -> None:
-    server, zone = Server(NameServer("192.0.2.1")), Zone("bl.example.org", Clock())
+    server, zone = Upstream(NameServer("192.0.2.1")), ZoneHealth("bl.example.org", Clock())
     server.answered()
     for _ in range(servers.SUSPICIONS):
         server.suspect(zone, "late", 100.0)
@@ -79,14 +79,14 @@ def test_a_server_that_answers_leaves_the_blame_to_the_zone(caplog: pytest.LogCa
     assert "DNS zone bl.example.org has failed 5 times in a row (late)" in told
 
 
-def named(found: Servers) -> list[str]:
+def named(found: Upstreams) -> list[str]:
     return [str(server) for server in found.current()]
 
 
 def test_the_systems_servers_are_read_again_when_they_change(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     clock, file = Clock(), tmp_path / "resolv.conf"
     file.write_text("search example.org\nnameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.1\n")
-    found = Servers([], file, clock)
+    found = Upstreams([], file, clock)
     first = found.current()
     assert named(found) == ["192.0.2.1", "192.0.2.2"]
     file.write_text("nameserver 192.0.2.2\nnameserver 2001:db8::1\n")
@@ -101,7 +101,7 @@ def test_the_systems_servers_are_read_again_when_they_change(tmp_path: Path, cap
     clock.pass_(servers.LOOK_SECONDS)
     assert named(found) == ["192.0.2.2", "2001:db8::1"]
     (told,) = texts(caplog)
-    assert told.startswith(f"{file} names no nameserver: ")
+    assert told.startswith(f"{file} names no name server: ")
     file.write_text("# still being written\n")
     clock.pass_(servers.LOOK_SECONDS)
     assert named(found) == ["192.0.2.2", "2001:db8::1"]
@@ -125,9 +125,9 @@ RESOLV_CONF: dict[str, tuple[bytes, list[str], list[str]]] = {
     "a long label": (b"nameserver 192.0.2.1\nsearch " + b"x" * 64 + b".example\n", ["192.0.2.1"], []),
     "odd options": (b"nameserver 192.0.2.1\noptions ndots:x timeout:-1\ndomain\n", ["192.0.2.1"], []),
     "no text": (b"\xff\xfe\0\nnameserver 192.0.2.1\nsearch \xff..\xc3\n", ["192.0.2.1"], []),
-    "no address": (b"nameserver\n", ["127.0.0.1"], ["names no nameserver: write a line such as `nameserver"]),
-    "nothing": (b"", ["127.0.0.1"], ["names no nameserver: write a line such as `nameserver"]),
-    "only bad ones": (b"nameserver dns\n", ["127.0.0.1"], ["nameserver 'dns': expected", "names no nameserver"]),
+    "no address": (b"nameserver\n", ["127.0.0.1"], ["names no name server: write a line such as `nameserver"]),
+    "nothing": (b"", ["127.0.0.1"], ["names no name server: write a line such as `nameserver"]),
+    "only bad ones": (b"nameserver dns\n", ["127.0.0.1"], ["nameserver 'dns': expected", "names no name server"]),
 }
 
 
@@ -136,7 +136,7 @@ def test_only_the_lines_of_nameservers_count(row: str, tmp_path: Path, caplog: p
     written, expected, told = RESOLV_CONF[row]
     file = tmp_path / "resolv.conf"
     file.write_bytes(written)
-    assert named(Servers([], file, Clock())) == expected
+    assert named(Upstreams([], file, Clock())) == expected
     found = texts(caplog)
     assert [part in text for part, text in zip(told, found, strict=True)] == [True] * len(told)
     assert all(text.startswith(str(file)) for text in found)
@@ -145,15 +145,15 @@ def test_only_the_lines_of_nameservers_count(row: str, tmp_path: Path, caplog: p
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
 def test_what_is_no_file_is_not_waited_for(make: object, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make(tmp_path / "resolv.conf")  # type: ignore[operator]
-    assert named(Servers([], tmp_path / "resolv.conf", Clock())) == [servers.LOCAL_SERVER]
+    assert named(Upstreams([], tmp_path / "resolv.conf", Clock())) == [servers.LOCAL_SERVER]
     (told,) = texts(caplog)
-    assert "resolv.conf names no nameserver: " in told
+    assert "resolv.conf names no name server: " in told
 
 
 def test_without_a_list_the_local_server_is_asked(tmp_path: Path) -> None:
-    assert named(Servers([], tmp_path / "none", Clock())) == [servers.LOCAL_SERVER]
+    assert named(Upstreams([], tmp_path / "none", Clock())) == [servers.LOCAL_SERVER]
 
 
 def test_given_servers_stand() -> None:
-    found = Servers(["192.0.2.9", "[2001:db8::1]:5353"], Path("/nonexistent"), Clock())
+    found = Upstreams(["192.0.2.9", "[2001:db8::1]:5353"], Path("/nonexistent"), Clock())
     assert named(found) == ["192.0.2.9", "[2001:db8::1]:5353"]

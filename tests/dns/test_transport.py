@@ -1,4 +1,4 @@
-"""Sockets: random ids and ports, and none that outlives its answers; a server of bare packets sees what is sent."""
+"""The transport: ids and ports are random, sockets end with their answers; servers of bare bytes see what is sent."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import asyncio
 import contextlib
 import resource
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import dns.flags
 import dns.message
 import pytest
 
-from eximacl.dns import Resolver, Timing, asking
-from eximacl.dns import transport as channels
+from eximacl.dns import Resolver, Timing, lookup, transport
 from eximacl.dns.servers import SUSPICIONS
-from eximacl.dns.transport import random_number
+from eximacl.dns.transport import ask_over_tcp, random_number
+from eximacl.mail.hosts import NameServer, parse_name_server
 from eximacl.policy.outcome import Unknown
-from tests.dns.asking import BUDGET, SECONDS, clean, lapse, sockets, until, wait
 from tests.dns.clock import Clock
+from tests.dns.helpers import BUDGET, SECONDS, clean, lapse, sockets, until, wait
 from tests.lab.names import Names
 from tests.lab.replies import Reply
 
@@ -42,7 +43,7 @@ async def test_ids_and_ports_cannot_be_guessed() -> None:
             for number in range(100):
                 resolver.lookup(f"{number}.example.org", "A", clock() + BUDGET)
             seen = [sock.recvfrom(4096) for _ in range(100)]
-        assert len({peer for _, peer in seen}) == channels.CHANNELS
+        assert len({peer for _, peer in seen}) == transport.CHANNELS
         ids = [dns.message.from_wire(wire).id for wire, _ in seen]
         assert len(set(ids)) > 90
         assert max(ids) > 32_768 > min(ids)
@@ -64,15 +65,15 @@ async def test_ports_are_changed() -> None:
         resolver = Resolver([names.address], clock=clock, cache_entries=10)
         async with clean(resolver):
             before = sockets()
-            asked = [(f"{number}.example.org", "A") for number in range(10 * channels.QUESTIONS_MAX)]
+            asked = [(f"{number}.example.org", "A") for number in range(10 * transport.QUESTIONS_MAX)]
             assert await wait(resolver.lookup_all(asked, clock() + BUDGET)) == (ADDRESS,) * len(asked)
             assert resolver.status()["entries"] == 10
-            assert sockets() <= before + channels.CHANNELS, "old ones are closed once all is answered"
+            assert sockets() <= before + transport.CHANNELS, "old ones are closed once all is answered"
 
 
 async def test_an_id_in_use_is_not_taken_again(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = [7, 7, 8]
-    monkeypatch.setattr(channels, "random_number", lambda: drawn.pop(0))
+    monkeypatch.setattr(transport, "random_number", lambda: drawn.pop(0))
     clock = Clock()
     with packets() as (sock, address):
         resolver = Resolver([address], clock=clock)
@@ -130,7 +131,7 @@ async def test_when_no_socket_can_be_had_it_is_unknown() -> None:
     for number, answer in enumerate(answers[:6]):
         assert answer == Unknown(
             f"DNS: A of {number}.example.org cannot be asked for: 127.0.0.1:9: Too many open files"
-        ) or "no nameserver answers" in str(answer)
+        ) or "no name server answers" in str(answer)
     assert resolver.status()["servers_left_alone"] == ["127.0.0.1:9"]
     resolver.close()
 
@@ -180,13 +181,13 @@ async def test_sockets_are_few_when_nobody_answers() -> None:
             for seconds in Timing().tries[:-1]:
                 lapse(resolver, clock, seconds)
             assert sockets() - before < 100
-            lapse(resolver, clock, Timing().flight)
+            lapse(resolver, clock, Timing().fetch)
             assert resolver.status()["under_way"] == 0
             assert sockets() == before
 
 
 async def test_connections_are_few_when_all_answers_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "STREAMS_MAX", 5)
+    monkeypatch.setattr(lookup, "STREAMS_MAX", 5)
     clock = Clock()
     with Names({("*.example.org", "A"): Reply(["192.0.2.1"], udp="truncate", delay_seconds=0.05)}) as names:
         resolver = Resolver([names.address], clock=clock)
@@ -213,3 +214,63 @@ async def test_closing_ends_a_probe() -> None:
 
 def test_numbers_are_ids() -> None:
     assert all(0 <= random_number() < 65536 for _ in range(1000))
+
+
+# TCP: the answer whole or an error, and no connection left.
+
+
+@asynccontextmanager
+async def server(*chunks: bytes, hang: bool = False) -> AsyncIterator[tuple[NameServer, list[bytes]]]:
+    """Listen on loopback: read a question, send these bytes one after the other, and close."""
+    asked: list[bytes] = []
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readexactly(int.from_bytes(await reader.readexactly(2))))
+        for chunk in chunks:
+            writer.write(chunk)
+            await writer.drain()
+        if hang:
+            await reader.read()
+        writer.close()
+        ended.set()
+
+    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        yield parse_name_server(f"127.0.0.1:{port}"), asked
+        await asyncio.wait_for(ended.wait(), SECONDS)
+
+
+@pytest.mark.parametrize("chunks", [(b"\x00\x05abcde",), (b"\x00", b"\x05ab", b"cde"), (b"\x00\x05abcdemore",)])
+async def test_an_answer_in_whatever_pieces(chunks: tuple[bytes, ...]) -> None:
+    async with server(*chunks) as (address, asked):
+        assert await ask_over_tcp(address, b"question") == b"abcde"
+    assert asked == [b"question"]
+
+
+@pytest.mark.parametrize("chunks", [(), (b"\x00",), (b"\x00\x05abc",)])
+async def test_half_an_answer_is_an_error(chunks: tuple[bytes, ...]) -> None:
+    async with server(*chunks) as (address, _):
+        with pytest.raises(EOFError):
+            await ask_over_tcp(address, b"question")
+
+
+async def test_a_cancelled_question_closes_its_connection() -> None:
+    """The server's side ends too: `server` waits for that."""
+    async with server(b"\x00", hang=True) as (address, asked):
+        task = asyncio.create_task(ask_over_tcp(address, b"question"))
+        while not asked:
+            assert not task.done(), task
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_nobody_listens() -> None:
+    async with server() as (address, _):
+        with pytest.raises(EOFError):
+            await ask_over_tcp(address, b"")
+    with pytest.raises(OSError, match=r"refused|Connect"):
+        await ask_over_tcp(address, b"question")

@@ -28,7 +28,7 @@ from eximacl.cli.options import (
 from eximacl.cli.trace import print_trace
 from eximacl.daemon.daemon import network_of
 from eximacl.daemon.judge import Judge
-from eximacl.dns.list_health import Network
+from eximacl.dns.list_health import DnsNetwork
 from eximacl.mail.address import parse_address, parse_quoted, quoted, without_brackets
 from eximacl.policy.engine import NOT_OURS
 from eximacl.policy.outcome import Traced
@@ -180,7 +180,7 @@ async def _answer(judge: Judge, line: bytes) -> bytes:
     return answer if isinstance(answer, bytes) else await answer
 
 
-async def _close(network: Network) -> None:
+async def _close(network: DnsNetwork) -> None:
     network.close()
 
 

@@ -7,11 +7,11 @@ from typing import Literal, NamedTuple
 
 import pytest
 
-from eximacl.dns import Answer, Resolver
+from eximacl.dns import Resolved, Resolver
 from eximacl.dns.message import KINDS
 from eximacl.policy.outcome import Unknown
-from tests.dns.asking import BUDGET, GOOD, TEXTS, clean, faulty, lapse, no_task_left, wait
 from tests.dns.clock import Clock
+from tests.dns.helpers import BUDGET, GOOD, TEXTS, clean, faulty, lapse, no_task_left, wait
 from tests.lab import replies
 from tests.lab.names import Names
 from tests.lab.replies import SERVFAIL, SILENT, TTL_SECONDS, Reply
@@ -65,7 +65,7 @@ FAULTS: dict[str, Fault] = {
 }
 
 
-def outcome_of(answer: Answer, kind: str) -> str:
+def outcome_of(answer: Resolved, kind: str) -> str:
     if isinstance(answer, Unknown):
         return "unknown"
     assert answer in ((TEXTS[kind],), ())
