@@ -154,6 +154,7 @@ class Way:
             "PYTHONPATH": str(ROOT),
             "TZ": "UTC",
             "COLUMNS": TERMINAL_COLUMNS,
+            "NO_COLOR": "1",
         }
         return ["env", "-u", "SUDO_USER", *(f"{name}={value}" for name, value in variables.items())]
 

@@ -1,4 +1,4 @@
-"""The command line: one file a command, found here and put together. Rule: commands print, libraries do."""
+"""The command line: the files of `commands/`, put together, and how a command may end."""
 
 from __future__ import annotations
 
@@ -11,60 +11,40 @@ from typing import NoReturn
 import click
 
 from eximacl import __version__
-from eximacl.cli import exits
-from eximacl.cli.commands.allow import allow_command
-from eximacl.cli.commands.archive import archive
-from eximacl.cli.commands.blocks import blocks
-from eximacl.cli.commands.check import check
-from eximacl.cli.commands.completion import completion
-from eximacl.cli.commands.config import config
-from eximacl.cli.commands.control import reload, status
-from eximacl.cli.commands.doctor import doctor
-from eximacl.cli.commands.exim import exim
-from eximacl.cli.commands.harvest import harvest
-from eximacl.cli.commands.log import log
-from eximacl.cli.commands.mint import mint
-from eximacl.cli.commands.observed import observed
-from eximacl.cli.commands.serve import serve
-from eximacl.cli.commands.why import why
-from eximacl.cli.options import Commands, Failure
+from eximacl.cli import commands, exits
+from eximacl.cli.command import Group, find_commands
+from eximacl.cli.options import Failure
 
 # What click's completion scripts set when a shell asks.
 COMPLETION = "_EXIMACL_COMPLETE"
-
-
 # Commands of a group that people look for at the top.
-MEANT = {name: f"archive {name}" for name in ("list", "show", "export", "release", "purge")}
+ALIASES = {name: f"archive {name}" for name in ("list", "show", "export", "release", "purge")}
 
 
 @click.group(
-    cls=Commands, meant=MEANT, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=Group,
+    aliases=ALIASES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="eximacl")
 def cli() -> None:
-    """Ask, run and understand the policy daemon for Exim.
+    """The policy daemon for Exim: run it, ask it, and find out what it decided.
 
     \b
-    eximacl serve                       run the daemon (systemd does this)
-    eximacl check --ip 192.0.2.7 …      what would Exim be told?
-    eximacl why 7KQ2M9D4                why was this mail refused?
-    eximacl log --domain example.org    what was refused?
-    eximacl observed                    what would have been refused?
-    eximacl archive release 7KQ2M9D4    deliver it after all
-    eximacl allow sender 7KQ2M9D4       let the next one pass
-    eximacl blocks list                 who gets no mail at the moment?
-    eximacl harvest /var/vmail          who ever received mail?
-    eximacl config test                 is the policy file right?
-    eximacl exim install                wire it into Exim
-    eximacl doctor                      does all of it work together?
+    Examples:
+      eximacl check --ip 192.0.2.7 --from ann@example.net --rcpt steve@example.org
+      eximacl log --domain example.org --since 3d
+      eximacl why 7KQ2M9D4
+      eximacl archive release 7KQ2M9D4 --allow sender
+      eximacl config test && eximacl reload
+      eximacl doctor
     """
 
 
-for _command in (
-    *(serve, check, why, log, observed, archive, allow_command, blocks, mint, harvest),
-    *(config, reload, status, exim, doctor, completion),
-):
-    cli.add_command(_command)
+# A command without a section belongs to the group that has added it.
+for _command in find_commands(commands):
+    if _command.section is not None:
+        cli.add_command(_command)
 
 
 def main(argv: list[str] | None = None) -> NoReturn:

@@ -20,7 +20,7 @@ from eximacl.cli.options import Failure, find_path
 from eximacl.cli.output import Column, size
 from eximacl.records.journal import find as find_decisions
 from eximacl.system import paths
-from eximacl.system.times import local
+from eximacl.system.times import local, zone_names
 
 COPY_BYTES = 1024 * 1024
 
@@ -37,7 +37,7 @@ def _released(envelope: Envelope) -> str:
 
 
 COLUMNS = (
-    Column[Message]("TIME", lambda message: local(time_of_message(message)), 19, 19, 0),
+    Column[Message](f"TIME ({zone_names()})", lambda message: local(time_of_message(message)), 19, 19, 0),
     Column[Message]("REF", _from(lambda envelope: envelope.ref), 8, 8, 1),
     Column[Message]("RELEASED", _from(_released), 8, 8, 5),
     Column[Message]("SIZE", _from(lambda envelope: size(envelope.size)), 6, 6, 7),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.options import Failure, ip_problem, print_json
+from eximacl.cli.output import progress
 from eximacl.policy.query import STAGES
 from eximacl.protocol.exim import NEEDED, ProtocolError, Reply, parse_line
 from eximacl.system.text import printable
@@ -57,8 +57,9 @@ def read_batch(path: Path) -> list[Line]:
 def run_batch(lines: list[Line], ask: Callable[[str, Mapping[str, str]], Reply], *, as_json: bool) -> int:
     """Ask and print every line. Returns 0, or exits.DATA where a line could not be asked."""
     bad = 0
-    with _progress(lines) as counted:
-        for line in counted:
+    with progress("Asking", len(lines), PROGRESS_LINES) as bar:
+        for line in lines:
+            bar.advance(1)
             try:
                 if line.problem:
                     raise Failure(line.problem, exits.DATA)
@@ -73,16 +74,6 @@ def run_batch(lines: list[Line], ask: Callable[[str, Mapping[str, str]], Reply],
     if bad:
         click.echo(f"{bad} of {len(lines)} lines could not be asked", err=True)
     return exits.DATA if bad else 0
-
-
-@contextlib.contextmanager
-def _progress(lines: list[Line]) -> Iterator[Iterable[Line]]:
-    """Show a bar on stderr where somebody looks at it and it is worth one."""
-    if len(lines) < PROGRESS_LINES or not sys.stderr.isatty():
-        yield lines
-        return
-    with click.progressbar(lines, label="Asking", file=sys.stderr, show_pos=True) as bar:
-        yield bar
 
 
 def _print_line(line: Line, reply: Reply, as_json: bool) -> None:

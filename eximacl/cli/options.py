@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import json
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from eximacl.config.problems import Refused
 from eximacl.config.sources import SOURCE_BYTES_MAX, fill
 from eximacl.mail.lists import Domains
 from eximacl.protocol.client import DaemonError, ask
+from eximacl.protocol.control import RequestRefused
 from eximacl.protocol.exim import Reply
 from eximacl.system import paths
 from eximacl.system.files import read_regular
@@ -33,27 +35,11 @@ DAEMONS_OWN = ("late", "overload", "internal", "stopping")
 
 
 class Failure(click.ClickException):
-    """An error for people: a text on stderr, and an exit status of its own."""
+    """An error for people: a text for stderr, and the exit status."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
-
-
-class Commands(click.Group):
-    """A group that tells which of its commands is meant by a name that others use. meant: that, by the other name."""
-
-    def __init__(self, *args: Any, meant: Mapping[str, str] | None = None, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.meant = meant or {}
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that the arguments begin with. Raises UsageError."""
-        if args[0] in self.meant:
-            ctx.fail(f"No such command {args[0]!r}; it is `eximacl {self.meant[args[0]]}`.")
-        return super().resolve_command(ctx, args)
 
 
 def config_option(function: F) -> F:
@@ -158,14 +144,23 @@ def policy_domains(config_path: Path) -> Domains:
 
 def ask_daemon(path: Path, line: bytes) -> Reply:
     """Ask the daemon, or fail with what to do. An `error` reply is a failure too."""
-    try:
+    with daemon_failures():
         reply = ask(path, line)
+        if reply.verdict == "error":
+            raise RequestRefused(reply.reason, reply.message)
+    return reply
+
+
+@contextlib.contextmanager
+def daemon_failures() -> Iterator[None]:
+    """Turn what goes wrong when the daemon is asked into a Failure."""
+    try:
+        yield
+    except RequestRefused as error:
+        status = exits.UNAVAILABLE if error.reason in DAEMONS_OWN else exits.DATA
+        raise Failure(f"the daemon refused the query: {error.reason}: {printable(str(error))}", status) from None
     except DaemonError as error:
         raise Failure(str(error), exits.UNAVAILABLE) from None
-    if reply.verdict == "error":
-        status = exits.UNAVAILABLE if reply.reason in DAEMONS_OWN else exits.DATA
-        raise Failure(f"the daemon refused the query: {reply.reason}: {printable(reply.message)}", status)
-    return reply
 
 
 def print_json(value: Any) -> None:

@@ -1,18 +1,25 @@
-"""Tables for people: as many columns as the terminal has room for, each row on one line.
+"""How everything that people read is printed: in colour on a terminal, in columns that fit it, and never raw.
 
-Rule: what comes from outside is made printable here; nothing that a client or a file says reaches a terminal raw.
-Where the output is no terminal, every column is printed and none is cut.
+What comes from outside is made printable here, so that nothing a client or a file says can control the terminal.
+Output to a pipe or a file has no colour, and its tables have all columns with nothing cut: `grep` and `awk` need whole
+values, and there is no width to fit.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import shutil
 import sys
+import textwrap
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import IO, Any, Generic, NamedTuple, TypeVar
+
+import click
 
 from eximacl.system.text import printable
 
@@ -21,20 +28,59 @@ T = TypeVar("T")
 GAP = "  "
 CUT = "…"
 TAB_COLUMNS = 8
+# Wraps text where the terminal is wider than people like to read.
+PROSE_COLUMNS = 100
+CLEAR_LINE = "\r\x1b[K"
+
+
+class Style(Enum):
+    """What a colour means; its value is the terminal's code for it (ECMA-48, Select Graphic Rendition)."""
+
+    HEADING = "1"
+    GOOD = "32"
+    WARNING = "33"
+    BAD = "1;31"
+
+
+VERDICT_STYLES: Mapping[str, Style] = {
+    "accept": Style.GOOD,
+    "reject": Style.BAD,
+    "defer": Style.WARNING,
+    "hold": Style.WARNING,
+}
+
+
+def has_colour(stream: IO[str]) -> bool:
+    """Return whether to print in colour there: on a terminal that has some, unless NO_COLOR is set and not empty.
+
+    https://no-color.org
+    """
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def paint(text: str, style: Style | None, stream: IO[str] | None = None) -> str:
+    """Return a text in a style where `stream` (standard output if not given) has colour, else as it is."""
+    if style is None or not text or not has_colour(stream or sys.stdout):
+        return text
+    return f"\x1b[{style.value}m{text}\x1b[0m"
 
 
 class Column(NamedTuple, Generic[T]):
-    """One column. least, most: its width in cells; rank: the lowest is the last to go where the terminal is narrow."""
+    """One column. least, most: its width in cells; rank: the lowest is the last to go where the terminal is narrow.
+
+    style: that of an item's cell; None: plain.
+    """
 
     title: str
     text: Callable[[T], str]
     least: int
     most: int
     rank: int
+    style: Callable[[T], Style | None] = lambda _: None
 
 
 class Table(Generic[T]):
-    """Writes rows as they come, so every width is settled before the first. `width` 0: no terminal."""
+    """Writes rows as they come, so every width is settled before the first. `width` 0: not a terminal."""
 
     def __init__(self, columns: Sequence[Column[T]], width: int) -> None:
         self._cut = width > 0
@@ -42,22 +88,22 @@ class Table(Generic[T]):
 
     def head(self) -> str:
         """Return the titles."""
-        return self._line([column.title for column, _ in self._columns])
+        return self._line([(column.title, Style.HEADING) for column, _ in self._columns])
 
     def row(self, item: T) -> str:
         """Return the line of one item."""
-        return self._line([printable(column.text(item)) for column, _ in self._columns])
+        return self._line([(printable(column.text(item)), column.style(item)) for column, _ in self._columns])
 
-    def _line(self, texts: Sequence[str]) -> str:
-        widths = [width for _, width in self._columns]
-        if self._cut:
-            texts = [cut(text, width) for text, width in zip(texts, widths, strict=True)]
-        padded = (text + " " * (width - cells(text)) for text, width in zip(texts, widths, strict=True))
+    def _line(self, texts: Sequence[tuple[str, Style | None]]) -> str:
+        padded = []
+        for (text, style), (_, width) in zip(texts, self._columns, strict=True):
+            shown = cut(text, width) if self._cut else text
+            padded.append(paint(shown, style) + " " * (width - cells(shown)))
         return GAP.join(padded).rstrip()
 
 
 def terminal_width() -> int:
-    """Return the width of the terminal that standard output is, in cells; 0 where it is none."""
+    """Return the width of the terminal that standard output is, in cells; 0 where it is not one."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
@@ -72,6 +118,56 @@ def write_line(line: str) -> None:
 def write_object(value: Any) -> None:
     """Write one JSON value on a line, without waiting for it; in ASCII, and without the one control sign in that."""
     sys.stdout.write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
+
+
+def fields(rows: Iterable[tuple[str, str]], width: int | None = None) -> Iterator[str]:
+    """Yield the lines of a list of labels and values: aligned, and wrapped to a terminal's width.
+
+    Several rows with an empty label go on with the value above. width: in cells, 0 for no wrapping; that of the
+    terminal if not given.
+    """
+    found = list(rows)
+    indent = max((cells(label) for label, _ in found), default=0) + len(GAP)
+    room = (terminal_width() if width is None else width) - indent
+    for label, value in found:
+        lines = textwrap.wrap(value, min(room, PROSE_COLUMNS)) if 0 < room < cells(value) else [value]
+        for number, line in enumerate(lines):
+            start = "" if number else label
+            yield f"{paint(start, Style.HEADING)}{' ' * (indent - cells(start))}{line}".rstrip()
+
+
+class Progress:
+    """A bar on stderr. shown: whether there is one; then `clear` comes before each line of output, `written` after."""
+
+    def __init__(self, advance: Callable[[int], None] | None) -> None:
+        self.shown = advance is not None
+        self._advance = advance
+        self._same_terminal = self.shown and sys.stdout.isatty()
+
+    def advance(self, count: int) -> None:
+        """Count on."""
+        if self._advance is not None:
+            self._advance(count)
+
+    def clear(self) -> None:
+        """Remove the bar from the line, until it is drawn the next time."""
+        if self._same_terminal:
+            click.echo(CLEAR_LINE, err=True, nl=False)
+
+    def written(self) -> None:
+        """Have the line that was written on the terminal before the bar is."""
+        if self._same_terminal:
+            sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def progress(label: str, total: int, least: int) -> Iterator[Progress]:
+    """Show a bar on stderr while something runs: where stderr is a terminal, and `total` is `least` or more."""
+    if total < least or not sys.stderr.isatty():
+        yield Progress(None)
+        return
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        yield Progress(bar.update)
 
 
 def printable_lines(text: str) -> Iterator[str]:
@@ -90,6 +186,22 @@ def size(count: int) -> str:
         if number < 999.5 or unit == "GB":
             break
     return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time as people say it, in its two largest units: `45 s`, `3 h 12 min`, `5 d 2 h`."""
+    left = int(max(0, seconds))
+    parts: list[tuple[int, str]] = []
+    for unit, length in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count or parts:
+            parts.append((count, unit))
+    return " ".join(f"{count} {unit}" for count, unit in parts[:2] if count) or "0 s"
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Return a count with its noun: `1 file`, `1,200 files`; many: the plural where it does not end in -s."""
+    return f"{count:,} {noun if count == 1 else many or f'{noun}s'}"
 
 
 def cells(text: str) -> int:
@@ -113,6 +225,7 @@ def cut(text: str, width: int) -> str:
 
 
 def _cells(char: str) -> int:
+    # Python's own tables: those of Debian 12's python3-wcwidth are of an older Unicode than its python3.
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -67,6 +67,7 @@ class Daemon:
 
     def __init__(self, loaded: Loaded, environ: Mapping[str, str] = os.environ) -> None:
         self._loaded = loaded
+        self._loaded_at = time.time()
         self._started_with = loaded
         self._environ = environ
         self._started = time.time()
@@ -178,7 +179,7 @@ class Daemon:
             self._network.close()
             self._network = self._judge.network = network
         self._recording.reopen(loaded.settings)
-        self._loaded = loaded
+        self._loaded, self._loaded_at = loaded, time.time()
         self._watch_lists()
         self._problems = ()
         self._look_at_spool()
@@ -301,6 +302,7 @@ class Daemon:
             "pid": os.getpid(),
             "config": str(self._loaded.path),
             "uptime": round(time.time() - self._started, 1),
+            "loaded": round(self._loaded_at, 1),
             "counts": dict(self._judge.counts),
             "records": self._recording.status(),
             "dns": self._network.status(),

@@ -12,12 +12,12 @@ from pathlib import Path
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.doctor.access import Who
 from eximacl.doctor.sessions import Sessions
-from eximacl.doctor.status import Status, read_status
 from eximacl.exim import Exim, SetupError
 from eximacl.exim.program import check_configuration
 from eximacl.exim.reload import daemon_pid
 from eximacl.exim.trial import STAGES
 from eximacl.protocol.client import DaemonError
+from eximacl.protocol.control import Status, read_status
 from eximacl.system import paths
 
 LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts")
@@ -235,7 +235,10 @@ class Case:
 
     def _status_at(self, path: Path) -> Status | DaemonError:
         if path not in self._answers:
-            self._answers[path] = read_status(path)
+            try:
+                self._answers[path] = read_status(path)
+            except DaemonError as error:
+                self._answers[path] = error
         return self._answers[path]
 
     @cached_property

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import zoneinfo
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +65,7 @@ def parse_instant(text: str) -> float:
 
 
 def local(seconds: float) -> str:
-    """Return a point in time as people read it, in the machine's zone: `2026-12-31 14:30:05`."""
+    """Return a point in time in the machine's zone, for a table whose heading names that: `2026-12-31 14:30:05`."""
     return f"{datetime.fromtimestamp(seconds):%Y-%m-%d %H:%M:%S}"
 
 
@@ -81,3 +82,14 @@ def local_zone(localtime: Path = LOCALTIME) -> zoneinfo.ZoneInfo:
             return zoneinfo.ZoneInfo.from_file(file, key="localtime")
     except OSError:
         return zoneinfo.ZoneInfo("UTC")
+
+
+def zone_names() -> str:
+    """Return the names of the machine's zone, in winter and in summer: `CET/CEST`, or `UTC`."""
+    return "/".join(dict.fromkeys(time.tzname if time.daylight else time.tzname[:1]))
+
+
+def zoned(seconds: float) -> str:
+    """Return a point in time as people read it in a sentence: `2026-12-31 14:30:05 CET`."""
+    when = datetime.fromtimestamp(seconds).astimezone()
+    return f"{when:%Y-%m-%d %H:%M:%S} {when.tzname()}"

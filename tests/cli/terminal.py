@@ -17,14 +17,20 @@ READ_BYTES = 65536
 
 
 class Terminal:
-    """A command whose three streams are a terminal, or only those that are not given."""
+    """A command whose three streams are a terminal, or only those that are not given. colour: whether it wants some."""
 
     def __init__(
-        self, *args: object, columns: int = 80, stdout: IO[bytes] | None = None, stdin: IO[bytes] | None = None
+        self,
+        *args: object,
+        columns: int = 80,
+        stdout: IO[bytes] | None = None,
+        stdin: IO[bytes] | None = None,
+        colour: bool = False,
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        environ = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+        environ = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "NO_COLOR")}
+        environ |= {"TERM": "xterm"} if colour else {"TERM": "xterm", "NO_COLOR": "1"}
         command = [sys.executable, "-m", "eximacl", *map(str, args)]
         self.process = subprocess.Popen(
             command,
@@ -59,6 +65,8 @@ class Terminal:
         return self.process.wait(), self.shown.decode().replace("\r\n", "\n")
 
 
-def on_terminal(*args: object, columns: int = 80, stdout: IO[bytes] | None = None) -> tuple[int, str]:
+def on_terminal(
+    *args: object, columns: int = 80, stdout: IO[bytes] | None = None, colour: bool = False
+) -> tuple[int, str]:
     """Run a command to its end."""
-    return Terminal(*args, columns=columns, stdout=stdout).end()
+    return Terminal(*args, columns=columns, stdout=stdout, colour=colour).end()

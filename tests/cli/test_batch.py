@@ -133,5 +133,5 @@ def test_a_long_batch_shows_a_bar_on_a_terminal(tmp_path: Path) -> None:
     os.close(ours)
     assert process.wait() == 0
     assert b"Asking" in shown
-    assert b"2000/2000" in shown
+    assert b"100%" in shown
     assert (tmp_path / "out").read_text().count("accept") == PROGRESS_LINES

@@ -12,6 +12,7 @@ from typing import Any, get_args
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
 from eximacl.cli.commands.why import entries_of, journal_option, query_of
 from eximacl.cli.complete import logged
 from eximacl.cli.filters import reference_of
@@ -35,10 +36,10 @@ from eximacl.system.users import current_user
 KINDS = get_args(Kind)
 
 
-@click.command("allow")
+@click.command("allow", cls=Command, section=Section.CORRECTIONS)
 @click.argument("kind", type=click.Choice(KINDS))
 @click.argument("ref", shell_complete=logged("ref"))
-@click.option("--everywhere", is_flag=True, help="For all domains, and not only for that of the recipient.")
+@click.option("--everywhere", is_flag=True, help="Exempt it for all domains, not only for the recipient's.")
 @json_option
 @config_option
 @journal_option
@@ -52,14 +53,15 @@ def allow_command(
     directory: Path | None,
     socket_path: Path | None,
 ) -> int:
-    """Let mail such as this pass from now on; nothing is delivered.
+    """Exempt future mail like a refused message. Does not deliver it.
 
-    REF is the reference of a mail that was refused, held or not. Its sender, the sender's domain, the client's IP
-    address or its host name becomes exempt; the journal tells what they were.
+    REF is the reference of a message that was refused, held or not. Its sender, the sender's domain, the client's IP
+    address or its host name becomes exempt; the journal says what they were.
 
     \b
-    eximacl allow sender 7KQ2M9D4
-    eximacl allow ip 7KQ2M9D4 --everywhere
+    Examples:
+      eximacl allow sender 7KQ2M9D4
+      eximacl allow ip 7KQ2M9D4 --everywhere
 
     Exit status: 0 it is exempt now, 66 not in the journal, 78 the exemption cannot be added.
     """

@@ -31,10 +31,11 @@ from eximacl.cli.archived import (
     size_of,
     time_of_message,
 )
+from eximacl.cli.command import Group, Section
 from eximacl.cli.commands.release import release
 from eximacl.cli.complete import archived_reference
 from eximacl.cli.filters import filter_options, last_option, reference_of, wanted_of
-from eximacl.cli.options import Commands, Failure, config_option, json_option, print_json
+from eximacl.cli.options import Failure, config_option, json_option, print_json
 from eximacl.cli.output import Table, printable_lines, size, terminal_width, write_line, write_object
 from eximacl.mail.lists import Domains
 from eximacl.mail.view import View, view
@@ -52,17 +53,18 @@ CHANGED = "is not what was received: its SHA-256 differs from the envelope's"
 
 
 # What people type first, and what is next to it in spelling may be `release`.
-MEANT = {name: f"archive {meant}" for name, meant in (("delete", "purge"), ("remove", "purge"), ("rm", "purge"))}
+ALIASES = {name: f"archive {command}" for name, command in (("delete", "purge"), ("remove", "purge"), ("rm", "purge"))}
 
 
-@click.group(cls=Commands, meant=MEANT)
+@click.group(cls=Group, section=Section.CORRECTIONS, aliases=ALIASES)
 def archive() -> None:
-    """List, show, export, release and purge the messages that were held.
+    """List, show, export, release and purge held messages.
 
     \b
-    eximacl archive list --recipient steve@example.org --since 3d
-    eximacl archive show 7KQ2M9D4
-    eximacl archive release 7KQ2M9D4
+    Examples:
+      eximacl archive list --recipient steve@example.org --since 3d
+      eximacl archive show 7KQ2M9D4
+      eximacl archive release 7KQ2M9D4
     """
 
 
@@ -75,11 +77,12 @@ def archive() -> None:
 def list_command(
     last: int | None, as_json: bool, config_path: Path, directory: Path | None, **given: str | None
 ) -> int:
-    """List held messages, the newest last. What is given must all hold.
+    """List held messages, the newest last. All conditions must hold.
 
     \b
-    eximacl archive list --domain example.org --since 3d
-    eximacl archive list --json | jq -r .ref
+    Examples:
+      eximacl archive list --domain example.org --since 3d
+      eximacl archive list --json | jq -r .ref
 
     Exit status: 0 when something was found, 66 when nothing was.
     """
@@ -111,10 +114,13 @@ def list_command(
 @config_option
 @archive_option
 def show(ref: str, as_json: bool, config_path: Path, directory: Path | None) -> int:
-    """Show a held message: why it was held, its headers, its text, and what is attached.
+    """Show a held message and why it was held.
+
+    Its headers, its text, and a list of what is attached.
 
     \b
-    eximacl archive show 7KQ2M9D4
+    Examples:
+      eximacl archive show 7KQ2M9D4
     """
     reference = reference_of(ref)
     copies = copies_of(archive_of(directory, config_path), reference, config_path)
@@ -156,11 +162,12 @@ def show(ref: str, as_json: bool, config_path: Path, directory: Path | None) -> 
 @config_option
 @archive_option
 def export(ref: str, output: Path, config_path: Path, directory: Path | None) -> int:
-    """Write the very bytes of a held message.
+    """Write a held message to a file, byte for byte.
 
     \b
-    eximacl archive export 7KQ2M9D4 --output wrong.eml
-    eximacl archive export 7KQ2M9D4 | spamassassin -t
+    Examples:
+      eximacl archive export 7KQ2M9D4 --output wrong.eml
+      eximacl archive export 7KQ2M9D4 | spamassassin -t
     """
     reference = reference_of(ref)
     message = copies_of(archive_of(directory, config_path), reference, config_path)[0]
@@ -208,8 +215,8 @@ def changed(file: BinaryIO, message: Message) -> bool:
 @click.option("--ref", metavar="REF", shell_complete=archived_reference, help="The message with this reference.")
 @click.option("--domain", metavar="DOMAIN", help="Messages to this domain; with a dot before it: all below it.")
 @click.option("--released", is_flag=True, help="Messages that were released.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be deleted.")
+@click.option("--yes", is_flag=True, help="Assume yes.")
 @json_option
 @config_option
 @archive_option
@@ -224,12 +231,13 @@ def purge_command(
     config_path: Path,
     directory: Path | None,
 ) -> int:
-    """Delete held messages for good. What is given must all hold.
+    """Delete held messages for good. All conditions must hold.
 
     \b
-    eximacl archive purge --older-than 30d
-    eximacl archive purge --ref 7KQ2M9D4 --yes
-    eximacl archive purge --domain example.org --older-than 7d --dry-run
+    Examples:
+      eximacl archive purge --older-than 30d
+      eximacl archive purge --ref 7KQ2M9D4 --yes
+      eximacl archive purge --domain example.org --older-than 7d --dry-run
 
     Exit status: 0 when something was deleted (or would be, or you said no), 66 when there is nothing to delete, 74 when
     something could not be deleted.

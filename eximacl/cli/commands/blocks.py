@@ -14,13 +14,14 @@ import click
 
 from eximacl.checks._block_keys import Scope, block_key, storm_key
 from eximacl.cli import exits
+from eximacl.cli.command import Group, Section
 from eximacl.cli.options import Failure, config_option, json_option, policy_domains, print_json
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
 from eximacl.cli.state_file import open_statefile, state_option
 from eximacl.mail.address import Address, is_mailbox, parse_quoted, quoted, without_brackets
 from eximacl.policy.state import Block
 from eximacl.system.text import printable
-from eximacl.system.times import local, parse_span
+from eximacl.system.times import local, parse_span, zone_names
 from eximacl.system.users import current_user
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,8 +52,8 @@ def _time(seconds: float) -> str:
 COLUMNS = (
     Column[Block]("RECIPIENT", lambda block: _split(block.key)[1], 14, 50, 0),
     Column[Block]("MAIL", lambda block: _split(block.key)[0], 7, 7, 2),
-    Column[Block]("SINCE", lambda block: _time(block.since), 19, 19, 3),
-    Column[Block]("UNTIL", lambda block: _time(block.until), 19, 19, 1),
+    Column[Block](f"SINCE ({zone_names()})", lambda block: _time(block.since), 19, 19, 3),
+    Column[Block](f"UNTIL ({zone_names()})", lambda block: _time(block.until), 19, 19, 1),
     Column[Block]("WHY", lambda block: block.why, 14, 80, 4),
 )
 
@@ -62,9 +63,15 @@ def all_option(function: F) -> F:
     return click.option("--all", "everything", is_flag=True, help="All mail, and not only bounces.")(function)
 
 
-@click.group()
+@click.group(cls=Group, section=Section.ADDRESSES)
 def blocks() -> None:
-    """List, add and end the blocks of recipients that are flooded."""
+    """List, add and end blocks of flooded recipients.
+
+    \b
+    Examples:
+      eximacl blocks list
+      eximacl blocks add steve@example.org --for 2h
+    """
 
 
 @blocks.command("list")
@@ -72,11 +79,12 @@ def blocks() -> None:
 @config_option
 @state_option
 def list_command(as_json: bool, config_path: Path, state_path: Path | None) -> int:
-    """List what is blocked now, in order of the addresses.
+    """List current blocks, sorted by address.
 
     \b
-    eximacl blocks list
-    eximacl blocks list --json | jq -r .recipient
+    Examples:
+      eximacl blocks list
+      eximacl blocks list --json | jq -r .recipient
 
     In JSON, times are seconds since 1970, and `until` is null for a block for ever.
     """
@@ -111,13 +119,16 @@ def add(
     config_path: Path,
     state_path: Path | None,
 ) -> int:
-    """Block bounces to an address, from now on. One that is blocked is blocked for longer, but never for less.
+    """Block bounces to an address, or all mail to it.
+
+    A block that is there already can become longer, but never shorter.
 
     The check blocked_recipient refuses the mail. The daemon knows of it at once; it need not run.
 
     \b
-    eximacl blocks add steve@example.org --for 2h
-    eximacl blocks add steve@example.org --for ever --all --why "has left"
+    Examples:
+      eximacl blocks add steve@example.org --for 2h
+      eximacl blocks add steve@example.org --for ever --all --why "has left"
 
     \b
     Exit status: 0 it is blocked
@@ -159,13 +170,14 @@ def _completed(context: click.Context, _parameter: click.Parameter, incomplete: 
 @config_option
 @state_option
 def remove(address: str, everything: bool, as_json: bool, config_path: Path, state_path: Path | None) -> int:
-    """End a block: that of bounces to an address, or with --all that of all mail to it.
+    """End the block of bounces to an address, or of all mail to it.
 
-    Its bounces are counted anew from now on, so a storm that goes on blocks it again.
+    Its bounces are counted from zero again, so a storm that goes on blocks it again.
 
     \b
-    eximacl blocks remove steve@example.org
-    eximacl blocks remove steve@example.org --all
+    Examples:
+      eximacl blocks remove steve@example.org
+      eximacl blocks remove steve@example.org --all
 
     \b
     Exit status: 0 it is blocked no more

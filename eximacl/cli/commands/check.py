@@ -14,6 +14,7 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.batch import read_batch, run_batch
+from eximacl.cli.command import Command, Section
 from eximacl.cli.options import (
     Failure,
     ask_daemon,
@@ -40,7 +41,7 @@ from eximacl.system.text import printable
 AskOne = Callable[[str, Mapping[str, str]], Reply]
 
 
-@click.command(epilog=exits.HELP)
+@click.command(cls=Command, section=Section.DECISIONS, epilog=exits.HELP)
 @click.option("--ip", help="The client's IP address.", metavar="IP")
 @click.option("--host", default="", help="The client's reverse-DNS name; leave it out for a client without one.")
 @click.option("--host-deferred", is_flag=True, help="The reverse look-up could not be finished.")
@@ -79,12 +80,13 @@ def check(
     config_path: Path,
     socket_path: Path | None,
 ) -> int:
-    """Ask what Exim would be told, and change nothing.
+    """Ask what Exim would be told. Changes and counts nothing.
 
     \b
-    eximacl check --ip 192.0.2.7 --host mail.example.sa --from a@example.net --rcpt steve@example.org
-    eximacl check --explain --ip 192.0.2.7 --from '' --rcpt steve.3.count@example.org
-    eximacl check --batch queries.tsv --json > verdicts.jsonl
+    Examples:
+      eximacl check --ip 192.0.2.7 --host mail.example.sa --from a@example.net --rcpt steve@example.org
+      eximacl check --explain --ip 192.0.2.7 --from '' --rcpt steve.3.count@example.org
+      eximacl check --batch queries.tsv --json > verdicts.jsonl
 
     With --batch the exit status is 0 when every line was asked, whatever the verdicts, and 65 when one could not be.
     """

@@ -1,4 +1,4 @@
-"""`eximacl config`: test, show, sample and explain the policy file."""
+"""`eximacl config`: test, show, write and explain the policy file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 
 from eximacl.archive import Archive, ArchiveError
 from eximacl.cli import exits
+from eximacl.cli.command import Group, Section
 from eximacl.cli.complete import explained_name
 from eximacl.cli.options import Failure, config_option, json_option, load_config, print_json
 from eximacl.config import (
@@ -27,18 +28,31 @@ from eximacl.config import (
 from eximacl.config.problems import Problem
 
 
-@click.group()
+@click.group(cls=Group, section=Section.SETUP)
 def config() -> None:
-    """Test, show, write and explain the policy file."""
+    """Test, show, write and explain the policy file.
+
+    \b
+    Examples:
+      eximacl config test
+      eximacl config explain rdns_tld
+    """
 
 
 @config.command()
 @config_option
 @json_option
 def test(config_path: Path, as_json: bool) -> int:
-    """Test the policy file, its domain files, all lists and the archive's settings; print every problem.
+    """Test the policy file and everything that it names.
 
-    Exit status: 0 when all is right, 1 when not.
+    That is also its domain files, all lists, and the archive's directory. Every problem is printed.
+
+    \b
+    Examples:
+      eximacl config test
+      eximacl config test --config new.toml --json | jq -r '.problems[].message'
+
+    Exit status: 0 when there is no problem, 1 when there is one.
     """
     try:
         loaded = load(config_path)
@@ -74,14 +88,17 @@ def _archive_problems(loaded: Loaded) -> tuple[Problem, ...]:
 
 @config.command("show")
 @config_option
-@click.option("--domain", help="As it holds for recipients at this domain.")
+@click.option("--domain", help="As it is for recipients at this domain.")
 @json_option
 def show_command(config_path: Path, domain: str | None, as_json: bool) -> int:
-    """Show what holds: every option with its value, the defaults too. Secrets are hidden.
+    """Show the policy in force: all options, defaults included.
+
+    Secrets are hidden.
 
     \b
-    eximacl config show
-    eximacl config show --domain example.org
+    Examples:
+      eximacl config show
+      eximacl config show --domain example.org
     """
     try:
         shown = show(load_config(config_path), domain)
@@ -103,10 +120,14 @@ def show_command(config_path: Path, domain: str | None, as_json: bool) -> int:
     help="Write eximacl.toml and its lists into DIR instead of printing it.",
 )
 def sample_command(directory: Path | None) -> int:
-    """Print a sample policy file with every option, its default and its help.
+    """Print a sample policy file.
+
+    It has every option, with its default and its help.
 
     \b
-    eximacl config sample --write /etc/eximacl
+    Examples:
+      eximacl config sample | less
+      eximacl config sample --write /etc/eximacl
     """
     if directory is None:
         click.echo(sample(find_checks().values()), nl=False)
@@ -127,11 +148,14 @@ def sample_command(directory: Path | None) -> int:
 @config_option
 @json_option
 def explain_command(name: str | None, config_path: Path, as_json: bool) -> int:
-    """Explain a check, a table or an option; without NAME, list the checks.
+    """Explain a check, a table or an option.
+
+    Without NAME, list the checks.
 
     \b
-    eximacl config explain rdns_tld
-    eximacl config explain disposable.largest_count
+    Examples:
+      eximacl config explain rdns_tld
+      eximacl config explain disposable.largest_count
     """
     checks = find_checks(config_path)
     if name is None:

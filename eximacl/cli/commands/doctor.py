@@ -1,4 +1,4 @@
-"""`eximacl doctor`: look at all of it, and say what is wrong and what to do."""
+"""`eximacl doctor`: look at everything, and say what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
 from eximacl.cli.commands.exim import snippets_option
 from eximacl.cli.options import Failure, config_option, json_option, print_json, socket_option
 from eximacl.cli.output import write_line
@@ -22,13 +23,13 @@ MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
 PROBLEMS = 1
 
 
-@click.command()
+@click.command(cls=Command, section=Section.SETUP)
 @click.option(
     "--smtp",
     metavar="HOST:PORT",
     default="127.0.0.1:25",
     show_default=True,
-    help="Where Exim listens; '' leaves out the session with it.",
+    help="Where Exim listens. '' skips the session with it.",
 )
 @click.option("--pid-file", type=click.Path(path_type=Path), help="Exim's pid file.  [default: the one it names]")
 @click.option("--exim", "exim_path", type=click.Path(path_type=Path), default=paths.EXIM, show_default=True,
@@ -42,19 +43,20 @@ def doctor(
     smtp: str, pid_file: Path | None, exim_path: Path, snippets: Path | None, quiet: bool, as_json: bool,
     config_path: Path, socket_path: Path | None,
 ) -> int:  # fmt: skip
-    """Look at Exim's configuration, the daemon, the disk and DNS: does all of it work together?
+    """Check that Exim, the daemon, the disk and DNS work together.
 
-    It changes nothing and sends nothing. Exim is asked what it has read (exim4 -bP), and talked to in sessions that
-    deliver nothing (exim4 -bh) and that ask a socket of the doctor's own, not the daemon. What the daemon is asked is
-    not counted and not logged.
+    It changes nothing and sends nothing. It asks Exim what it has read (exim4 -bP), and talks to it in sessions that
+    deliver nothing (exim4 -bh); there, the doctor answers in the daemon's place. What it asks the daemon is neither
+    counted nor logged.
 
-    The exit status is 1 when there is a problem, 0 when there are at most warnings. Each line is explained in
-    docs/doctor.md (/usr/share/doc/eximacl/docs/doctor.md).
+    The exit status is 1 if there is a problem, and 0 if there are only warnings. docs/doctor.md explains each line
+    (/usr/share/doc/eximacl/docs/doctor.md).
 
     \b
-    eximacl doctor
-    eximacl doctor --quiet && echo all is well
-    eximacl doctor --json | jq 'select(.level == "problem")'
+    Examples:
+      eximacl doctor
+      eximacl doctor --quiet && echo all is well
+      eximacl doctor --json | jq 'select(.level == "problem")'
     """
     if os.geteuid() != 0:
         raise Failure("the doctor looks at Exim's and the daemon's files: run it as root", exits.USAGE)
@@ -112,5 +114,5 @@ def _address(text: str) -> tuple[str, int] | None:
         return None
     host, _, port = text.rpartition(":")
     if not host or not port.isdigit():
-        raise click.UsageError(f"--smtp: {text!r} is no HOST:PORT")
+        raise click.UsageError(f"--smtp: {text!r} is not HOST:PORT")
     return host.strip("[]"), int(port)

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.command import Group, Section
 from eximacl.cli.options import Failure, config_option, find_socket, json_option, print_json
 from eximacl.exim import (
     Exim,
@@ -91,7 +92,7 @@ def snippets_option(function: F) -> F:
     return click.option(
         "--snippets",
         type=click.Path(path_type=Path, file_okay=False),
-        help="This version's snippets.  [default: those installed with eximacl]",
+        help="The snippets of this version.  [default: those installed with eximacl]",
     )(function)
 
 
@@ -99,27 +100,28 @@ def change_options(function: F) -> F:
     """Add the options of a command that changes files."""
     for decorate in (
         click.option(
-            "--pid-file", type=click.Path(path_type=Path), help="Exim's pid file.  [default: the one it names]"
+            "--pid-file", type=click.Path(path_type=Path), help="Exim's pid file.  [default: the one that Exim names]"
         ),
-        click.option("--reload", "reload_too", is_flag=True, help="Make the running Exim read it (SIGHUP)."),
-        click.option("-y", "--yes", is_flag=True, help="Do not ask."),
+        click.option("--reload", "reload_too", is_flag=True, help="Have the running Exim read it (SIGHUP)."),
+        click.option("-y", "--yes", is_flag=True, help="Assume yes."),
         click.option(
-            "-n", "--dry-run", is_flag=True, help="Show what would change, and try it in a copy; change nothing."
+            "-n", "--dry-run", is_flag=True, help="Show what would change and try it in a copy, but change nothing."
         ),
     ):
         function = decorate(function)
     return function
 
 
-@click.group()
+@click.group(cls=Group, section=Section.SETUP)
 def exim() -> None:
-    """Put eximacl into Exim's configuration, or take it out.
+    """Wire eximacl into Exim's configuration, or take it out.
 
     \b
-    eximacl exim install --dry-run    what would change?
-    eximacl exim install --reload     wire it in, or upgrade what is there
-    eximacl exim status               is it in force, and of this version?
-    eximacl exim remove               take it out
+    Examples:
+      eximacl exim install --dry-run    # what would change?
+      eximacl exim install --reload     # wire it in, or upgrade it
+      eximacl exim status               # is it in force, and of this version?
+      eximacl exim remove               # take it out
     """
 
 
@@ -135,19 +137,20 @@ def install(
     router: bool, dry_run: bool, yes: bool, reload_too: bool, pid_file: Path | None,
     exim_dir: Path, snippets: Path | None, exim_path: Path, config_path: Path,
 ) -> int:  # fmt: skip
-    """Wire the snippets into Debian's Exim, or bring those that are wired in up to date.
+    """Wire the snippets into Debian's Exim, or update them.
 
-    The snippets are copied to /etc/exim4/eximacl, and a few lines in front of Debian's own configuration include
-    them: in conf.d/main/00_eximacl and conf.d/router/050_eximacl, or at the end of exim4.conf.localmacros. ACLs of
-    your own (MAIN_ACL_CHECK_…) go on as before, after eximacl's. Your settings stand in 000_localmacros, or above
-    the lines in exim4.conf.localmacros.
+    The snippets are copied to /etc/exim4/eximacl. A few lines before Debian's own configuration include them: in
+    conf.d/main/00_eximacl and conf.d/router/050_eximacl, or at the end of exim4.conf.localmacros. Your own ACLs
+    (MAIN_ACL_CHECK_…) still run, after eximacl's. Your settings belong into 000_localmacros, or above the lines in
+    exim4.conf.localmacros.
 
-    What Exim would make of it is tried in a copy first. If Exim refuses the result after all, everything is put back.
+    The change is tried in a copy first. If Exim refuses the real one after all, everything is put back.
 
     \b
-    eximacl exim install --dry-run
-    eximacl exim install --yes --reload
-    eximacl exim install --router        one big file: with the router in its template
+    Examples:
+      eximacl exim install --dry-run
+      eximacl exim install --yes --reload
+      eximacl exim install --router        # one big file: with the router in its template
     """
     place, shipped, program = find_place(exim_dir), find_shipped(snippets), Exim(exim_path)
     settings = _settings(config_path)
@@ -185,13 +188,14 @@ def install(
 def remove(
     purge: bool, dry_run: bool, yes: bool, reload_too: bool, pid_file: Path | None, exim_dir: Path, exim_path: Path
 ) -> int:
-    """Take eximacl out of Exim's configuration; all else stays as it is.
+    """Take eximacl out of Exim's configuration.
 
-    The copies of the snippets stay, too, for the Exim that still runs with them. --purge deletes them; that Exim
-    then takes mail without asking.
+    Nothing else is changed. The copies of the snippets stay for an Exim that still runs with them. --purge deletes
+    them, too; such an Exim then accepts mail without asking.
 
     \b
-    eximacl exim remove --reload --purge
+    Examples:
+      eximacl exim remove --reload --purge
     """
     place, program = find_place(exim_dir), Exim(exim_path)
     plan = plan_remove(place)
@@ -211,12 +215,13 @@ def remove(
 @snippets_option
 @place_options
 def status(as_json: bool, exim_dir: Path, snippets: Path | None, exim_path: Path) -> int:
-    """Show whether eximacl is wired into Exim's configuration, and whether that is this version's.
+    """Show whether eximacl is in force in Exim, and up to date.
 
-    The exit status is 0 when it is in force and up to date, 66 when it is not installed, else 78.
+    The exit status is 0 if it is, 66 if it is not installed, else 78.
 
     \b
-    eximacl exim status
+    Examples:
+      eximacl exim status
     """
     state = read_state(find_place(exim_dir), find_shipped(snippets), Exim(exim_path))
     if as_json:

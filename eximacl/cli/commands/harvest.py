@@ -1,12 +1,10 @@
-"""`eximacl harvest`: who ever received mail, from the mail store, as a list that `valid_recipient` reads."""
+"""`eximacl harvest`: list who ever received mail, from the mail store, for the check valid_recipient."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,8 +13,9 @@ import click
 
 from eximacl import harvest as store
 from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
 from eximacl.cli.options import Failure, config_option, json_option, policy_domains
-from eximacl.cli.output import write_line, write_object
+from eximacl.cli.output import progress, write_line, write_object
 from eximacl.harvest.listfile import day, utc
 from eximacl.mail.disposable import Rules
 from eximacl.mail.lists import Domains
@@ -54,30 +53,30 @@ class Given(NamedTuple):
     as_json: bool
 
 
-@click.command()
+@click.command(cls=Command, section=Section.ADDRESSES)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path, readable=False))
 @click.option(
     "--domain",
     "domains",
     multiple=True,
     metavar="DOMAIN",
-    help="A domain of ours; with a dot before it: all below it. May be repeated.  [default: policy.domains]",
+    help="One of our domains; with a dot before it, all below it. May be repeated.  [default: policy.domains]",
 )
 @click.option(
     "--output",
     "-o",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the list for valid_recipient here, in one step, once all is read.",
+    help="Write the list for valid_recipient to FILE, in one step, after everything is read.",
 )
-@click.option("--merge", is_flag=True, help="With --output: what is in FILE already stays.")
-@click.option("--force", is_flag=True, help="With --output: replace FILE whoever wrote it.")
+@click.option("--merge", is_flag=True, help="With --output: keep the entries already in FILE.")
+@click.option("--force", is_flag=True, help="With --output: replace FILE even if eximacl did not write it.")
 @click.option(
     "--headers",
     type=click.Choice(["all", "delivery"]),
     default="all",
     show_default=True,
-    help="delivery: only Delivered-To, Envelope-To and their kin; all: To and Cc, too.",
+    help="delivery: only Delivered-To, Envelope-To and the like; all: also To and Cc.",
 )
 @click.option(
     "--min-count",
@@ -85,28 +84,28 @@ class Given(NamedTuple):
     default=1,
     show_default=True,
     metavar="N",
-    help="Only who received N messages or more.",
+    help="Only addresses that received at least N messages.",
 )
-@click.option("--since", metavar="WHEN", help="Only messages from then on: 365d, 2026-12-31.")
+@click.option("--since", metavar="WHEN", help="Only messages since then: 365d, 2026-12-31.")
 @click.option(
     "--strip-tags",
     "tags",
     default="+",
     show_default=True,
     metavar="SIGNS",
-    help="The signs that start a tag: steve+shop counts for steve. Empty: no tags.",
+    help="The characters that start a tag: steve+shop counts as steve. Empty: no tags.",
 )
 @click.option(
-    "--keep-disposable", is_flag=True, help="List steve.3.count and steve.date.31-12-2026 as such, not as steve."
+    "--keep-disposable", is_flag=True, help="List steve.3.count and steve.date.31-12-2026 as they are, not as steve."
 )
 @click.option(
     "--exclude-folder",
     multiple=True,
     metavar="NAME",
-    help=f"Leave out folders of this name, too. May be repeated. Left out anyway: {', '.join(store.EXCLUDED_FOLDERS)}.",
+    help=f"Also skip folders with this name. May be repeated. Always skipped: {', '.join(store.EXCLUDED_FOLDERS)}.",
 )
-@click.option("--all-folders", is_flag=True, help="Leave out only what --exclude-folder names.")
-@click.option("--localparts", is_flag=True, help="List localparts without their domain: valid at every domain.")
+@click.option("--all-folders", is_flag=True, help="Skip only what --exclude-folder names.")
+@click.option("--localparts", is_flag=True, help="List localparts without a domain: valid in every domain.")
 @click.option(
     "--jobs",
     type=click.IntRange(min=1, max=256),
@@ -116,21 +115,23 @@ class Given(NamedTuple):
 @json_option
 @config_option
 def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path, **options: Any) -> int:
-    """List every localpart at our domains that ever received mail, from the headers in a mail store.
+    """List everyone in our domains who ever received mail.
 
-    A PATH is a Maildir, a directory with Maildirs, mboxes or .eml files somewhere below it, an mbox (also .gz), or one
-    message. Broken messages are skipped and counted.
-
-    \b
-    eximacl harvest /var/mail /home/*/Maildir
-    eximacl harvest /var/vmail --domain example.org --min-count 2 --since 730d
-    eximacl harvest /var/vmail --output /etc/eximacl/lists/valid_recipient
-    eximacl harvest new.mbox.gz --output /etc/eximacl/lists/valid_recipient --merge
+    The addresses come from the headers in a mail store. A PATH is a Maildir, a directory with Maildirs, mboxes or .eml
+    files anywhere below it, an mbox (also .gz), or one message. Broken messages are skipped and counted.
 
     \b
-    Exit status: 0 when all was read, 65 when broken messages were skipped, 74 when files
-    could not be read (what was found is listed or written all the same), 66 when nobody
-    was found.
+    Examples:
+      eximacl harvest /var/mail /home/*/Maildir
+      eximacl harvest /var/vmail --domain example.org --min-count 2 --since 730d
+      eximacl harvest /var/vmail --output /etc/eximacl/lists/valid_recipient
+      eximacl harvest new.mbox.gz --output /etc/eximacl/lists/valid_recipient --merge
+
+    \b
+    Exit status: 0 everything was read
+      65 broken messages were skipped
+      66 no address was found
+      74 files could not be read (what was found is listed or written all the same)
     """
     given = Given(**options)
     since = _checked(given)
@@ -247,20 +248,13 @@ def _read(
     total = sum(source.weight for source in sources)
     jobs = jobs or min(len(os.sched_getaffinity(0)), total // MESSAGES_PER_JOB + 1)
     pieces = store.chunks(sources, tally.troubles)
-    with _progress(total) as advance, contextlib.closing(store.work(pieces, reader, since, jobs)) as done:
+    with (
+        progress("Reading", total, PROGRESS_MESSAGES) as bar,
+        contextlib.closing(store.work(pieces, reader, since, jobs)) as done,
+    ):
         for chunk, part in done:
             tally.merge(part)
-            advance(chunk.weight)
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr where somebody looks at it and it is worth one."""
-    if total < PROGRESS_MESSAGES or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    with click.progressbar(length=total, label="Reading", file=sys.stderr) as bar:
-        yield bar.update
+            bar.advance(chunk.weight)
 
 
 def _chosen(tally: store.Tally, given: Given) -> dict[str, store.Seen]:

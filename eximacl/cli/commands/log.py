@@ -12,13 +12,23 @@ from pathlib import Path
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
 from eximacl.cli.filters import filter_options, last_option, wanted_of
 from eximacl.cli.options import READERS, Failure, config_option, find_path, json_option
-from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
+from eximacl.cli.output import (
+    VERDICT_STYLES,
+    Column,
+    Progress,
+    Table,
+    progress,
+    terminal_width,
+    write_line,
+    write_object,
+)
 from eximacl.records.follow import Follower
 from eximacl.records.search import Entry, LogLine, Reading, Wanted, log_files, pick, search, text_of, time_of
 from eximacl.system import paths
-from eximacl.system.times import local
+from eximacl.system.times import local, zone_names
 
 # As much as a person waits for without looking for a sign of life: half a second's reading.
 PROGRESS_BYTES = 30_000_000
@@ -27,7 +37,6 @@ FOLLOW_SECONDS = 0.25
 # What `--follow` shows of the past unless it is asked for more.
 FOLLOW_LAST = 10
 NO_CHECK = " --check takes a reason as the log has it, not the name of a check: unknown-recipient, not valid_recipient."
-CLEAR_LINE = "\r\x1b[K"
 
 
 def _time(entry: Entry) -> str:
@@ -40,9 +49,9 @@ def _text(key: str) -> Callable[[Entry], str]:
 
 
 COLUMNS = (
-    Column("TIME", _time, 19, 19, 0),
+    Column(f"TIME ({zone_names()})", _time, 19, 19, 0),
     Column("REF", _text("ref"), 8, 8, 1),
-    Column("VERDICT", _text("verdict"), 7, 7, 5),
+    Column("VERDICT", _text("verdict"), 7, 7, 5, lambda entry: VERDICT_STYLES.get(text_of(entry, "verdict"))),
     Column("CHECK", _text("check"), 10, 17, 4),
     Column("IP", _text("ip"), 15, 15, 6),
     Column("FROM", _text("from"), 15, 30, 3),
@@ -52,7 +61,7 @@ COLUMNS = (
 )
 
 
-@click.command()
+@click.command(cls=Command, section=Section.DECISIONS)
 @filter_options
 @last_option
 @click.option(
@@ -73,15 +82,16 @@ COLUMNS = (
 def log(
     last: int | None, follow: bool, path: Path | None, as_json: bool, config_path: Path, **given: str | None
 ) -> int:
-    """Find refused mail in the rejection log, the newest last.
+    """Search the rejection log, the newest last.
 
-    What is given must all hold. With --json the log's own lines are printed as they are.
+    All conditions must hold. With --json the log's own lines are printed as they are.
 
     \b
-    eximacl log --recipient steve@example.org --since 3d
-    eximacl log --domain example.org --check rdns-tld --ip 192.0.2.0/24
-    eximacl log --sender '<>' --since 2026-12-24 --until 2026-12-27 --json
-    eximacl log --follow
+    Examples:
+      eximacl log --recipient steve@example.org --since 3d
+      eximacl log --domain example.org --check rdns-tld --ip 192.0.2.0/24
+      eximacl log --sender '<>' --since 2026-12-24 --until 2026-12-27 --json
+      eximacl log --follow
 
     Exit status: 0 when something was found, 66 when nothing was.
     """
@@ -100,9 +110,9 @@ def log(
     if not files:
         status = exits.NOT_FOUND if path.parent.is_dir() else exits.IO_ERROR
         raise Failure(f"{path} does not exist: has anything been refused yet?", status)
-    with _progress(sum(_size(file) for file in files)) as bar:
-        found = search(files, wanted, reading, progress=bar)
-        count = _show(found if last is None else deque(found, last), show, bar is not None)
+    with progress("Searching", sum(_size(file) for file in files), PROGRESS_BYTES) as bar:
+        found = search(files, wanted, reading, progress=bar.advance if bar.shown else None)
+        count = _show(found if last is None else deque(found, last), show, bar)
     sys.stdout.flush()
     unread = bool(reading.unreadable)
     _complain(reading)
@@ -132,13 +142,13 @@ def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show
         with contextlib.closing(follower):
             read = follower.look()
             old = _then(search(log_files(path), wanted, reading, skip=read), _new(follower, wanted, reading))
-            _show(old if last is None else deque(old, last), show, bar=False)
+            _show(old if last is None else deque(old, last), show)
             _complain(reading)
             while True:
                 sys.stdout.flush()
                 time.sleep(FOLLOW_SECONDS)
                 new = Reading(damaged_in=[path])
-                _show(_new(follower, wanted, new), show, bar=False)
+                _show(_new(follower, wanted, new), show)
                 _complain(new)
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -157,16 +167,15 @@ def _new(follower: Follower, wanted: Wanted, reading: Reading) -> Iterator[LogLi
         yield from pick(block, wanted, reading)
 
 
-def _show(found: Iterable[LogLine], show: Callable[[LogLine], None], bar: bool) -> int:
+def _show(found: Iterable[LogLine], show: Callable[[LogLine], None], bar: Progress | None = None) -> int:
     count = 0
-    clear = bar and sys.stdout.isatty()
     for one in found:
         count += 1
-        if clear:
-            click.echo(CLEAR_LINE, err=True, nl=False)
+        if bar is not None:
+            bar.clear()
         show(one)
-        if clear:
-            sys.stdout.flush()
+        if bar is not None:
+            bar.written()
     return count
 
 
@@ -191,16 +200,6 @@ def _table_line() -> Callable[[LogLine], None]:
         write_line(table.row(found.entry))
 
     return show
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
-    """Show a bar on stderr where somebody looks at it and it is worth one."""
-    if total < PROGRESS_BYTES or not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=total, label="Searching", file=sys.stderr) as bar:
-        yield bar.update
 
 
 def _size(path: Path) -> int:

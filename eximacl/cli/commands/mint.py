@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
 from eximacl.cli.options import Failure, config_option, json_option, load_config, print_json
 from eximacl.config import Loaded
 from eximacl.daemon.judge import Judge
@@ -19,19 +20,22 @@ from eximacl.protocol.exim import format_query, parse_reply
 from eximacl.state import open_state
 
 
-@click.command()
+@click.command(cls=Command, section=Section.ADDRESSES)
 @click.argument("name")
-@click.option("--count", type=int, help="For so many messages.", metavar="N")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Until this day begins.", metavar="YYYY-MM-DD")
+@click.option("--count", type=int, help="Valid for N messages.", metavar="N")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Valid until this day begins.", metavar="YYYY-MM-DD")
 @click.option("--domain", help="The domain.  [default: NAME's, else the only one of the policy]")
 @config_option
 @json_option
 def mint(name: str, count: int | None, until: date | None, domain: str | None, config_path: Path, as_json: bool) -> int:
-    """Make a disposable address of NAME: a localpart, or an address. It is signed where the policy says so.
+    """Make a disposable address.
+
+    NAME is a localpart or an address. The new address is signed if the policy says so.
 
     \b
-    eximacl mint steve --count 3
-    eximacl mint steve@example.org --until 2026-12-31
+    Examples:
+      eximacl mint steve --count 3
+      eximacl mint steve@example.org --until 2026-12-31
     """
     if (count is None) == (until is None):
         raise click.UsageError("give either --count N or --until YYYY-MM-DD")

@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
 from eximacl.cli.commands.why import find_journal, journal_option, query_of, reading
 from eximacl.cli.options import Failure, config_option, json_option
-from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
+from eximacl.cli.output import VERDICT_STYLES, Column, Table, terminal_width, write_line, write_object
 from eximacl.policy.outcome import Traced
 from eximacl.records.journal import Entry, journal_files, read_journal
 from eximacl.system.text import printable
-from eximacl.system.times import local, parse_time
+from eximacl.system.times import local, parse_time, zone_names
 
 
 class Observed(NamedTuple):
@@ -47,10 +48,10 @@ class Observed(NamedTuple):
 
 
 COLUMNS = (
-    Column[Observed]("TIME", lambda one: local(one.entry.time), 19, 19, 0),
+    Column[Observed](f"TIME ({zone_names()})", lambda one: local(one.entry.time), 19, 19, 0),
     Column[Observed]("REF", lambda one: one.entry.ref, 8, 8, 1),
     Column[Observed]("CHECK", lambda one: one.line.check, 10, 17, 2),
-    Column[Observed]("VERDICT", lambda one: one.entry.word, 7, 7, 5),
+    Column[Observed]("VERDICT", lambda one: one.entry.word, 7, 7, 5, lambda one: VERDICT_STYLES.get(one.entry.word)),
     Column[Observed]("IP", lambda one: one.query.get("ip", ""), 15, 15, 6),
     Column[Observed]("FROM", lambda one: one.query.get("from", "") or "<>", 15, 30, 4),
     Column[Observed]("RECIPIENT", lambda one: one.query.get("rcpt", ""), 20, 30, 3),
@@ -58,7 +59,7 @@ COLUMNS = (
 )
 
 
-@click.command(epilog=exits.HELP)
+@click.command(cls=Command, section=Section.DECISIONS, epilog=exits.HELP)
 @click.option("--check", metavar="CHECK", help="Only this check's, such as rdns_tld.")
 @click.option("--since", metavar="WHEN", default="7d", show_default=True, help="From then on: 2h, 3d, 2026-12-31.")
 @click.option("--count", is_flag=True, help="Only how many there were, by check and reason.")
@@ -68,14 +69,16 @@ COLUMNS = (
 def observed(
     check: str | None, since: str, count: bool, config_path: Path, directory: Path | None, as_json: bool
 ) -> int:
-    """Show what checks with action = "observe" would have refused or put off.
+    """Show what observing checks would have refused.
 
-    Look at it for a week before you let a check object. VERDICT is what the mail got, from another check or none.
+    These are the checks with action = "observe". Look at it for a week before you let a check refuse mail. VERDICT is
+    what the message got, from another check or from none.
 
     \b
-    eximacl observed --count
-    eximacl observed --check rdns_tld --since 2d
-    eximacl observed --json | jq -r .host | sort | uniq -c
+    Examples:
+      eximacl observed --count
+      eximacl observed --check rdns_tld --since 2d
+      eximacl observed --json | jq -r .host | sort | uniq -c
     """
     try:
         began = parse_time(since, time.time())

@@ -17,6 +17,7 @@ from eximacl.archive import ArchiveError, Envelope, Message, ReleaseNote, locked
 from eximacl.archive.release import ReleaseError, Unsure, deliver, release_header, sendmail_arguments
 from eximacl.cli import exits
 from eximacl.cli.archived import archive_of, archive_option, copies_of, explained
+from eximacl.cli.command import Command
 from eximacl.cli.commands.allow import KINDS, Allowing, told
 from eximacl.cli.complete import archived_reference
 from eximacl.cli.filters import reference_of
@@ -46,10 +47,14 @@ class _Order(NamedTuple):
     as_json: bool
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("refs", metavar="REF...", nargs=-1, required=True, shell_complete=archived_reference)
 @click.option(
-    "--to", "to", multiple=True, metavar="ADDRESS", help="Send it there and not to its recipients; may be repeated."
+    "--to",
+    "to",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Send it there instead of to its recipients. May be repeated.",
 )
 @click.option("--again", is_flag=True, help="Even if it was released before.")
 @click.option(
@@ -58,9 +63,7 @@ class _Order(NamedTuple):
     type=click.Choice(KINDS),
     help="Exempt its sender, the sender's domain, the client's IP address or host name from now on.",
 )
-@click.option(
-    "--everywhere", is_flag=True, help="With --allow: for all domains, and not only for that of the recipient."
-)
+@click.option("--everywhere", is_flag=True, help="With --allow: for all domains, not only for the recipient's.")
 @click.option(
     "--sendmail",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -83,16 +86,17 @@ def release(
     directory: Path | None,
     socket_path: Path | None,
 ) -> int:
-    """Deliver held messages after all: their own bytes, to their own recipients, with one header more.
+    """Deliver held messages after all.
 
-    The envelope sender stays the one that it came from, with --to, too. Run it as root, or as a user that Exim trusts
-    with an envelope sender.
+    A message goes to its recipients byte for byte, with one header added. It keeps its envelope sender, also with --to.
+    Run this as root, or as a user whom Exim trusts to set an envelope sender (trusted_users).
 
     \b
-    eximacl archive release 7KQ2M9D4
-    eximacl archive release 7KQ2M9D4 --allow sender
-    eximacl archive release 7KQ2M9D4 --to postmaster@example.org
-    eximacl archive release $(eximacl archive list --sender ann@example.net --json | jq -r .ref)
+    Examples:
+      eximacl archive release 7KQ2M9D4
+      eximacl archive release 7KQ2M9D4 --allow sender
+      eximacl archive release 7KQ2M9D4 --to postmaster@example.org
+      eximacl archive release $(eximacl archive list --sender ann@example.net --json | jq -r .ref)
 
     \b
     Exit status, of the first message that has another than 0:

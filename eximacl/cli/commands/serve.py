@@ -1,4 +1,4 @@
-"""`eximacl serve`: run the daemon in the foreground; systemd, or you, keep it."""
+"""`eximacl serve`: run the daemon in the foreground, under systemd or by hand."""
 
 from __future__ import annotations
 
@@ -12,23 +12,28 @@ from pathlib import Path
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
 from eximacl.cli.options import Failure, config_option, load_config
 from eximacl.config import Loaded
 from eximacl.daemon.daemon import Daemon, StartError
 
 
-@click.command()
+@click.command(cls=Command, section=Section.DAEMON)
 @config_option
-@click.option("-v", "--verbose", is_flag=True, help="Log more than what needs attention.")
+@click.option("-v", "--verbose", is_flag=True, help="Log everything, not only what needs attention.")
 def serve(config_path: Path, verbose: bool) -> int:
     """Run the daemon in the foreground.
 
+    SIGHUP reloads the policy, as `eximacl reload` does. SIGTERM and SIGINT answer the queries that have arrived, and
+    stop it. Under systemd use systemctl instead.
+
     \b
-    eximacl serve --config /etc/eximacl/eximacl.toml
-    SIGHUP reloads the policy (or: eximacl reload), SIGTERM answers what has come and stops.
+    Examples:
+      eximacl serve
+      eximacl serve --verbose --config /etc/eximacl/eximacl.toml
     """
     _log_to_stderr(verbose)
-    # Until the daemon listens to it: it would end us, and the file is being read anyway.
+    # Until the daemon handles it: SIGHUP would end this process, and the policy is being read anyway.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     loaded = load_config(config_path)
     try:
@@ -43,7 +48,7 @@ async def _serve(loaded: Loaded) -> None:
 
 
 class _Priority(logging.Formatter):
-    """Puts systemd's `<priority>` before each line (sd-daemon(3)); the journal knows the time itself."""
+    """Puts systemd's `<priority>` before each line (sd-daemon(3)); the journal adds the time."""
 
     def format(self, record: logging.LogRecord) -> str:
         number = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}.get(record.levelno, 6)

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
 from eximacl.cli.complete import logged
 from eximacl.cli.filters import reference_of
 from eximacl.cli.options import READERS, Failure, config_option, find_path, json_option, print_json
@@ -37,21 +38,22 @@ def journal_option(function: F) -> F:
     )(function)
 
 
-@click.command()
+@click.command(cls=Command, section=Section.DECISIONS)
 @click.argument("ref", shell_complete=logged("ref"))
 @config_option
 @journal_option
 @json_option
 def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> int:
-    """Tell why a mail was refused, deferred or accepted.
+    """Explain why a message was refused, deferred or accepted.
 
     REF is the reference in the bounce, in Exim's log or in the rejection log: eight letters and digits.
     Where a recipient was held, what became of the message follows.
 
     \b
-    eximacl why 7KQ2M9D4
-    eximacl why --json 7KQ2M9D4 | jq .trace
-    eximacl why --json 7KQ2M9D4 | jq '.later[].query.id'
+    Examples:
+      eximacl why 7KQ2M9D4
+      eximacl why --json 7KQ2M9D4 | jq .trace
+      eximacl why --json 7KQ2M9D4 | jq '.later[].query.id'
     """
     found = entries_of(reference_of(ref), config_path, directory)
     if as_json:

@@ -17,6 +17,7 @@ from eximacl.archive import Message, ReleaseNote, locked, mark_released, message
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
 from eximacl.records.references import References
+from eximacl.system.times import zone_names
 from tests.archive.holding import ID, NOON, small_disk, spool_with
 from tests.cli.archived import REF, hold, with_archive
 from tests.cli.running import eximacl
@@ -78,7 +79,7 @@ def test_list_for_people(three: Path) -> None:
     [message] = [one for one in messages(three) if one.envelope and one.envelope.ref == "7KQ2M9D2"]
     mark_released(message, [ReleaseNote(time=NOON + 5, recipients=("joe@example.com",), by="root")])
     head, old, bounce, *_ = eximacl("archive", "list").out.splitlines()
-    assert head.split()[:4] == ["TIME", "REF", "RELEASED", "SIZE"]
+    assert head.split()[:5] == ["TIME", f"({zone_names()})", "REF", "RELEASED", "SIZE"]
     assert old.isprintable()
     assert "\\x1b[2J\\x9b\\u202e" in old
     assert bounce.split()[3] == "yes"

@@ -64,7 +64,7 @@ def test_only_root(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("smtp", ["localhost", ":25", "localhost:smtp"])
 def test_no_address(smtp: str) -> None:
     done = eximacl("doctor", "--smtp", smtp)
-    assert (done.status, "is no HOST:PORT" in done.err) == (64, True)
+    assert (done.status, "is not HOST:PORT" in done.err) == (64, True)
 
 
 def test_no_snippets() -> None:

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
-from eximacl.cli.commands.log import CLEAR_LINE, FOLLOW_LAST, NO_CHECK, PROGRESS_BYTES
+from eximacl.cli.commands.log import FOLLOW_LAST, NO_CHECK, PROGRESS_BYTES
+from eximacl.cli.output import CLEAR_LINE
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
+from eximacl.system.times import zone_names
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.cli.running import eximacl
 from tests.cli.terminal import Terminal, on_terminal
@@ -46,6 +48,9 @@ def log(config: Path) -> Path:
     return path
 
 
+ZONE = f"({zone_names()})"
+
+
 def numbers(out: str) -> list[int]:
     return [int(row.split()[2][-2:]) for row in out.splitlines()[1:]]
 
@@ -53,7 +58,7 @@ def numbers(out: str) -> list[int]:
 def test_a_table_of_all_files_the_newest_last(log: Path) -> None:
     done = eximacl("log")
     assert (done.status, done.err) == (0, "")
-    assert done.out.split()[:5] == ["TIME", "REF", "VERDICT", "CHECK", "IP"]
+    assert done.out.split()[:6] == ["TIME", ZONE, "REF", "VERDICT", "CHECK", "IP"]
     assert numbers(done.out) == [1, 2, 3, 4, 5, 6]
     assert "r6@example.org" in done.out.splitlines()[-1]
 
@@ -155,9 +160,9 @@ def test_who_may_not_read_the_log_is_told(log: Path) -> None:
 
 def test_what_stands_first_on_a_narrow_terminal(log: Path) -> None:
     log.write_bytes(line(5, check="unknown-recipient"))
-    heads = {columns: on_terminal("log", "--last", "1", columns=columns)[1].split()[:7] for columns in (80, 100)}
-    assert heads[80][:5] == ["TIME", "REF", "CHECK", "FROM", "RECIPIENT"]
-    assert heads[100][:6] == ["TIME", "REF", "VERDICT", "CHECK", "FROM", "RECIPIENT"]
+    heads = {columns: on_terminal("log", "--last", "1", columns=columns)[1].split()[:8] for columns in (80, 100)}
+    assert heads[80][:6] == ["TIME", ZONE, "REF", "CHECK", "FROM", "RECIPIENT"]
+    assert heads[100][:7] == ["TIME", ZONE, "REF", "VERDICT", "CHECK", "FROM", "RECIPIENT"]
 
 
 def test_no_log(config: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
+from eximacl.system.times import zone_names
 from tests.cli.running import eximacl
 from tests.lab.daemon import Daemon
 
@@ -33,7 +34,7 @@ def test_each_hit_that_was_only_noted() -> None:
     done = eximacl("observed")
     head, first, second = done.out.splitlines()
     assert done.status == 0
-    assert head.split()[:4] == ["TIME", "REF", "CHECK", "VERDICT"]
+    assert head.split()[:5] == ["TIME", f"({zone_names()})", "REF", "CHECK", "VERDICT"]
     assert first.split()[3:8] == ["rdns_tld", "accept", "192.0.2.7", "<>", "steve@example.org"]
     assert "a\\x1b@example.net" in second
 

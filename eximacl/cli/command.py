@@ -1,0 +1,90 @@
+"""What a command is: a click command with a place in `eximacl --help`, found in its own file.
+
+Adding one touches `eximacl/cli/commands/NAME.py`, its test, and docs/cli.md (`make docs`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from types import ModuleType
+from typing import Any
+
+import click
+
+
+class Section(Enum):
+    """The headings of `eximacl --help`, in their order. A command names its own."""
+
+    DECISIONS = "What was decided, and why"
+    CORRECTIONS = "After a wrong refusal"
+    ADDRESSES = "Addresses and recipients"
+    SETUP = "Configuration"
+    DAEMON = "The daemon"
+
+
+class Command(click.Command):
+    """One command. section: its heading in `eximacl --help`; None for a command of a group."""
+
+    def __init__(self, *args: Any, section: Section | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+class Group(click.Group):
+    """A command that has others.
+
+    section: as for `Command`. aliases: names that people try, each with the command to run instead; such a name is
+    refused with that command in the message, because a word that deletes must be typed as it is documented.
+    """
+
+    command_class = Command
+
+    def __init__(
+        self,
+        *args: Any,
+        section: Section | None = None,
+        aliases: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+        self.aliases = aliases or {}
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the arguments begin with. Raises UsageError."""
+        if args[0] in self.aliases:
+            ctx.fail(f"No such command {args[0]!r}; it is `eximacl {self.aliases[args[0]]}`.")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under the headings of their sections; those without one come first."""
+        commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
+        room = formatter.width - 6 - max((len(name) for name, _ in commands), default=0)
+        for section in (None, *Section):
+            rows = [
+                (name, command.get_short_help_str(room))
+                for name, command in commands
+                if getattr(command, "section", None) is section and not command.hidden
+            ]
+            if rows:
+                with formatter.section(section.value if section else "Commands"):
+                    formatter.write_dl(rows)
+
+
+def find_commands(package: ModuleType) -> Iterator[Command | Group]:
+    """Yield the command of each module of a package: the one that has the module's name.
+
+    Raises TypeError for a module that has none.
+    """
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        name = module.name.rpartition(".")[2]
+        values = vars(importlib.import_module(module.name)).values()
+        found = [value for value in values if isinstance(value, Command | Group) and value.name == name]
+        if not found:
+            raise TypeError(f"{module.name} declares no command named {name}")
+        yield found[0]

@@ -1,0 +1,51 @@
+"""`eximacl reload`: have the daemon read its policy again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from eximacl.cli import exits
+from eximacl.cli.command import Command, Section
+from eximacl.cli.options import (
+    Failure,
+    config_option,
+    daemon_failures,
+    find_socket,
+    json_option,
+    print_json,
+    socket_option,
+)
+from eximacl.protocol.control import reload as reload_daemon
+from eximacl.system.text import printable
+
+
+@click.command(cls=Command, section=Section.DAEMON)
+@config_option
+@socket_option
+@json_option
+def reload(config_path: Path, socket_path: Path | None, as_json: bool) -> int:
+    """Reload the policy.
+
+    If it has errors, the daemon keeps the current one, and they are printed.
+
+    \b
+    Examples:
+      eximacl reload
+      eximacl config test && eximacl reload
+
+    \b
+    Exit status: 0 the new policy is in force
+      69 the daemon did not answer    78 the new policy has errors
+    """
+    with daemon_failures():
+        done = reload_daemon(find_socket(socket_path, config_path))
+    if as_json:
+        print_json(done._asdict())
+        return exits.CONFIG if done.problems else 0
+    if done.problems:
+        lines = "\n".join(map(printable, done.problems))
+        raise Failure(f"the new policy has errors, so the daemon keeps the current one:\n{lines}", exits.CONFIG)
+    click.echo("\n".join(("The new policy is in force.", *map(printable, done.notes))))
+    return 0

@@ -1,0 +1,148 @@
+"""What a running daemon is asked besides queries: to reload its policy, and for its status.
+
+Root asks, and the process that listens on the socket may be any program. An answer is used only where it has the
+expected shape.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eximacl.protocol.client import DaemonError, ask
+from eximacl.protocol.exim import CONTROL, format_query
+
+Status = Mapping[str, Any]
+# The kernel's limit of process ids on 64 bits (proc(5), pid_max).
+PID_MAX = 1 << 22
+
+
+class RequestRefused(DaemonError):
+    """The daemon does not do what it was asked to. reason: the protocol's word, such as `permission`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        self.reason = reason
+        super().__init__(message)
+
+
+class Reloaded(NamedTuple):
+    """What came of a reload.
+
+    problems: of a policy that was refused, so that the old one is still in force; empty where the new one is.
+    notes: what the admin has to know about the new one, such as settings that need a restart.
+    """
+
+    problems: list[str]
+    notes: list[str]
+
+
+def reload(path: Path) -> Reloaded:
+    """Have the daemon at a socket read its policy again.
+
+    Raises DaemonError where it does not answer, RequestRefused where it will not: only root and its own user may ask.
+    """
+    answer = _request(path, "reload")
+    if not (isinstance(answer, dict) and _are_texts(answer.get("problems")) and _are_texts(answer.get("notes"))):
+        raise _foreign(path)
+    return Reloaded(answer["problems"], answer["notes"])
+
+
+def read_status(path: Path) -> Status:
+    """Return the status of the daemon at a socket (`daemon.Daemon.status`). Raises DaemonError.
+
+    A daemon of another version may leave out all but version, pid, config and uptime.
+    """
+    answer = _request(path, "status")
+    if not is_status(answer):
+        raise _foreign(path)
+    found: Status = answer
+    return found
+
+
+def _request(path: Path, word: str) -> Any:
+    """Ask for one thing; return its answer, of whatever shape."""
+    reply = ask(path, format_query(CONTROL, {"do": word}))
+    if reply.verdict == "error":
+        raise RequestRefused(reply.reason, reply.message)
+    try:
+        return json.loads(reply.extra["answer"])
+    except (KeyError, ValueError, RecursionError):
+        return None
+
+
+def _foreign(path: Path) -> DaemonError:
+    return DaemonError(
+        f"{path}: the answer cannot be read, so it is from another version, or from another program; "
+        "restart the daemon: systemctl restart eximacl"
+    )
+
+
+def is_status(answer: object) -> bool:
+    """Return whether an answer is a status: it has the four required values, and each known value is of its type."""
+    if not isinstance(answer, dict) or not answer.keys() >= {"version", "pid", "config", "uptime"}:
+        return False
+    return all(fits(answer[name]) for name, fits in _SHAPE.items() if name in answer)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_pid(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= PID_MAX
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _are_counts(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_count, value.values()))
+
+
+def _is_dns(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        fits(value[name])
+        for name, fits in {"entries": _is_count, "questions": _is_count, "servers": _are_texts}.items()
+        if name in value
+    )
+
+
+def _are_records(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(each, dict)
+        and _is_count(each.get("dropped"))
+        and _is_count(each.get("waiting"))
+        and _is_text(each.get("path"))
+        for each in value.values()
+    )
+
+
+_SHAPE: Mapping[str, Callable[[object], bool]] = {
+    "version": _is_text,
+    "pid": _is_pid,
+    "config": _is_path,
+    "uptime": _is_seconds,
+    "loaded": _is_seconds,
+    "counts": _are_counts,
+    "dns": _is_dns,
+    "problems": _are_texts,
+    "refused": _are_texts,
+    "notes": _are_texts,
+    "records": _are_records,
+}
