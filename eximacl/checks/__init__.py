@@ -1,5 +1,5 @@
-"""The checks that come with eximacl: one file each, named as its check. No list of them exists; they are found.
+"""The checks that come with eximacl: one file each, named after its check, and found by that.
 
-Rule: a check sees only `eximacl.check`, `model`, `address` and `disposable`. It finds; it never logs, counts
-or decides.
+A check imports `eximacl.check`, what is in `mail`, and the values of `policy`. It finds out; it never logs, counts or
+decides.
 """

@@ -1,4 +1,4 @@
-"""The keys of recipients' blocks and storms, for the checks and for `eximacl blocks`. Rule: one spelling each."""
+"""The keys of recipients' blocks and storms, for the checks and for `eximacl blocks`."""
 
 from __future__ import annotations
 

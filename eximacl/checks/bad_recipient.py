@@ -1,4 +1,4 @@
-"""`bad_recipient`: recipients that are refused although they exist. Rule: the narrowest entry speaks."""
+"""`bad_recipient`: recipients that are refused although they exist. The narrowest entry decides."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class Options:
     """Options of `bad_recipient`."""
 
     recipients: Messages = option([], "Recipients that are refused, each with an optional text for the client.")
-    everywhere: Messages = option([], "The same; stays in force where a domain's own file sets recipients.")
-    separators: str = option("+", "Characters that start a tag: with + an entry steve also refuses steve+tag.")
+    everywhere: Messages = option([], "The same; stays in force when a domain's own file sets recipients.")
+    separators: str = option("+", "Characters that start a tag: with +, an entry steve also refuses steve+tag.")
 
 
 @check("bad_recipient", stages={"rcpt"}, options=Options)
 async def bad_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse listed recipients, although they exist.
 
-    An entry covers the address itself, then its owner when it is a disposable one, then the name before a
-    tag (steve+tag).
+    The address itself is looked up first, then the owner of a disposable address, then the name before a tag
+    (steve+tag).
     """
     recipient = query.recipient
     if recipient is None:

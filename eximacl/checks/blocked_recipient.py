@@ -20,7 +20,7 @@ class Options:
     """Options of `blocked_recipient`."""
 
     separators: str = option(
-        "+", "Characters that start a tag: with + mail to steve+tag is refused where steve is blocked. Empty: no tags."
+        "+", "Characters that start a tag: with +, mail to steve+tag is refused while steve is blocked. Empty: no tags."
     )
 
 

@@ -1,4 +1,4 @@
-"""`bounce_storm`: bounces to mail that was never sent. Rule: counted per recipient, in a window that slides."""
+"""`bounce_storm`: bounces to mail that was never sent, counted per recipient in a sliding window."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from eximacl.checks._block_keys import Scope, block_key, storm_key
 from eximacl.mail.address import without_tag
 
 MINUTE_SECONDS = 60.0
-# Each bounce rewrites the times of all that are remembered for its recipient: a thousand are eight kilobytes.
+# Each bounce rewrites the times of all bounces remembered for its recipient: a thousand are eight kilobytes.
 LIMIT_MAX = 1000
 _DAY_MINUTES = 1440
 
@@ -19,21 +19,24 @@ class Options:
     """Options of `bounce_storm`."""
 
     limit: int = option(
-        20, "So many bounces to one recipient within `minutes` are a storm.", minimum=1, maximum=LIMIT_MAX
+        20,
+        "How many bounces to one recipient within `minutes` are accepted; one more is a storm.",
+        minimum=1,
+        maximum=LIMIT_MAX,
     )
     minutes: int = option(10, "How long a bounce counts.", minimum=1, maximum=_DAY_MINUTES)
     block_minutes: int = option(
         60,
-        "How long the recipient is blocked from the last bounce of the storm on.",
+        "How long the recipient stays blocked after the last bounce of the storm.",
         minimum=1,
         maximum=7 * _DAY_MINUTES,
     )
-    block: Scope = option("bounces", "What is refused meanwhile: its bounces, or all its mail.")
+    block: Scope = option("bounces", "What is refused meanwhile: the recipient's bounces, or all its mail.")
     separators: str = option(
-        "+", "Characters that start a tag: with + bounces to steve+tag are for steve. Empty: no tags."
+        "+", "Characters that start a tag: with +, bounces to steve+tag are for steve. Empty: no tags."
     )
     auto_replies: Patterns = option(
-        [], "Localparts of senders whose mail counts as bounces do: ^mailer-daemon$, ^auto-?reply."
+        [], "Localparts of senders whose mail counts like a bounce: ^mailer-daemon$, ^auto-?reply."
     )
 
 
@@ -41,7 +44,7 @@ class Options:
 async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
     """Block a recipient that gets too many bounces, until the storm is over.
 
-    Somebody sends mail in its name, and all those answers come to it. `blocked_recipient` refuses them.
+    A spammer is using the address as sender, and the bounces come to its owner. `blocked_recipient` refuses them.
     """
     recipient = query.recipient
     if recipient is None:
@@ -64,20 +67,20 @@ async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
 
 
 async def _storm(mailbox: str, domain: str, options: Options, ask: Ask) -> Hit | Unknown:
-    """Block the recipient, or let its block last longer."""
+    """Block the recipient, or extend its block."""
     why = f"over {options.limit} bounces in {options.minutes} min"
     if ask.action != "observe":
         key = block_key(options.block, mailbox, domain)
         blocked = await ask.block(key, options.block_minutes * MINUTE_SECONDS, why)
         if isinstance(blocked, Unknown):
             return blocked
-    text = f"too many bounces to {mailbox}: it has not sent the mail that they answer"
+    text = f"too many bounces for {mailbox}, who did not send the original messages"
     sentence = f"Bounces for {mailbox} not accepted at {domain}: {why}"
     return Hit("bounce-storm", f"{mailbox}@{domain}", text, sentence, status="2.1")
 
 
 def _is_answer(query: Query, auto_replies: Patterns) -> bool:
-    """Return whether a program sent this in answer to other mail."""
+    """Return whether a program sent this in reply to other mail."""
     sender = query.sender
     if sender is None:
         return False

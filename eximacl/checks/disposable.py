@@ -1,4 +1,7 @@
-"""`disposable`: addresses that take a number of messages, or mail until a day. Rule: uncounted is not accepted."""
+"""`disposable`: addresses that accept a number of messages, or mail until a date.
+
+A message that cannot be counted is not accepted.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from eximacl.check import Alias, Ask, Hit, Outcome, Query, Secrets, Unknown, che
 from eximacl.mail.address import Address
 from eximacl.mail.disposable import Disposable, Malformed, Rules, parse, standing
 
-# Each question about a counted address looks at all of its places: ten thousand take a millisecond.
+# Each question about a counted address reads all of its places: ten thousand take a millisecond.
 LARGEST_COUNT_MAX = 10_000
 # A hundred years; the calendar ends in 9999.
 FARTHEST_DAYS_MAX = 36_600
@@ -25,24 +28,26 @@ class Options(Rules):
     date_keyword: str = option(Rules.date_keyword, "The word in NAME.date.31-12-2026.")
     largest_count: int = option(
         Rules.largest_count,
-        "The largest number of messages that an address may be for.",
+        "The largest number of messages in an address.",
         minimum=1,
         maximum=LARGEST_COUNT_MAX,
     )
     farthest_days: int = option(
-        Rules.farthest_days, "How many days away the date of an address may be.", minimum=1, maximum=FARTHEST_DAYS_MAX
+        Rules.farthest_days, "How many days ahead the date in an address may be.", minimum=1, maximum=FARTHEST_DAYS_MAX
     )
-    timezone: ZoneInfo = option("", 'Where a day begins: a name such as Europe/Helsinki; "": as on this machine.')
+    timezone: ZoneInfo = option(
+        "", 'The time zone in which a day begins, such as Europe/Helsinki; "": the machine\'s own.'
+    )
     sign: bool = option(Rules.sign, "Accept only addresses that `eximacl mint` has signed.")
-    secrets: Secrets = option("", "A file of secrets, one a line. Needed by sign.")
+    secrets: Secrets = option("", "A file of secrets, one per line. Needed by sign.")
 
 
 @check("disposable", stages={"rcpt"}, options=Options, on_unknown="defer")
 async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
     """Accept NAME.3.count for three messages, and NAME.date.31-12-2026 until that day begins.
 
-    The checks after this one judge NAME. A message counts once it is accepted; a place is kept for it from
-    RCPT on. What looks like such an address and is none is refused as an unknown recipient.
+    The checks after this one judge NAME. A message counts once it is accepted; a place is reserved for it at RCPT.
+    What looks like such an address but breaks its rules is refused like an unknown recipient.
     """
     recipient = query.recipient
     if recipient is None:
@@ -61,7 +66,7 @@ async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
 
 
 async def _reserve(query: Query, recipient: Address, address: Disposable, ask: Ask) -> Hit | Unknown | None:
-    """Keep a place for this message, once nothing else objected to it."""
+    """Reserve a place for this message, once no other check has objected to it."""
     if not ask.holder and not query.dry:
         return Unknown("the query names no transaction (tx=), so the message cannot be counted")
     place = await ask.reserve(f"counted:{address.unsigned}@{recipient.domain}", address.limit)
@@ -71,7 +76,7 @@ async def _reserve(query: Query, recipient: Address, address: Disposable, ask: A
 
 
 def _unknown_recipient(recipient: Address, reason: str, detail: str) -> Hit:
-    """Answer as `valid_recipient` does, so that nobody can tell a bad signature from a name that is not there."""
+    """Answer as `valid_recipient` does, so that a bad signature cannot be told from a name that does not exist."""
     localpart, domain = recipient
     text = f"mail to {localpart} not accepted here"
     return Hit(reason, detail, text, f"Mail for {localpart} not accepted at {domain}", status="1.1")
@@ -85,13 +90,13 @@ def _expired(recipient: Address, day: str) -> Hit:
 
 def _used_up(recipient: Address, limit: int) -> Hit:
     localpart, domain = recipient
-    text = f"mail to {localpart} not accepted here: it was good for {limit} and has taken them"
+    text = f"mail to {localpart} not accepted here: this address has reached its limit of {limit}"
     sentence = f"Mail for {localpart} not accepted at {domain}: {limit} of {limit} messages taken"
     return Hit("counted-used-up", str(limit), text, sentence, status="2.1")
 
 
 def _pending(recipient: Address, limit: int) -> Hit:
     localpart, domain = recipient
-    text = f"mail to {localpart} has to wait for another message that is just coming in; please send it again"
+    text = f"another message to {localpart} is just coming in; please try again later"
     sentence = f"Mail for {localpart} not yet accepted at {domain}: the last of {limit} places is reserved"
     return Hit("counted-pending", str(limit), text, sentence, status="2.1", temporary=True)

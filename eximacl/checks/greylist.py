@@ -1,4 +1,4 @@
-"""`greylist`: who is unknown has to try again. Rule: what tries again is let in, whoever of its hosts does so."""
+"""`greylist`: an unknown client has to try again. A retry from any of its hosts is accepted."""
 
 from __future__ import annotations
 
@@ -21,32 +21,34 @@ class Options:
     """Options of `greylist`."""
 
     when: Literal["always", "suspicious"] = option(
-        "always", "always: every client; suspicious: only where one of the checks in `suspicious` had a hit."
+        "always", "always: every client; suspicious: only if one of the checks in `suspicious` had a hit."
     )
     suspicious: tuple[str, ...] = option(
         [], 'For when = "suspicious": checks that come before this one in policy.order and have action = "observe".'
     )
-    delay_minutes: int = option(5, "How long the first attempt has to wait.", minimum=0, maximum=1440)
+    delay_minutes: int = option(
+        5, "How many minutes after its first attempt a client is accepted.", minimum=0, maximum=1440
+    )
     retry_hours: int = option(
-        48, "An attempt is forgotten when it is not repeated within this.", minimum=1, maximum=720
+        48, "A first attempt is forgotten unless it is repeated within this many hours.", minimum=1, maximum=720
     )
     lifetime_days: int = option(
-        36, "How long one who has passed is remembered after the last mail.", minimum=1, maximum=732
+        36, "How many days after its last message a client that has passed is remembered.", minimum=1, maximum=732
     )
     known_after: int = option(
-        3, "A client that has passed with so many senders is delayed no more, whatever it sends; 0: never.",
+        3, "A client that has passed with this many senders is not delayed any more; 0: it always is.",
         minimum=0, maximum=100,
     )  # fmt: skip
-    pool: bool = option(
-        True, "Whether all hosts whose confirmed names lie in one registrable domain count as one client."
+    pool: bool = option(True, "Whether all hosts with confirmed names in one registrable domain count as one client.")
+    network4: int = option(24, "IPv4 clients in one network of this prefix length count as one.", minimum=8, maximum=32)
+    network6: int = option(
+        64, "IPv6 clients in one network of this prefix length count as one.", minimum=16, maximum=128
     )
-    network4: int = option(24, "IPv4 clients in one network of so many bits count as one.", minimum=8, maximum=32)
-    network6: int = option(64, "IPv6 clients in one network of so many bits count as one.", minimum=16, maximum=128)
 
     def __post_init__(self) -> None:
         if self.when == "suspicious" and not self.suspicious:
             raise ValueError(
-                'suspicious: when = "suspicious" needs the names of the checks that make a mail suspicious'
+                'suspicious: when = "suspicious" needs the names of the checks that make a message suspicious'
             )
         if self.delay_minutes * MINUTE_SECONDS >= self.retry_hours * HOUR_SECONDS:
             raise ValueError("retry_hours: a retry after delay_minutes would come too late; make it longer")
@@ -58,9 +60,9 @@ def _heard(options: Options) -> tuple[str, ...]:
 
 @check("greylist", stages={"rcpt", "data"}, options=Options, action="off", listens_to=_heard)
 async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
-    """Have a client that is unknown try again after some minutes, which most junk senders never do.
+    """Ask an unknown client to try again after some minutes, which most junk senders never do.
 
-    A bounce is asked to at DATA only, so that servers that verify an address by a call are not delayed.
+    Bounces are delayed at DATA, not at RCPT, so that servers that verify an address by a callout are not delayed.
     """
     address, recipient = ip_address(query.ip), query.recipient
     if address is None or recipient is None or query.sender is None:
@@ -91,7 +93,7 @@ def _client(query: Query, address: IPAddress, options: Options) -> str:
 async def _judge(client: str, sender: str, recipient: str, options: Options, ask: Ask) -> Hit | Unknown | None:
     lifetime = options.lifetime_days * DAY_SECONDS
     known = await ask.remember(f"greylist:known:{client}", lifetime)
-    if known:  # or it cannot be told
+    if known:  # or Unknown
         return known if isinstance(known, Unknown) else None
     triplet = f"greylist:triplet:{client} {sender} {recipient}"
     first = await ask.first_seen(triplet, options.retry_hours * HOUR_SECONDS)
@@ -106,7 +108,7 @@ async def _judge(client: str, sender: str, recipient: str, options: Options, ask
 
 
 async def _note_pass(client: str, sender: str, lifetime: float, known_after: int, ask: Ask) -> None:
-    """Count a sender that has passed for the first time; what cannot be noted is no reason to delay the mail."""
+    """Count a sender that has passed for the first time; what cannot be noted is not a reason to delay the message."""
     first = await ask.first_seen(f"greylist:passed:{client} {sender}", lifetime)
     if first != ask.now:
         return

@@ -1,4 +1,4 @@
-"""`helo`: the name that the client greets with. Rule: nobody is refused for a name unless the admin asked for it."""
+"""`helo`: the name in the client's greeting. Nothing is refused for it unless the policy says so."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from eximacl.policy.outcome import Action
 
 # What a name may lead to: a host, or (RFC 5321 section 2.3.5 takes any domain name) mail.
 _KINDS: tuple[RecordKind, ...] = ("A", "AAAA", "MX")
+_YOURS = "please use your own name in HELO/EHLO"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,13 +20,15 @@ class Options:
     no_name: Action = option(
         "off", "What to do when it is neither a name with a dot nor an address in brackets: `localhost`, `192.0.2.7`."
     )
-    ours: Action = option("off", "What to do when it is one of `own_names`, of `own_addresses`, or where Exim listens.")
+    ours: Action = option(
+        "off", "What to do when it is in `own_names` or `own_addresses`, or is an address on which Exim listens."
+    )
     other_address: Action = option(
         "off", "What to do when it is an address in brackets that is not the client's: `[192.0.2.9]`."
     )
     unresolvable: Action = option("off", "What to do when the name has neither an address nor an MX record in DNS.")
-    own_names: Suffixes = option([], "Names that only our own hosts greet with.")
-    own_addresses: Networks = option([], "Addresses that only our own hosts greet with.")
+    own_names: Suffixes = option([], "Names with which only our own hosts greet.")
+    own_addresses: Networks = option([], "Addresses with which only our own hosts greet.")
 
 
 def _idle(options: Options) -> bool:
@@ -34,9 +37,9 @@ def _idle(options: Options) -> bool:
 
 @check("helo", stages={"helo", "mail", "rcpt"}, options=Options, idle=_idle)
 async def helo(query: Query, options: Options, ask: Ask) -> Outcome:
-    """Look at the name in HELO or EHLO: no name, ours, another address than the client's, or not in DNS.
+    """Look at the name in HELO or EHLO: not a host name, ours, another address than the client's, or not in DNS.
 
-    Each of the four has an action of its own. Where more than one is true, the strongest action counts.
+    Each of the four has its own action. Where several apply, the strongest action counts.
     """
     greeting = query.helo
     if not greeting:
@@ -53,7 +56,7 @@ async def helo(query: Query, options: Options, ask: Ask) -> Outcome:
 def _no_name(greeting: str, options: Options) -> Hit | None:
     if "." in (dns_name(greeting) or "") or literal_address(greeting):
         return None
-    text = "please greet with the full name of your host, or with its address in brackets"
+    text = "please use the full name of your host in HELO/EHLO, or its address in brackets"
     return Hit("helo-no-name", greeting, text, status="5.2", action=options.no_name)
 
 
@@ -63,18 +66,20 @@ def _ours(query: Query, options: Options) -> Hit | None:
         ours = options.own_names.match(query.helo) is not None
     else:
         ours = str(address) in options.own_addresses or address == ip_address(query.values.get("local_ip", ""))
-    return Hit("helo-ours", query.helo, f"you are not {query.helo}", action=options.ours) if ours else None
+    return Hit("helo-ours", query.helo, f"{query.helo} is our own; {_YOURS}", action=options.ours) if ours else None
 
 
 def _other_address(query: Query, options: Options) -> Hit | None:
     claimed, client = literal_address(query.helo), ip_address(query.ip)
     if claimed is None or client is None or claimed == client:
         return None
-    return Hit("helo-other-address", str(claimed), f"your address is not {claimed}", action=options.other_address)
+    return Hit(
+        "helo-other-address", str(claimed), f"{claimed} is not your address; {_YOURS}", action=options.other_address
+    )
 
 
 async def _unresolvable(greeting: str, action: Action, ask: Ask) -> Hit | Unknown | None:
-    """Return whether a name is not in DNS. What is no name is not this condition's."""
+    """Return whether a name is not in DNS. What is not a name is left to `no_name`."""
     name = dns_name(greeting)
     if name is None or "." not in name:
         return None
@@ -84,4 +89,4 @@ async def _unresolvable(greeting: str, action: Action, ask: Ask) -> Hit | Unknow
     unknown = next((answer for answer in answers if isinstance(answer, Unknown)), None)
     if unknown is not None:
         return unknown
-    return Hit("helo-unresolvable", name, f"{name} is not in DNS", action=action)
+    return Hit("helo-unresolvable", name, f"your HELO/EHLO name {name} is not in DNS", action=action)

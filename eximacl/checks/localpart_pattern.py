@@ -1,4 +1,4 @@
-"""`localpart_pattern`: regular expressions over the recipient's localpart. Rule: a slow pattern refuses nobody."""
+"""`localpart_pattern`: regular expressions over the recipient's localpart. A slow pattern refuses nothing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Un
 class Options:
     """Options of `localpart_pattern`."""
 
-    patterns: Patterns = option("lists/patterns", "Regular expressions; a localpart in which one is found is refused.")
+    patterns: Patterns = option("lists/patterns", "Regular expressions; a localpart in which one matches is refused.")
 
 
 @check("localpart_pattern", stages={"rcpt"}, options=Options)
 async def localpart_pattern(query: Query, options: Options, ask: Ask) -> Outcome:
-    """Refuse recipients in whose localpart one of the patterns is found.
+    """Refuse recipients whose localpart matches one of the patterns.
 
-    A disposable address is judged by its owner's name. A pattern that does not finish in time is unknown.
+    A disposable address is judged by its owner's name. If a pattern does not finish in time, the result is unknown.
     """
     recipient = query.recipient
     if recipient is None:

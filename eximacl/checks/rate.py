@@ -1,4 +1,4 @@
-"""`rate`: how much one client, one sender or one of our domains gets through. Rule: what is put off is not counted."""
+"""`rate`: a limit for each client, each sender and each of our domains. What is deferred does not count."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from eximacl.check import Ask, Hit, Outcome, Query, Unknown, check, option
 from eximacl.mail.hosts import ip_address
 
 MINUTE_SECONDS = 60.0
-# Each mail rewrites the times of all that are remembered for its client: a thousand are eight kilobytes.
+# Each message rewrites the times of all that are remembered for its client: a thousand are eight kilobytes.
 LIMIT_MAX = 1000
 
 
@@ -18,19 +18,21 @@ LIMIT_MAX = 1000
 class Options:
     """Options of `rate`."""
 
-    minutes: int = option(60, "How long a recipient counts.", minimum=1, maximum=1440)
+    minutes: int = option(60, "For how many minutes a recipient counts.", minimum=1, maximum=1440)
     client: int = option(
         0, "How many recipients one client may name in that time; 0: no limit.", minimum=0, maximum=LIMIT_MAX
     )
     sender: int = option(
-        0, "How many recipients one envelope sender may name; bounces have no limit. 0: no limit.",
+        0, "How many recipients one envelope sender may name in that time; bounces have no limit. 0: no limit.",
         minimum=0, maximum=LIMIT_MAX,
     )  # fmt: skip
     recipient_domain: int = option(
-        0, "How many recipients one of our domains takes; 0: no limit.", minimum=0, maximum=LIMIT_MAX
+        0, "How many recipients one of our domains accepts in that time; 0: no limit.", minimum=0, maximum=LIMIT_MAX
     )
-    network4: int = option(32, "IPv4 clients in one network of so many bits count as one.", minimum=8, maximum=32)
-    network6: int = option(64, "IPv6 clients in one network of so many bits count as one.", minimum=16, maximum=128)
+    network4: int = option(32, "IPv4 clients in one network of this prefix length count as one.", minimum=8, maximum=32)
+    network6: int = option(
+        64, "IPv6 clients in one network of this prefix length count as one.", minimum=16, maximum=128
+    )
 
 
 def _idle(options: Options) -> bool:
@@ -39,9 +41,9 @@ def _idle(options: Options) -> bool:
 
 @check("rate", stages={"rcpt"}, options=Options, action="defer", idle=_idle)
 async def rate(query: Query, options: Options, ask: Ask) -> Outcome:
-    """Put off what comes too fast: by client, by sender, and by the domain it is for.
+    """Defer mail that comes too fast from one client, from one sender, or for one of our domains.
 
-    Each recipient counts, and only those that nothing before this check objected to. All limits are off by default.
+    Recipients count, not messages, and only those to which no earlier check objected. All limits are off by default.
     """
     limits = list(_limits(query, options))
     seconds = options.minutes * MINUTE_SECONDS
@@ -50,9 +52,8 @@ async def rate(query: Query, options: Options, ask: Ask) -> Outcome:
         if isinstance(count, Unknown):
             return count
         if count >= limit:
-            text = (
-                f"too much mail from or for {what.partition(':')[2]} within {options.minutes} min; please send it later"
-            )
+            who = what.partition(":")[2]
+            text = f"too much mail from or to {who} in {options.minutes} min; please try again later"
             return Hit("rate", f"{what}: {limit} in {options.minutes} min", text, temporary=True)
     for what, limit in limits:
         noted = await ask.count(f"rate:{what}", seconds, limit)

@@ -19,9 +19,11 @@ class Options:
     """Options of `rdns`."""
 
     missing: Action = option("off", "What to do with a client whose address has no name in DNS.")
-    unconfirmed: Action = option("off", "What to do with one whose names do not lead back to its address.")
-    generic: Action = option("off", "What to do with one whose name holds its address, or matches one of the patterns.")
-    patterns: Patterns = option(GENERIC, "Names that nobody chose for a mail server, for `generic`.")
+    unconfirmed: Action = option("off", "What to do with one whose names do not resolve back to its address.")
+    generic: Action = option(
+        "off", "What to do with one whose name contains its address, or matches one of the patterns."
+    )
+    patterns: Patterns = option(GENERIC, "For `generic`: names that providers give to the lines of their customers.")
 
 
 def _idle(options: Options) -> bool:
@@ -30,9 +32,9 @@ def _idle(options: Options) -> bool:
 
 @check("rdns", stages={"connect", "helo", "mail", "rcpt"}, options=Options, idle=_idle)
 async def rdns(query: Query, options: Options, ask: Ask) -> Outcome:
-    """Look at the client's reverse name: none, one that does not lead back, or one made from its address.
+    """Look at the client's reverse name: none, one that does not resolve back, or one made from its address.
 
-    Each of the three has an action of its own. Where more than one is true, the strongest action counts.
+    Each of the three has its own action. Where several apply, the strongest action counts.
     """
     address = ip_address(query.ip)
     if address is None:
@@ -52,17 +54,17 @@ async def rdns(query: Query, options: Options, ask: Ask) -> Outcome:
 
 
 def _hits(address: IPAddress, names: tuple[str, ...], confirmed: bool, options: Options) -> list[Hit]:
-    """Return all that is true of the client; an action may still be off."""
+    """Return a hit for each condition that applies to the client; its action may still be off."""
     if not names:
         text = f"{address} has no reverse DNS name"
         return [Hit("rdns-missing", str(address), text, status=_STATUS, action=options.missing)]
     hits = []
     if not confirmed:
-        text = f"the reverse DNS name of {address} does not lead back to it"
+        text = f"the reverse DNS name of {address} does not resolve back to it"
         hits.append(Hit("rdns-unconfirmed", names[0], text, status=_STATUS, action=options.unconfirmed))
     generic = next((name for name in names if _is_generic(name, address, options.patterns)), None)
     if generic is not None:
-        text = f"{generic} looks like a customer's line: please send through your provider's mail server"
+        text = f"{generic} looks like a dial-up or customer line; please send through your provider's mail server"
         hits.append(Hit("rdns-generic", generic, text, action=options.generic))
     return hits
 

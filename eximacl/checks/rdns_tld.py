@@ -1,4 +1,4 @@
-"""`rdns_tld`: the reverse name of the client against a list of top-level domains. Rule: only that name counts."""
+"""`rdns_tld`: the client's reverse name against a list of top-level domains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class Options:
 
     tlds: Suffixes = option("lists/tld", "Top-level domains and longer suffixes whose hosts are refused: sa, com.br.")
     names: Literal["confirmed", "any"] = option(
-        "confirmed", "confirmed: only a name that leads back to the client's address; any: all that DNS gives for it."
+        "confirmed",
+        "confirmed: only a name that resolves back to the client's address; any: every name that DNS has for it.",
     )
 
 
@@ -23,8 +24,8 @@ class Options:
 async def rdns_tld(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse clients whose reverse-DNS name ends in a listed top-level domain or longer suffix.
 
-    A client without a reverse name passes; one whose look-up was deferred is unknown. The sender's
-    address is not looked at.
+    A client without a reverse name passes; where the look-up was deferred, the result is unknown. The sender's address
+    does not matter.
     """
     host = query.host
     if not host:

@@ -1,4 +1,4 @@
-"""`resolvable_sender`: whether an answer to the sender could be delivered. Rule: only DNS is asked, not the host."""
+"""`resolvable_sender`: whether a reply to the sender could be delivered, as far as DNS knows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NULL_MX = ("0 .",)
 
 @check("resolvable_sender", stages={"mail", "rcpt"}, action="off")
 async def resolvable_sender(query: Query, options: NoOptions, ask: Ask) -> Outcome:
-    """Refuse senders whose domain takes no mail: it has no MX and no address record, or a null MX.
+    """Refuse senders whose domain accepts no mail: it has neither an MX nor an address record, or a null MX.
 
     Bounces, senders without a domain, and addresses in brackets pass.
     """
@@ -26,7 +26,7 @@ async def resolvable_sender(query: Query, options: NoOptions, ask: Ask) -> Outco
     if isinstance(exchangers, Unknown):
         return exchangers
     if exchangers == NULL_MX:
-        text = f"{name} says that it takes no mail, so nobody could answer {sender}"
+        text = f"{name} accepts no mail (null MX), so {sender} cannot get a reply"
         return Hit("sender-null-mx", name, text, status="7.27")
     if exchangers:
         return None
@@ -38,16 +38,16 @@ async def resolvable_sender(query: Query, options: NoOptions, ask: Ask) -> Outco
 
 
 def _no_name(domain: str) -> Hit | Unknown:
-    """Judge what is no name for DNS; one in letters that are only beyond us may well be one."""
+    """Judge what DNS cannot be asked for; a name in letters that we cannot encode may still exist."""
     if domain.isascii() or any(map(_is_raw_byte, domain)) or len(domain) > MAX_NAME_CHARACTERS:
         return _unresolvable(domain)
     return Unknown(f"{domain} cannot be written in A-labels (IDNA 2003), so DNS cannot be asked")
 
 
 def _is_raw_byte(character: str) -> bool:
-    """Tell whether this stands for a byte that is no UTF-8, as in no domain of RFC 6531."""
+    """Return whether this stands for a byte that is not UTF-8, which no domain of RFC 6531 has."""
     return "\udc80" <= character <= "\udcff"
 
 
 def _unresolvable(domain: str) -> Hit:
-    return Hit("sender-unresolvable", domain, f"the sender's domain {domain} takes no mail", status="1.8")
+    return Hit("sender-unresolvable", domain, f"the sender's domain {domain} accepts no mail", status="1.8")

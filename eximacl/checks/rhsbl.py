@@ -1,4 +1,4 @@
-"""`rhsbl`: senders, greetings and hosts whose domain is on lists in DNS."""
+"""`rhsbl`: senders, HELO names and hosts whose domain is on lists in DNS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`sender_domain`: the envelope sender's domain against a list. Rule: bounces have no domain and pass."""
+"""`sender_domain`: the envelope sender's domain against a list. Bounces have no domain, and pass."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from eximacl.check import Ask, Hit, Outcome, Query, Suffixes, check, option
 class Options:
     """Options of `sender_domain`."""
 
-    domains: Suffixes = option([], "Domains whose mail is refused; each stands for itself and all below it.")
+    domains: Suffixes = option(
+        [], "Domains whose mail is refused; each entry covers the domain itself and all below it."
+    )
 
 
 @check("sender_domain", stages={"mail", "rcpt"}, options=Options)
 async def sender_domain(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse envelope senders at a listed domain or below it.
 
-    The null sender of a bounce passes, and so does a sender without a domain.
+    Bounces (the null sender) and senders without a domain pass.
     """
     sender = query.sender
     if sender is None:

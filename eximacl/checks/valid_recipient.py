@@ -1,4 +1,4 @@
-"""`valid_recipient`: the localparts that exist, per domain. Rule: a policy without a list refuses nobody."""
+"""`valid_recipient`: the recipients that exist. A policy without a list refuses nothing."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from eximacl.mail.address import without_tag
 class Options:
     """Options of `valid_recipient`."""
 
-    recipients: Recipients = option([], "The recipients that exist; others are refused. Without entries nobody is.")
-    separators: str = option("+", "Characters that start a tag: with + mail to steve+tag is for steve. Empty: no tags.")
+    recipients: Recipients = option(
+        [], "The recipients that exist; all others are refused. An empty list refuses nothing."
+    )
+    separators: str = option(
+        "+", "Characters that start a tag: with +, mail to steve+tag is for steve. Empty: no tags."
+    )
 
 
 @check("valid_recipient", stages={"rcpt"}, options=Options)

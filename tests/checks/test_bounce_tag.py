@@ -96,7 +96,7 @@ def test_without_keys_nothing_is_refused() -> None:
 def test_what_the_client_and_the_log_are_told() -> None:
     hit = judge(bounce_tag, query(rcpt=tag(made=NOW - 8 * DAY), from_=""), options())
     assert isinstance(hit, Hit)
-    assert (hit.text, hit.detail) == ("steve has not sent the mail that this answers", "832")
+    assert (hit.text, hit.detail) == ("steve did not send the original message", "832")
     assert hit.sentence == "Bounce for steve not accepted at example.org: 832"
 
 
@@ -114,7 +114,7 @@ def test_before_a_sender_is_known() -> None:
 @pytest.mark.parametrize(
     ("given", "problem"),
     [
-        ({"keys": ()}, "keys: recipients need a file with at least one key"),
+        ({"keys": ()}, "keys: recipients needs a file with at least one key"),
         ({"keys": ("k" * 65,)}, "keys: a key is longer than 64 bytes, which Exim cannot use"),
         ({"keys": ("ä" * 33,)}, "keys: a key is longer than 64 bytes, which Exim cannot use"),
     ],

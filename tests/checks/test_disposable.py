@@ -141,7 +141,7 @@ def test_what_the_client_and_the_log_are_told() -> None:
     assert judge_last(judge(disposable, one, options(), state=state), state=state) == Hit(
         "counted-pending",
         "1",
-        "mail to steve.1.count has to wait for another message that is just coming in; please send it again",
+        "another message to steve.1.count is just coming in; please try again later",
         "Mail for steve.1.count not yet accepted at example.org: the last of 1 places is reserved",
         "2.1",
         temporary=True,
@@ -150,7 +150,7 @@ def test_what_the_client_and_the_log_are_told() -> None:
     assert judge_last(judge(disposable, one, options(), state=state), state=state) == Hit(
         "counted-used-up",
         "1",
-        "mail to steve.1.count not accepted here: it was good for 1 and has taken them",
+        "mail to steve.1.count not accepted here: this address has reached its limit of 1",
         "Mail for steve.1.count not accepted at example.org: 1 of 1 messages taken",
         "2.1",
     )

@@ -24,7 +24,7 @@ KINDS: tuple[Kind, ...] = ("split", "unsplit", "plain")
 RELAY = "127.0.0.99"
 KEYS = Path("eximacl/bounce_keys")
 OUTSIDE = "ann@example.net"
-REFUSED = "550 5.7.1 steve has not sent the mail that this answers"
+REFUSED = "550 5.7.1 steve did not send the original message"
 POLICY = """
 [server]
 socket = "{directory}/eximacl.sock"

@@ -73,7 +73,7 @@ def test_each_kind_of_mail(real: Real, mail: Mail) -> None:
 def test_three_messages_and_no_fourth(real: Real) -> None:
     address = real.address(3)
     session = START + (MAIL + rcpt(address) + DATA.format(reply="250")) * 3
-    real.lab.play(session + MAIL + rcpt(address, "550 5.2.1 … it was good for 3 and has taken them"), GOOD)
+    real.lab.play(session + MAIL + rcpt(address, "550 5.2.1 … this address has reached its limit of 3"), GOOD)
     assert real.delivered(address) == 3
     assert real.places(address) == (3, 0)
 
