@@ -13,8 +13,8 @@ from eximacl.config import ConfigError, Loaded, load
 from eximacl.doctor.access import Who
 from eximacl.doctor.sessions import Sessions
 from eximacl.exim import Exim, SetupError
+from eximacl.exim.apply import daemon_pid
 from eximacl.exim.program import check_configuration
-from eximacl.exim.reload import daemon_pid
 from eximacl.exim.trial import STAGES
 from eximacl.protocol.client import DaemonError
 from eximacl.protocol.control import Status, read_status

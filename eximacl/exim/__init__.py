@@ -5,27 +5,25 @@ Rule: nothing here talks to the daemon or prints. What changes a file does so in
 
 from __future__ import annotations
 
-from eximacl.exim.apply import Changed, change, stoppable
+from eximacl.exim.apply import apply_plan, reload_exim, stoppable
 from eximacl.exim.errors import SetupError
 from eximacl.exim.place import EximConfig, Kind, find_place
 from eximacl.exim.plan import InstallPlan, plan_install, plan_remove
-from eximacl.exim.program import Exim, Said
-from eximacl.exim.reload import reload_exim
+from eximacl.exim.program import Exim, RunResult
 from eximacl.exim.snippets import find_shipped, fingerprint
 from eximacl.exim.state import InstallState, read_state, still_named
-from eximacl.exim.trial import Tried, try_plan
+from eximacl.exim.trial import Trial, try_plan
 
 __all__ = [
-    "Changed",
     "Exim",
     "EximConfig",
     "InstallPlan",
     "InstallState",
     "Kind",
-    "Said",
+    "RunResult",
     "SetupError",
-    "Tried",
-    "change",
+    "Trial",
+    "apply_plan",
     "find_place",
     "find_shipped",
     "fingerprint",

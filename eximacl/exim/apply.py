@@ -7,41 +7,37 @@ so is what was begun when somebody stops it.
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from eximacl.exim.errors import SetupError
-from eximacl.exim.place import BACKUPS
-from eximacl.exim.plan import Edit, InstallPlan, read
+from eximacl.exim.place import BACKUPS, read
+from eximacl.exim.plan import Edit, InstallPlan
 from eximacl.exim.program import Exim, check_configuration
 from eximacl.exim.trial import UPDATE, run_update
-from eximacl.exim.write import duplicate, put
 from eximacl.system import paths
-from eximacl.system.files import sweep
+from eximacl.system.files import read_regular, replace_file, sweep, write_new
 from eximacl.system.locks import directory_lock
 
 # How somebody stops a command: Ctrl-C, `kill`, a terminal that is closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PROC = Path("/proc")
+# A number and a newline.
+PID_BYTES_MAX = 32
 
 
-@dataclass(frozen=True)
-class Changed:
-    """What was done: the directory with the files as they were, None where none was there before."""
-
-    backup: Path | None
-
-
-def change(
+def apply_plan(
     plan: InstallPlan, exim: Exim, stamp: str, *, confirm: Callable[[Exim], str] = check_configuration
-) -> Changed:
-    """Carry a plan out, make the configuration and let Exim read it; take everything back where it refuses.
+) -> Path | None:
+    """Carry a plan out, make the configuration, and have Exim read it; undo everything where Exim refuses it.
 
-    stamp: names the backups, a date. confirm: returns what is wrong with the result, empty: nothing. Raises SetupError;
-    KeyboardInterrupt where it was stopped, and everything is as it was.
+    stamp: the name of the backups, a date. confirm: returns what is wrong with the result; empty: nothing. Returns the
+    directory with the files as they were; None where none was there before. Raises SetupError, and KeyboardInterrupt
+    where it was stopped; then everything is as it was.
     """
     with _lock(plan.place.etc), stoppable():
         for edit in plan.edits:
@@ -61,7 +57,7 @@ def change(
         if complaint:
             _take_back(plan, backup, complaint)
             raise SetupError(f"{complaint}\nEverything is as it was before.")
-        return Changed(backup)
+        return backup
 
 
 def _still(edit: Edit) -> None:
@@ -169,4 +165,42 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-__all__ = ["Changed", "Edit", "change", "stoppable"]
+def put(path: Path, text: str | None) -> None:
+    """Give a file this text in one step; None: delete it. Where it is a link, that is for the file that it leads to.
+
+    Raises OSError, and has changed nothing then.
+    """
+    if text is None:
+        path.resolve().unlink(missing_ok=True)
+    else:
+        replace_file(path, text.encode("utf-8", "surrogateescape"))
+
+
+def duplicate(path: Path, copy: Path) -> None:
+    """Copy a file with its mode, owner and times to a new one. Raises OSError."""
+    found = path.stat()
+    write_new(copy, path.read_bytes(), found.st_mode & 0o7777, (found.st_uid, found.st_gid))
+    os.utime(copy, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def daemon_pid(exim: Exim, pid_file: Path | None = None, proc: Path = PROC) -> int | None:
+    """Return the process id of Exim's daemon; None where its pid file names no Exim that runs."""
+    named = pid_file or Path(exim.options("pid_file_path").get("pid_file_path") or paths.EXIM_PID)
+    try:
+        pid = int(read_regular(named, PID_BYTES_MAX))
+        program = str((proc / str(pid) / "exe").readlink())
+    except (OSError, ValueError):
+        return None
+    # The kernel marks a program that an upgrade has replaced since.
+    return pid if Path(program.removesuffix(" (deleted)")) == exim.path.resolve() else None
+
+
+def reload_exim(exim: Exim, pid_file: Path | None = None) -> int | None:
+    """Send SIGHUP to Exim's daemon, which then starts itself anew (Exim specification, section 3.3).
+
+    Returns its process id, None where no daemon runs. Sessions that are open go on with the old configuration.
+    """
+    pid = daemon_pid(exim, pid_file)
+    if pid is not None:
+        os.kill(pid, signal.SIGHUP)
+    return pid

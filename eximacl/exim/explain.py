@@ -8,8 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from eximacl.exim import wiring
-from eximacl.exim.place import EximConfig
-from eximacl.exim.plan import configuration_files, read
+from eximacl.exim.place import EximConfig, configuration_files, read
 from eximacl.exim.program import Exim
 
 

@@ -1,7 +1,8 @@
-"""Which of Exim's configurations a machine has. Rule: it is found out by looking, never by asking the admin."""
+"""Which of Exim's configurations a machine has, and the files it is made of; found by looking, not by asking."""
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ Kind = Literal["split", "unsplit", "plain"]
 
 SNIPPETS = "eximacl"  # our directory below Exim's
 BACKUPS = "eximacl-backups"
+# What debconf has asked, for Debian's script.
+ANSWERS = "update-exim4.conf.conf"
+# What update-exim4.conf reads in conf.d.
+_READ_BY_DEBIAN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def find_place(etc: Path = paths.EXIM_CONFIG) -> EximConfig:
     """Return what `etc` holds. Raises SetupError where that is no configuration, or one that is not yet made."""
     if (etc / "exim4.conf").exists():
         return EximConfig(etc, "plain")
-    conf = etc / "update-exim4.conf.conf"
+    conf = etc / ANSWERS
     try:
         values = _settings(conf.read_text(errors="replace"))
     except OSError as error:
@@ -82,3 +87,38 @@ def _settings(text: str) -> dict[str, str]:
             name, _, value = words[0].partition("=")
             found[name] = value
     return found
+
+
+def local_place() -> EximConfig | None:
+    """Return which of Exim's configurations this machine has; None where it has none that we know."""
+    try:
+        return find_place()
+    except SetupError:
+        return None
+
+
+def sources(place: EximConfig) -> list[Path]:
+    """Return the files that the next configuration will be made of; for a plain one, the file itself."""
+    found = configuration_files(place)
+    return found if place.kind == "plain" else [*found, place.etc / ANSWERS]
+
+
+def configuration_files(place: EximConfig) -> list[Path]:
+    """Return the files that the configuration is made of, as far as an admin edits them."""
+    if place.kind == "split":
+        # Others Debian's script passes over: an editor's, or dpkg's.
+        found = (place.etc / "conf.d").glob("*/*")
+        return sorted(path for path in found if _READ_BY_DEBIAN.fullmatch(path.name) and path.is_file())
+    if place.kind == "plain":
+        return [place.etc / "exim4.conf"]
+    return [path for path in (place.switch, place.router) if path.is_file()]
+
+
+def read(path: Path) -> str | None:
+    """Return a file's text, None where there is none; bytes that are no UTF-8 survive."""
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise SetupError(f"{path}: {error.strerror}") from None

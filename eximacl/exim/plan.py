@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from eximacl.exim import wiring
 from eximacl.exim.errors import SetupError
-from eximacl.exim.place import EximConfig
-
-# What update-exim4.conf reads in conf.d.
-_READ_BY_DEBIAN = re.compile(r"[A-Za-z0-9_-]+")
+from eximacl.exim.place import EximConfig, configuration_files, read
 
 
 @dataclass(frozen=True)
@@ -100,24 +96,3 @@ def wired_by_hand(place: EximConfig) -> Iterator[tuple[Path, int]]:
     for path in configuration_files(place):
         for number in wiring.by_hand(read(path) or ""):
             yield path, number
-
-
-def configuration_files(place: EximConfig) -> list[Path]:
-    """Return the files that the configuration is made of, as far as an admin edits them."""
-    if place.kind == "split":
-        # Others Debian's script passes over: an editor's, or dpkg's.
-        found = (place.etc / "conf.d").glob("*/*")
-        return sorted(path for path in found if _READ_BY_DEBIAN.fullmatch(path.name) and path.is_file())
-    if place.kind == "plain":
-        return [place.etc / "exim4.conf"]
-    return [path for path in (place.switch, place.router) if path.is_file()]
-
-
-def read(path: Path) -> str | None:
-    """Return a file's text, None where there is none; bytes that are no UTF-8 survive."""
-    try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise SetupError(f"{path}: {error.strerror}") from None

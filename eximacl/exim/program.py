@@ -23,7 +23,7 @@ _OPTION = re.compile(r"^(\w+) =(?: (.*))?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Said:
+class RunResult:
     """What one run left behind: its exit status (or -1: it did not end in time), its output, its complaints."""
 
     status: int
@@ -50,7 +50,7 @@ class Exim:
     config: Path | None = None
     macros: Mapping[str, str] | None = None
 
-    def run(self, *args: str, text: str = "") -> Said:
+    def run(self, *args: str, text: str = "") -> RunResult:
         """Run it once. Raises SetupError where there is no such program."""
         where = ["-C", str(self.config)] if self.config else []
         defined = [f"-D{name}={value}" for name, value in (self.macros or {}).items()]
@@ -63,12 +63,12 @@ class Exim:
                 cwd="/",
             )
         except subprocess.TimeoutExpired:
-            return Said(-1, "", f"{self.path} did not end within {RUN_SECONDS:.0f} s")
+            return RunResult(-1, "", f"{self.path} did not end within {RUN_SECONDS:.0f} s")
         except OSError as error:
             raise SetupError(
                 f"{self.path}: {error.strerror}: install exim4-daemon-light, or name it with --exim"
             ) from None
-        return Said(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+        return RunResult(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
     def options(self, *names: str) -> dict[str, str]:
         """Return main options by name; an option that this Exim does not know is left out."""

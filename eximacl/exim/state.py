@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eximacl.exim import wiring
-from eximacl.exim.place import EximConfig
-from eximacl.exim.plan import read, wired_by_hand
+from eximacl.exim.place import EximConfig, read
+from eximacl.exim.plan import wired_by_hand
 from eximacl.exim.program import Exim
 from eximacl.exim.snippets import files_of, fingerprint, is_changed
 from eximacl.system import paths

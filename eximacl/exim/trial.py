@@ -14,8 +14,8 @@ from pathlib import Path
 from eximacl.exim import wiring
 from eximacl.exim.errors import SetupError
 from eximacl.exim.explain import debians_options, explain, in_an_admins_words, where
-from eximacl.exim.place import EximConfig
-from eximacl.exim.plan import InstallPlan, configuration_files, plan_install, read, refuse_by_hand
+from eximacl.exim.place import EximConfig, configuration_files, read
+from eximacl.exim.plan import InstallPlan, plan_install, refuse_by_hand
 from eximacl.exim.private import private_directory
 from eximacl.exim.program import Exim, check_configuration
 from eximacl.exim.snippets import copy
@@ -30,7 +30,7 @@ PLAIN_ACL = re.compile(r"[\w./+-]{1,200}")
 
 
 @dataclass(frozen=True)
-class Tried:
+class Trial:
     """What Exim makes of a plan.
 
     needed: further EXIMACL_NEXT_… settings, so that each of the admin's own ACLs runs as before. own: those ACLs that
@@ -42,7 +42,7 @@ class Tried:
     complaint: str = ""
 
 
-def try_plan(place: EximConfig, shipped: Path, settings: Mapping[str, str], exim: Exim, *, router: bool) -> Tried:
+def try_plan(place: EximConfig, shipped: Path, settings: Mapping[str, str], exim: Exim, *, router: bool) -> Trial:
     """Try to install, in a copy. Raises SetupError where the configuration is wrong already, before any change."""
     refuse_by_hand(place)
     with _copy_of(place, exim) as scratch:
@@ -57,10 +57,10 @@ def try_plan(place: EximConfig, shipped: Path, settings: Mapping[str, str], exim
         ours = _generate(scratch, exim, "with")
         complaint = check_configuration(ours)
         if complaint:
-            return Tried(complaint=explain(in_an_admins_words(complaint, ours, place), place))
+            return Trial(complaint=explain(in_an_admins_words(complaint, ours, place), place))
         needed = dict(_needed(before, ours))
         own = {stage: acl for stage, acl in before.items() if acl not in ("", f"acl_check_{stage}")}
-        return Tried(needed, own, _not_in_force(place, ours, directory))
+        return Trial(needed, own, _not_in_force(place, ours, directory))
 
 
 def generate(etc: Path, output: Path) -> None:

@@ -23,10 +23,10 @@ def counted(call):
         print(call.__name__, *args, file=notes, flush=True)
         return call(*args, **kwargs)
     return run
-for name in ("rename", "unlink", "mkdir"):
+for name in ("rename", "replace", "unlink", "mkdir"):
     setattr(pathlib.Path, name, counted(getattr(pathlib.Path, name)))
-import eximacl.exim.trial as trying, eximacl.exim.apply as changing
-changing.run_update = counted(trying.run_update)
+import eximacl.exim.trial as trial, eximacl.exim.apply as apply
+apply.run_update = counted(trial.run_update)
 import eximacl.cli
 eximacl.cli.main(sys.argv[3:])
 """

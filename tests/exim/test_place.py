@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.exim import EximConfig, SetupError, find_place
-from eximacl.exim.place import Kind
+from eximacl.exim.place import Kind, sources
 from tests.exim.conftest import CONF
 
 
@@ -59,3 +59,22 @@ def test_its_files(kind: Kind) -> None:
     found = (place.switch, place.router, place.settings)
     assert tuple(str(path.relative_to("/e")) for path in found) == FILES[kind]
     assert place.own == Path("/e/eximacl")
+
+
+IN_THE_DIRECTORY = {
+    "split": ("conf.d/main/01_x", "conf.d/main/99_x.dpkg-dist", "conf.d/main/000_x~", "conf.d/acl/30_y"),
+    "unsplit": ("exim4.conf.template", "exim4.conf.localmacros", "exim4.conf.template.bak"),
+}
+READ_BY_DEBIAN = {
+    "split": {"01_x", "30_y", "update-exim4.conf.conf"},
+    "unsplit": {"exim4.conf.template", "exim4.conf.localmacros", "update-exim4.conf.conf"},
+}
+
+
+@pytest.mark.parametrize("kind", ["split", "unsplit"])
+def test_files_that_debians_script_passes_over_do_not_count(tmp_path: Path, kind: str) -> None:
+    for name in (*IN_THE_DIRECTORY[kind], "update-exim4.conf.conf"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    where = EximConfig(tmp_path, "split" if kind == "split" else "unsplit")
+    assert {path.name for path in sources(where)} == READ_BY_DEBIAN[kind]

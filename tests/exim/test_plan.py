@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from eximacl.exim import EximConfig, SetupError, plan_install, plan_remove
-from eximacl.exim.plan import Edit, configuration_files, read, wired_by_hand
+from eximacl.exim.place import configuration_files, read
+from eximacl.exim.plan import Edit, wired_by_hand
 
 COPY = Path("/e/12345678")
 

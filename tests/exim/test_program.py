@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Exim, Said, SetupError
+from eximacl.exim import Exim, RunResult, SetupError
 from eximacl.exim.program import check_configuration
 
 CONFIG = """primary_hostname = mx.example.org
@@ -16,10 +16,10 @@ MACRO = a value
 acl_smtp_rcpt = accept
 """
 SAID = [
-    (Said(1, "", ""), ""),
-    (Said(1, "only this\n", ""), "only this"),
+    (RunResult(1, "", ""), ""),
+    (RunResult(1, "only this\n", ""), "only this"),
     (
-        Said(
+        RunResult(
             1, "Exim version\n", "2026-01-02 03:04:05 Exim configuration error in line 3:\n  no such\n  thing\nmore\n"
         ),
         "Exim configuration error in line 3: no such thing",
@@ -35,7 +35,7 @@ def exim(tmp_path: Path) -> Exim:
 
 
 @pytest.mark.parametrize(("said", "complaint"), SAID)
-def test_the_complaint_is_in_exims_words(said: Said, complaint: str) -> None:
+def test_the_complaint_is_in_exims_words(said: RunResult, complaint: str) -> None:
     assert said.complaint == complaint
 
 

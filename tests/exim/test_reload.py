@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.exim import Exim, reload_exim
-from eximacl.exim.reload import daemon_pid
+from eximacl.exim.apply import daemon_pid
 from tests.doctor.world import PID_FILE, World
 from tests.exim.machine import starts
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.exim import Exim, EximConfig, SetupError, Tried, find_place, try_plan
+from eximacl.exim import Exim, EximConfig, SetupError, Trial, find_place, try_plan
 from eximacl.exim.trial import UPDATE, generate, run_update
 from tests.exim.machine import tree
 from tests.lab import Site
@@ -38,7 +38,7 @@ def made() -> Iterator[Callable[..., EximConfig]]:
     shutil.rmtree(home)
 
 
-def tried(place: EximConfig, *, router: bool = True) -> Tried:
+def tried(place: EximConfig, *, router: bool = True) -> Trial:
     """Try it; nothing but the copy is changed."""
     before = tree(place.etc)
     try:

@@ -25,8 +25,8 @@ from eximacl.exim import (
     InstallPlan,
     InstallState,
     SetupError,
-    Tried,
-    change,
+    Trial,
+    apply_plan,
     find_place,
     find_shipped,
     fingerprint,
@@ -174,8 +174,8 @@ def install(
     if dry_run or not _agreed(plan, yes):
         return 0
     copy(shipped, place.own)
-    done = change(plan, program, _stamp(), confirm=_confirm(place, directory))
-    _finish(f"eximacl is installed in {place.etc}.", done.backup)
+    done = apply_plan(plan, program, _stamp(), confirm=_confirm(place, directory))
+    _finish(f"eximacl is installed in {place.etc}.", done)
     if _reload(program, reload_too, pid_file) and reload_too:
         prune(place.own, {directory.name, state.directory.name if state.directory else ""})
     return 0
@@ -205,7 +205,7 @@ def remove(
         click.echo(printable_text(plan.diff()))
         if dry_run or not _agreed(plan, yes):
             return 0
-        _finish(f"eximacl is taken out of {place.etc}.", change(plan, program, _stamp()).backup)
+        _finish(f"eximacl is taken out of {place.etc}.", apply_plan(plan, program, _stamp()))
         _reload(program, reload_too, pid_file)
     return _purge(place, program) if purge and not dry_run else 0
 
@@ -304,7 +304,7 @@ def _install_plain(place: EximConfig, shipped: Path, directory: Path, settings: 
     return 0
 
 
-def _tell(plan: InstallPlan, tried: Tried) -> None:
+def _tell(plan: InstallPlan, tried: Trial) -> None:
     """Show the change, and what was found that is the admin's own."""
     click.echo(printable_text(plan.diff()) + ("\n" if plan.edits else ""), nl=False)
     for stage, acl in tried.own.items():

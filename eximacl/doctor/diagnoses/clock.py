@@ -8,8 +8,8 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
+from eximacl.exim.place import local_place, sources
 from eximacl.exim.snippets import files_of
-from eximacl.exim.sources import place, sources
 from eximacl.exim.startup import logs
 from eximacl.state import file_of
 
@@ -54,7 +54,7 @@ def _exims(case: Case) -> Iterator[Path]:
     if case.absent:
         return
     yield from logs(case.exim)
-    read, where = case.exim.config_file(), place()
+    read, where = case.exim.config_file(), local_place()
     if read is not None:
         yield read
     if where is not None:

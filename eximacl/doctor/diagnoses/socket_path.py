@@ -8,7 +8,7 @@ from pathlib import Path
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 from eximacl.exim.explain import settings_of
-from eximacl.exim.sources import place
+from eximacl.exim.place import local_place
 
 SET = "EXIMACL_SOCKET"
 
@@ -38,7 +38,7 @@ def socket_path(case: Case) -> Iterator[Finding]:
 
 def _cure(wanted: Path) -> str:
     """Return what to do: `exim install` sets the macro only where no line of the admin's does."""
-    where = place()
+    where = local_place()
     own = settings_of(where, SET) if where else []
     if own:
         return f"take {SET} out of {', '.join(own)}, or make it {wanted} there"

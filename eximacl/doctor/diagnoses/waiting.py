@@ -11,9 +11,9 @@ from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 from eximacl.exim import Exim, EximConfig, SetupError
 from eximacl.exim.explain import in_an_admins_words, settings_of
+from eximacl.exim.place import local_place, sources
 from eximacl.exim.private import private_directory
 from eximacl.exim.program import check_configuration
-from eximacl.exim.sources import place, sources
 from eximacl.exim.trial import generate
 
 
@@ -23,7 +23,7 @@ def waiting(case: Case) -> Iterator[Finding]:
 
     What waits is made and read in a directory of its own, so a restart that would fail is told before it does.
     """
-    read, where = case.exim.config_file(), place()
+    read, where = case.exim.config_file(), local_place()
     if read is None or not read.exists() or where is None or where.kind == "plain":
         return
     # To the last digit: what is changed a moment after it was made waits, too.

@@ -9,7 +9,7 @@ from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 from eximacl.exim import EximConfig
 from eximacl.exim.explain import settings_of
-from eximacl.exim.sources import place
+from eximacl.exim.place import local_place
 
 NEEDED = ("rcpt", "data", "quit", "notquit")
 # Those that Debian's configuration sets from a macro.
@@ -58,7 +58,7 @@ def _misplaced(case: Case) -> Iterator[Finding]:
 
 
 def _nothing_taken() -> Finding:
-    where = place()
+    where = local_place()
     return problem(
         "acl_smtp_rcpt is not set",
         "Exim refuses all mail (550 Administrative prohibition)",
@@ -70,7 +70,7 @@ def _nothing_taken() -> Finding:
 
 
 def _missing(case: Case) -> Iterator[Finding]:
-    where = place()
+    where = local_place()
     for stage in NEEDED:
         acl = case.acls.get(stage, "")
         if f"{case.directory}/{stage}.acl" in acl or (stage == "rcpt" and not acl):
