@@ -1,6 +1,7 @@
-"""The archive of held messages: kept byte for byte, found by reference, released (DESIGN 8).
+"""The archive of held messages: kept byte for byte, found by reference, shown, released, purged.
 
-Rule: no policy here, and no clock but the one it is given; `store` alone writes messages, `retention` alone ages them.
+A message's life in the order of the modules: hold, spool, store, index, content, release, retention. Nothing here
+decides whether a message is held or released, and only `store` writes messages.
 """
 
 from __future__ import annotations

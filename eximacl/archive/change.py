@@ -1,7 +1,7 @@
-"""Changing what is archived: releases written down, messages deleted. Rule: no message is ever without its envelope.
+"""Changing what is archived: releases are written down, messages deleted, and only one process does so at a time.
 
-So an envelope is replaced in one step, and deleted after its message; what a crash leaves in between, a purge clears.
-Whoever releases or deletes a message holds the lock of its day.
+No message is ever without its envelope: an envelope is replaced in one step, and deleted after its message. An envelope
+that a crash leaves behind is cleared by a purge. To release or delete a message, hold the lock of its day.
 """
 
 from __future__ import annotations
@@ -20,18 +20,17 @@ from eximacl.system.locks import directory_lock
 
 @contextlib.contextmanager
 def locked(*messages: Message) -> Iterator[list[Message]]:
-    """Keep all others out who would release or delete these messages (or others of their days) meanwhile.
+    """Wait until no other process releases or deletes messages of these days, and let none do so meanwhile.
 
-    Yields them as they are now, so that a release by somebody else is seen. Waits for them.
-    Raises NoSuchMessage, ArchiveError.
+    Yields the messages as they are now, with what others have written down. Raises NoSuchMessage, ArchiveError.
     """
     with ExitStack() as stack:
-        # Each once, and in the order of their paths, so that two never wait for each other.
+        # Each day once, and all in the order of their paths, so that two processes never wait for each other.
         for day in sorted({message.day for message in messages}):
             try:
                 stack.enter_context(directory_lock(day.path))
             except FileNotFoundError:
-                raise NoSuchMessage(f"{day.path} is not in the archive any more; it was purged") from None
+                raise NoSuchMessage(f"{day.path} is no longer in the archive; it was purged") from None
             except OSError as error:
                 raise ArchiveError(f"{day.path}: {error.strerror}") from None
         yield list(map(_current, messages))
@@ -44,9 +43,9 @@ def _current(message: Message) -> Message:
 
 
 def mark_released(message: Message, released: Iterable[ReleaseNote]) -> Message:
-    """Write all releases of a message down in its envelope, and return the message with them. Hold `locked`.
+    """Write down all releases of a message in its envelope, on the disk; return the message with them.
 
-    They are on the disk when this returns. Raises ArchiveError; then the envelope is as it was.
+    The caller holds `locked`. Raises ArchiveError; then the envelope is as it was.
     """
     path = message.day.envelope(message.name)
     envelope = dataclasses.replace(read_envelope(path), released=tuple(released))
@@ -58,7 +57,7 @@ def mark_released(message: Message, released: Iterable[ReleaseNote]) -> Message:
 
 
 def delete(message: Message) -> None:
-    """Delete a message, wherever a mail client has moved it to, and its envelope. Twice is harmless.
+    """Delete a message, wherever a mail client has moved it to, and its envelope. Deleting it twice is harmless.
 
     Raises ArchiveError.
     """

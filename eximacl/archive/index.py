@@ -1,32 +1,39 @@
-"""What is in the archive. Rule: reading changes nothing, and a damaged or missing envelope never hides its message."""
+"""What is in the archive: found by reference, by time, by what the log is searched for too.
+
+Reading changes nothing, and a damaged or missing envelope never hides its message.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
-from eximacl.archive.envelope import Envelope, parse_envelope
+from eximacl.archive.envelope import Envelope, format_envelope, parse_envelope
 from eximacl.archive.errors import ArchiveError, NoSuchMessage, reason_of
 from eximacl.archive.files import names
 from eximacl.archive.layout import KEY, Day, base_name, day_start, stem, time_in
+from eximacl.records.journal import find as find_decisions
 from eximacl.records.references import time_of
+from eximacl.records.search import Wanted
 
-# One with the 2 MiB of recipients that a query may have, each byte escaped, and once more for a release; what is bigger
-# is none.
+# The 2 MiB of recipients that a query may have, each byte escaped, and once more for a release.
 MAX_ENVELOPE_BYTES = 32 * 1024 * 1024
 
-# From the reference, given at RCPT, to the end of the message: of some megabytes on a slow line.
+# From the reference, given at RCPT, to the end of the message: a few megabytes on a slow line.
 NEAR_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """An archived message. name: of its file, without a mail client's flags.
+    """An archived message.
 
-    envelope: None where it cannot be read; then `problem` says why.
+    name: of its file, without a mail client's flags. envelope: None where it cannot be read; then `problem` says why.
     """
 
     path: Path
@@ -35,6 +42,29 @@ class Message:
     envelope: Envelope | None
     problem: str = ""
 
+    @property
+    def time(self) -> float:
+        """When it was held, in seconds since 1970; also where its envelope is damaged."""
+        return self.envelope.time if self.envelope else float(time_in(self.name) or 0)
+
+    @property
+    def size(self) -> int:
+        """Its bytes; 0 where its envelope is damaged."""
+        return self.envelope.size if self.envelope else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON shows it: its envelope, and where it is."""
+        known = json.loads(format_envelope(self.envelope)) if self.envelope else {}
+        problem = {"problem": self.problem} if self.problem else {}
+        return {**known, "domain": self.day.domain.name, "path": str(self.path), **problem}
+
+
+class Match(NamedTuple):
+    """A message that a search has found. compared: whether it was; its envelope may be damaged."""
+
+    message: Message
+    compared: bool
+
 
 def messages(root: Path) -> Iterator[Message]:
     """Yield all messages in the archive, the oldest first. Raises ArchiveError."""
@@ -42,10 +72,59 @@ def messages(root: Path) -> Iterator[Message]:
         yield _message(day, name, path)
 
 
-def find(root: Path, ref: str, now: float | None = None) -> list[Message]:
-    """Return the copies of the message with a (normalised) reference, one for each domain; empty where there is none.
+def search(root: Path, wanted: Wanted) -> Iterator[Match]:
+    """Yield the messages that are wanted, the oldest first, and those that cannot be compared. Raises ArchiveError.
 
-    A reference tells its time, so the messages of that time are looked at first. Raises ArchiveError.
+    A check may be named by the reason, as the log has it, or by its own name.
+    """
+    for message in messages(root):
+        envelope = message.envelope
+        domain = message.day.domain.name
+        entry = {"time": datetime.fromtimestamp(message.time, UTC).isoformat(), "domain": domain}
+        if envelope is None:
+            # Only its day and its domain are known. If they are what is wanted, the rest may be, too.
+            compared = wanted.covers(entry)
+            if compared or wanted.may_cover(entry):
+                yield Match(message, compared)
+            continue
+        entry |= {"ref": envelope.ref, "from": f"<{envelope.sender}>", "recipient": ", ".join(envelope.recipients)}
+        entry["ip"] = envelope.ip
+        slugs = (envelope.reason, envelope.check.replace("_", "-"))
+        if any(wanted.covers({**entry, "check": slug}) for slug in slugs):
+            yield Match(message, compared=True)
+
+
+def copies_of(root: Path, ref: str, journal: Path | None = None) -> list[Message]:
+    """Return the copies of the message with a (normalised) reference, one for each domain; at least one.
+
+    A message has the reference of its first held recipient. For those of the others, the journal knows which that is;
+    None: it is not asked. Raises NoSuchMessage, with the damaged messages that it may be; ArchiveError.
+    """
+    copies = find(root, ref) or find(root, _reference_of_message(ref, journal))
+    if copies:
+        return copies
+    text = f"{ref} is not in {root}: refused without being held, purged, or held on another host"
+    text += f" (eximacl log --ref {ref})"
+    unreadable = damaged(root, ref)
+    if unreadable:
+        text += "; or it is one of these, held at that time, of which only the envelope cannot be read:"
+    raise NoSuchMessage("\n".join((text, *(message.problem for message in unreadable))))
+
+
+def _reference_of_message(ref: str, journal: Path | None) -> str:
+    """Return the reference of the message in which a recipient was held; the recipient's own where it is not known."""
+    if journal is not None:
+        with contextlib.suppress(OSError):
+            decisions = find_decisions(journal, ref)
+            if decisions:
+                return decisions[-1].ref
+    return ref
+
+
+def find(root: Path, ref: str, now: float | None = None) -> list[Message]:
+    """Return the copies of the message with a (normalised) reference, one for each domain; empty where there are none.
+
+    A reference is a time, so the messages of that time are looked at first. Raises ArchiveError.
     """
     when = time_of(ref, time.time() if now is None else now)
     near = sorted(listed(root), key=lambda entry: abs(entry[0] - when))
@@ -82,11 +161,11 @@ def locate(day: Day, name: str) -> Path:
     """Return where a message is now. Raises NoSuchMessage."""
     for path in places(day, name):
         return path
-    raise NoSuchMessage(f"{day.path}: {name} is not in the archive any more; it was deleted or purged")
+    raise NoSuchMessage(f"{day.path}: {name} is no longer in the archive; it was deleted or purged")
 
 
 def places(day: Day, name: str) -> Iterator[Path]:
-    """Yield each file of a message; it has one, unless somebody has put back a copy. Raises ArchiveError."""
+    """Yield each file of a message; it has one, unless a copy was put back. Raises ArchiveError."""
     for directory in (day.new, day.cur):
         for file_name in _names(directory):
             if base_name(file_name) == name:
@@ -106,8 +185,8 @@ def days(root: Path) -> list[Day]:
 def listed(root: Path) -> list[tuple[float, str, Path, Day]]:
     """Return time, name, path and day of all messages, the oldest first, without their envelopes. Raises ArchiveError.
 
-    A file that has no name of ours, which somebody put there, has the time of its day's first. Two files with one name
-    (a backup that was put back) are one message.
+    A file whose name is not one of ours, since a person put it there, has the time at which its day began. Two files
+    with one name (a backup that was put back) are one message.
     """
     found = []
     for day in days(root):

@@ -1,124 +1,149 @@
-"""Handing an archived message back to Exim: its own bytes, its own envelope, one header more in front.
+"""Releasing a held message: it is delivered after all, once, and mail like it is exempted where that is wanted.
 
-Rule: Exim gets the whole message or none, also when we are killed in the middle. It counts as handed over only when
-Exim's sendmail interface has said so; whatever else happens is a `ReleaseError` that says what Exim said: an `Unsure`
-where Exim may have it all the same.
+A release is written down in the envelopes of all copies before Exim gets the message (`sending`) and after that
+(`sent`). So whatever is interrupted, no message is delivered twice unless that is asked for.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import signal
-import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from email.utils import format_datetime
+import dataclasses
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import NamedTuple
 
-from eximacl.mail.address import is_mailbox, parse_quoted, quoted
-
-HEADER = "X-Eximacl-Released"
-
-# Exim takes 50 MB in some seconds; a minute and more is spent only in an administrator's own ACL.
-SENDMAIL_SECONDS = 300.0
-COPY_BYTES = 1024 * 1024
-# What Exim says fits into a few lines; a program that is no Exim may say anything.
-SAID_BYTES = 4096
-
-# Exim specification, chapter "The Exim command line".
-#   -bnq  leave unqualified addresses in headers as they are      -G    no fixups of a message submitted locally
-#   -oep  tell errors on stderr; the default mails them to the sender, who may be anybody
-#   -i    a line with a single dot is text                        -f    the envelope sender
-_OPTIONS = ("-bnq", "-G", "-oep", "-i")
+from eximacl.archive.change import locked, mark_released
+from eximacl.archive.content import is_altered
+from eximacl.archive.envelope import Envelope, ReleaseNote
+from eximacl.archive.errors import AlreadyReleased, AlteredMessage, ArchiveError, MaybeReleased, ReleaseError
+from eximacl.archive.index import Message, copies_of, open_message
+from eximacl.archive.sendmail import deliver, release_header, sendmail_arguments
+from eximacl.config.exempt import Exempter, Exemption, ExemptionPlan, RefusedMail
+from eximacl.config.exempt_change import ExemptError
+from eximacl.system.times import local
 
 
-class ReleaseError(Exception):
-    """Exim did not take the message; the text says why."""
+class Released(NamedTuple):
+    """A message that Exim has taken: its reference, sender and recipients, and what was exempted."""
+
+    ref: str
+    sender: str
+    recipients: tuple[str, ...]
+    exemptions: tuple[Exemption, ...]
 
 
-class Unsure(ReleaseError):
-    """Nobody knows whether Exim took the message."""
+def release(
+    root: Path,
+    ref: str,
+    *,
+    sendmail: Path,
+    by: str,
+    to: Sequence[str] = (),
+    again: bool = False,
+    exempter: Exempter | None = None,
+    journal: Path | None = None,
+) -> Released:
+    """Give the message with a (normalised) reference to Exim: once, for the recipients of all its copies.
 
-
-def release_header(ref: str, now: float, by: str) -> bytes:
-    """Return the header that a released message gets, its newline included."""
-    date = format_datetime(datetime.fromtimestamp(now, UTC).astimezone())
-    return f"{HEADER}: {ref} {date} by {by}\n".encode("ascii")
-
-
-def sendmail_arguments(sender: str, recipients: Sequence[str]) -> list[str]:
-    """Return the arguments for an envelope; an empty sender is the null sender. Raises ReleaseError.
-
-    Exim reads a list of addresses in each argument. Whatever a localpart holds, each is one here.
+    sendmail: the program that takes it. by: the user, for the records. to: other recipients instead of its own. again:
+    even if it was released before. exempter: exempts mail like it. journal: see `copies_of`.
+    Raises NoSuchMessage, AlteredMessage, AlreadyReleased, ReleaseError, ArchiveError; ExemptError where the exemption
+    cannot be added, which says whether the message was released.
     """
-    if not recipients:
-        raise ReleaseError("there is nobody to send it to")
-    return [*_OPTIONS, "-f", _argument(sender) if sender else "<>", "--", *map(_argument, recipients)]
+    now = time.time()
+    with locked(*copies_of(root, ref, journal)) as copies:
+        envelopes = [copy.envelope for copy in copies if copy.envelope is not None]
+        if not again:
+            _refuse_second(envelopes)
+        plans = _plan_exemptions(exempter, envelopes, f"{ref} released {local(now)} by {by}")
+        recipients = tuple(to) or tuple(recipient for envelope in envelopes for recipient in envelope.recipients)
+        _send(copies, envelopes[0], ReleaseNote(time=now, recipients=recipients, by=by), sendmail)
+    return Released(ref, envelopes[0].sender, recipients, _exempt(exempter, plans, ref))
 
 
-def deliver(
-    message: BinaryIO, header: bytes, arguments: Sequence[str], sendmail: Path, seconds: float = SENDMAIL_SECONDS
-) -> None:
-    """Give `header` and then all of `message` to a sendmail program, and return when it has taken them.
+def _refuse_second(envelopes: Sequence[Envelope]) -> None:
+    """Raise AlreadyReleased where the message was released, or may have been."""
+    notes = [note for envelope in envelopes for note in envelope.released]
+    if not notes:
+        return
+    last = max(notes, key=lambda note: note.time)
+    what = f"{local(last.time)} to {', '.join(last.recipients)} by {last.by}"
+    ref, message_id = envelopes[0].ref, envelopes[0].message_id.strip("<>")
+    if last.state == "sent":
+        raise AlreadyReleased(
+            f"{ref} was released already, {what}; --again does it once more, and"
+            f" `eximacl allow sender {ref}` only lets the next one pass"
+        )
+    raise AlreadyReleased(
+        f"{ref} may have been released already: a release, {what}, was interrupted. Look in Exim's main log whether it"
+        f" took the message{f' (id={message_id})' if message_id else ''}; if not, --again releases it"
+    )
 
-    Raises ReleaseError.
-    """
-    with tempfile.TemporaryFile() as said, _letter(header, message) as letter:
-        try:
-            # No pipe for its output: Exim delivers in the background, and keeps it open until it has.
-            process = subprocess.Popen(
-                [sendmail, *arguments], stdin=letter, stdout=said, stderr=said, start_new_session=True
+
+def _send(copies: Sequence[Message], envelope: Envelope, done: ReleaseNote, sendmail: Path) -> None:
+    """Give the message to Exim, if it is still the one that came, with the release written down before and after."""
+    ref = envelope.ref
+    with open_message(copies[0]) as file:
+        if is_altered(file, copies[0]):
+            raise AlteredMessage(
+                f"{copies[0].path} is not what was received: its SHA-256 differs from the envelope's; look at it with"
+                f" `eximacl archive show {ref}`, and send it by hand if it is right"
             )
-        except OSError as error:
-            raise ReleaseError(f"{sendmail} cannot be run: {error.strerror}; name another with --sendmail") from None
         try:
-            status = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            _end(process)
-            raise Unsure(f"{sendmail} took longer than {seconds:.0f} s and was ended{_words(said)}") from None
-        except BaseException:
-            _end(process)
-            raise
-        if status < 0:
-            raise Unsure(f"{sendmail} was ended by signal {-status}{_words(said)}")
-        if status:
-            raise ReleaseError(f"{sendmail} did not take the message (exit status {status}){_words(said)}")
+            arguments = sendmail_arguments(envelope.sender, done.recipients)
+            _announce(copies, dataclasses.replace(done, state="sending"))
+            deliver(file, release_header(ref, done.time, done.by), arguments, sendmail)
+        except MaybeReleased as error:
+            # The announcement stays: nobody releases it again without looking.
+            raise MaybeReleased(f"{ref} may have been released: {error}; see Exim's log") from None
+        except ReleaseError as error:
+            why = f"{ref} was not released: {error}"
+            _write_down(copies, why)
+            raise ReleaseError(why) from None
+    _write_down(copies, f"{ref} was given to Exim: do not release it again", done)
 
 
-@contextlib.contextmanager
-def _letter(header: bytes, message: BinaryIO) -> Iterator[BinaryIO]:
-    """Make a file of what Exim gets. The end of a pipe would be the end of the message, also when we are killed."""
-    with tempfile.TemporaryFile() as letter:
-        try:
-            letter.write(header)
-            shutil.copyfileobj(message, letter, COPY_BYTES)
-            letter.seek(0)
-        except OSError as error:
-            where = f"{tempfile.gettempdir()} (another place: TMPDIR)"
-            raise ReleaseError(f"it cannot be copied to {where}: {error.strerror}") from None
-        yield letter
+def _announce(copies: Sequence[Message], sending: ReleaseNote) -> None:
+    """Write the release down before it is made, in all copies or in none. Raises ArchiveError."""
+    try:
+        _write_down(copies, "nothing was released", sending)
+    except ArchiveError:
+        with contextlib.suppress(ArchiveError):
+            _write_down(copies, "")
+        raise
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End it with all that it has started; Exim, which is set-uid root, only if we may."""
-    with contextlib.suppress(PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _write_down(copies: Sequence[Message], state: str, *last: ReleaseNote) -> None:
+    """Have each envelope list the releases there were, and `last`.
+
+    Raises ArchiveError; `state` ends its text.
+    """
+    try:
+        for copy in copies:
+            assert copy.envelope
+            mark_released(copy, (*copy.envelope.released, *last))
+    except ArchiveError as error:
+        raise ArchiveError(f"{error}; {state}") from None
 
 
-def _words(said: BinaryIO) -> str:
-    said.seek(0)
-    words = " ".join(said.read(SAID_BYTES).decode("utf-8", "replace").split())
-    return f": {words}" if words else " and said nothing"
+def _plan_exemptions(exempter: Exempter | None, envelopes: Sequence[Envelope], comment: str) -> Sequence[ExemptionPlan]:
+    """Make sure, as far as that is possible before, that the exemptions can be added. Raises ExemptError."""
+    if exempter is None:
+        return ()
+    # One for each domain is enough: it covers the other recipients there.
+    mails = [RefusedMail(one.recipients[0], one.sender, one.ip, one.host, one.helo) for one in envelopes]
+    try:
+        return exempter.plan(mails, comment)
+    except ExemptError as error:
+        raise ExemptError(f"{envelopes[0].ref}: it cannot be exempted: {error}; nothing was released") from None
 
 
-def _argument(address: str) -> str:
-    """Return an address as one address of a command line. Raises ReleaseError where it cannot be one."""
-    found = quoted(parse_quoted(address))
-    if not is_mailbox(found):
-        raise ReleaseError(f"{address!r} is no address; export the message, or name its recipients with --to")
-    return found
+def _exempt(exempter: Exempter | None, plans: Sequence[ExemptionPlan], ref: str) -> tuple[Exemption, ...]:
+    """Add the exemptions after the release. Raises ExemptError."""
+    if exempter is None:
+        return ()
+    try:
+        return tuple(exempter.add(plans))
+    except ExemptError as error:
+        raise ExemptError(f"{ref} was released all the same, but it cannot be exempted: {error}") from None

@@ -1,27 +1,31 @@
-"""How long messages stay: by age, and by the space that all of them take, the oldest go first.
+"""How long messages stay: the oldest go first, by age and by the space that all of them take; or those you select.
 
-Rule: what is being archived or released is never touched. A message that is being written has a file in `tmp/` or a
-young envelope; only empty directories are removed, `tmp/` first, and whoever archives makes them again. Whoever
-releases a message has the lock of its day, and no message of that day is deleted before the next purge.
+What is being archived or released is never touched. A message that is being written has a file in `tmp/` or a young
+envelope; only empty directories are removed, `tmp/` first, and `store` makes them again. A message that is being
+released has its day locked, and no message of that day is deleted before the next purge.
 """
 
 from __future__ import annotations
 
 import contextlib
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
-from eximacl.archive.errors import ArchiveError
+from eximacl.archive.change import delete, locked
+from eximacl.archive.errors import ArchiveError, NoSuchMessage
 from eximacl.archive.files import names
-from eximacl.archive.index import days, listed, read_envelope
-from eximacl.archive.layout import TODAY, Day, base_name, day_of
+from eximacl.archive.index import Message, days, listed, read_envelope
+from eximacl.archive.layout import TODAY, Day, base_name, day_of, safe_name
+from eximacl.mail.lists import Domains
 from eximacl.system.locks import directory_lock
 
 SECONDS_PER_DAY = 86_400
 BYTES_PER_MB = 1_000_000
-# The oldest file that can still belong to a message on its way: archiving one takes seconds.
+# An older file cannot belong to a message on its way: archiving one takes seconds.
 LEFTOVER_SECONDS = 86_400
 BLOCK_BYTES = 512  # stat(2), st_blocks
 
@@ -41,13 +45,52 @@ class Purged:
 
 @dataclass(slots=True)
 class Purge:
-    """What one purge has done. kept_bytes: the space that all messages still take; problems: what cannot be deleted."""
+    """What one purge has done.
+
+    kept_bytes: the space that all messages still take; problems: what cannot be deleted, and why.
+    """
 
     messages: list[Purged] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
     days: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     kept_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which messages to delete by hand; everything given must hold.
+
+    before: those held before then, in seconds since 1970. ref: a (normalised) reference. domains: of recipients.
+    released: those that were released.
+    """
+
+    before: float | None = None
+    ref: str | None = None
+    domains: Domains | None = None
+    released: bool = False
+
+    def covers(self, message: Message) -> bool:
+        """Whether a message is selected. One with a damaged envelope has no known reference or release."""
+        envelope = message.envelope
+        if self.released and (envelope is None or all(note.state != "sent" for note in envelope.released)):
+            return False
+        if self.before is not None and message.time >= self.before:
+            return False
+        if self.ref is not None and (envelope is None or envelope.ref != self.ref):
+            return False
+        if self.domains is None:
+            return True
+        if envelope is None:
+            return message.day.domain.name in map(safe_name, self.domains)
+        return any(recipient.rpartition("@")[2] in self.domains for recipient in envelope.recipients)
+
+
+class Deleted(NamedTuple):
+    """The messages that were deleted, and what is wrong with those that could not be."""
+
+    messages: list[Message]
+    problems: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +120,22 @@ def purge(root: Path, *, keep_days: int, keep_mb: int, now: float) -> Purge:
             _clear(day, done, now - LEFTOVER_SECONDS)
             if day.path.name < day_of(now) and _remove_empty(day):
                 done.days.append(day.path)
+    return done
+
+
+def delete_all(root: Path, selected: Iterable[Message]) -> Deleted:
+    """Delete messages, but none while it is being released, and the days that are empty then. Raises ArchiveError."""
+    done = Deleted([], [])
+    for message in selected:
+        # Without an envelope it cannot be released, and so needs no lock.
+        lock = locked(message) if message.envelope else contextlib.nullcontext()
+        try:
+            with contextlib.suppress(NoSuchMessage), lock:
+                delete(message)
+            done.messages.append(message)
+        except ArchiveError as error:
+            done.problems.append(str(error))
+    done.problems.extend(purge(root, keep_days=0, keep_mb=0, now=time.time()).problems)
     return done
 
 
@@ -121,7 +180,7 @@ def _purge_by_size(entries: list[_Entry], done: Purge, limit: int | None) -> Non
 
 
 def _delete(entry: _Entry, done: Purge, why: str) -> bool:
-    """Delete a message, then its envelope; tell whether it is gone. One that is being released stays."""
+    """Delete a message, then its envelope; return whether it is gone. One that is being released stays."""
     envelope = entry.day.envelope(entry.name)
     ref = ""
     gone = False
@@ -141,7 +200,7 @@ def _clear(day: Day, done: Purge, before: float) -> None:
         path.unlink(missing_ok=True)
         done.leftovers.append(path)
     envelopes = _older(day.envelopes, before)
-    # After the envelopes, and in the order in which messages move, so that none is missed.
+    # Looked at after the envelopes, and in the order in which messages move, so that none is missed.
     there = {base_name(name) for directory in (day.tmp, day.new, day.cur) for name in names(directory)}
     for path in envelopes:
         if path.name.removesuffix(".json") not in there:
@@ -159,7 +218,7 @@ def _older(directory: Path, before: float) -> list[Path]:
 
 
 def _remove_empty(day: Day) -> bool:
-    """Remove a day in which nothing is, and its domain when it was the last one; tell whether the day is gone."""
+    """Remove a day in which nothing is, and its domain if it was the last one; return whether the day is gone."""
     if any(names(directory) for directory in (day.tmp, day.new, day.cur, day.envelopes)):
         return False
     with contextlib.suppress(OSError):
@@ -183,10 +242,10 @@ def _remove_domain(day: Day) -> None:
 
 @contextlib.contextmanager
 def _noting(done: Purge) -> Iterator[None]:
-    """Note what cannot be deleted, and go on: one such file must not let the archive grow for ever."""
+    """Note what cannot be deleted, and go on: because of one such file, the archive must not grow for ever."""
     try:
         yield
     except FileNotFoundError:
-        pass  # a mail client moved it, or somebody else deleted it
+        pass  # a mail client has moved it, or it was deleted
     except OSError as error:
         done.problems.append(f"{error.filename}: {error.strerror}; it cannot be deleted")

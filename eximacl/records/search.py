@@ -95,6 +95,7 @@ class Wanted:
         self._since = b"" if since is None else _stamp(since)
         self._until = b"" if until is None else _stamp(until + _STAMP_SECONDS)
         needles: list[str] = []
+        self._in_domain: Callable[[Entry], bool] | None = None
         self._tests: list[Callable[[Entry], bool]] = []
         if domain:
             needles.append(self._domain(domain))
@@ -121,7 +122,11 @@ class Wanted:
 
     def covers(self, entry: Entry) -> bool:
         """Whether a line that was decoded is wanted."""
-        return self._time(entry) and all(test(entry) for test in self._tests)
+        return self.may_cover(entry) and all(test(entry) for test in self._tests)
+
+    def may_cover(self, entry: Entry) -> bool:
+        """Whether time and domain are as wanted, of an entry of which nothing else may be known."""
+        return self._time(entry) and (self._in_domain is None or self._in_domain(entry))
 
     def _time(self, entry: Entry) -> bool:
         if self.since is None and self.until is None:
@@ -137,7 +142,7 @@ class Wanted:
         def test(entry: Entry) -> bool:
             return text_of(entry, "domain") in domains or any(one[1] in domains for one in _recipients(entry))
 
-        self._tests.append(test)
+        self._in_domain = test
         return _needle(canonical_domain(text))
 
     def _recipient(self, text: str) -> str:

@@ -140,7 +140,7 @@ def test_one_that_cannot_be_deleted(message: Message) -> None:
 
 def test_a_day_that_is_gone(archive: Archive, message: Message) -> None:
     message.day.path.rename(archive.root / "gone")
-    with pytest.raises(NoSuchMessage, match="2026-11-23 is not in the archive any more"), locked(message):
+    with pytest.raises(NoSuchMessage, match="2026-11-23 is no longer in the archive"), locked(message):
         pass
     message.day.path.touch()
     with pytest.raises(ArchiveError, match="Not a directory"), locked(message):

@@ -1,4 +1,4 @@
-"""Whoever catches ArchiveError catches all that can go wrong with the archive, and nothing else."""
+"""All that can go wrong with the archive is an ArchiveError, and nothing else is one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from eximacl.archive import errors
 from eximacl.archive.errors import ArchiveError, NoSuchMessage, SpoolError
 
+KINDS = [value for value in vars(errors).values() if inspect.isclass(value)]
 
-@pytest.mark.parametrize("kind", [SpoolError, NoSuchMessage])
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_each_is_an_archive_error_and_shows_its_text(kind: type[ArchiveError]) -> None:
     with pytest.raises(ArchiveError, match=r"^what to change$"):
         raise kind("what to change")
@@ -23,6 +25,4 @@ def test_they_are_not_errors_of_the_system() -> None:
 
 
 def test_the_module_shows_them_all() -> None:
-    kinds = {name for name, value in vars(errors).items() if inspect.isclass(value)}
-    assert kinds == {"ArchiveError", "SpoolError", "NoSuchMessage"}
-    assert all(name in str(errors.__doc__) for name in kinds)
+    assert all(kind.__name__ in str(errors.__doc__) for kind in KINDS)

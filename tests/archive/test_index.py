@@ -64,7 +64,7 @@ def test_opening_one_that_was_deleted(archive: Archive, spool: Path) -> None:
     with open_message(message) as file:
         assert file.read() == HEADERS.encode() + b"\n" + BODY
     message.path.unlink()
-    with pytest.raises(NoSuchMessage, match=r"is not in the archive any more; it was deleted or purged"):
+    with pytest.raises(NoSuchMessage, match=r"is no longer in the archive; it was deleted or purged"):
         open_message(message)
 
 
@@ -164,9 +164,9 @@ def test_who_may_not_read_is_told(tmp_path: Path) -> None:
     (message,) = messages(archive.root)
     let_everybody_pass(tmp_path)
     with nobody():
-        with pytest.raises(ArchiveError, match="archive: Permission denied; the archive is read by root and its group"):
+        with pytest.raises(ArchiveError, match="archive: Permission denied; only root and the archive's group may"):
             list(messages(archive.root))
-        with pytest.raises(ArchiveError, match="Permission denied; the archive is read by root and its group"):
+        with pytest.raises(ArchiveError, match="Permission denied; only root and the archive's group may read it"):
             open_message(message)
     for path in (archive.root, archive.root / "example.org", stored.path.parents[1]):
         path.chmod(0o755)

@@ -1,186 +1,493 @@
-"""Handing over to a sendmail program: the header, the arguments, and every way in which it can fail.
-
-What Exim makes of it is in tests/cli/test_releasing.py.
-"""
+"""Releasing held messages with `eximacl archive release` and a real Exim: what was held is delivered, and only once."""
 
 from __future__ import annotations
 
-import io
+import contextlib
+import hashlib
+import json
 import os
-import signal
-import tempfile
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from eximacl.archive.release import ReleaseError, Unsure, deliver, release_header, sendmail_arguments
-from tests.archive.holding import small_disk
+from eximacl.archive import find
+from eximacl.config import load
+from eximacl.mail.address import Address, quoted
+from tests.archive.holding import NOON, READ_ONLY, read_only, small_disk, writable_again
+from tests.cli.archived import REF, hold, with_archive
+from tests.cli.conftest import POLICY
+from tests.cli.running import Done, eximacl
+from tests.config.loads import loads_counted
+from tests.lab import Daemon, Lab, Site
+from tests.lab.daemons import EXIM
 from tests.lab.waiting import until
-from tests.state.forks import Child, Tell
 
-OPTIONS = ["-bnq", "-G", "-oep", "-i", "-f"]
+# Everything that a way through Exim could spoil: dots, From lines, 8-bit and binary bytes, no header of a good mail,
+# an unqualified address, Bcc, long lines, blanks at the ends of lines, no blank line at the end.
+HEADERS = (
+    "Received: from elsewhere by mx.example.net; Mon, 23 Nov 2026 10:00:00 +0000\n"
+    "From: joe\nTo: undisclosed\nBcc: secret@example.net\nSubject: =?utf-8?q?hyv=C3=A4?=\n folded\n"
+    "X-Eight: \udcc3\udca4 \udcff\nx-CASE:kept  \nSender: other@example.net\n"
+)
+BODY = (
+    b".\n..\n.x\nFrom the start\n>From\n\xff\xfe\x80\x01\x7f tab\t \n"
+    + b"long " * 199
+    + b"\n\n\nMessage-ID: no header\n--\n"
+)
+
+
+class Office:
+    """An Exim, a policy and its archive. `sendmail` is a program that hands over to that Exim."""
+
+    def __init__(self, lab: Lab, config: Path) -> None:
+        self.lab = lab
+        self.config = config
+        self.root = with_archive(config)
+        self.sendmail = config.parent / "sendmail"
+        command = " ".join(lab.namespace.command(EXIM, "-odf"))
+        self.sendmail.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {config.parent}/arguments\nexec {command} "$@"\n')
+        self.sendmail.chmod(0o755)
+
+    def release(self, *arguments: object) -> Done:
+        return eximacl("archive", "release", REF, "--sendmail", self.sendmail, *arguments)
+
+    def arguments(self) -> list[str]:
+        return (self.config.parent / "arguments").read_text().splitlines()
+
+    def delivered(self, localpart: str) -> list[bytes]:
+        """Return the messages in a mailbox as they were before Exim's transport and its own Received header."""
+        directory = self.lab.mail / localpart / "new"
+        return [_without_own(path.read_bytes()) for path in sorted(directory.iterdir())] if directory.exists() else []
+
+
+def _without_own(data: bytes) -> bytes:
+    """Take off what Exim puts before a message: its envelope headers, and one Received with its continuation lines."""
+    lines = data.split(b"\n")
+    start = next(number for number, line in enumerate(lines) if line.startswith(b"Received:"))
+    assert all(b":" in line for line in lines[:start])
+    start += 1
+    while lines[start].startswith((b" ", b"\t")):
+        start += 1
+    return b"\n".join(lines[start:])
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with Lab(Site("plain", snippets=False)) as running:
+        yield running
 
 
 @pytest.fixture
-def program(tmp_path: Path) -> Path:
-    path = tmp_path / "program"
-    path.touch(0o755)
-    return path
+def office(lab: Lab, config: Path) -> Office:
+    for mailbox in lab.mail.iterdir():
+        subprocess.run(["rm", "-rf", mailbox], check=True)
+    return Office(lab, config)
 
 
-def run(program: Path, script: str, message: bytes = b"the message\n", seconds: float = 60) -> None:
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    deliver(io.BytesIO(message), b"X: 1\n", ["a", "b c"], program, seconds)
+def held_bytes(office: Office) -> bytes:
+    return find(office.root, REF)[0].path.read_bytes()
 
 
-def test_the_header() -> None:
-    header = release_header("7KQ2M9D4", 1_795_450_593.8, "steve").decode("ascii")
-    assert header.startswith("X-Eximacl-Released: 7KQ2M9D4 ")
-    assert header.endswith(" by steve\n")
-    assert "2026" in header
+def test_delivers_the_very_bytes_with_one_header_more(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    assert held_bytes(office) == HEADERS.encode("utf-8", "surrogateescape") + b"\n" + BODY
+    done = office.release()
+    assert done == Done(0, f"{REF} was given to Exim for steve@example.org\n", "")
+    [found] = office.delivered("steve")
+    header, _, rest = found.partition(b"\n")
+    assert header.startswith(f"X-Eximacl-Released: {REF} ".encode())
+    assert header.endswith(b" by root")
+    assert rest == held_bytes(office)
+
+
+def test_exim_has_its_own_line_ends(office: Office) -> None:
+    """As on receiving; only with spool_wireformat does the archive have others."""
+    hold(office.config, HEADERS, b"one\r\ntwo\rthree\r\n", "steve@example.org")
+    assert office.release().status == 0
+    assert office.delivered("steve")[0].endswith(b"\n\none\ntwo\nthree\n")
+
+
+def test_the_debian_configuration_delivers_the_same(config: Path) -> None:
+    with Lab(Site("split", snippets=False)) as debian:
+        office = Office(debian, config)
+        hold(config, HEADERS, BODY, "steve@example.org")
+        assert office.release().status == 0
+        [found] = office.delivered("steve")
+        assert found.partition(b"\n")[2] == held_bytes(office)
+
+
+def test_every_recipient_of_every_domain_gets_it_once(office: Office) -> None:
+    config = office.config
+    config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
+    hold(config, HEADERS, BODY, "steve@example.org", "juha@example.com", "juha@example.org")
+    done = json.loads(office.release("--json").out)
+    assert done["to"] == ["juha@example.com", "steve@example.org", "juha@example.org"]
+    assert [len(office.delivered(name)) for name in ("steve", "juha")] == [1, 2]
+    assert all(message.envelope and message.envelope.released for message in find(office.root, REF))
+
+
+def test_a_second_release_needs_to_be_asked_for(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    assert office.release().status == 0
+    second = office.release()
+    assert second.status == 73
+    assert f"Error: {REF} was released already, " in second.err
+    assert "to steve@example.org by root; --again does it once more" in second.err
+    assert len(office.delivered("steve")) == 1
+    assert office.release("--again").status == 0
+    assert len(office.delivered("steve")) == 2
+    assert eximacl("archive", "show", REF).out.count("released:") == 2
+
+
+def test_two_at_once_release_it_once(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
+    started = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(2)]
+    assert sorted(process.wait(60) for process in started) == [0, 73]
+    assert len(office.delivered("steve")) == 1
+
+
+def test_the_null_sender_and_another_recipient(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org", sender="")
+    done = office.release("--to", "juha@example.org")
+    assert done.out == f"{REF} was given to Exim for juha@example.org\n"
+    assert office.arguments()[-4:] == ["-f", "<>", "--", "juha@example.org"]
+    assert office.delivered("steve") == []
+    assert len(office.delivered("juha")) == 1
+    [message] = find(office.root, REF)
+    assert message.envelope
+    assert message.envelope.released[0].recipients == ("juha@example.org",)
+
+
+def test_a_large_message(office: Office) -> None:
+    body = bytes(range(1, 13)) * 8 + b"\n" + (b"\xe4" * 70 + b"\n.\n") * 140_000
+    hold(office.config, HEADERS, body.replace(b"\r", b"_"), "steve@example.org")
+    assert office.release().status == 0
+    [found] = office.delivered("steve")
+    assert hashlib.sha256(found.partition(b"\n")[2]).digest() == hashlib.sha256(held_bytes(office)).digest()
+
+
+def test_exim_refuses_it(office: Office) -> None:
+    """It takes a message for all recipients, or not at all."""
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    office.sendmail.write_text(f"{office.sendmail.read_text().rstrip()} steve\n")
+    done = office.release()
+    assert done.status == 75
+    assert f"{REF} was not released: {office.sendmail} did not take the message (exit status 1): exim: " in done.err
+    assert 'bad recipient address "steve": unqualified recipient address not allowed' in done.err
+    assert '"released": []' in eximacl("archive", "list", "--json").out
+    # Nobody was told: least of all the sender, who may be anybody.
+    assert office.lab.queued() == 0
+
+
+def test_exim_does_not_trust_everybody(office: Office) -> None:
+    """Without trust it would send in the name of whoever runs it; better not at all."""
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    untrusted = office.lab.namespace.command("setpriv", "--reuid=65534", "--clear-groups", EXIM)
+    office.sendmail.write_text(f'#!/bin/sh\nexec {" ".join(untrusted)} "$@"\n')
+    done = office.release()
+    assert done.status == 75
+    assert "exim: permission denied (-G requires a trusted user)" in done.err
+
+
+def test_there_is_no_sendmail(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    office.sendmail.unlink()
+    done = office.release()
+    assert done.status == 75
+    assert "sendmail cannot be run: No such file or directory; name another with --sendmail" in done.err
+
+
+def test_the_setting_names_the_program(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    office.config.write_text(f'{office.config.read_text()}sendmail = "sendmail"\n')
+    assert eximacl("archive", "release", REF).status == 0
+    assert len(office.delivered("steve")) == 1
+
+
+def test_what_is_not_what_came_is_not_sent(office: Office) -> None:
+    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    stored.path.write_bytes(stored.path.read_bytes() + b"more\n")
+    done = office.release()
+    assert done.status == 65
+    assert "its SHA-256 differs from the envelope's" in done.err
+    assert office.delivered("steve") == []
+
+
+def test_a_damaged_envelope(office: Office) -> None:
+    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    (stored.path.parents[1] / "envelope" / f"{stored.filename}.json").write_text("{")
+    done = office.release()
+    assert done.status == 66
+    assert f"{REF} is not in {office.root}: " in done.err
+
+
+def test_it_cannot_be_written_down(office: Office) -> None:
+    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    with read_only(stored.path.parents[1] / "envelope"):
+        done = office.release()
+    assert done.status == 74
+    assert "Read-only file system; the release is not written down; nothing was released" in done.err
+    assert office.delivered("steve") == []
+
+
+def test_what_two_domains_have_is_written_down_in_both_or_in_none(office: Office) -> None:
+    config = office.config
+    config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
+    _, second = hold(config, HEADERS, BODY, "juha@example.com", "steve@example.org")
+    with read_only(second.path.parents[1] / "envelope"):
+        assert office.release().status == 74
+    assert office.release().status == 0
+
+
+def test_a_full_disk_stops_it_before_anything_is_sent(office: Office) -> None:
+    with small_disk(office.root, "size=64k"):
+        hold(office.config, HEADERS, BODY, "steve@example.org")
+        filler = office.root / "filler"
+        with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        for _ in range(2):
+            done = office.release()
+            assert done.status == 74
+            assert "No space left on device; the release is not written down; nothing was released" in done.err
+        assert office.delivered("steve") == []
+        filler.unlink()
+        assert office.release().status == 0
+    assert len(office.delivered("steve")) == 1
+
+
+def test_it_cannot_be_written_down_once_it_was_sent(office: Office) -> None:
+    """Then the envelope still says that it was being sent."""
+    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    envelopes = stored.path.parents[1] / "envelope"
+    office.sendmail.write_text(office.sendmail.read_text().replace("exec", f"{READ_ONLY.format(envelopes)}\nexec"))
+    done = office.release()
+    assert done.status == 74
+    assert f"the release is not written down; {REF} was given to Exim: do not release it again" in done.err
+    writable_again(envelopes)
+    perhaps_released(office)
+    assert len(office.delivered("steve")) == 1
+
+
+def test_a_release_that_is_killed_is_not_made_twice_unasked(office: Office) -> None:
+    """Exim has the message already, and delivers it; nobody knows but Exim."""
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    here = office.config.parent
+    os.mkfifo(here / "go")
+    office.sendmail.write_text(office.sendmail.read_text().replace("exec", f"read go < {here}/go\nexec"))
+    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
+    with subprocess.Popen(command) as process:
+        until((here / "arguments").exists, "sendmail")
+        process.kill()
+    (here / "go").write_text("go\n")
+    until(lambda: len(office.delivered("steve")) == 1, "the message")
+    assert office.delivered("steve")[0].partition(b"\n")[2] == held_bytes(office)
+    perhaps_released(office)
+
+
+def perhaps_released(office: Office) -> None:
+    done = office.release()
+    assert done.status == 73
+    assert f"Error: {REF} may have been released already: a release, 20" in done.err
+    assert "was interrupted. Look in Exim's main log whether it took the message (id=1@example.net);" in done.err
+    assert "by root (perhaps: it was interrupted)\n" in eximacl("archive", "show", REF).out
+    assert json.loads(eximacl("archive", "list", "--json").out)["released"][0]["state"] == "sending"
+
+
+def test_a_sendmail_that_is_killed_may_have_taken_it(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    sendmail = office.sendmail.read_text()
+    office.sendmail.write_text("#!/bin/sh\nkill -9 $$\n")
+    done = office.release()
+    assert done.status == 75
+    assert f"{REF} may have been released: {office.sendmail} was killed by signal 9" in done.err
+    perhaps_released(office)
+    office.sendmail.write_text(sendmail)
+    assert office.release("--again").status == 0
+    assert f"{REF} was released already" in office.release().err
+
+
+def test_a_recipient_in_quotes_gets_it_and_nobody_else(office: Office) -> None:
+    """Exim reads a list of addresses in each argument; what a sender has put into quotes stays one."""
+    localpart = '"a"@example.org, juha@example.org, "b"'
+    hold(office.config, HEADERS, BODY, recipients=(quoted(Address(localpart, "example.org")),))
+    office.release()
+    assert office.arguments()[-1] == '"\\"a\\"@example.org, juha@example.org, \\"b\\""@example.org'
+    assert office.delivered("juha") == []
+    assert office.lab.queued() == 0
+
+
+def test_a_message_that_is_there_twice_is_released_once(office: Office) -> None:
+    """Somebody has put a copy back; two commands for one day would wait for each other for ever."""
+    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    (stored.path.parents[1] / "cur" / f"{stored.filename}:2,S").write_bytes(stored.path.read_bytes())
+    assert office.release().status == 0
+    assert len(office.delivered("steve")) == 1
+
+
+def test_several_at_once(office: Office) -> None:
+    """What is wrong with one keeps no other back."""
+    for number in (1, 2):
+        hold(office.config, HEADERS, BODY, "steve@example.org", ref=f"7KQ2M9D{number}", time=NOON + number)
+    command = ["archive", "release", "7KQ2M9D1", "00000000", "7kq2m9d1", "7KQ2M9D2"]
+    done = eximacl(*command, "--sendmail", office.sendmail, "--json")
+    assert done.status == 66
+    assert [json.loads(line)["ref"] for line in done.out.splitlines()] == ["7KQ2M9D1", "7KQ2M9D2"]
+    assert done.err.count("Error: ") == 1
+    assert len(office.delivered("steve")) == 2
+
+
+def test_allow_lets_the_next_mail_pass(office: Office) -> None:
+    """The whole way: the daemon refuses, the message is released, and the daemon accepts the next one."""
+    config = office.config
+    query = [
+        "--ip",
+        "192.0.2.7",
+        "--host",
+        "mx.example.net",
+        "--from",
+        "ann@example.net",
+        "--rcpt",
+        "ghost@example.org",
+    ]
+    with Daemon(config, config.parent / "eximacl.sock", config.parent / "log"):
+        hold(config, HEADERS, BODY, "ghost@example.org")
+        assert eximacl("check", *query).status == 1
+        with loads_counted() as loads:
+            done = office.release("--allow", "sender", "--to", "steve@example.org")
+        assert (done.status, loads) == (0, [config])
+        toml, file = config.parent / "domains/example.org.toml", config.parent / "lists/allow-senders.example.org"
+        assert f"ann@example.net was added to exempt.senders in {file}, in force\n" in done.out
+        assert f"changed: {file}, {toml}\n" in done.out
+        assert eximacl("check", *query).status == 0
+        again = office.release("--again", "--allow", "sender", "--json", "--to", "steve@example.org")
+        assert json.loads(again.out)["allowed"][0]["already"] == "senders: ann@example.net"
+    assert f"# {REF} released 20" in file.read_text()
+    assert load(config).overlays.keys() == {"example.org"}
+
+
+def test_allow_without_a_daemon(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    done = office.release("--allow", "ip", "--everywhere")
+    assert done.status == 0
+    assert (
+        f"192.0.2.7 was added to exempt.ips in {office.config.parent}/lists/allow-ips, not in force yet: " in done.out
+    )
+    second = office.release("--again", "--allow", "ip")
+    assert "192.0.2.7: such mail is exempt already (ips: 192.0.2.7); nothing was changed" in second.out
+
+
+def test_allow_everywhere_is_one_entry_for_all_domains(office: Office) -> None:
+    config = office.config
+    config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
+    hold(config, HEADERS, BODY, "steve@example.org", "juha@example.com")
+    done = json.loads(office.release("--allow", "ip", "--everywhere", "--json").out)
+    assert [one["already"] for one in done["allowed"]] == [""]
+    again = json.loads(office.release("--again", "--allow", "ip", "--json").out)
+    where = ("exempt.ips", f"{config.parent}/lists/allow-ips", "ips: 192.0.2.7")
+    assert [(one["key"], one["list"], one["already"]) for one in again["allowed"]] == [where, where]
 
 
 @pytest.mark.parametrize(
-    ("sender", "recipient", "expected"),
+    ("output", "encoding", "status"), [("/dev/full", "utf-8", 74), ("/dev/null", "ascii", 0)], ids=["full", "ascii"]
+)
+def test_allow_is_done_whether_anybody_can_read_it(office: Office, output: str, encoding: str, status: int) -> None:
+    hold(office.config, HEADERS, BODY, recipients=("hyvä@example.org",))
+    office.sendmail.write_text("#!/bin/sh\nexit 0\n")
+    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
+    with Path(output).open("w") as file:
+        done = subprocess.run(
+            [*command, "--allow", "ip"], stdout=file, env={**os.environ, "PYTHONIOENCODING": encoding}
+        )
+    assert done.returncode == status
+    assert (office.config.parent / "lists/allow-ips.example.org").read_text().startswith("192.0.2.7")
+
+
+def test_allow_in_a_list_that_is_there_needs_no_reload(office: Office) -> None:
+    config = office.config
+    (config.parent / "hosts").write_text("relay.example.com\n")
+    config.write_text(f'{config.read_text()}\n[exempt]\nhosts = "hosts"\n')
+    hold(config, HEADERS, BODY, "steve@example.org")
+    done = office.release("--allow", "host", "--everywhere")
+    assert f"mx.example.net was added to exempt.hosts in {config.parent}/hosts, in force in a moment\n" in done.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
     [
-        pytest.param("a@example.net", "b.c+d@example.org", ["a@example.net", "b.c+d@example.org"], id="plain"),
-        pytest.param("", "b@example.org", ["<>", "b@example.org"], id="null sender"),
-        pytest.param("-x@example.net", "-bP@example.org", ["-x@example.net", "-bP@example.org"], id="like options"),
-        pytest.param("a b@example.net", "b,c@example.org", ['"a b"@example.net', '"b,c"@example.org'], id="quoted"),
-        pytest.param(
-            '"a b"@example.net', '"b\\\\"@example.org', ['"a b"@example.net', '"b\\\\"@example.org'], id="has quotes"
-        ),
-        pytest.param(
-            '""@example.net',
-            '"a"@example.org, victim@example.com, "b"@example.org',
-            ['""@example.net', '"a@example.org, victim@example.com, b"@example.org'],
-            id="quotes of its own",
-        ),
-        pytest.param(
-            "a\\,b@example.net", '"\\"a\\""@example.org', ['"a,b"@example.net', '"\\"a\\""@example.org'], id="escapes"
-        ),
-        pytest.param("hyvä@example.net", "b@[192.0.2.7]", ["hyvä@example.net", "b@[192.0.2.7]"], id="others"),
-        pytest.param("a@b@example.net", "b@Example.ORG", ['"a@b"@example.net', "b@example.org"], id="with an @"),
+        pytest.param(["--allow", "sender"], "it cannot be exempted: the null sender of a bounce", id="nobody"),
+        pytest.param(["--allow", "host"], "the client 192.0.2.7 has no reverse name; exempt its ip", id="no name"),
     ],
 )
-def test_arguments(sender: str, recipient: str, expected: list[str]) -> None:
-    assert sendmail_arguments(sender, [recipient]) == [*OPTIONS, expected[0], "--", expected[1]]
+def test_what_cannot_be_allowed_is_known_before_it_is_sent(office: Office, arguments: list[str], words: str) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org", sender="", host="")
+    done = office.release(*arguments)
+    assert done.status == 78
+    assert words in done.err
+    assert "; nothing was released" in done.err
+    assert office.delivered("steve") == []
+
+
+def test_a_file_that_cannot_be_read(office: Office) -> None:
+    hold(office.config, HEADERS, BODY, "steve@example.org")
+    (office.config.parent / "lists").mkdir()
+    (office.config.parent / "lists/allow-ips.example.org").mkdir()
+    done = office.release("--allow", "ip")
+    assert done.status == 78
+    assert "allow-ips.example.org: Is a directory; nothing was released" in done.err
+
+
+def test_the_daemon_refuses_the_reload(office: Office) -> None:
+    """Its policy came from elsewhere, and is wrong by now."""
+    config = office.config
+    other = config.parent / "other.toml"
+    other.write_text(POLICY)
+    with Daemon(other, config.parent / "eximacl.sock", config.parent / "log"):
+        other.write_text("wrong")
+        hold(config, HEADERS, BODY, "steve@example.org")
+        assert "not in force: run `eximacl reload`" in office.release("--allow", "ip").out
+
+
+def test_the_list_changes_while_the_message_is_on_its_way(office: Office) -> None:
+    """What was possible before may be impossible afterwards; then both are told."""
+    config = office.config
+    hold(config, HEADERS, BODY, "steve@example.org")
+    office.sendmail.write_text(f"{office.sendmail.read_text()}".replace("exec", f"echo wrong >> {config}\nexec"))
+    done = office.release("--allow", "ip")
+    assert done.status == 78
+    assert f"{REF} was released all the same" in done.err
 
 
 @pytest.mark.parametrize(
-    "address", ["a\nb@example.org", "a\0@example.org", "\x7f@example.org", "b", "", "a@b, c", "a@b,c.example", "a@b c"]
-)
-def test_addresses_that_no_command_line_takes(address: str) -> None:
-    with pytest.raises(ReleaseError, match=r"is no address; export the message, or name its recipients with --to"):
-        sendmail_arguments("", [address])
-
-
-def test_nobody() -> None:
-    with pytest.raises(ReleaseError, match="there is nobody to send it to"):
-        sendmail_arguments("", [])
-
-
-def test_gives_header_message_and_arguments(program: Path) -> None:
-    run(program, f'printf "%s|" "$@" > {program}.args; cat > {program}.in', b"\xff\0\n" * 100_000)
-    assert Path(f"{program}.args").read_text() == "a|b c|"
-    assert Path(f"{program}.in").read_bytes() == b"X: 1\n" + b"\xff\0\n" * 100_000
-
-
-@pytest.mark.parametrize(
-    ("script", "words"),
+    ("arguments", "status", "words"),
     [
-        pytest.param(
-            "cat >/dev/null; echo no such user >&2; exit 67", r"\(exit status 67\): no such user$", id="refused"
+        pytest.param([REF, "--everywhere"], 64, "--everywhere is for --allow", id="everywhere alone"),
+        pytest.param(["7KQ2"], 65, "is no reference", id="no reference"),
+        pytest.param(["00000000"], 66, "eximacl log --ref 00000000", id="not there"),
+        pytest.param([REF, "--allow", "all"], 64, "Invalid value for '--allow'", id="no such exemption"),
+        pytest.param([], 64, "Missing argument 'REF...'", id="nothing"),
+        *(
+            pytest.param(
+                [REF, "--to", to], 64, f"--to: {to!r} is not an address, such as steve@example.org", id=f"to {to!r}"
+            )
+            for to in ("", "nobody", "a b@c", "Ann <ann@example.net>", "a@b.example, c@d.example")
         ),
-        pytest.param("exit 1", r"did not take the message \(exit status 1\) and said nothing$", id="did not read"),
-        pytest.param("cat >/dev/null; yes | head -c 100000; exit 1", r"(y ){1000}", id="said much"),
     ],
 )
-def test_failures(program: Path, script: str, words: str) -> None:
-    with pytest.raises(ReleaseError, match=words):
-        run(program, script, b"x" * 1_000_000)
+def test_what_cannot_be_released(config: Path, arguments: list[str], status: int, words: str) -> None:
+    with_archive(config)
+    done = eximacl("archive", "release", *arguments)
+    assert done.status == status
+    assert words in done.err
 
 
-def test_a_program_that_is_killed_may_have_taken_it(program: Path) -> None:
-    with pytest.raises(Unsure, match=r"was ended by signal 9 and said nothing$"):
-        run(program, "kill -9 $$")
-
-
-def test_a_program_that_hangs_is_ended_with_its_children(program: Path) -> None:
-    with pytest.raises(Unsure, match=r"took longer than 1 s and was ended: busy$"):
-        run(program, f"echo busy; tail -f /dev/null & echo $! > {program}.pid; wait", seconds=1)
-    until(lambda: gone(int(Path(f"{program}.pid").read_text())), "the child to end")
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended; perhaps nobody has asked for its status yet (proc(5), stat)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
-def test_whoever_is_killed_leaves_exim_the_whole_message(program: Path, number: int) -> None:
-    """The end of a pipe would be the end of a message that was cut short."""
-    script = f"echo > {program}.ready; read go < {program}.go; cat > {program}.part; mv {program}.part {program}.in"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    os.mkfifo(f"{program}.go")
-
-    def release(tell: Tell) -> None:
-        deliver(io.BytesIO(b"x" * 1_000_000), b"X: 1\n", [], program)
-
-    with Child(release) as child:
-        until(Path(f"{program}.ready").exists, "the program")
-        os.kill(child.pid, number)
-        assert child.wait() == -number
-    Path(f"{program}.go").write_text("go\n")
-    until(Path(f"{program}.in").exists, "the message")
-    assert Path(f"{program}.in").stat().st_size == 1_000_005
-
-
-def test_ctrl_c_ends_the_program(program: Path) -> None:
-    program.write_text(f"#!/bin/sh\necho $$ > {program}.new; mv {program}.new {program}.pid; exec tail -f /dev/null\n")
-
-    def release(tell: Tell) -> None:
-        with pytest.raises(KeyboardInterrupt):
-            deliver(io.BytesIO(), b"X: 1\n", [], program)
-
-    with Child(release) as child:
-        until(Path(f"{program}.pid").exists, "the program")
-        os.kill(child.pid, signal.SIGINT)
-        assert child.wait() == 0
-    assert gone(int(Path(f"{program}.pid").read_text()))
-
-
-def test_what_it_leaves_in_the_background_is_not_waited_for(program: Path) -> None:
-    """As Exim delivers: the child keeps the output open."""
-    run(program, f"cat >/dev/null; tail -f /dev/null & echo $! > {program}.pid")
-    os.kill(int(Path(f"{program}.pid").read_text()), 9)
-
-
-def test_a_message_that_cannot_be_read(program: Path) -> None:
-    class Broken(io.BytesIO):
-        def read(self, size: int | None = -1, /) -> bytes:
-            raise OSError(5, "Input/output error")
-
-    program.write_text(f"#!/bin/sh\necho > {program}.ran\n")
-    with pytest.raises(ReleaseError, match=r"it cannot be copied to .*: Input/output error"):
-        deliver(Broken(), b"X: 1\n", [], program)
-    assert not Path(f"{program}.ran").exists()
-
-
-def test_no_room_for_the_copy(program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = tmp_path / "small"
-    small.mkdir()
-    with small_disk(small, "size=64k"):
-        monkeypatch.setattr(tempfile, "tempdir", str(small))
-        with pytest.raises(ReleaseError, match=r"copied to .*small \(another place: TMPDIR\): No space left on device"):
-            run(program, "exit 0", b"x" * 1_000_000)
-
-
-def test_no_program(tmp_path: Path) -> None:
-    with pytest.raises(
-        ReleaseError, match="none cannot be run: No such file or directory; name another with --sendmail"
-    ):
-        deliver(io.BytesIO(), b"", [], tmp_path / "none")
+def test_a_policy_that_is_no_toml(config: Path) -> None:
+    """Both that would be taken from it are named at once."""
+    config.write_text("[archive\n")
+    done = eximacl("archive", "release", REF)
+    assert done.status == 78
+    assert "see `eximacl config test`, or give the path with --archive and --sendmail" in done.err

@@ -12,7 +12,7 @@ import pytest
 
 from eximacl.archive import Archive, ArchiveError, Purge, locked, messages, purge, retention, store
 from eximacl.archive.files import Writer
-from eximacl.archive.retention import LEFTOVER_SECONDS, SECONDS_PER_DAY
+from eximacl.archive.retention import LEFTOVER_SECONDS, SECONDS_PER_DAY, delete_all
 from tests.archive.holding import (
     BODY,
     NOON,
@@ -305,3 +305,15 @@ def test_the_body_is_what_it_was(archive: Archive, spool: Path) -> None:
     (stored,) = archive.store(held(spool))
     purge(archive.root, keep_days=30, keep_mb=1, now=NOON)
     assert stored.path.read_bytes().endswith(BODY)
+
+
+def test_what_is_deleted_or_moved_before_its_turn_is_not_an_error(tmp_path: Path) -> None:
+    archive, spool = archive_at(tmp_path / "archive"), spool_with(tmp_path / "spool")
+    for ref in ("7KQ2M9D1", "7KQ2M9D2"):
+        archive.store(held(spool, ref=ref, time=NOON + int(ref[-1])))
+    selected = list(messages(archive.root))
+    selected[0].path.unlink()
+    (selected[1].day.cur / f"{selected[1].name}:2,S").hardlink_to(selected[1].path)
+    selected[1].path.unlink()
+    assert delete_all(archive.root, selected) == (selected, [])
+    assert list(messages(archive.root)) == []

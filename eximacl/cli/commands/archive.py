@@ -2,55 +2,54 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import shutil
 import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
 
 import click
 
-from eximacl.archive import ArchiveError, Message, NoSuchMessage, delete, locked, open_message, purge
-from eximacl.archive.layout import safe_name
+from eximacl.archive import Message, messages
+from eximacl.archive.content import export, export_to, show
+from eximacl.archive.index import Match, search
+from eximacl.archive.release import Released, release
+from eximacl.archive.retention import Selection, delete_all
 from eximacl.cli import exits
-from eximacl.cli.archived import (
-    COLUMNS,
-    COPY_BYTES,
-    all_of,
+from eximacl.cli.command import Group, Section
+from eximacl.cli.commands.allow import KINDS, as_dict, describe_added
+from eximacl.cli.complete import archived_reference
+from eximacl.cli.errors import explained
+from eximacl.cli.filters import filter_options, last_option, reference_of, wanted_of
+from eximacl.cli.messages import (
+    ALTERED,
     archive_of,
     archive_option,
-    as_dict,
-    copies_of,
-    digest_of,
-    explained,
-    size_of,
-    time_of_message,
+    copies_at,
+    journal_of,
+    print_message,
+    print_messages,
+    shown_as_dict,
 )
-from eximacl.cli.command import Group, Section
-from eximacl.cli.commands.release import release
-from eximacl.cli.complete import archived_reference
-from eximacl.cli.filters import filter_options, last_option, reference_of, wanted_of
-from eximacl.cli.options import Failure, config_option, json_option, print_json
-from eximacl.cli.output import Table, printable_lines, size, terminal_width, write_line, write_object
+from eximacl.cli.options import (
+    Failure,
+    config_option,
+    find_path,
+    json_option,
+    print_json,
+    socket_option,
+)
+from eximacl.cli.output import size, write_line
+from eximacl.config.exempt import Exempter, Kind
+from eximacl.mail.address import is_mailbox
 from eximacl.mail.lists import Domains
-from eximacl.mail.view import View, view
-from eximacl.records.search import Entry, Wanted
+from eximacl.system import paths
 from eximacl.system.text import printable
-from eximacl.system.times import local, parse_span
+from eximacl.system.times import parse_span
+from eximacl.system.users import current_user
 
-# Enough for every text; what follows in a message this long are attachments.
-SHOWN_BYTES = 20 * 1024 * 1024
 # As many as a person looks through before saying yes.
 ASKED_MAX = 20
-# Before when, which reference, which domains, and whether only what was released.
-Doom = tuple[float | None, str | None, Domains | None, bool]
-CHANGED = "is not what was received: its SHA-256 differs from the envelope's"
-
 
 # What people type first, and what is next to it in spelling may be `release`.
 ALIASES = {name: f"archive {command}" for name, command in (("delete", "purge"), ("remove", "purge"), ("rm", "purge"))}
@@ -87,33 +86,30 @@ def list_command(
     Exit status: 0 when something was found, 66 when nothing was.
     """
     wanted = wanted_of(given)
-    readable = wanted_of({name: given[name] for name in ("domain", "since", "until")})
     root = archive_of(directory, config_path)
-    table = Table(COLUMNS, terminal_width())
-    count = 0
-    found = _covered(all_of(root), wanted, readable)
-    for message in found if last is None else deque(found, last):
-        count += 1
-        if as_json:
-            write_object(as_dict(message))
-            continue
-        if count == 1:
-            write_line(table.head())
-        write_line(table.row(message))
-        if message.problem:
-            click.echo(printable(message.problem), err=True)
-    sys.stdout.flush()
+    with explained():
+        found = _compared(search(root, wanted))
+        count = print_messages(found if last is None else deque(found, last), as_json)
     if not count:
         click.echo("Nothing was found.", err=True)
     return 0 if count else exits.NOT_FOUND
 
 
-@archive.command()
+def _compared(found: Iterable[Match]) -> Iterator[Message]:
+    """Yield the messages that match; say which could not be compared."""
+    for match in found:
+        if match.compared:
+            yield match.message
+        else:
+            click.echo(f"Not compared: {printable(match.message.problem)}", err=True)
+
+
+@archive.command("show")
 @click.argument("ref", shell_complete=archived_reference)
 @json_option
 @config_option
 @archive_option
-def show(ref: str, as_json: bool, config_path: Path, directory: Path | None) -> int:
+def show_command(ref: str, as_json: bool, config_path: Path, directory: Path | None) -> int:
     """Show a held message and why it was held.
 
     Its headers, its text, and a list of what is attached.
@@ -122,46 +118,25 @@ def show(ref: str, as_json: bool, config_path: Path, directory: Path | None) -> 
     Examples:
       eximacl archive show 7KQ2M9D4
     """
-    reference = reference_of(ref)
-    copies = copies_of(archive_of(directory, config_path), reference, config_path)
-    with explained(), open_message(copies[0]) as file:
-        altered = changed(file, copies[0])
-        data = file.read(SHOWN_BYTES)
-        rest = len(file.read(1)) > 0
-    seen = view(data)
+    copies = copies_at(ref, directory, config_path)
+    with explained():
+        shown = show(copies[0])
     if as_json:
-        print_json({"copies": [as_dict(copy) for copy in copies], "changed": altered, **_view_dict(seen)})
-        return 0
-    for copy in copies:
-        _print_envelope(copy)
-    if altered:
-        write_line(f"[{copies[0].path} {CHANGED}]")
-        write_line("")
-    for name, value in seen.headers:
-        write_line(f"{printable(name)}: {printable(value)}")
-    write_line("")
-    if seen.html:
-        write_line("[There is only HTML; this is its text without the tags.]")
-    for line in printable_lines(seen.text):
-        write_line(line)
-    for note in _notes(seen, rest):
-        write_line(f"[{note}]")
-    for part in seen.parts:
-        shown = "size unknown" if part.size is None else size(part.size)
-        write_line(f"[attached: {printable(part.name) or 'without a name'}, {printable(part.type)}, {shown}]")
-    sys.stdout.flush()
+        print_json(shown_as_dict(copies, shown))
+    else:
+        print_message(copies, shown)
     return 0
 
 
-@archive.command()
+@archive.command("export")
 @click.argument("ref", shell_complete=archived_reference)
 @click.option(
     "--output", type=click.Path(path_type=Path, allow_dash=True), default="-", metavar="FILE",
-    help="Write to FILE, which must not be there yet, instead of standard output.",
+    help="Write to FILE, which must not exist yet, instead of standard output.",
 )  # fmt: skip
 @config_option
 @archive_option
-def export(ref: str, output: Path, config_path: Path, directory: Path | None) -> int:
+def export_command(ref: str, output: Path, config_path: Path, directory: Path | None) -> int:
     """Write a held message to a file, byte for byte.
 
     \b
@@ -169,45 +144,114 @@ def export(ref: str, output: Path, config_path: Path, directory: Path | None) ->
       eximacl archive export 7KQ2M9D4 --output wrong.eml
       eximacl archive export 7KQ2M9D4 | spamassassin -t
     """
-    reference = reference_of(ref)
-    message = copies_of(archive_of(directory, config_path), reference, config_path)[0]
-    with explained(), open_message(message) as file:
-        if changed(file, message):
-            click.echo(f"{message.path} {CHANGED}", err=True)
+    message = copies_at(ref, directory, config_path)[0]
+    with explained():
         if str(output) != "-":
-            _write_new(output, file)
-            return 0
-        if sys.stdout.isatty():
+            altered = export_to(message, output)
+        elif sys.stdout.isatty():
             raise Failure(
-                "a message may hold what a terminal obeys: use --output FILE, a pipe, or `eximacl archive show`",
+                "the message may hold sequences that a terminal obeys: use --output FILE, a pipe, or"
+                " `eximacl archive show`",
                 exits.USAGE,
             )
-        shutil.copyfileobj(file, sys.stdout.buffer, COPY_BYTES)
-        sys.stdout.buffer.flush()
+        else:
+            altered = export(message, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+    if altered:
+        click.echo(f"{message.path} {ALTERED}", err=True)
     return 0
 
 
-def _write_new(path: Path, source: BinaryIO) -> None:
-    """Write a file that only its owner may read. Where it cannot be written whole, none is left."""
-    try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except FileExistsError:
-        raise Failure(f"{path} is there already; it stays as it is", exits.IO_ERROR) from None
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}", exits.IO_ERROR) from None
-    try:
-        with os.fdopen(fd, "wb") as target:
-            shutil.copyfileobj(source, target, COPY_BYTES)
-    except BaseException as error:
-        path.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise Failure(f"{path}: {error.strerror}; it was deleted again", exits.IO_ERROR) from None
-        raise
+@archive.command("release")
+@click.argument("refs", metavar="REF...", nargs=-1, required=True, shell_complete=archived_reference)
+@click.option(
+    "--to",
+    "to",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Send it there instead of to its recipients. May be repeated.",
+)
+@click.option("--again", is_flag=True, help="Even if it was released before.")
+@click.option(
+    "--allow",
+    "kind",
+    type=click.Choice(KINDS),
+    help="Exempt its sender, the sender's domain, the client's IP address or host name from now on.",
+)
+@click.option("--everywhere", is_flag=True, help="With --allow: for all domains, not only for the recipient's.")
+@click.option(
+    "--sendmail",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="PROGRAM",
+    help="Exim's sendmail program.  [default: the policy file's archive.sendmail]",
+)
+@json_option
+@config_option
+@archive_option
+@socket_option
+def release_command(
+    refs: tuple[str, ...],
+    to: tuple[str, ...],
+    again: bool,
+    kind: Kind | None,
+    everywhere: bool,
+    sendmail: Path | None,
+    as_json: bool,
+    config_path: Path,
+    directory: Path | None,
+    socket_path: Path | None,
+) -> int:
+    """Deliver held messages after all.
+
+    A message goes to its recipients byte for byte, with one header added. It keeps its envelope sender, also with --to.
+    Run this as root, or as a user whom Exim trusts to set an envelope sender (trusted_users).
+
+    \b
+    Examples:
+      eximacl archive release 7KQ2M9D4
+      eximacl archive release 7KQ2M9D4 --allow sender
+      eximacl archive release 7KQ2M9D4 --to postmaster@example.org
+      eximacl archive release $(eximacl archive list --sender ann@example.net --json | jq -r .ref)
+
+    \b
+    Exit status, of the first message whose status is not 0:
+       0 it was given to Exim           65 it is not what was received
+      66 not in the archive             73 released before, or perhaps (--again does it once more)
+      74 the archive cannot be written  75 Exim did not take it
+      78 the exemption of --allow cannot be added
+    """
+    if everywhere and kind is None:
+        raise click.UsageError("--everywhere is for --allow")
+    for address in to:
+        if not is_mailbox(address):
+            raise click.UsageError(f"--to: {printable(address)!r} is not an address, such as steve@example.org")
+    references = dict.fromkeys(map(reference_of, refs))
+    instead = "--sendmail" if directory else "--archive and --sendmail"
+    sendmail = sendmail or find_path(config_path, "archive", "sendmail", paths.SENDMAIL, instead)
+    root, journal, by = archive_of(directory, config_path), journal_of(config_path), current_user()
+    exempter = kind and Exempter(config_path, kind, everywhere=everywhere, socket=socket_path)
+    status = 0
+    for ref in references:
+        try:
+            with explained():
+                released = release(
+                    root, ref, sendmail=sendmail, by=by, to=to, again=again, exempter=exempter, journal=journal
+                )
+            _print_released(released, as_json)
+        except Failure as error:
+            error.show()
+            status = status or error.status
+    return status
 
 
-def changed(file: BinaryIO, message: Message) -> bool:
-    """Whether a message is another than was received, by the SHA-256 in its envelope."""
-    return digest_of(file) != (message.envelope.sha256 if message.envelope else "")
+def _print_released(released: Released, as_json: bool) -> None:
+    if as_json:
+        allowed = list(map(as_dict, released.exemptions))
+        print_json({"ref": released.ref, "from": released.sender, "to": released.recipients, "allowed": allowed})
+        return
+    write_line(f"{released.ref} was given to Exim for {printable(', '.join(released.recipients))}")
+    for exemption in released.exemptions:
+        write_line(describe_added(exemption))
 
 
 @archive.command("purge")
@@ -242,81 +286,31 @@ def purge_command(
     Exit status: 0 when something was deleted (or would be, or you said no), 66 when there is nothing to delete, 74 when
     something could not be deleted.
     """
-    doom = _doom(older, ref, domain, released)
+    selection = _selection(older, ref, domain, released)
     root = archive_of(directory, config_path)
-    doomed = [message for message in all_of(root) if _is_doomed(message, *doom)]
-    if not doomed:
+    with explained():
+        selected = list(filter(selection.covers, messages(root)))
+    if not selected:
         click.echo("There is nothing to delete.", err=True)
         return exits.NOT_FOUND
-    told = _counted(doomed)
     if dry_run:
-        _print_doomed(doomed, as_json, f"{told} would be deleted.")
+        print_messages(selected, as_json)
+        _summarize(f"{_counted(selected)} would be deleted.", as_json)
         return 0
-    if not yes:
-        if not sys.stdin.isatty():
-            raise Failure(f"{told} would be deleted: confirm with --yes", exits.USAGE)
-        _print_doomed(
-            doomed[:ASKED_MAX], False, "" if len(doomed) <= ASKED_MAX else f"… and {len(doomed) - ASKED_MAX} more"
-        )
-        if not click.confirm(f"Delete {told}?", err=True):
-            click.echo("Nothing was deleted.", err=True)
-            return 0
-    deleted, problems = _delete_all(doomed, root)
-    _print_doomed(deleted if as_json else [], as_json, f"{_counted(deleted)}: deleted.")
-    for problem in problems:
-        click.echo(f"Error: {printable(problem)}", err=True)
-    return exits.IO_ERROR if problems else 0
-
-
-def _counted(found: Sequence[Message]) -> str:
-    return f"{len(found)} message{'' if len(found) == 1 else 's'}, {size(sum(map(size_of, found)))}"
-
-
-def _delete_all(doomed: Iterable[Message], root: Path) -> tuple[list[Message], list[str]]:
-    """Delete what can be deleted; return that, and what is wrong with the others."""
-    deleted, problems = [], []
-    for message in doomed:
-        try:
-            _delete(message)
-            deleted.append(message)
-        except ArchiveError as error:
-            problems.append(str(error))
+    if not yes and not _confirm(selected):
+        click.echo("Nothing was deleted.", err=True)
+        return 0
     with explained():
-        # Days that are empty now go, too; by age and size nothing.
-        problems += purge(root, keep_days=0, keep_mb=0, now=time.time()).problems
-    return deleted, problems
+        deleted = delete_all(root, selected)
+    if as_json:
+        print_messages(deleted.messages, as_json)
+    _summarize(f"{_counted(deleted.messages)}: deleted.", as_json)
+    for problem in deleted.problems:
+        click.echo(f"Error: {printable(problem)}", err=True)
+    return exits.IO_ERROR if deleted.problems else 0
 
 
-archive.add_command(release)
-
-
-def _covered(found: Iterable[Message], wanted: Wanted, readable: Wanted) -> Iterator[Message]:
-    """Yield the messages that are wanted. Of the others, tell those that cannot be compared, and are `readable`'s."""
-    for message in found:
-        if _covers(wanted, message):
-            yield message
-        elif message.problem and _covers(readable, message):
-            click.echo(f"Not compared: {printable(message.problem)}", err=True)
-
-
-def _covers(wanted: Wanted, message: Message) -> bool:
-    """Whether a message is wanted; its check may be named by the slug, or by the check's own name."""
-    envelope = message.envelope
-    entry: Entry = {
-        "time": datetime.fromtimestamp(time_of_message(message), UTC).isoformat(),
-        "domain": message.day.domain.name,
-    }
-    if envelope is None:
-        return wanted.covers(entry)
-    entry.update(
-        {"ref": envelope.ref, "from": f"<{envelope.sender}>", "recipient": ", ".join(envelope.recipients)},
-        ip=envelope.ip,
-    )
-    slugs = (envelope.reason, envelope.check.replace("_", "-"))
-    return any(wanted.covers({**entry, "check": slug}) for slug in slugs)
-
-
-def _doom(older: str | None, ref: str | None, domain: str | None, released: bool) -> Doom:
+def _selection(older: str | None, ref: str | None, domain: str | None, released: bool) -> Selection:
     """Return what is to be deleted. Raises UsageError, Failure."""
     if older is None and ref is None and domain is None and not released:
         raise click.UsageError("say what: --older-than SPAN, --ref REF, --domain DOMAIN or --released")
@@ -328,82 +322,23 @@ def _doom(older: str | None, ref: str | None, domain: str | None, released: bool
         domains = None if domain is None else Domains([domain])
     except ValueError as error:
         raise click.UsageError(f"--domain: {error}") from None
-    return before, None if ref is None else reference_of(ref), domains, released
+    return Selection(before=before, ref=None if ref is None else reference_of(ref), domains=domains, released=released)
 
 
-def _is_doomed(
-    message: Message, before: float | None, ref: str | None, domains: Domains | None, released: bool
-) -> bool:
-    envelope = message.envelope
-    if released and (envelope is None or all(one.state != "sent" for one in envelope.released)):
-        return False
-    if before is not None and time_of_message(message) >= before:
-        return False
-    if ref is not None and (envelope is None or envelope.ref != ref):
-        return False
-    if domains is None:
-        return True
-    if envelope is None:
-        return message.day.domain.name in map(safe_name, domains)
-    return any(recipient.rpartition("@")[2] in domains for recipient in envelope.recipients)
+def _confirm(selected: Sequence[Message]) -> bool:
+    """Show what would be deleted, and ask. Raises Failure where nobody can answer."""
+    if not sys.stdin.isatty():
+        raise Failure(f"{_counted(selected)} would be deleted: confirm with --yes", exits.USAGE)
+    print_messages(selected[:ASKED_MAX], as_json=False)
+    if len(selected) > ASKED_MAX:
+        click.echo(f"… and {len(selected) - ASKED_MAX} more")
+    return click.confirm(f"Delete {_counted(selected)}?", err=True)
 
 
-def _delete(message: Message) -> None:
-    """Delete a message, but not while somebody releases it; without an envelope nobody can."""
-    with contextlib.suppress(NoSuchMessage), locked(message) if message.envelope else contextlib.nullcontext():
-        delete(message)
+def _counted(found: Sequence[Message]) -> str:
+    return f"{len(found)} message{'' if len(found) == 1 else 's'}, {size(sum(one.size for one in found))}"
 
 
-def _print_doomed(doomed: list[Message], as_json: bool, summary: str) -> None:
-    if as_json:
-        for message in doomed:
-            write_object(as_dict(message))
-        sys.stdout.flush()
-        return
-    if doomed:
-        table = Table(COLUMNS, terminal_width())
-        write_line(table.head())
-        for message in doomed:
-            write_line(table.row(message))
-        sys.stdout.flush()
-    if summary:
-        click.echo(summary)
-
-
-def _print_envelope(copy: Message) -> None:
-    envelope = copy.envelope
-    if envelope is None:
-        click.echo(printable(copy.problem), err=True)
-        return
-    write_line(f"{envelope.ref}   {local(envelope.time)}   {size(envelope.size)}   {copy.path}")
-    shown = {
-        "from": f"<{envelope.sender}>",
-        "to": ", ".join(envelope.recipients),
-        "client": f"{envelope.ip} ({envelope.host or 'no reverse name'}), HELO {envelope.helo}",
-        "held by": f"{envelope.check} ({envelope.reason}): {envelope.sentence}",
-    }
-    for name, text in shown.items():
-        write_line(f"  {name + ':':<9} {printable(text)}")
-    for one in envelope.released:
-        what = f"{local(one.time)} to {printable(', '.join(one.recipients))} by {printable(one.by)}"
-        write_line(f"  {'released:':<9} {what}{'' if one.state == 'sent' else ' (perhaps: it was broken off)'}")
-    write_line("")
-
-
-def _notes(seen: View, rest: bool) -> Iterator[str]:
-    if seen.problem:
-        yield seen.problem
-    if seen.cut:
-        yield f"{seen.cut} more characters; export shows all"
-    if rest:
-        yield f"only the first {size(SHOWN_BYTES)} were looked at; export shows all"
-
-
-def _view_dict(seen: View) -> dict[str, Any]:
-    return {
-        "headers": seen.headers,
-        "text": seen.text,
-        "html": seen.html,
-        "cut": seen.cut,
-        "parts": [part._asdict() for part in seen.parts],
-    }
+def _summarize(text: str, as_json: bool) -> None:
+    if not as_json:
+        click.echo(text)

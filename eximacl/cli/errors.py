@@ -1,0 +1,32 @@
+"""The exit status that each of the package's own errors has."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+
+from eximacl.archive.errors import AlreadyReleased, AlteredMessage, ArchiveError, NoSuchMessage, ReleaseError
+from eximacl.cli import exits
+from eximacl.cli.options import Failure
+from eximacl.config.exempt_change import ExemptError
+from eximacl.system.text import printable_text
+
+# The nearest class counts.
+STATUSES: Mapping[type[Exception], int] = {
+    AlreadyReleased: exits.ALREADY,
+    AlteredMessage: exits.DATA,
+    ArchiveError: exits.IO_ERROR,
+    ExemptError: exits.CONFIG,
+    NoSuchMessage: exits.NOT_FOUND,
+    ReleaseError: exits.NOT_SENT,
+}
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turn an error of the package's own into a Failure, with nothing in it that a terminal would obey."""
+    try:
+        yield
+    except tuple(STATUSES) as error:
+        status = next(STATUSES[base] for base in type(error).__mro__ if base in STATUSES)
+        raise Failure(printable_text(str(error)), status) from None
