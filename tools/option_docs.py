@@ -1,14 +1,15 @@
 """Option tables in the docs, made from the declarations: `python -m tools.option_docs [--check] [DIRECTORY]`.
 
-A page holds the markers `<!-- options: NAME -->` and `<!-- end -->`; what stands between them is written by this
-program. NAME is a check, a settings table, `exempt`, or `common`. Rule: with --check nothing is changed, and the
-exit status is 1 when a page is out of date.
+A page holds the markers `<!-- options: NAME -->` and `<!-- end -->`; this program writes
+what is between them. NAME is a check, a settings table, `exempt`, or `common`. With --check nothing is changed, and
+the exit status is 1 when a page is out of date.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,11 +19,12 @@ from eximacl.config.render import option_default, option_help, option_word
 from eximacl.config.settings import COMMON_TABLE, EXEMPT_TABLE, SETTINGS_TABLES, tables_within
 from eximacl.policy.declare import Check, Option
 
+LINE_COLUMNS = 100
 _BLOCK = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def render(text: str, checks: Mapping[str, Check]) -> str:
-    """Return a page with what stands between its markers written anew. Raises LookupError for an unknown NAME."""
+    """Return a page with the text between its markers rewritten. Raises LookupError for an unknown NAME."""
     return _BLOCK.sub(lambda match: f"{match[1]}{block(match[2], checks)}{match[3]}", text)
 
 
@@ -38,13 +40,15 @@ def block(name: str, checks: Mapping[str, Check]) -> str:
     if check is None:
         known = ("common", EXEMPT_TABLE.key, *SETTINGS_TABLES, *checks)
         raise LookupError(f"<!-- options: {name} -->: {unknown('name', name, known)}")
-    own = options_table(check.options) if check.options else "This check has no options of its own.\n"
+    own = options_table(check.options) if check.options else "This check has no other options.\n"
     for table in tables_within(f"checks.{name}", check.options):
-        own += f"\n`[{table.key}]`: {table.doc}\n\n{options_table(table.options)}"
-    return (
-        f"{own}\nBesides these it has [the options of every check](../policy-file.md#options-of-every-check), "
-        f'with `action = "{check.action}"` and `on_unknown = "{check.on_unknown}"` unless they are set.\n'
+        about = _wrapped(f"`[{table.key}]`: {table.doc}")
+        own += f"\n{about}\n{options_table(table.options)}"
+    common = (
+        "It also has [the options of every check](../policy-file.md#options-of-every-check), "
+        f'with the defaults `action = "{check.action}"` and `on_unknown = "{check.on_unknown}"`.'
     )
+    return f"{own}\n{_wrapped(common)}"
 
 
 def options_table(options: tuple[Option, ...]) -> str:
@@ -79,6 +83,10 @@ def main(arguments: list[str]) -> int:
             path.write_text(text, encoding="utf-8")
         print(f"{path}: {'out of date: run make docs' if check else 'written'}")
     return 1 if stale and check else 0
+
+
+def _wrapped(text: str) -> str:
+    return textwrap.fill(text, LINE_COLUMNS, break_long_words=False, break_on_hyphens=False) + "\n"
 
 
 def _cell(text: str) -> str:

@@ -40,7 +40,7 @@ class ZoneKey(EntryList):
     """The key that a list has given to its customer. It stands in no text that this class makes."""
 
     kind = "file of a key"
-    entry_help = "the key, of which there is one"
+    entry_help = "the key (there is only one)"
     private = True
 
     __slots__ = ("_key",)

@@ -223,7 +223,9 @@ def test_a_counted_address_keeps_no_place_while_its_mail_waits(always: Greylisti
     always.later()
     assert always.send(ANN, counted) == [ACCEPTED, OK]
     (reply,) = always.send("", counted)
-    assert reply.startswith("550 5.2.1 mail to steve.1.count not accepted here: it was good for 1")
+    assert reply.startswith(
+        "550 5.2.1 mail to steve.1.count not accepted here: this address has reached its limit of 1"
+    )
 
 
 def test_another_client_waits_for_itself(always: Greylisting) -> None:

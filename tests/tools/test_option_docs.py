@@ -39,7 +39,7 @@ def test_a_block_is_written_anew_and_the_rest_stays() -> None:
     page = render(PAGE, CHECKS)
     assert page.startswith("# Page\n\n<!-- options: rdns_tld -->\n| option |")
     assert '| `tlds` | list of domains | `"lists/tld"` |' in page
-    assert page.endswith("are set.\n<!-- end -->\n\nMore.\n")
+    assert page.endswith('`on_unknown = "accept"`.\n<!-- end -->\n\nMore.\n')
     assert render(page, CHECKS) == page
 
 
