@@ -1,10 +1,11 @@
+# make check      lint, types and the tests that need neither root, nor Exim, nor a network: a minute, as any user
 # make            lint, types and all tests (the same as make test)
-# make run        a daemon and a real Exim with example mails; ONCE=1: exit afterwards
-# make heavy      exim4-daemon-heavy below var/, which the tests run beside the installed Exim (make test does it, too);
+# make run        a daemon and a real Exim with example messages; ONCE=1: exit afterwards
+# make heavy      exim4-daemon-heavy below var/, which the tests run beside the installed Exim (part of make test);
 #                 make test EXIM=heavy: all tests with it
 # make bench      queries/s and CPU beside the limit;  make soak: the long fault loops
 # make deb        the Debian package, in build/;  make deb-test: lintian, and its whole life in a Debian of its own
-# Everything installs what it needs by itself: a venv in .venv, and Debian packages where one is missing.
+# All but `make check` install what they need: a venv in .venv, and Debian packages where one is missing.
 
 PYTHON ?= python3
 VENV   := .venv
@@ -12,17 +13,20 @@ BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 HEAVY  := var/heavy
 PYTEST := $(if $(EXIM),env EXIMACL_LAB_EXIM=$(EXIM)) $(BIN)/python -m pytest
-DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base
-# debian/control's, by name.
-BUILD_DEPENDS = $(shell sed -n '/^Build-Depends:/,/^[A-Z]/{s/^ dh-sequence-installsysusers/ debhelper/;s/^ dh-sequence-python3/ dh-python/;s/^ debhelper-compat.*/ debhelper,/;s/^ \([a-z0-9-]*\).*/\1/p}' debian/control)
+# The tests wait for other processes half of the time: two workers a core. 0: one after the other, in this process.
+JOBS   ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base procps python3-venv
 
-.PHONY: test run bench soak lint types docs format build clean setup debian heavy deb deb-test
+.PHONY: test check run bench soak lint types docs format build clean setup setup-python debian heavy deb deb-test
 
-test: setup heavy
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(SUDO) $(PYTEST) $(PYTEST_ARGS)
+# A file's tests stay together, since they share a fixture; what measures time has the machine for itself afterwards.
+test: setup heavy lint types
+	$(SUDO) $(PYTEST) -m "not quiet" --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(SUDO) $(PYTEST) -m quiet $(PYTEST_ARGS)
+
+check: lint types
+	$(BIN)/python -m pytest -m "not (needs_root or needs_exim or needs_network or quiet)" \
+	  --numprocesses $(JOBS) $(PYTEST_ARGS)
 
 run: setup
 	$(SUDO) $(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
@@ -33,27 +37,27 @@ bench: setup
 soak: setup heavy
 	$(SUDO) $(PYTEST) -m soak $(PYTEST_ARGS)
 
-lint: setup
+lint: setup-python
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: setup
+types: setup-python
 	$(BIN)/mypy
 
-format: setup
+format: setup-python
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup
+docs: setup-python
 	$(BIN)/python -m tools.option_docs
 	$(BIN)/python -m tools.cli_reference
 
-build: setup
+build: setup-python
 	$(BIN)/python -m build
 
 # In a copy, without what .gitignore names: nothing is left in the tree.
 deb:
-	@command -v dpkg-buildpackage >/dev/null && dpkg-checkbuilddeps 2>/dev/null || $(call install,build-essential $(BUILD_DEPENDS))
+	@{ command -v dpkg-buildpackage && dpkg-checkbuilddeps; } >/dev/null 2>&1 || $(call apt,build-dep ./)
 	rm -rf build/deb
 	mkdir -p build/deb/eximacl
 	sed 's,/$$,,' .gitignore | tar -c --exclude-vcs --exclude-from=- . | tar -x -C build/deb/eximacl
@@ -67,24 +71,27 @@ deb:
 deb-test: deb
 	@for command in lintian debootstrap systemd-nspawn unshare; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
-	if [ -n "$$missing" ]; then $(call install,lintian debootstrap systemd-container util-linux); fi
-	$(SUDO) tests/debian/try-build build/eximacl_*_all.deb "$(BUILD_DEPENDS)"
+	if [ -n "$$missing" ]; then $(call apt,install lintian debootstrap systemd-container util-linux); fi
+	$(SUDO) tests/debian/try-build build/eximacl_*_all.deb
 	$(SUDO) tests/debian/try-package build/eximacl_*_all.deb
 
-setup: $(VENV)/.installed debian
+setup: debian setup-python
+
+setup-python: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml tests/constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || $(call install,python3-venv)
+	@$(PYTHON) -c 'import ensurepip' || { echo "Python's venv is missing: apt-get install python3-venv"; exit 1; }
 	[ -x $(BIN)/pip ] || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -qq --disable-pip-version-check --constraint tests/constraints.txt --editable '.[test]'
 	@touch $@
 
 debian:
-	@for command in /usr/sbin/exim4 update-exim4.conf unshare ip gcc systemd-analyze groff; do \
+	@for command in /usr/sbin/exim4 update-exim4.conf unshare ip gcc systemd-analyze groff ps; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
-	if [ -n "$$missing" ]; then $(call install,$(DEBIAN)); fi
+	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing=yes; \
+	if [ -n "$$missing" ]; then $(call apt,install $(DEBIAN)); fi
 
 # The package is only unpacked, since to install it would remove exim4-daemon-light. What it depends on is installed, and
 # nothing upgraded. The directory is root's alone: it has a set-uid program that no security upgrade reaches.
@@ -97,23 +104,23 @@ define fetch_heavy
   $(SUDO) sh -ec "cd $$new; { apt-get update -qq && apt-get download -qq exim4-daemon-heavy; } >log 2>&1 \
     || { cat log; exit 1; }; dpkg-deb -x *.deb .; chmod 700 ." && \
   needs=$$($(SUDO) sh -c "dpkg-deb -f $$new/*.deb Depends" | tr , '\n' | sed -E 's/^ *([^ |(]+).*/\1/' | tr '\n' ' ') && \
-  $(call install,--no-upgrade $$needs) && \
+  $(call apt,install --no-upgrade $$needs) && \
   { $(SUDO) $$new/usr/sbin/exim4 -C /dev/null -bV >/dev/null 2>&1 || { echo "$$new/usr/sbin/exim4 does not run:"; \
     $(SUDO) $$new/usr/sbin/exim4 -C /dev/null -bV; exit 1; }; } && \
   $(SUDO) rm -rf $(HEAVY) && $(SUDO) mv $$new $(HEAVY)
 endef
 
-# Nothing that is installed is removed for it (another mail server!), and no service is started: the tests and the
-# demo run an Exim of their own, with its own files.
-define install
-{ echo "Installing with apt-get: $(1)"; log=$$(mktemp); \
+# $(call apt,COMMAND PACKAGES). Nothing that is installed is removed for it (another mail server!), and no service is
+# started: the tests and the demo run an Exim with its own files.
+define apt
+{ echo "apt-get $(1)"; log=$$(mktemp); \
   [ -e /usr/sbin/policy-rc.d ] || { policy=yes; printf '#!/bin/sh\nexit 101\n' | $(SUDO) tee /usr/sbin/policy-rc.d >/dev/null; \
     $(SUDO) chmod 755 /usr/sbin/policy-rc.d; }; \
-  { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+  { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get -y -qq \
     --no-remove --no-install-recommends $(1); } >"$$log" 2>&1; status=$$?; \
   [ -z "$$policy" ] || $(SUDO) rm -f /usr/sbin/policy-rc.d; \
   [ $$status = 0 ] || { cat "$$log"; \
-    echo "apt-get could not install: $(1). Where another mail server would have to go, use a container or a virtual machine."; \
+    echo "apt-get $(1) failed. Where another mail server would have to go, use a container or a virtual machine."; \
     exit 1; }; }
 endef
 

@@ -13,6 +13,8 @@ from bench import dns, dnslists, harvest, instructions, joe_job, policies, queri
 from bench.running import BenchError, build, daemon, load, running
 from tests.lab.joe_job import Rehearsal
 
+pytestmark = pytest.mark.quiet
+
 SHORT = "clients=2 seconds=0.1"
 
 
@@ -79,6 +81,8 @@ def test_harvest_reads_a_store_beside_the_limit(tmp_path: Path, monkeypatch: pyt
         harvest._harvest(tmp_path)
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_network
 def test_dns_lists_are_asked_in_each_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dnslists, "SESSIONS", 10)
     head, *rows = dnslists.measure(tmp_path, rounds=1)
@@ -88,12 +92,17 @@ def test_dns_lists_are_asked_in_each_way(tmp_path: Path, monkeypatch: pytest.Mon
     assert ["goal" in row for row in rows[8:]] == [True, False] * 2
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_network
 def test_dns_lists_that_cannot_be_measured_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dnslists, "_ALONE", "echo no route >&2; exit 2")
     with pytest.raises(BenchError, match="no route"):
         list(dnslists.measure(tmp_path, rounds=1))
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
+@pytest.mark.needs_network
 def test_a_joe_job_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(joe_job, "BOUNCES_PER_ROUND", 30)
     monkeypatch.setattr(joe_job, "GOOD", 4)

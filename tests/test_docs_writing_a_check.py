@@ -46,9 +46,9 @@ def typed(console: str) -> list[Typed]:
 def run_in_one_shell(commands: list[str], directory: Path) -> list[str]:
     """Type the commands into a shell; return what each printed. `$?` reaches the next one."""
     script = "".join(f"{command}\nstatus=$?; printf '{END}'; (exit $status)\n" for command in commands)
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     environ = {
-        "PATH": path,
+        "PATH": os.pathsep.join((str(programs(directory)), os.environ["PATH"])),
+        "PYTHONPATH": str(PAGE.parents[1]),
         "HOME": str(directory),
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -64,6 +64,17 @@ def run_in_one_shell(commands: list[str], directory: Path) -> list[str]:
         check=False,
     )
     return done.stdout.split(END)[:-1]
+
+
+def programs(directory: Path) -> Path:
+    """Return a directory with `python` and `eximacl`, as the reader has them; here they may have other names."""
+    bin_directory = directory / "bin"
+    bin_directory.mkdir(exist_ok=True)
+    for name, module in (("python", ""), ("eximacl", "-m eximacl")):
+        program = bin_directory / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {module} "$@"\n')
+        program.chmod(0o755)
+    return bin_directory
 
 
 def pattern(expected: str) -> str:

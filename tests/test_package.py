@@ -39,6 +39,7 @@ def _run(command: list[str | Path], **environ: str) -> str:
     return done.stdout
 
 
+@pytest.mark.needs_network
 @pytest.mark.parametrize("suffix", ["-py3-none-any.whl", ".tar.gz"])
 def test_installs_and_runs_in_an_empty_venv(built: Path, tmp_path: Path, suffix: str) -> None:
     environment = tmp_path / "venv"

@@ -87,6 +87,7 @@ def test_the_wiring_is_the_one_that_the_real_exim_is_tested_with() -> None:
     assert f"```sh split\n{blocks('sh')[1]}```" in EXIM_PAGE
 
 
+@pytest.mark.needs_network
 def test_the_installation(tmp_path: Path) -> None:
     """As README says, into another prefix than /opt, /usr/local and /etc."""
     script = blocks("sh")[0]

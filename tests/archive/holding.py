@@ -13,6 +13,7 @@ from typing import Any
 from eximacl.archive import Archive, Envelope, Held, messages
 from eximacl.archive.index import Message
 from eximacl.mail.address import parse_address, quoted
+from tests.needs import needs
 
 ID = "1xVYtn-00005a-08"
 HEADERS = "Subject: hello\nFrom: ann@example.net\n"
@@ -74,6 +75,7 @@ def files_in(root: Path) -> list[str]:
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir() or path.is_symlink())
 
 
+@needs("needs_root")
 @contextlib.contextmanager
 def small_disk(path: Path, options: str) -> Iterator[None]:
     """Mount a disk with such options (`size=64k`) at `path`."""
@@ -87,6 +89,7 @@ def small_disk(path: Path, options: str) -> Iterator[None]:
 READ_ONLY = "mount --bind {0} {0} && mount -o remount,bind,ro {0}"
 
 
+@needs("needs_root")
 @contextlib.contextmanager
 def read_only(path: Path) -> Iterator[None]:
     """Let nobody, not even root, write into the directory at `path`."""
@@ -102,6 +105,7 @@ def writable_again(path: Path) -> None:
     subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
+@needs("needs_root")
 @contextlib.contextmanager
 def nobody(*groups: int) -> Iterator[None]:
     """Be a user without rights, in these groups, for a while."""

@@ -46,6 +46,7 @@ def again(message: Message) -> Message:
     return found
 
 
+@pytest.mark.needs_root
 def test_a_release_is_written_down(message: Message) -> None:
     envelope = message.day.envelope(message.name)
     os.chown(envelope, 65534, 8)

@@ -35,6 +35,7 @@ def test_prepare_makes_the_archive_and_leaves_one_that_is_there_alone(root: Path
     assert mode(root) == 0o700
 
 
+@pytest.mark.needs_root
 @pytest.mark.parametrize("group", [str(GROUP), "adm"])
 @pytest.mark.parametrize("umask", [0, 0o077])
 def test_what_is_made_has_the_archive_s_permissions_and_group(root: Path, group: str, umask: int) -> None:

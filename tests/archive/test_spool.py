@@ -216,6 +216,7 @@ def test_a_spool_that_nobody_may_even_look_for(tmp_path: Path) -> None:
         open_body(str(spool), ID)
 
 
+@pytest.mark.needs_root
 def test_a_disk_that_fails_at_once(tmp_path: Path) -> None:
     """A file of the kernel's in the place of the body: its first bytes are a read error."""
     path = spool_with(tmp_path) / "input" / f"{ID}-D"

@@ -161,6 +161,7 @@ def modes(root: Path) -> set[tuple[str, int, int]]:
     return {("directory" if path.is_dir() else "file", stat.S_IMODE(at.st_mode), at.st_gid) for path, at in found}
 
 
+@pytest.mark.needs_root
 @pytest.mark.parametrize("group", ["", "mail", "8"])
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_permissions_and_group(tmp_path: Path, spool: Path, group: str, umask: int) -> None:

@@ -174,6 +174,7 @@ def roots(theirs: Path) -> Path:
 LINKED = "state.db is a symbolic link, and others than root may write in its directory: it is not followed"
 
 
+@pytest.mark.needs_root
 @pytest.mark.parametrize(
     ("place", "words"),
     [
@@ -202,6 +203,7 @@ def test_root_works_as_the_owner_of_the_directory(theirs: Path, config: Path) ->
         assert (os.geteuid(), os.getegid()) == (os.getuid(), os.getgid())
 
 
+@pytest.mark.needs_root
 def test_a_link_in_a_directory_where_everybody_may_write(tmp_path: Path, config: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o1777)

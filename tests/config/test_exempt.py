@@ -362,6 +362,7 @@ except ExemptError as error:
 """
 
 
+@pytest.mark.needs_root
 def test_a_read_only_configuration(policy: Path) -> None:
     """On a real read-only mount, where root cannot write either."""
     script = (
@@ -375,6 +376,7 @@ def test_a_read_only_configuration(policy: Path) -> None:
     assert done.stdout == f"{policy.parent} cannot be written; {by_hand}\n"
 
 
+@pytest.mark.needs_root
 def test_no_room_on_the_disk(policy: Path) -> None:
     """The file stays whole, and nothing is left of the new one."""
     script = f"""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from eximacl.policy.outcome import Decision, Traced
 from eximacl.protocol.exim import Reply, build_query, format_query, parse_query
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import journal_files, read_journal
+from tests.archive.holding import small_disk
 
 VALUES = {"tx": "1", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "joe@example.org"}
 NOW = 1_800_000_000.0
@@ -126,8 +126,7 @@ def test_reopen_goes_on_as_new_settings_want(tmp_path: Path, timers: list[Callab
 def test_reopen_on_a_full_disk_keeps_what_waits(tmp_path: Path, timers: list[Callable[[], None]]) -> None:
     full = tmp_path / "full"
     full.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", str(full)], check=True)
-    try:
+    with small_disk(full, "size=4k"):
         (full / "filler").write_bytes(b"x" * 4096)
         made = settings(tmp_path, "full/rejections.jsonl", "full/journal")
         records = recording(made, timers)
@@ -138,8 +137,6 @@ def test_reopen_on_a_full_disk_keeps_what_waits(tmp_path: Path, timers: list[Cal
         records.reopen(settings(tmp_path, "elsewhere.jsonl", "elsewhere"))
         assert records.status()["rejections"]["waiting"] == 0
         records.close()
-    finally:
-        subprocess.run(["umount", str(full)], check=True)
     assert "7KQ2M9D4" in (tmp_path / "elsewhere.jsonl").read_text()
     assert [entry.ref for entry in read_journal(journal_files(tmp_path / "elsewhere")[0])] == ["7KQ2M9D4"]
 

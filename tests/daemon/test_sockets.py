@@ -17,6 +17,7 @@ import pytest
 
 from eximacl.daemon import sockets
 from eximacl.daemon.sockets import Listener, ListenError, allow_descriptors, inherited_listeners, open_socket
+from tests.state.forks import Child
 
 
 def bound(path: Path, *, listening: bool, backlog: int = 1) -> socket.socket:
@@ -122,6 +123,7 @@ def test_its_own_directory_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "eximacl").stat().st_mode & 0o777 == 0o755
 
 
+@pytest.mark.needs_root
 def test_auto_is_the_group_of_debians_exim_where_there_is_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sockets, "DEBIAN_GROUP", "daemon")
     with contextlib.closing(open_socket(path, group="auto")):
@@ -131,29 +133,25 @@ def test_auto_is_the_group_of_debians_exim_where_there_is_one(path: Path, monkey
         assert path.stat().st_gid == os.getegid()
 
 
+@pytest.mark.needs_root
 def test_a_user_who_may_not_give_it_to_the_group(tmp_path: Path) -> None:
     """A child gives root away: `auto` leaves the group alone, a named one is an error that tells why."""
     tmp_path.chmod(0o777)
     for parent in tmp_path.parents[:2]:
         parent.chmod(0o755)
-    child = os.fork()
-    if child == 0:
-        os._exit(_as_nobody(tmp_path))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    with Child(lambda _: _as_nobody(tmp_path)) as child:
+        assert child.wait() == 0
 
 
-def _as_nobody(directory: Path) -> int:
+def _as_nobody(directory: Path) -> None:
     os.chdir(directory)
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
     sockets.DEBIAN_GROUP = "daemon"
     open_socket(Path("auto"), group="auto").close()
-    try:
+    with pytest.raises(ListenError, match="is not a member of group"):
         open_socket(Path("named"), group="daemon")
-    except ListenError as error:
-        return 0 if "is not a member of group" in str(error) else 2
-    return 1
 
 
 def test_a_directory_that_cannot_be_written_is_an_error() -> None:

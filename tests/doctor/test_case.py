@@ -85,6 +85,7 @@ def test_a_daemon_that_is_none(case: Callable[..., Case], tmp_path: Path) -> Non
         assert (other.status, bool(other.silence)) == (None, True)
 
 
+@pytest.mark.needs_root
 def test_whom_the_daemon_runs_as(case: Callable[..., Case]) -> None:
     here = case(_asked={"pid": os.getpid()})
     assert (here.status, here.silence) == ({"pid": os.getpid()}, "")

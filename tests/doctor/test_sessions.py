@@ -15,6 +15,8 @@ from eximacl.doctor.sessions import TOKEN, Session, Sessions, _line_from, _liste
 from eximacl.exim import Exim
 from tests.lab.site import ROOT
 
+pytestmark = pytest.mark.needs_root
+
 CONFIG = """keep_environment =
 primary_hostname = mx.example.org
 domainlist local_domains = example.org

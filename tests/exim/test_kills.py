@@ -74,6 +74,9 @@ def works(world: World, number: int) -> None:
     assert all("\n250 Accepted" in each for each in said), (number, said)
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
+@pytest.mark.needs_network
 @pytest.mark.parametrize(("kind", "command"), SAMPLED)
 def test_exim_works_when_it_is_killed(request: pytest.FixtureRequest, kind: str, command: str) -> None:
     """At the first step, a middle one, the switching one, and the last."""

@@ -12,6 +12,8 @@ import pytest
 from eximacl.exim.private import PREFIX, RUN, clear, private_directory
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
 def test_a_directory_of_exims(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
     exim = pwd.getpwnam("Debian-exim")

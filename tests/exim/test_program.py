@@ -39,6 +39,8 @@ def test_the_complaint_is_in_exims_words(said: RunResult, complaint: str) -> Non
     assert said.complaint == complaint
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
 def test_what_it_has_read(exim: Exim) -> None:
     assert check_configuration(exim) == ""
     assert exim.options("acl_smtp_rcpt", "acl_smtp_data", "no_such") == {"acl_smtp_rcpt": "accept", "acl_smtp_data": ""}
@@ -47,6 +49,8 @@ def test_what_it_has_read(exim: Exim) -> None:
     assert exim.config_file() == exim.config
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
 def test_a_macro_of_the_command_line_overrides(exim: Exim) -> None:
     assert Exim(exim.path, exim.config, {"MACRO": "another"}).macro("MACRO") == "another"
 

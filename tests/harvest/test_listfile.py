@@ -95,6 +95,7 @@ def test_merging(tmp_path: Path) -> None:
     assert path.read_text() == text
 
 
+@pytest.mark.needs_root
 def test_mode_owner_and_link_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "list"
     write(path, "a@a.org")

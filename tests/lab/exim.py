@@ -22,6 +22,7 @@ from tests.lab.dialogue import Client
 from tests.lab.names import Names
 from tests.lab.namespace import Missing, Namespace, require, require_root
 from tests.lab.site import ROOT, Site, documented
+from tests.needs import needs
 
 PACKAGE = "exim4-daemon-light"
 USER = "Debian-exim"
@@ -43,6 +44,7 @@ class Lab:
     queue_only: leave accepted mail in the spool until `deliver()` (then a test needs not wait).
     """
 
+    @needs("needs_root", "needs_exim", "needs_network")
     def __init__(
         self,
         site: Site | None = None,

@@ -24,6 +24,7 @@ import dns.reversename
 
 from tests.lab.namespace import require_root
 from tests.lab.replies import SERVFAIL, SILENT, Answer, Asked, Reply, Zone, data_of, find, read, write
+from tests.needs import needs
 
 PORT = 53  # the only port that resolv.conf can mean
 # 127.77.0.0/16 holds 65,000 addresses; so many taken ones in a row mean that binding fails for another reason.
@@ -182,6 +183,7 @@ class Listening:
 class Names:
     """A DNS server on a free 127.77.x.y:53, UDP and TCP, in a thread. `asked` lists what was asked."""
 
+    @needs("needs_root", "needs_network")
     def __init__(self, zone: Zone | None = None) -> None:
         self._table = Table(zone or {})
         udp, tcp, self.address = _bind_anywhere()

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
+from tests.needs import needs
+
 UNSHARE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
 # The binds are done before `ready`; from then on, orphans are reaped by the kernel.
 _INIT = """
@@ -47,6 +49,7 @@ def require(*programs: str, package: str) -> None:
 class Namespace:
     """The namespaces, alive while this object is open. `binds` maps each lab directory or file to what it hides."""
 
+    @needs("needs_root")
     def __init__(self, binds: Mapping[Path, Path]) -> None:
         require_root()
         require("unshare", "nsenter", "mount", package="util-linux mount")

@@ -21,7 +21,7 @@ from tests.lab.dialogue import fits
 from tests.lab.exim import PORTS
 from tests.lab.namespace import Namespace, require
 from tests.lab.site import ROOT, documented
-from tests.lab.waiting import until
+from tests.lab.waiting import ended, until
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +169,9 @@ def test_a_daemon_that_does_not_start_says_why(tmp_path: Path) -> None:
         Daemon(config, tmp_path / "sock", tmp_path / "out")
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
+@pytest.mark.needs_network
 def test_nothing_survives_a_killed_lab() -> None:
     """However we end, the kernel ends Exim: its port is free again."""
     script = (
@@ -190,9 +193,12 @@ def test_nothing_survives_a_killed_lab() -> None:
     subprocess.run(["rm", "-rf", home], check=True)
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
+@pytest.mark.needs_network
 def test_a_second_make_run_says_what_to_do(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.lab.demo", "--var", str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+    with ended(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)) as first:
         assert first.stdout
         lines = iter(first.stdout.readline, "")
         assert next(lines).startswith(f"The daemon serves {tmp_path}/eximacl.toml; Exim listens on 127.0.0.1:")

@@ -12,6 +12,7 @@ import pytest
 
 from eximacl.mail.batv import DAY_SECONDS, Tagged, is_over, is_signed, parse, sign, untagged
 from tests.lab.daemons import EXIM
+from tests.needs import needs
 
 KEY = b"a key that is long enough"
 OTHER = b"another key, just as long"
@@ -23,6 +24,7 @@ CHECK = "${prvscheck{%s}{%s}{$prvscheck_address|$prvscheck_keynum|$prvscheck_res
 DOMAINS = ("example.org", "Example.ORG", "a.b.example")
 
 
+@needs("needs_exim")
 def exim_expands(lines: list[str], environ: dict[str, str] | None = None) -> list[str]:
     """Return what the real Exim makes of each string."""
     if shutil.which(EXIM) is None:

@@ -15,6 +15,7 @@ import pytest
 from eximacl.protocol import client as asking
 from eximacl.protocol.client import DaemonError, ask
 from eximacl.protocol.exim import Reply, format_reply
+from tests.state.forks import Child
 
 
 def serve_once(path: Path, answer: Callable[[socket.socket], object]) -> threading.Thread:
@@ -149,19 +150,14 @@ def test_permission_denied(tmp_path: Path) -> None:
         listener.bind(str(path))
         listener.listen()
         path.chmod(0)
-        child = os.fork()
-        if child == 0:
-            os._exit(_refused_as_nobody(path))
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        with Child(lambda _: _refused_as_nobody(path)) as child:
+            assert child.wait() == 0
 
 
-def _refused_as_nobody(path: Path) -> int:
+def _refused_as_nobody(path: Path) -> None:
     os.chdir(path.parent)
     if os.getuid() == 0:
         os.setgroups([])
         os.setuid(65534)
-    try:
+    with pytest.raises(DaemonError, match="permission denied"):
         ask(Path(path.name), b"x\n")
-    except DaemonError as error:
-        return 0 if "permission denied" in str(error) else 2
-    return 1

@@ -18,6 +18,7 @@ from eximacl.policy.query import STAGES, Query
 from eximacl.protocol import exim as wire
 from eximacl.protocol.exim import LineReader, ProtocolError, Reply
 from tests.golden import rows
+from tests.needs import needs
 
 EXIM = "/usr/sbin/exim4"
 EXIM_TIMEOUT_SECONDS = 60
@@ -333,6 +334,7 @@ def test_no_text_can_change_another_field_of_the_reply(message: str, log: str) -
     assert not re.search(r"[\x00-\x1f\x7f]", reply.message + reply.log)
 
 
+@needs("needs_exim")
 def exim_expand(expansions: list[str]) -> list[bytes]:
     """Let the real Exim expand each string; each must yield base64 and nothing else."""
     done = subprocess.run(

@@ -12,6 +12,7 @@ import pytest
 
 from eximacl.records import appender
 from eximacl.records.appender import FLUSH_SECONDS, LOOK_SECONDS, Appender
+from tests.archive import holding
 
 RECORD = b"a record of some length\n"
 
@@ -44,9 +45,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A real file system of 64 KiB."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+    with holding.small_disk(disk, "size=64k"):
+        yield disk
 
 
 def record_file(path: Path, **options: bool) -> Appender:

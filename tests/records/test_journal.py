@@ -33,6 +33,7 @@ from eximacl.records.journal import (
     read_journal,
 )
 from eximacl.records.references import References
+from tests.archive.holding import small_disk
 
 NOW = 1_795_450_593.75
 TODAY = "2026-11-23.mpk"
@@ -210,8 +211,7 @@ def test_a_forged_record_inside_a_query_is_no_record(tmp_path: Path) -> None:
 def test_what_is_written_after_a_full_disk_can_be_read(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
-    try:
+    with small_disk(disk, "size=64k"):
         first = Journal(disk)
         for _ in range(400):
             first.record(judged("00000001"))
@@ -223,8 +223,6 @@ def test_what_is_written_after_a_full_disk_can_be_read(tmp_path: Path) -> None:
         second.file.close()
         reading = Reading()
         found = [entry.ref for path in journal_files(disk) for entry in read_journal(path, reading)]
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
     assert torn
     assert found[-1] == "00000002"
     assert set(found[:-1]) == {"00000001"}

@@ -17,7 +17,7 @@ from tests.cli.running import eximacl
 from tests.lab import Daemon
 from tests.lab.mails import Mail, examples, send
 from tests.lab.site import ROOT
-from tests.lab.waiting import until
+from tests.lab.waiting import ended, until
 from tests.smtp.real import EACH_DAEMON, GOOD, Real, attempt, together
 
 pytestmark = EACH_DAEMON
@@ -32,10 +32,13 @@ def rcpt(address: str, reply: str = "250") -> str:
     return f"C: RCPT TO:<{address}>\nS: {reply}\n"
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
+@pytest.mark.needs_network
 def test_make_run_holds_and_releases(tmp_path: Path) -> None:
     """The commands that `make run` says to try by hand, with the reference that the held example got."""
     command = [sys.executable, "-m", "tests.lab.demo", "--var", str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as running:
+    with ended(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)) as running:
         assert running.stdout
         shown = ""
         for line in iter(running.stdout.readline, ""):
@@ -49,12 +52,15 @@ def test_make_run_holds_and_releases(tmp_path: Path) -> None:
             done = eximacl(*line.replace("REF", reference).split())
             assert done.status == 0, done.err
         [mailboxes] = re.findall(r"Delivered mail: (\S+)/NAME/new", shown)
-        until(lambda: any(reference in path.read_text() for path in Path(mailboxes, "steve", "new").iterdir()))
+        until(lambda: any(reference in path.read_text() for path in Path(mailboxes).glob("steve/new/*")))
         running.send_signal(signal.SIGINT)
         running.stdout.read()
     assert (len(commands), running.returncode) == (2, 0)
 
 
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
+@pytest.mark.needs_network
 def test_the_examples_of_make_run() -> None:
     """`make run ONCE=1` does what the newcomer is promised, from a fresh directory, and leaves nothing behind."""
     done = subprocess.run(

@@ -93,6 +93,7 @@ def test_all_is_written_however_little_at_a_time(data: bytes) -> None:
     assert file.getvalue() == data
 
 
+@pytest.mark.needs_root
 def test_a_new_file_has_its_owner_and_mode_and_takes_no_other_s_place(tmp_path: Path) -> None:
     path = tmp_path / "new"
     write_new(path, b"data", 0o2640, OWNER)
@@ -116,6 +117,7 @@ REPLACED = [
 ]
 
 
+@pytest.mark.needs_root
 @pytest.mark.parametrize("umask", [0, 0o077])
 @pytest.mark.parametrize(("old", "options", "expected"), REPLACED)
 def test_owner_and_mode(

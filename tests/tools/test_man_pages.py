@@ -86,6 +86,7 @@ def test_no_line_is_taken_for_a_request() -> None:
     assert not [line for line in lines if line.startswith("'")]
 
 
+@pytest.mark.needs_exim
 def test_groff_takes_them_all(tmp_path: Path) -> None:
     for path in write(tmp_path / "man", "2026-12-31"):
         done = subprocess.run(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,8 +21,7 @@ def test_completion(shell: str) -> None:
 
 def test_bash_completes_a_command() -> None:
     environ = {**os.environ, "_EXIMACL_COMPLETE": "bash_complete", "COMP_WORDS": "eximacl che", "COMP_CWORD": "1"}
-    script = Path(sys.executable).parent / "eximacl"
-    done = subprocess.run([script], env=environ, check=False, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "eximacl"], env=environ, check=False, capture_output=True, text=True)
     assert "plain,check" in done.stdout
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.cli.commands.harvest import PROGRESS_MESSAGES
+from tests.archive import holding
 from tests.cli.running import Done, eximacl
 from tests.cli.terminal import Terminal, on_terminal
 
@@ -164,11 +165,8 @@ def nobody() -> Iterator[Path]:
     """A directory that any user can reach, and this process as such a user."""
     with tempfile.TemporaryDirectory(prefix="eximacl-test-") as name:
         Path(name).chmod(0o777)
-        os.setresuid(65534, 65534, 0)
-        try:
+        with holding.nobody():
             yield Path(name)
-        finally:
-            os.setresuid(0, 0, 0)
 
 
 def test_a_path_that_a_user_may_not_read_keeps_no_other_from_the_list(nobody: Path) -> None:

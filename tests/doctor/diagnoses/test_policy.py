@@ -52,6 +52,7 @@ CLOSED = [
 ]
 
 
+@pytest.mark.needs_root
 @pytest.mark.parametrize(("name", "mode", "found"), CLOSED)
 def test_a_file_that_only_root_can_read(tmp_path: Path, name: str, mode: int, found: list[str]) -> None:
     """The daemon's next reload or start fails, whatever `eximacl config test` says to root."""

@@ -51,6 +51,7 @@ def test_without_exims_user_its_rights_are_not_guessed(tmp_path: Path) -> None:
     assert told(snippets, case) == [("ok", f"the snippets in {SNIPPETS} are of this version")]
 
 
+@pytest.mark.needs_root
 def test_what_an_admin_keeps_beside_them_is_no_change(tmp_path: Path) -> None:
     copied = tmp_path / "eximacl"
     shutil.copytree(SNIPPETS, copied)

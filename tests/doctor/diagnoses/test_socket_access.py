@@ -56,6 +56,7 @@ CURES = [
 ]
 
 
+@pytest.mark.needs_root
 @pytest.mark.parametrize(("policy", "directory", "mode", "cure"), CURES)
 def test_what_mends_it(tmp_path: Path, policy: str, directory: int, mode: int | None, cure: str) -> None:
     home = tmp_path / "run"
