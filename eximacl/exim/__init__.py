@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from eximacl.exim.apply import apply_plan, reload_exim, stoppable
 from eximacl.exim.errors import SetupError
+from eximacl.exim.installation import Installation, drop_old_copies, install, prepare_install, purge
 from eximacl.exim.place import EximConfig, Kind, find_place
 from eximacl.exim.plan import InstallPlan, plan_install, plan_remove
 from eximacl.exim.program import Exim, RunResult
+from eximacl.exim.report import describe, edits_by_hand
 from eximacl.exim.snippets import find_shipped, fingerprint
 from eximacl.exim.state import InstallState, read_state, still_named
 from eximacl.exim.trial import Trial, try_plan
@@ -19,16 +21,23 @@ __all__ = [
     "EximConfig",
     "InstallPlan",
     "InstallState",
+    "Installation",
     "Kind",
     "RunResult",
     "SetupError",
     "Trial",
     "apply_plan",
+    "describe",
+    "drop_old_copies",
+    "edits_by_hand",
     "find_place",
     "find_shipped",
     "fingerprint",
+    "install",
     "plan_install",
     "plan_remove",
+    "prepare_install",
+    "purge",
     "read_state",
     "reload_exim",
     "still_named",

@@ -143,10 +143,10 @@ def test_what_exim_refuses_in_the_end_is_taken_back(bare: World) -> None:
     assert bare.run("exim4", "-bV").status == 0
 
 
-def test_nobody_to_ask(split: World) -> None:
+def test_no_terminal_to_ask_at(split: World) -> None:
     before = tree(split.lab.etc)
     done = split.eximacl("exim", "install")
-    assert (done.status, "say --yes" in done.err) == (64, True)
+    assert (done.status, "use --yes" in done.err) == (64, True)
     assert tree(split.lab.etc) == before
 
 
@@ -207,7 +207,7 @@ def test_the_admins_own_acls_go_on(split: World) -> None:
         (split.lab.etc / f"my-{stage}").write_text(f"warn logwrite = my {stage}\naccept\n")
         macros.write_text(macros.read_text() + f"MAIN_ACL_CHECK_{stage.upper()} = /etc/exim4/my-{stage}\n")
     done = install(split)
-    assert "Your own ACL /etc/exim4/my-rcpt at RCPT goes on as before" in done.out
+    assert "Your own ACL /etc/exim4/my-rcpt at RCPT still runs" in done.out
     takes(split, REFUSED, "550 5")
     assert "my rcpt" not in split.lab.mainlog()
     takes(split, GOOD)

@@ -21,7 +21,7 @@ def test_the_block_installs(split: World) -> None:
     told = told.replace("eximacl doctor", f"eximacl doctor --pid-file {PID_FILE} --smtp {host}:{port}")
     done = split.run("sh", "-e", "-c", tool + told)
     assert done.status == 0, done
-    assert "wiring         in force" in done.out
+    assert "Wiring         in force" in done.out
     assert " 0 problems" in done.out
     split.wait_for_exim(before + 1)
     takes(split, REFUSED, "550 5")

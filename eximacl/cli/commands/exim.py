@@ -1,6 +1,6 @@
-"""`eximacl exim`: put the snippets into Exim's configuration, look at them there, and take them out.
+"""`eximacl exim`: wire the snippets into Exim's configuration, show what is there, and take them out.
 
-Rule: what will change is shown before it is; a person at a terminal is asked, a script says --yes.
+What will change is shown first. A person at a terminal is asked, a script says --yes.
 """
 
 from __future__ import annotations
@@ -19,60 +19,45 @@ import click
 from eximacl.cli import exits
 from eximacl.cli.command import Group, Section
 from eximacl.cli.options import Failure, config_option, find_socket, json_option, print_json
+from eximacl.cli.output import Style, fields, paint, plural, write_line
 from eximacl.exim import (
     Exim,
     EximConfig,
+    Installation,
     InstallPlan,
     InstallState,
     SetupError,
-    Trial,
     apply_plan,
+    describe,
+    drop_old_copies,
+    edits_by_hand,
     find_place,
     find_shipped,
     fingerprint,
-    plan_install,
     plan_remove,
+    prepare_install,
     read_state,
     reload_exim,
-    still_named,
     stoppable,
-    try_plan,
 )
-from eximacl.exim.program import check_configuration
-from eximacl.exim.snippets import copy, prune
+from eximacl.exim import install as install_prepared
+from eximacl.exim import purge as purge_copies
+from eximacl.exim.snippets import copy
 from eximacl.system import paths
 from eximacl.system.text import printable, printable_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-RESTART = "Exim goes on as before until it is told: systemctl restart exim4 (or --reload)."
-PLAIN = """\
-{file} is a file of your own; eximacl changes nothing in it. Three edits wire it in (docs/exim.md tells more):
-
-  in the main section, above your lines acl_smtp_rcpt and acl_smtp_data:
-      EXIMACL_PLAIN = yes
-      EXIMACL_DIR = {directory}{settings}
-      .include_if_exists EXIMACL_DIR/macros
-  (if your ACLs are not called acl_check_rcpt and acl_check_data: above the .include also
-  EXIMACL_NEXT_RCPT = … and EXIMACL_NEXT_DATA = …)
-  around these two lines of yours, which then count only when the snippets are gone:
-      .ifndef EXIMACL_WIRE_RCPT
-      acl_smtp_rcpt = …
-      acl_smtp_data = …
-      .endif
-  right after `begin routers`, for disposable addresses:
-      .include_if_exists EXIMACL_DIR/router
-
-Then: exim4 -bV && systemctl restart exim4 && eximacl doctor"""
+RESTART = "Exim still runs with what it read before: systemctl restart exim4 (or use --reload)."
 
 
 def place_options(function: F) -> F:
-    """Add the options that say where Exim is; turn its errors into failures."""
+    """Add the options that say where Exim is, and turn setup errors into failures."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            with stoppable():  # what is tried lies in a directory that is to go
+            with stoppable():  # so that the directory in which a change is tried is deleted
                 return function(*args, **kwargs)
         except SetupError as error:
             raise Failure(printable_text(str(error)), exits.CONFIG) from None
@@ -154,30 +139,22 @@ def install(
     """
     place, shipped, program = find_place(exim_dir), find_shipped(snippets), Exim(exim_path)
     settings = _settings(config_path)
-    directory = place.own / fingerprint(shipped)
     if place.kind == "plain":
-        return _install_plain(place, shipped, directory, settings, dry_run)
-    tried = try_plan(place, shipped, settings, program, router=router)
-    if tried.complaint:
-        raise Failure(
-            f"Exim would refuse this, so nothing was changed:\n{printable_text(tried.complaint)}", exits.CONFIG
-        )
-    plan = plan_install(place, directory, {**settings, **tried.needed}, router=router)
-    _tell(plan, tried)
-    state = read_state(place, shipped, program)
-    if not plan.edits and _in_force(state, directory):
+        _install_plain(place, shipped, settings, dry_run)
+        return 0
+    wanted = prepare_install(place, shipped, settings, program, router=router)
+    _show(wanted)
+    if wanted.is_done:
         click.echo(f"Nothing to change: eximacl is installed in {place.etc}, and up to date.")
         if not dry_run:
-            copy(shipped, place.own)  # everybody may read it again
+            install_prepared(wanted, program, _stamp())
             _reload(program, reload_too, pid_file)
         return 0
-    if dry_run or not _agreed(plan, yes):
+    if dry_run or not _confirmed(wanted.plan, yes):
         return 0
-    copy(shipped, place.own)
-    done = apply_plan(plan, program, _stamp(), confirm=_confirm(place, directory))
-    _finish(f"eximacl is installed in {place.etc}.", done)
-    if _reload(program, reload_too, pid_file) and reload_too:
-        prune(place.own, {directory.name, state.directory.name if state.directory else ""})
+    _finish(f"eximacl is installed in {place.etc}.", install_prepared(wanted, program, _stamp()))
+    if _reload(program, reload_too, pid_file):
+        drop_old_copies(wanted)
     return 0
 
 
@@ -200,14 +177,16 @@ def remove(
     place, program = find_place(exim_dir), Exim(exim_path)
     plan = plan_remove(place)
     if not plan.edits:
-        click.echo(f"Nothing to change: `eximacl exim install` has left no line in {place.etc}.")
+        click.echo(f"Nothing to change: {place.etc} has no line that `eximacl exim install` has added.")
     else:
-        click.echo(printable_text(plan.diff()))
-        if dry_run or not _agreed(plan, yes):
+        _print_diff(plan)
+        if dry_run or not _confirmed(plan, yes):
             return 0
-        _finish(f"eximacl is taken out of {place.etc}.", apply_plan(plan, program, _stamp()))
+        _finish(f"eximacl is removed from {place.etc}.", apply_plan(plan, program, _stamp()))
         _reload(program, reload_too, pid_file)
-    return _purge(place, program) if purge and not dry_run else 0
+    for path in purge_copies(place, program) if purge and not dry_run else ():
+        click.echo(f"Deleted {path}")
+    return 0
 
 
 @exim.command()
@@ -224,127 +203,70 @@ def status(as_json: bool, exim_dir: Path, snippets: Path | None, exim_path: Path
       eximacl exim status
     """
     state = read_state(find_place(exim_dir), find_shipped(snippets), Exim(exim_path))
+    code, sentence = _verdict(state)
     if as_json:
         print_json({**asdict(state), "place": {"etc": str(state.place.etc), "kind": state.place.kind},
                     "directory": str(state.directory or "")})  # fmt: skip
-    else:
-        for line in describe(state):
-            click.echo(line)
+        return code
+    write_line(sentence)
+    for line in fields((label, printable(text)) for label, text in describe(state)):
+        write_line(line)
+    return code
+
+
+def _verdict(state: InstallState) -> tuple[int, str]:
+    """Return the exit status for what is installed, and a sentence."""
     if not (state.switched or state.in_force or state.by_hand):
-        return exits.NOT_FOUND
-    return 0 if state.in_force and state.current and not state.twice else exits.CONFIG
-
-
-def describe(state: InstallState) -> list[str]:
-    """Say in words what is installed, and what to do about it."""
-    kinds = {"split": "Debian's, split (conf.d)", "unsplit": "Debian's, one big file", "plain": "a file of your own"}
-    lines = [f"configuration  {state.place.etc}: {kinds[state.place.kind]}"]
-    if state.twice:
-        lines.append(f"wiring         twice: by eximacl exim install, and by hand in {', '.join(state.by_hand)}")
-        lines.append("               Exim refuses that at its next start: take the .include out there")
-    elif state.in_force and state.by_hand:
-        lines.append(f"wiring         in force, by hand: {', '.join(state.by_hand)}")
-    elif state.in_force:
-        lines.append("wiring         in force")
-    elif state.switched and state.directory is not None and not state.missing:
-        lines.append(f"wiring         in what Exim reads, but its acl_smtp_rcpt is {state.acl!r}")
-        lines.append("               write acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT again, as Debian's configuration has it")
-    elif state.switched:
-        lines.append("wiring         in the files, but not in what Exim reads: update-exim4.conf, then restart Exim")
-    else:
-        lines.append("wiring         not installed: eximacl exim install")
-    if state.directory is not None:
-        lines.append(f"snippets       {state.directory}: {_age(state)}")
-    if state.in_force:
-        none = "none: disposable addresses are not delivered" + (
-            "; eximacl exim install --router" if state.place.kind == "unsplit" else ""
-        )
-        lines.append(f"router         {'eximacl_disposable' if state.router else none}")
-    return lines
-
-
-def _age(state: InstallState) -> str:
-    if state.missing:
-        return "missing, so Exim takes mail without asking: eximacl exim install"
-    if state.current:
-        return "of this version"
-    if state.changed:
-        return "changed by hand: eximacl exim install puts this version's in their place"
-    return "of another version: eximacl exim install brings them up to date"
-
-
-def _purge(place: EximConfig, program: Exim) -> int:
-    """Delete the copies of the snippets, unless somebody's own lines still name them: without them they do nothing."""
-    named = still_named(place, program)
-    if named:
-        raise Failure(
-            f"{place.own} stays, since it is still in use: take eximacl out of {named} first, and see that "
-            "acl_smtp_rcpt and acl_smtp_data name your own ACLs again",
-            exits.CONFIG,
-        )
-    for path in prune(place.own, set()):
-        click.echo(f"Deleted {path}")
-    if place.own.is_dir() and not any(place.own.iterdir()):
-        place.own.rmdir()
-    return 0
+        return exits.NOT_FOUND, paint("eximacl is not installed in Exim.", Style.BAD)
+    if state.in_force and state.current and not state.twice:
+        return 0, paint("Exim asks eximacl.", Style.GOOD)
+    return exits.CONFIG, paint("The installation is not in order:", Style.WARNING)
 
 
 def _settings(config_path: Path) -> dict[str, str]:
-    """Return what the policy file knows and Exim has to."""
+    """Return the macros that Exim needs because of the policy file."""
     socket = find_socket(None, config_path)
     return {} if socket == paths.SOCKET else {"EXIMACL_SOCKET": str(socket.absolute())}
 
 
-def _install_plain(place: EximConfig, shipped: Path, directory: Path, settings: dict[str, str], dry_run: bool) -> int:
+def _install_plain(place: EximConfig, shipped: Path, settings: dict[str, str], dry_run: bool) -> None:
+    """Copy the snippets, and print what to write into a configuration that is not Debian's."""
     if not dry_run:
-        copy(shipped, place.own)
-        click.echo(f"The snippets are in {directory}.\n")
-    more = "".join(f"\n      {name} = {value}" for name, value in settings.items())
-    click.echo(PLAIN.format(file=place.switch, directory=directory, settings=more))
-    return 0
+        click.echo(f"The snippets are in {copy(shipped, place.own)}.\n")
+    click.echo(edits_by_hand(place, place.own / fingerprint(shipped), settings))
 
 
-def _tell(plan: InstallPlan, tried: Trial) -> None:
-    """Show the change, and what was found that is the admin's own."""
-    click.echo(printable_text(plan.diff()) + ("\n" if plan.edits else ""), nl=False)
-    for stage, acl in tried.own.items():
-        if stage in ("mail", "rcpt", "data"):
-            click.echo(f"Your own ACL {printable(acl)} at {stage.upper()} goes on as before, together with eximacl's.")
-        else:
-            click.echo(f"Your own ACL {printable(acl)} at {stage.upper()} is left alone.")
+def _show(wanted: Installation) -> None:
+    """Show the change, and what it means for the admin's own ACLs."""
+    plan = wanted.plan
+    _print_diff(plan)
+    for stage, acl in wanted.own_acls.items():
+        then = "still runs, together with eximacl's" if stage in ("mail", "rcpt", "data") else "is left alone"
+        click.echo(f"Your own ACL {printable(acl)} at {stage.upper()} {then}.")
     if plan.place.kind == "unsplit" and not plan.routed:
         click.echo(
-            f"Without --router disposable addresses are not delivered; with it {plan.place.router.name} gets five "
+            f"Without --router, disposable addresses are not delivered. With it, {plan.place.router.name} gets five "
             "lines, and Debian's package asks before it replaces that file."
         )
 
 
-def _agreed(plan: InstallPlan, yes: bool) -> bool:
-    """Whether to go on. Raises Failure where nobody can be asked."""
+def _print_diff(plan: InstallPlan) -> None:
+    """Print what would change, line by line, as `diff` does."""
+    for line in plan.diff().splitlines():
+        style = {"+": Style.GOOD, "-": Style.BAD, "@": Style.HEADING}.get(line[:1])
+        write_line(paint(printable(line), style))
+    if plan.edits:
+        write_line("")
+
+
+def _confirmed(plan: InstallPlan, yes: bool) -> bool:
+    """Return whether to go on. Raises Failure where there is no terminal to ask at."""
     if yes:
         return True
     if not sys.stdin.isatty():
-        raise Failure("nobody to ask here: say --yes, or look first with --dry-run", exits.USAGE)
-    files = len(plan.edits)
-    what = f"Change {files} file{'s' * (files != 1)}?" if files else "Put the snippets in place?"
+        raise Failure("there is no terminal to ask at: use --yes, or look first with --dry-run", exits.USAGE)
+    what = f"Change {plural(len(plan.edits), 'file')}?" if plan.edits else "Put the snippets in place?"
     return click.confirm(what, default=True)
-
-
-def _in_force(state: InstallState, directory: Path) -> bool:
-    return state.in_force and state.current and state.directory == directory
-
-
-def _confirm(place: EximConfig, directory: Path) -> Callable[[Exim], str]:
-    def confirm(program: Exim) -> str:
-        if place.etc != paths.EXIM_CONFIG:
-            return ""
-        complaint = check_configuration(program)
-        found = program.options("acl_smtp_rcpt").get("acl_smtp_rcpt", "")
-        if complaint or f"{directory}/rcpt.acl" in found:
-            return complaint
-        return f"Exim's acl_smtp_rcpt is {found!r} all the same: does it read {place.etc}?"
-
-    return confirm
 
 
 def _finish(text: str, backup: Path | None) -> None:
@@ -354,7 +276,7 @@ def _finish(text: str, backup: Path | None) -> None:
 
 
 def _reload(program: Exim, wanted: bool, pid_file: Path | None) -> bool:
-    """Reload Exim, or tell how. Returns whether no Exim runs with what was there before."""
+    """Reload Exim if that is wanted, else say how. Returns whether it was wanted."""
     if not wanted:
         click.echo(RESTART)
         return False
@@ -364,6 +286,6 @@ def _reload(program: Exim, wanted: bool, pid_file: Path | None) -> bool:
 
 
 def _stamp() -> str:
-    """Name backups by the local time, which an admin remembers; SOURCE_DATE_EPOCH fixes it."""
+    """Return the local time as the name of a backup, or SOURCE_DATE_EPOCH where it is set."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH")
     return f"{datetime.fromtimestamp(float(fixed)) if fixed else datetime.now():%Y-%m-%dT%H%M%S}"

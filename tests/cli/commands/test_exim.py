@@ -1,57 +1,15 @@
-"""What `eximacl exim` says of what is installed, and where it has nothing to work with; in directories of no Exim's."""
+"""`eximacl exim` where it has nothing to work with: in directories that no Exim uses."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eximacl.cli import exits
-from eximacl.cli.commands.exim import describe
-from eximacl.exim import EximConfig, InstallState, fingerprint
-from eximacl.system.text import printable_text
+from eximacl.exim import fingerprint
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
-
-COPY = Path("/etc/exim4/eximacl/0123abcd")
-FINE = InstallState(
-    EximConfig(Path("/etc/exim4"), "unsplit"),
-    switched=True,
-    in_force=True,
-    directory=COPY,
-    missing=False,
-    current=True,
-    changed=False,
-    router=True,
-    by_hand=(),
-    acl="/etc/exim4/eximacl/0123abcd/rcpt.acl",
-)
-STATES = [
-    (FINE, "Debian's, one big file"),
-    (FINE, "wiring         in force"),
-    (FINE, f"snippets       {COPY}: of this version"),
-    (FINE, "router         eximacl_disposable"),
-    (replace(FINE, place=EximConfig(Path("/e"), "split")), "configuration  /e: Debian's, split (conf.d)"),
-    (replace(FINE, switched=False, by_hand=("/e/a:3", "/e/b:4")), "in force, by hand: /e/a:3, /e/b:4"),
-    (replace(FINE, by_hand=("/e/a:3",)), "twice: by eximacl exim install, and by hand in /e/a:3"),
-    (replace(FINE, in_force=False, directory=None), "in the files, but not in what Exim reads: update-exim4.conf"),
-    (replace(FINE, in_force=False, acl=""), "write acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT again"),
-    (replace(FINE, in_force=False, switched=False), "not installed: eximacl exim install"),
-    (replace(FINE, missing=True), "missing, so Exim takes mail without asking"),
-    (replace(FINE, current=False), "of another version: eximacl exim install"),
-    (replace(FINE, current=False, changed=True), "changed by hand"),
-    (replace(FINE, router=False), "not delivered; eximacl exim install --router"),
-]
-
-
-@pytest.mark.parametrize(("state", "words"), STATES)
-def test_each_state_in_words(state: InstallState, words: str) -> None:
-    assert words in "\n".join(describe(state))
-
-
-def test_a_terminal_is_safe() -> None:
-    assert printable_text("one\nt\x1bwo") == "one\nt\\x1bwo"
 
 
 @pytest.mark.parametrize("dry", [True, False])
