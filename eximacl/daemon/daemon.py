@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import json
 import logging
 import os
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,15 @@ from eximacl.archive import ArchiveError, purge
 from eximacl.archive.hold import Archiver, spool_problem
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.settings import DnsSettings
+from eximacl.daemon import blocks
 from eximacl.daemon.answers import STATE_SECONDS, within
+from eximacl.daemon.control import Control, Request
 from eximacl.daemon.judge import Judge
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.server import Limits, Server
 from eximacl.daemon.sockets import Listener, ListenError, inherited_listeners, open_socket
 from eximacl.dns.list_health import DnsNetwork
 from eximacl.policy.state import PRUNE_ROWS, StateError
-from eximacl.protocol.exim import ProtocolError, Reply, format_reply, parse_line
 from eximacl.records.references import References
 from eximacl.state import open_state
 from eximacl.system.systemd import Notifier
@@ -109,7 +110,8 @@ class Daemon:
             await self._close_state()
             raise StartError(str(error)) from None
         limits = Limits(waiting=self._loaded.settings.server.connections)
-        server = Server(listeners, self._judge.judge, self._judge.refuse, self._control, limits)
+        control = Control(self._requests(), self._judge.refuse)
+        server = Server(listeners, self._judge.judge, self._judge.refuse, control.handle, limits)
         self._watch_lists()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._network.tried.wait(), FIRST_PROBE_SECONDS)
@@ -275,25 +277,20 @@ class Daemon:
 
     # What `eximacl status` and `eximacl reload` ask.
 
-    def _control(self, line: bytes, uid: int) -> bytes | Awaitable[bytes]:
-        try:
-            _, values = parse_line(line)
-        except ProtocolError as error:
-            return self._judge.refuse(error)
-        word = values.get("do")
-        if word == "ping":
-            return format_reply(Reply("ok"))
-        if word == "status":
-            return _answer(self.status())
-        if word != "reload":
-            return self._judge.refuse(ProtocolError("control", "do= is ping, status or reload"))
-        if uid not in (0, os.getuid()):
-            return self._judge.refuse(ProtocolError("permission", "only root and the daemon's own user may reload"))
-        return self._answer_reload()
+    def _requests(self) -> dict[str, Request]:
+        return {
+            "ping": Request(lambda _: None, everyone=True),
+            "status": Request(lambda _: self.status(), everyone=True),
+            "reload": Request(lambda _: self._reload_and_tell()),
+            **{name: Request(partial(self._ask_state, work)) for name, work in blocks.REQUESTS.items()},
+        }
 
-    async def _answer_reload(self) -> bytes:
+    async def _reload_and_tell(self) -> dict[str, Any]:
         problems = await self.reload()
-        return _answer({"problems": list(problems), "notes": [*self._notes, *filter(None, [self._spool])]})
+        return {"problems": list(problems), "notes": [*self._notes, *filter(None, [self._spool])]}
+
+    async def _ask_state(self, work: blocks.Work, values: Mapping[str, str]) -> Any:
+        return await within(STATE_SECONDS, work(self._state, values, time.time()))
 
     def status(self) -> dict[str, Any]:
         """Return what `eximacl status` shows; times in seconds since 1970. refused: the problems of a new policy."""
@@ -337,10 +334,6 @@ def needs_restart(old: Loaded, new: Loaded) -> list[str]:
     was, now = old.settings, new.settings
     pairs = (("[server]", was.server, now.server), ("state.url", was.state, now.state))
     return [f"{name} has changed: that takes effect when the daemon is restarted" for name, a, b in pairs if a != b]
-
-
-def _answer(value: Mapping[str, Any]) -> bytes:
-    return format_reply(Reply("ok", extra={"answer": json.dumps(value)}))
 
 
 def network_of(dns: DnsSettings) -> DnsNetwork:

@@ -41,7 +41,7 @@ Handle = Callable[[bytes], bytes | Awaitable[bytes]]
 # What to answer where there is no query to answer: late, empty, too long, overload, internal.
 Refuse = Callable[[ProtocolError], bytes]
 # A `control …` line and the user id of the process that sent it (SO_PEERCRED, unix(7)).
-Control = Callable[[bytes, int], bytes | Awaitable[bytes]]
+ControlHandle = Callable[[bytes, int], bytes | Awaitable[bytes]]
 
 # Whole queries but those of DATA fit; it also bounds what one turn spends on one connection.
 RECV_BYTES = 64 * 1024
@@ -109,7 +109,7 @@ class Server:
         listeners: Sequence[Listener],
         handle: Handle,
         refuse: Refuse,
-        control: Control | None = None,
+        control: ControlHandle | None = None,
         limits: Limits | None = None,
     ) -> None:
         self._listeners = {listener.socket.fileno(): listener for listener in listeners}

@@ -28,6 +28,8 @@ FARTHEST_SECONDS = RESERVATION_SECONDS + CLOCK_SLACK_SECONDS
 LOST_SECONDS = 7 * 86400.0
 # One call of `prune` deletes at most this many rows: a few milliseconds, for which a query may have to wait.
 PRUNE_ROWS = 1000
+# One call of `blocks` returns at most this many: a few milliseconds, too.
+BLOCKS_MAX = 1000
 # A window remembers each of its events, eight bytes each, and rewrites them all with every new one.
 EVENTS_MAX = 10_000
 
@@ -120,8 +122,11 @@ class State(Protocol):
     def blocked(self, key: str, now: float) -> MayWait[Block | None]:
         """Return the block of `key` that is in force now, or None."""
 
-    def blocks(self, now: float) -> MayWait[tuple[Block, ...]]:
-        """Return all blocks that are in force now, in order of their keys."""
+    def blocks(self, now: float, after: str | None = None, most: int = BLOCKS_MAX) -> MayWait[tuple[Block, ...]]:
+        """Return the first `most` blocks that are in force now; with `after`, of those whose keys come after it.
+
+        They are in order of their keys' code points.
+        """
 
     def prune(self, now: float) -> MayWait[int]:
         """Delete what no longer counts, at most PRUNE_ROWS rows, and return how many.
@@ -140,10 +145,12 @@ class Backend(NamedTuple):
 
     form: how its URL is written, for errors. rest: a regular expression for what may follow the scheme and its colon.
     open: makes a state from that; raises StateError. It must not wait for a network: the first verb does.
-    is_file: whether that is a file's path; a relative one begins at the policy file.
+    is_file: whether that is a file's path; a relative one begins at the policy file. is_shared: whether another
+    process that opens the same URL sees the same state.
     """
 
     form: str
     rest: str
     open: Callable[[str], State]
     is_file: bool = False
+    is_shared: bool = True

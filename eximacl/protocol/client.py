@@ -1,31 +1,51 @@
-"""Asking the daemon from a program, as Exim does: connect, one line, read to the end.
+"""Asking the daemon from a program, as Exim does: connect, send one line, read to the end.
 
-Rule: blocking and bounded, in time and in bytes, whoever listens there; every failure is a `DaemonError` that names the
-socket and what to do.
+It blocks, but is bounded in time and in bytes, as any program may be listening there. Every failure is a `DaemonError`
+that names the socket and what to do.
 """
 
 from __future__ import annotations
 
+import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from eximacl.policy.outcome import WORDS
-from eximacl.protocol.exim import ProtocolError, Reply, parse_reply
+from eximacl.protocol.exim import CONTROL, ProtocolError, Reply, format_query, parse_reply
+from eximacl.system.text import printable
 
 # What the snippets give the daemon by default (EXIMACL_TIMEOUT): longer means that Exim has given up.
 TIMEOUT_SECONDS = 5.0
 # Of a reply. A status has some kilobytes, the problems of a policy that is wrong in every line some hundred. Root asks,
-# and another program at the socket must not fill root's memory.
+# and a program that is not ours must not fill root's memory.
 REPLY_BYTES_MAX = 4 * 1024 * 1024
 READ_BYTES = 64 * 1024
+
+UNREADABLE = (
+    "the daemon's answer cannot be read: is it of another version, or another program? "
+    "Restart it: systemctl restart eximacl"
+)
 
 ANSWERS = (*WORDS, "ok", "error")
 
 
 class DaemonError(Exception):
     """The daemon cannot be asked, or did not answer; the text says what to change."""
+
+
+class NoDaemon(DaemonError):
+    """No program listens on the socket."""
+
+
+class ControlRefused(DaemonError):
+    """The daemon refused a control request; `reason` is its slug (docs/protocol.md)."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 def ask(path: Path, line: bytes, timeout: float = TIMEOUT_SECONDS) -> Reply:
@@ -39,10 +59,24 @@ def ask(path: Path, line: bytes, timeout: float = TIMEOUT_SECONDS) -> Reply:
     try:
         reply = parse_reply(data)
     except ProtocolError as error:
-        raise DaemonError(f"{path}: whoever listens there is no eximacl: {error}") from None
+        raise DaemonError(f"{path}: the program listening there is not eximacl: {error}") from None
     if reply.verdict not in ANSWERS:
-        raise DaemonError(f"{path}: whoever listens there is another version of eximacl: unknown verdict")
+        raise DaemonError(f"{path}: the program listening there is another version of eximacl: unknown verdict")
     return reply
+
+
+def ask_control(path: Path, word: str, values: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> Any:
+    """Put a control request to the daemon, and return its answer: any JSON value, or None where it says only `ok`.
+
+    Raises ControlRefused where the daemon refuses, else DaemonError.
+    """
+    reply = ask(path, format_query(CONTROL, {"do": word, **values}), timeout)
+    if reply.verdict == "error":
+        raise ControlRefused(reply.reason, f"{path}: the daemon refused: {printable(reply.message)}")
+    try:
+        return json.loads(reply.extra.get("answer", "null"))
+    except (ValueError, RecursionError):
+        raise DaemonError(f"{path}: {UNREADABLE}") from None
 
 
 def _exchange(path: Path, line: bytes, timeout: float) -> bytes:
@@ -56,12 +90,12 @@ def _exchange(path: Path, line: bytes, timeout: float) -> bytes:
             client.shutdown(socket.SHUT_WR)
             return b"".join(_received(client, until, path))
         except FileNotFoundError:
-            raise DaemonError(
+            raise NoDaemon(
                 f"{path} does not exist: is the daemon running, and is --socket right? "
-                "Under systemd, systemctl restart eximacl.socket makes it again"
+                "Under systemd, systemctl restart eximacl.socket creates it again"
             ) from None
         except ConnectionRefusedError:
-            raise DaemonError(f"{path}: nobody listens there: start the daemon with 'eximacl serve'") from None
+            raise NoDaemon(f"{path}: no program listens there: start the daemon with 'eximacl serve'") from None
         except PermissionError:
             raise DaemonError(f"{path}: permission denied: run as root or as a member of the socket's group") from None
         except TimeoutError:
@@ -81,7 +115,7 @@ def _received(client: socket.socket, until: float, path: Path) -> Iterator[bytes
         size += len(chunk)
         if size > REPLY_BYTES_MAX:
             raise DaemonError(
-                f"{path}: whoever listens there is no eximacl: the answer has no end; see who it is: ss -xlp"
+                f"{path}: the program listening there is not eximacl: its answer has no end; see which it is: ss -xlp"
             )
         yield chunk
 

@@ -14,7 +14,17 @@ from eximacl.state import memory, sqlite
 from eximacl.state.memory import MemoryState
 from eximacl.state.sqlite import SqliteState
 
-__all__ = ["BACKENDS", "Backend", "MemoryState", "SqliteState", "absolute_url", "file_of", "forms", "open_state"]
+__all__ = [
+    "BACKENDS",
+    "Backend",
+    "MemoryState",
+    "SqliteState",
+    "absolute_url",
+    "file_of",
+    "forms",
+    "is_shared",
+    "open_state",
+]
 
 # By the scheme of their URLs.
 BACKENDS = {
@@ -33,6 +43,11 @@ def file_of(url: str) -> Path | None:
     """Return the file that a state is kept in, or None where it is not kept in a file. Raises ValueError."""
     backend, rest = _parse(url)
     return Path(rest) if backend.is_file else None
+
+
+def is_shared(url: str) -> bool:
+    """Whether another process that opens the URL sees the same state. Raises ValueError."""
+    return _parse(url)[0].is_shared
 
 
 def absolute_url(url: str, path: Callable[[str], Path]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from eximacl.policy.state import (
+    BLOCKS_MAX,
     CLOCK_SLACK_SECONDS,
     FARTHEST_SECONDS,
     LOST_SECONDS,
@@ -104,10 +105,10 @@ class MemoryState:
         with self._lock:
             return self._blocks.blocked(key, now)
 
-    def blocks(self, now: float) -> tuple[Block, ...]:
+    def blocks(self, now: float, after: str | None = None, most: int = BLOCKS_MAX) -> tuple[Block, ...]:
         """See `State.blocks`."""
         with self._lock:
-            return self._blocks.all(now)
+            return self._blocks.some(now, after, most)
 
     def prune(self, now: float) -> int:
         """See `State.prune`."""
@@ -322,8 +323,9 @@ class _Blocks(_Table[Block]):
         row = self.rows.get(key)
         return row if row and _stands(row, now) else None
 
-    def all(self, now: float) -> tuple[Block, ...]:
-        return tuple(row for _, row in sorted(self.rows.items()) if _stands(row, now))
+    def some(self, now: float, after: str | None, most: int) -> tuple[Block, ...]:
+        keys = sorted(key for key, row in self.rows.items() if _stands(row, now) and (after is None or key > after))
+        return tuple(self.rows[key] for key in keys[:most])
 
 
 def _stands(block: Block, now: float) -> bool:
@@ -335,4 +337,4 @@ def _open(_rest: str) -> MemoryState:
     return MemoryState()
 
 
-BACKEND = Backend(form="memory:", rest="", open=_open)
+BACKEND = Backend(form="memory:", rest="", open=_open, is_shared=False)

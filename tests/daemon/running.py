@@ -15,6 +15,23 @@ from eximacl.daemon.daemon import Daemon
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import Reply, format_query
 
+CONFIG = """
+[server]
+socket = "eximacl.sock"
+[state]
+url = "sqlite:state.db"
+[log]
+rejections = "rejections.jsonl"
+[journal]
+dir = "journal"
+[policy]
+domains = ["example.org"]
+order = ["valid_recipient", "rdns_tld"]
+[checks.valid_recipient]
+recipients = ["steve"]
+[checks.rdns_tld]
+tlds = "tlds"
+"""
 RCPT = {"tx": "1-1", "ip": "192.0.2.7", "host": "mx.example.sa", "from": "a@example.net", "rcpt": "steve@example.org"}
 # For what must happen soon, on a machine that is busy with something else.
 PATIENCE_SECONDS = 20.0

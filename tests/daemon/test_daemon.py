@@ -26,36 +26,10 @@ from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
 from tests.archive.holding import HEADERS, ID, archive_at, names_in, spool_with
 from tests.archive.holding import held as held_message
-from tests.daemon.running import PATIENCE_SECONDS, RCPT, control, query, running, until
+from tests.daemon.running import CONFIG, PATIENCE_SECONDS, RCPT, control, query, running, until
 from tests.lab import replies
 from tests.lab.names import Names
 from tests.lab.replies import Zone
-
-CONFIG = """
-[server]
-socket = "eximacl.sock"
-[state]
-url = "sqlite:state.db"
-[log]
-rejections = "rejections.jsonl"
-[journal]
-dir = "journal"
-[policy]
-domains = ["example.org"]
-order = ["valid_recipient", "rdns_tld"]
-[checks.valid_recipient]
-recipients = ["steve"]
-[checks.rdns_tld]
-tlds = "tlds"
-"""
-
-
-@pytest.fixture
-def config(tmp_path: Path) -> Path:
-    (tmp_path / "tlds").write_text("sa\n")
-    path = tmp_path / "eximacl.toml"
-    path.write_text(CONFIG)
-    return path
 
 
 async def test_answers_by_its_policy_and_records_it(config: Path) -> None:
@@ -129,11 +103,6 @@ async def test_a_reload_that_was_asked_for_meanwhile_sees_later_changes(
         go.set()
         assert [await first, await second] == [(), ()]
         assert (await query(config)).reason == "unknown-recipient"
-
-
-async def test_a_control_line_that_is_none(config: Path) -> None:
-    async with running(config) as daemon:
-        assert b"reason=syntax" in daemon._control(b"control garbage", 0)  # type: ignore[operator]
 
 
 async def test_a_list_is_read_again_without_a_reload(config: Path) -> None:
@@ -234,23 +203,6 @@ async def test_a_silent_list_does_not_keep_the_daemon_from_serving(config: Path)
         with_lists(config, names.address)
         async with running(config):
             assert (await query(config)).verdict == "accept"
-
-
-async def test_ping(config: Path) -> None:
-    async with running(config) as daemon:
-        assert daemon._control(b"control v=1 do=ping", 65534).startswith(b"verdict=ok ")  # type: ignore[union-attr]
-
-
-async def test_a_control_word_it_does_not_know(config: Path) -> None:
-    async with running(config):
-        assert (await control(config, "explode")).reason == "control"
-
-
-async def test_only_root_and_its_own_user_may_reload(config: Path) -> None:
-    async with running(config) as daemon:
-        refused = daemon._control(b"control v=1 do=reload", 65534)
-        assert isinstance(refused, bytes)
-        assert b"reason=permission" in refused
 
 
 async def test_a_second_daemon_does_not_start(config: Path) -> None:

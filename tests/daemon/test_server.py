@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.daemon import server as server_module
-from eximacl.daemon.server import ACCEPTS_PER_TURN, RECV_BYTES, Control, Limits, Server
+from eximacl.daemon.server import ACCEPTS_PER_TURN, RECV_BYTES, ControlHandle, Limits, Server
 from eximacl.daemon.sockets import Listener, allow_descriptors, open_socket
 from eximacl.protocol.exim import MAX_LINE_BYTES, ProtocolError, Reply, format_reply
 
@@ -54,7 +54,7 @@ async def start(path: Path) -> AsyncIterator[Start]:
 
     def begin(
         handle: Callable[[bytes], bytes | Awaitable[bytes]] = echo,
-        control: Control | None = None,
+        control: ControlHandle | None = None,
         **limits: float,
     ) -> Server:
         server = Server([open_socket(path)], handle, refuse, control, Limits(**limits))  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.protocol import client as asking
-from eximacl.protocol.client import DaemonError, ask
+from eximacl.protocol.client import ControlRefused, DaemonError, NoDaemon, ask, ask_control
 from eximacl.protocol.exim import Reply, format_reply
 from tests.state.forks import Child
 
@@ -77,7 +77,7 @@ def flood(client: socket.socket) -> None:
 def test_an_answer_without_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "REPLY_BYTES_MAX", 200_000)
     thread = serve_once(tmp_path / "s", flood)
-    with pytest.raises(DaemonError, match="the answer has no end"):
+    with pytest.raises(DaemonError, match="its answer has no end"):
         ask(tmp_path / "s", b"x\n", timeout=60)
     thread.join()
 
@@ -96,10 +96,10 @@ def test_a_long_answer(tmp_path: Path) -> None:
     [
         pytest.param(lambda client: client.recv(9), "without an answer", id="closes"),
         pytest.param(
-            lambda client: client.recv(9) and client.sendall(b"220 mail ESMTP\r\n"), "no eximacl", id="garbage"
+            lambda client: client.recv(9) and client.sendall(b"220 mail ESMTP\r\n"), "is not eximacl", id="garbage"
         ),
         pytest.param(
-            lambda client: client.recv(9) and client.sendall(b"verdict=accept\n"), "no eximacl", id="half a reply"
+            lambda client: client.recv(9) and client.sendall(b"verdict=accept\n"), "is not eximacl", id="half a reply"
         ),
         pytest.param(
             lambda client: client.recv(9) and client.sendall(format_reply(Reply("perhaps"))),
@@ -126,15 +126,47 @@ def test_bad_answers(tmp_path: Path, answer: Callable[[socket.socket], None], wo
     thread.join()
 
 
+@pytest.mark.parametrize(
+    ("extra", "expected"), [({}, None), ({"answer": "[1, null]"}, [1, None]), ({"answer": '"\\udcff"'}, "\udcff")]
+)
+def test_a_control_request(tmp_path: Path, extra: dict[str, str], expected: object) -> None:
+    seen = []
+
+    def answer(client: socket.socket) -> None:
+        seen.append(client.recv(999))
+        client.sendall(format_reply(Reply("ok", extra=extra)))
+
+    thread = serve_once(tmp_path / "s", answer)
+    assert ask_control(tmp_path / "s", "block", {"key": "a b"}) == expected
+    thread.join()
+    assert seen == [b'control v=1 do=block key="a b"\n']
+
+
+def test_a_control_request_that_is_refused(tmp_path: Path) -> None:
+    thread = answers(tmp_path / "s", format_reply(Reply("error", reason="state", message="the disk is full")))
+    with pytest.raises(ControlRefused, match="the daemon refused: the disk is full") as error:
+        ask_control(tmp_path / "s", "block", {})
+    assert error.value.reason == "state"
+    thread.join()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
+def test_a_control_answer_that_is_not_json(tmp_path: Path, text: str) -> None:
+    thread = answers(tmp_path / "s", format_reply(Reply("ok", extra={"answer": text})))
+    with pytest.raises(DaemonError, match="the daemon's answer cannot be read"):
+        ask_control(tmp_path / "s", "status", {})
+    thread.join()
+
+
 def test_no_socket(tmp_path: Path) -> None:
-    with pytest.raises(DaemonError, match="does not exist: is the daemon running"):
+    with pytest.raises(NoDaemon, match="does not exist: is the daemon running"):
         ask(tmp_path / "s", b"x\n")
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as dead:
         dead.bind(str(tmp_path / "s"))
-    with pytest.raises(DaemonError, match="nobody listens there"):
+    with pytest.raises(NoDaemon, match="no program listens there"):
         ask(tmp_path / "s", b"x\n")
 
 

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from eximacl.policy.state import CLOCK_SLACK_SECONDS, PRUNE_ROWS, Block
+from eximacl.policy.state import BLOCKS_MAX, CLOCK_SLACK_SECONDS, PRUNE_ROWS, Block
 from tests.state.contract import CENTURY, HOSTILE, NOW, UNTIL, Family, Now, opened
 
 
@@ -59,6 +59,22 @@ class BlocksContract(Family):
             state.block(key, NOW, UNTIL if key == "over" else UNTIL + 1, key)
         assert state.blocks(UNTIL) == tuple(Block(key, NOW, UNTIL + 1, key) for key in sorted(keys) if key != "over")
         assert state.blocks(UNTIL + 1) == ()
+
+    def test_some_that_stand_after_a_key(self, state: Now) -> None:
+        keys = sorted(["", "\0", "a", "a\0", "a\0b", "aa", "b", "ä", "\ud800", "\U0001f600"])
+        for key in keys:
+            state.block(key, NOW, UNTIL, "why")
+        state.block("a\1", NOW, NOW, "over")
+        assert [block.key for block in state.blocks(NOW, None, 3)] == keys[:3]
+        for number, key in enumerate(keys):
+            assert [block.key for block in state.blocks(NOW, key, 2)] == keys[number + 1 : number + 3]
+        assert state.blocks(NOW, "aaa", 1) == (Block("b", NOW, UNTIL, "why"),)
+
+    def test_one_call_returns_a_bounded_number(self, state: Now) -> None:
+        for number in range(BLOCKS_MAX + 5):
+            state.block(f"{number:05}", NOW, UNTIL, "why")
+        first = state.blocks(NOW)
+        assert (len(first), len(state.blocks(NOW, first[-1].key))) == (BLOCKS_MAX, 5)
 
     def test_a_block_within_the_slack_stands(self, state: Now) -> None:
         state.block("key", NOW + CLOCK_SLACK_SECONDS, UNTIL, "a storm")

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from eximacl.policy.state import Backend, Block, Settled, Slot, StateError
+from eximacl.policy.state import BLOCKS_MAX, Backend, Block, Settled, Slot, StateError
 from eximacl.state import MemoryState
 
 # answers: as it should; silent: it takes the verb and never answers; cut: it closes in the middle of the answer.
@@ -74,8 +74,8 @@ class ToyState:
         answer: Block | None = await self._ask("blocked", key, now)
         return answer
 
-    async def blocks(self, now: float) -> tuple[Block, ...]:
-        return tuple(await self._ask("blocks", now))
+    async def blocks(self, now: float, after: str | None = None, most: int = BLOCKS_MAX) -> tuple[Block, ...]:
+        return tuple(await self._ask("blocks", now, after, most))
 
     async def prune(self, now: float) -> int:
         return int(await self._ask("prune", now))

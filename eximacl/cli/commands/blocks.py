@@ -1,43 +1,49 @@
-"""`eximacl blocks`: list, add and end what is blocked. Rule: it needs no running daemon (see `cli.statefile`)."""
+"""`eximacl blocks`: list, add and end what is blocked, in the running daemon or, where none runs, in its state."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-import os
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import click
 
-from eximacl.checks._block_keys import Scope, block_key, storm_key
+from eximacl.checks._block_keys import Scope
 from eximacl.cli import exits
 from eximacl.cli.command import Group, Section
-from eximacl.cli.options import Failure, config_option, json_option, policy_domains, print_json
+from eximacl.cli.options import (
+    Failure,
+    config_option,
+    find_socket,
+    find_value,
+    json_option,
+    policy_domains,
+    print_json,
+    socket_option,
+)
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
-from eximacl.cli.state_file import open_statefile, state_option
-from eximacl.mail.address import Address, is_mailbox, parse_quoted, quoted, without_brackets
-from eximacl.policy.state import Block
+from eximacl.daemon.blocks import (
+    Source,
+    add_block,
+    blocks_of,
+    daemon_source,
+    end_block,
+    key_of,
+    parse_duration,
+    split_key,
+    state_source,
+)
+from eximacl.policy.state import Block, StateError
+from eximacl.protocol.client import ControlRefused, DaemonError, NoDaemon
+from eximacl.state import absolute_url
+from eximacl.system import paths
 from eximacl.system.text import printable
-from eximacl.system.times import local, parse_span, zone_names
+from eximacl.system.times import local, zone_names
 from eximacl.system.users import current_user
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-EVER = "ever"
-# Longer is for ever, and has no date in the calendar.
-SPAN_MAX_SECONDS = 100 * 365 * 86400.0
-
-
-def _split(key: str) -> tuple[str, str]:
-    """Return what a key blocks, and whom, as `remove` takes it; a key of another kind is shown whole."""
-    scope, colon, recipient = key.partition(":")
-    if not colon or scope not in get_args(Scope):
-        return "", key
-    localpart, _, domain = recipient.rpartition("@")
-    return scope, quoted(Address(localpart, domain))
 
 
 def _time(seconds: float) -> str:
@@ -45,13 +51,13 @@ def _time(seconds: float) -> str:
         return "for ever"
     try:
         return local(seconds)
-    except (ValueError, OverflowError, OSError):  # what the file says is in no calendar
+    except (ValueError, OverflowError, OSError):  # what the state says is in no calendar
         return "?"
 
 
 COLUMNS = (
-    Column[Block]("RECIPIENT", lambda block: _split(block.key)[1], 14, 50, 0),
-    Column[Block]("MAIL", lambda block: _split(block.key)[0], 7, 7, 2),
+    Column[Block]("RECIPIENT", lambda block: split_key(block.key)[1], 14, 50, 0),
+    Column[Block]("MAIL", lambda block: split_key(block.key)[0], 7, 7, 2),
     Column[Block](f"SINCE ({zone_names()})", lambda block: _time(block.since), 19, 19, 3),
     Column[Block](f"UNTIL ({zone_names()})", lambda block: _time(block.until), 19, 19, 1),
     Column[Block]("WHY", lambda block: block.why, 14, 80, 4),
@@ -60,7 +66,19 @@ COLUMNS = (
 
 def all_option(function: F) -> F:
     """Add --all."""
-    return click.option("--all", "everything", is_flag=True, help="All mail, and not only bounces.")(function)
+    return click.option("--all", "everything", is_flag=True, help="All mail, not only bounces.")(function)
+
+
+def source_options(function: F) -> F:
+    """Add --json and what says where the blocks are: --config, --socket, --state."""
+    state_option = click.option(
+        "--state",
+        "state_path",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Open this state file instead of asking the daemon.",
+    )
+    return json_option(config_option(socket_option(state_option(function))))
 
 
 @click.group(cls=Group, section=Section.ADDRESSES)
@@ -71,14 +89,14 @@ def blocks() -> None:
     Examples:
       eximacl blocks list
       eximacl blocks add steve@example.org --for 2h
+
+    The running daemon is asked. Where none runs, the command opens the state itself.
     """
 
 
 @blocks.command("list")
-@json_option
-@config_option
-@state_option
-def list_command(as_json: bool, config_path: Path, state_path: Path | None) -> int:
+@source_options
+def list_command(as_json: bool, config_path: Path, socket_path: Path | None, state_path: Path | None) -> int:
     """List current blocks, sorted by address.
 
     \b
@@ -88,14 +106,15 @@ def list_command(as_json: bool, config_path: Path, state_path: Path | None) -> i
 
     In JSON, times are seconds since 1970, and `until` is null for a block for ever.
     """
-    with open_statefile(config_path, state_path) as state:
-        standing = sorted(state.blocks(time.time()), key=lambda block: _split(block.key)[::-1]) if state else []
+    with _failures():
+        found = list(blocks_of(_source(config_path, socket_path, state_path)))
+    found.sort(key=lambda block: split_key(block.key)[::-1])
     if as_json:
-        for block in standing:
+        for block in found:
             write_object(_as_dict(block))
-    elif standing:
+    elif found:
         table = Table(COLUMNS, terminal_width())
-        for line in (table.head(), *map(table.row, standing)):
+        for line in (table.head(), *map(table.row, found)):
             write_line(line)
     else:
         click.echo("nothing is blocked", err=True)
@@ -106,10 +125,8 @@ def list_command(as_json: bool, config_path: Path, state_path: Path | None) -> i
 @click.argument("address")
 @click.option("--for", "span", required=True, metavar="SPAN", help="How long: 30m, 2h, 7d, or ever.")
 @all_option
-@click.option("--why", metavar="TEXT", help="For those who find it in the list.  [default: who has added it]")
-@json_option
-@config_option
-@state_option
+@click.option("--why", metavar="TEXT", help="The reason, shown in the list.  [default: who added it]")
+@source_options
 def add(
     address: str,
     span: str,
@@ -117,13 +134,14 @@ def add(
     why: str | None,
     as_json: bool,
     config_path: Path,
+    socket_path: Path | None,
     state_path: Path | None,
 ) -> int:
     """Block bounces to an address, or all mail to it.
 
     A block that is there already can become longer, but never shorter.
 
-    The check blocked_recipient refuses the mail. The daemon knows of it at once; it need not run.
+    The check blocked_recipient refuses the mail, from the next query on.
 
     \b
     Examples:
@@ -132,22 +150,24 @@ def add(
 
     \b
     Exit status: 0 it is blocked
-      64 the address or the span is wrong    74 the state file cannot be used    78 wrong configuration
+      64 the address or the span is wrong    69 the daemon does not answer
+      74 the state cannot be used            78 wrong configuration
     """
-    key, seconds, now = _key(address, everything, new=True), _seconds(span), time.time()
-    with open_statefile(config_path, state_path) as state:
-        if state is None:
-            raise Failure("there is no state file yet: start the daemon once, which makes it", exits.IO_ERROR)
-        before = state.blocked(key, now)
-        state.block(key, now, now + seconds, why or f"by {current_user(os.environ)}, by hand")
-        block = state.blocked(key, now)
-    assert block is not None
+    key = _key(address, everything, new=True)
+    try:
+        seconds = parse_duration(span)
+    except ValueError as error:
+        raise click.UsageError(f"--for: {error}") from None
+    with _failures():
+        source = _source(config_path, socket_path, state_path)
+        block, before = add_block(source, key, seconds, why or f"by {current_user()}, by hand")
     _note_foreign(key.rpartition("@")[2], config_path)
     if as_json:
         print_json(_as_dict(block))
     else:
         still = "" if before is None else f", since {_time(before.since)} already ({before.why})"
-        click.echo(printable(f"{_what(key)} blocked{_until(block.until)}{still}"))
+        until = " for ever" if block.until == math.inf else f" until {_time(block.until)}"
+        click.echo(printable(f"{_what(key)} blocked{until}{still}"))
     return 0
 
 
@@ -156,8 +176,9 @@ def _completed(context: click.Context, _parameter: click.Parameter, incomplete: 
     given = context.params
     wanted = _scope(bool(given.get("everything")))
     try:
-        with open_statefile(given["config_path"], given.get("state_path")) as state:
-            keys = [_split(block.key) for block in state.blocks(time.time())] if state else []
+        with _failures():
+            source = _source(given["config_path"], given.get("socket_path"), given.get("state_path"))
+            keys = [split_key(block.key) for block in blocks_of(source)]
     except Failure:
         return []
     return [who for scope, who in keys if scope == wanted and who.startswith(incomplete) and who.isprintable()]
@@ -166,10 +187,15 @@ def _completed(context: click.Context, _parameter: click.Parameter, incomplete: 
 @blocks.command()
 @click.argument("address", shell_complete=_completed)
 @all_option
-@json_option
-@config_option
-@state_option
-def remove(address: str, everything: bool, as_json: bool, config_path: Path, state_path: Path | None) -> int:
+@source_options
+def remove(
+    address: str,
+    everything: bool,
+    as_json: bool,
+    config_path: Path,
+    socket_path: Path | None,
+    state_path: Path | None,
+) -> int:
     """End the block of bounces to an address, or of all mail to it.
 
     Its bounces are counted from zero again, so a storm that goes on blocks it again.
@@ -180,47 +206,55 @@ def remove(address: str, everything: bool, as_json: bool, config_path: Path, sta
       eximacl blocks remove steve@example.org --all
 
     \b
-    Exit status: 0 it is blocked no more
-      64 the address is wrong    66 it was not blocked    74 the state file cannot be used    78 wrong configuration
+    Exit status: 0 it is not blocked any longer
+      64 the address is wrong        66 it was not blocked    69 the daemon does not answer
+      74 the state cannot be used    78 wrong configuration
     """
     key = _key(address, everything)
-    with open_statefile(config_path, state_path) as state:
-        block = state.blocked(key, time.time()) if state else None
-        if state:
-            if block:
-                # What was counted would have the next bounce block again.
-                state.forget(_storm_of(key))
-            state.unblock(key)
+    with _failures():
+        block = end_block(_source(config_path, socket_path, state_path), key)
     if block is None:
         raise Failure(f"{printable(_what(key))} not blocked; see `eximacl blocks list`", exits.NOT_FOUND)
     if as_json:
         print_json(_as_dict(block))
     else:
-        click.echo(printable(f"{_what(key)} blocked no more"))
+        click.echo(printable(f"{_what(key)} not blocked any longer"))
     return 0
 
 
+def _source(config_path: Path, socket_path: Path | None, state_path: Path | None) -> Source:
+    """Return the running daemon, or the state where no daemon runs, or where --state names one."""
+    if state_path:
+        return state_source(f"sqlite:{state_path}")
+    try:
+        return daemon_source(find_socket(socket_path, config_path))
+    except NoDaemon:
+        url = find_value(config_path, "state", "url", paths.STATE, "--state")
+        url = paths.STATE_URL if url is None else url
+        return state_source(absolute_url(url, config_path.absolute().parent.joinpath))
+
+
+@contextlib.contextmanager
+def _failures() -> Iterator[None]:
+    """Turn what may go wrong into a Failure."""
+    try:
+        yield
+    except ControlRefused as error:
+        status = exits.IO_ERROR if error.reason == "permission" else exits.UNAVAILABLE
+        raise Failure(str(error), status) from None
+    except DaemonError as error:
+        raise Failure(str(error), exits.UNAVAILABLE) from None
+    except StateError as error:
+        raise Failure(str(error), exits.IO_ERROR) from None
+    except ValueError as error:
+        raise Failure(f"state.url: {error}", exits.CONFIG) from None
+
+
 def _key(text: str, everything: bool, *, new: bool = False) -> str:
-    """Return the key of a recipient's block, as the checks make it: the address in lower case, and canonical.
-
-    Whatever stands in the state can be removed; a `new` one must be an address.
-    """
-    address = parse_quoted(without_brackets(text))
-    if not all(address) or (new and not _is_address(text, address)):
-        raise click.UsageError(f"{printable(text)}: give an address, such as steve@example.org")
-    return block_key(_scope(everything), *address)
-
-
-def _is_address(text: str, address: Address) -> bool:
-    """Whether a text is one address; only quotes and backslashes make blanks a part of it."""
-    spaced = any(map(str.isspace, without_brackets(text))) and not set(text) & {'"', "\\"}
-    return not spaced and is_mailbox(quoted(address))
-
-
-def _storm_of(key: str) -> str:
-    """Return the key under which the bounces to a blocked recipient are counted."""
-    localpart, _, domain = key.partition(":")[2].rpartition("@")
-    return storm_key(localpart, domain)
+    try:
+        return key_of(text, _scope(everything), new=new)
+    except ValueError as error:
+        raise click.UsageError(f"{printable(text)}: {error}") from None
 
 
 def _note_foreign(domain: str, config_path: Path) -> None:
@@ -234,30 +268,12 @@ def _scope(everything: bool) -> Scope:
     return "all" if everything else "bounces"
 
 
-def _seconds(span: str) -> float:
-    if span.strip().lower() == EVER:
-        return math.inf
-    try:
-        seconds = parse_span(span)
-    except ValueError as error:
-        raise click.UsageError(f"--for: {error}, or ever") from None
-    if not seconds:
-        raise click.UsageError("--for: a block must last; to end one: eximacl blocks remove")
-    if seconds > SPAN_MAX_SECONDS:
-        raise click.UsageError("--for: longer than a hundred years; give ever")
-    return seconds
-
-
 def _what(key: str) -> str:
-    scope, recipient = _split(key)
+    scope, recipient = split_key(key)
     return f"mail to {recipient} is" if scope == "all" else f"bounces to {recipient} are"
 
 
-def _until(until: float) -> str:
-    return " for ever" if until == math.inf else f" until {_time(until)}"
-
-
 def _as_dict(block: Block) -> dict[str, Any]:
-    scope, recipient = _split(block.key)
+    scope, recipient = split_key(block.key)
     until = None if block.until == math.inf else block.until
     return {"recipient": recipient, "mail": scope, "since": block.since, "until": until, "why": block.why}

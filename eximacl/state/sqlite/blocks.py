@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 
-from eximacl.policy.state import CLOCK_SLACK_SECONDS, Block
+from eximacl.policy.state import BLOCKS_MAX, CLOCK_SLACK_SECONDS, Block
 from eximacl.state.sqlite.file import StateFile, to_bytes, to_text
 
 # 9e999 is infinity (SQLite has no word for it): no clock can make a block for ever one of the future.
 _STANDS = f"until > ? AND (since <= ? + {CLOCK_SLACK_SECONDS} OR until = 9e999)"
 _FIND = f"SELECT key, since, until, why FROM blocks WHERE key = ? AND {_STANDS}"
-_ALL = f"SELECT key, since, until, why FROM blocks WHERE {_STANDS} ORDER BY key"
+_SOME = f"SELECT key, since, until, why FROM blocks WHERE key >= ? AND {_STANDS} ORDER BY key LIMIT ?"
 _EXTEND = f"UPDATE blocks SET until = max(until, ?) WHERE key = ? AND {_STANDS}"
 _MAKE = "INSERT OR REPLACE INTO blocks (key, since, until, why) VALUES (?, ?, ?, ?)"
 _END = "DELETE FROM blocks WHERE key = ?"
@@ -42,9 +42,11 @@ class Blocks:
         row = self._file.read(lambda db: db.execute(_FIND, (to_bytes(key), now, now)).fetchone())
         return _block(*row) if row else None
 
-    def blocks(self, now: float) -> tuple[Block, ...]:
+    def blocks(self, now: float, after: str | None = None, most: int = BLOCKS_MAX) -> tuple[Block, ...]:
         """See `State.blocks`."""
-        rows = self._file.read(lambda db: db.execute(_ALL, (now, now)).fetchall())
+        # No key lies between one and the same with a NUL more.
+        first = b"" if after is None else to_bytes(after) + b"\0"
+        rows = self._file.read(lambda db: db.execute(_SOME, (first, now, now, most)).fetchall())
         return tuple(_block(*row) for row in rows)
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:

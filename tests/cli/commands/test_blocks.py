@@ -114,7 +114,7 @@ def test_remove(state: SqliteState) -> None:
     for key in ("bounces:steve@example.org", "all:steve@example.org", "bounces:joe@example.org"):
         state.block(key, time.time(), math.inf, "why")
     done = eximacl("blocks", "remove", "STEVE@example.org")
-    assert done == (0, "bounces to steve@example.org are blocked no more\n", "")
+    assert done == (0, "bounces to steve@example.org are not blocked any longer\n", "")
     assert [block.key for block in standing(state)] == ["all:steve@example.org", "bounces:joe@example.org"]
     answer = eximacl("blocks", "remove", "steve@example.org", "--all", "--json")
     assert json.loads(answer.out)["mail"] == "all"
@@ -193,6 +193,38 @@ def test_a_wrong_command_line(args: tuple[str, ...], words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "status", "words"),
+    [
+        ("memory:", exits.IO_ERROR, "state.url is memory:, which only the running daemon has"),
+        ("mysql://x", exits.CONFIG, "state.url: expected sqlite:PATH or memory:, got 'mysql://x'"),
+        ("sqlite:", exits.CONFIG, "expected sqlite:PATH or memory:"),
+        ("", exits.CONFIG, "expected sqlite:PATH or memory:"),
+        ("nonsense\\u001b", exits.CONFIG, "got 'nonsense\\x1b'"),
+    ],
+)
+def test_without_a_daemon_and_a_file(config: Path, url: str, status: int, words: str) -> None:
+    config.write_text(f'[state]\nurl = "{url}"\n')
+    done = eximacl("blocks", "list")
+    assert (done.status, done.out) == (status, "")
+    assert words in done.err
+
+
+def test_the_file_can_be_named(tmp_path: Path, config: Path) -> None:
+    config.write_text("this is no TOML")
+    SqliteState(tmp_path / "other.db").close()
+    assert eximacl("blocks", "list", "--state", tmp_path / "other.db").status == 0
+    assert "give the path with --socket" in eximacl("blocks", "list").err
+    assert "give the path with --state" in eximacl("blocks", "list", "--socket", tmp_path / "none").err
+
+
+def test_a_damaged_file_is_named(config: Path) -> None:
+    (config.parent / "state.db").write_text("no database\n" * 100)
+    done = eximacl("blocks", "list")
+    assert done.status == exits.IO_ERROR
+    assert "state.db: cannot use the state file" in done.err
+
+
+@pytest.mark.parametrize(
     ("args", "status", "words"),
     [
         pytest.param(("list",), 0, "nothing is blocked", id="list"),
@@ -228,9 +260,19 @@ def test_beside_the_running_daemon(daemon: Daemon) -> None:
     assert eximacl("blocks", "remove", "steve@example.org", "--all").status == 0
     assert eximacl("blocks", "remove", "steve@example.org").status == 0
     assert verdicts(4, "steve@example.org") == ["accept", "accept"]
-    # What the daemon has reserved is still there, and the file is still the one it uses.
+    # What the daemon has reserved is still there.
     assert verdicts(5, "steve.3.count@example.org") == ["accept", "defer"]
     assert "deleted or replaced" not in daemon.output.read_text()
+
+
+def test_a_daemon_whose_state_is_in_memory(config: Path) -> None:
+    config.write_text(config.read_text().replace("sqlite:state.db", "memory:"))
+    with Daemon(config, config.parent / "eximacl.sock", config.parent / "log"):
+        assert eximacl(*ADD, "--for", "2h").status == 0
+        assert len(eximacl("blocks", "list").out.splitlines()) == 2
+        assert completed("eximacl blocks remove st") == {"steve@example.org"}
+        assert eximacl("blocks", "remove", "steve@example.org").status == 0
+        assert eximacl("blocks", "list").err == "nothing is blocked\n"
 
 
 @pytest.mark.parametrize(
