@@ -9,15 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-from eximacl.archive import Archive, ArchiveError, Envelope, Held, logged_subject, refusal
-from eximacl.config import Loaded, Settings
+from eximacl.archive import Archive, ArchiveError, Envelope, Held, logged_subject
+from eximacl.config import Settings
 from eximacl.mail.address import quoted
 from eximacl.policy.query import Query
 from eximacl.records.references import normalise
-from eximacl.system import paths
-
-# Debian's. Of any other, only a held message tells.
-SPOOL = str(paths.EXIM_SPOOL)
 
 
 class ArchiveResult(NamedTuple):
@@ -73,18 +69,6 @@ class Archiver:
             id=value("id", ""),
             queue=value("queue", ""),
         )
-
-
-def spool_problem(loaded: Loaded) -> str:
-    """Return why held messages will be lost, as far as that is known before the first one; empty: nothing is known."""
-    policy = loaded.policy
-    plans = (policy.base, *policy.overlays.values())
-    if loaded.settings.archive.dir is None or not any(
-        step.action == "hold" for plan in plans for step in plan.steps("rcpt")
-    ):
-        return ""
-    why = refusal(SPOOL)
-    return f"held mail will be refused without being kept: {why}" if why else ""
 
 
 def is_held(query: Query) -> bool:

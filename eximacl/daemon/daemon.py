@@ -21,13 +21,14 @@ from typing import Any
 
 from eximacl import __version__
 from eximacl.archive import ArchiveError, purge
-from eximacl.archive.hold import Archiver, spool_problem
+from eximacl.archive.hold import Archiver
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.settings import DnsSettings
 from eximacl.daemon import blocks
 from eximacl.daemon.answers import STATE_SECONDS, within
 from eximacl.daemon.control import Control, Request
 from eximacl.daemon.judge import Judge
+from eximacl.daemon.preflight import spool_problem
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.server import Limits, Server
 from eximacl.daemon.sockets import Listener, ListenError, inherited_listeners, open_socket

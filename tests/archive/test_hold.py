@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.archive import ArchiveError, hold, messages
-from eximacl.archive.hold import Archiver, held_ref, is_held, spool_problem
+from eximacl.archive import ArchiveError, messages
+from eximacl.archive.hold import Archiver, held_ref, is_held
 from eximacl.config import Settings, load
 from eximacl.policy.query import Query
 from eximacl.protocol.exim import format_query, parse_query
-from tests.archive.holding import BODY, HEADERS, ID, NOON, let_everybody_pass, nobody, spool_with
+from tests.archive.holding import BODY, HEADERS, ID, NOON, spool_with
 
 HELD = {
     "tx": "1-1",
@@ -147,44 +147,3 @@ def test_only_a_data_query_is_a_held_message(stage: str, values: dict[str, str],
 )
 def test_a_reference_is_one_or_none(text: str, ref: str) -> None:
     assert held_ref(query(held=text)) == ref
-
-
-ARCHIVE = '[archive]\ndir = "archive"\n'
-HOLDS = '[checks.valid_recipient]\naction = "hold"\nrecipients = ["steve"]\n'
-
-
-@pytest.mark.parametrize(
-    ("policy", "mode", "told"),
-    [
-        pytest.param(ARCHIVE + HOLDS, 0o750, True, id="closed"),
-        pytest.param(ARCHIVE + HOLDS, 0o755, False, id="open"),
-        pytest.param(ARCHIVE, 0o750, False, id="nothing is held"),
-        pytest.param(HOLDS.replace("hold", "reject"), 0o750, False, id="no archive"),
-    ],
-)
-def test_a_spool_that_cannot_be_read_is_told_before_a_message_is_lost(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str, mode: int, told: bool
-) -> None:
-    let_everybody_pass(tmp_path)
-    spool = spool_with(tmp_path / "spool")
-    spool.chmod(mode)
-    monkeypatch.setattr(hold, "SPOOL", str(spool))
-    (tmp_path / "eximacl.toml").write_text(f'[policy]\ndomains = ["example.org"]\n{policy}')
-    loaded = load(tmp_path / "eximacl.toml")
-    with nobody():
-        problem = spool_problem(loaded)
-    assert problem.startswith("held mail will be refused without being kept: ") is told
-    assert bool(problem) is told
-
-
-def test_a_domain_that_alone_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    let_everybody_pass(tmp_path)
-    spool = spool_with(tmp_path / "spool")
-    spool.chmod(0o700)
-    monkeypatch.setattr(hold, "SPOOL", str(spool))
-    (tmp_path / "eximacl.toml").write_text(f'[policy]\ndomains = ["example.org"]\n{ARCHIVE}')
-    (tmp_path / "domains").mkdir()
-    (tmp_path / "domains/example.org.toml").write_text(HOLDS)
-    loaded = load(tmp_path / "eximacl.toml")
-    with nobody():
-        assert "spool/input cannot be read" in spool_problem(loaded)

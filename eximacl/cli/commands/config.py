@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from eximacl.archive import Archive, ArchiveError
 from eximacl.cli import exits
 from eximacl.cli.command import Group, Section
 from eximacl.cli.complete import explained_name
 from eximacl.cli.options import Failure, config_option, json_option, load_config, print_json
+from eximacl.cli.output import Style, paint, plural, write_line
 from eximacl.config import (
     ConfigError,
-    Loaded,
     describe,
     explain,
     find_checks,
-    load,
     sample,
     show,
     show_toml,
     write_sample,
 )
 from eximacl.config.problems import Problem
+from eximacl.daemon.preflight import preflight
 
 
 @click.group(cls=Group, section=Section.SETUP)
@@ -54,36 +53,20 @@ def test(config_path: Path, as_json: bool) -> int:
 
     Exit status: 0 when there is no problem, 1 when there is one.
     """
+    problems: tuple[Problem, ...] = ()
     try:
-        loaded = load(config_path)
+        loaded = preflight(config_path)
     except ConfigError as error:
         problems = error.problems
-    else:
-        problems = _archive_problems(loaded)
     if as_json:
         print_json({"ok": not problems, "problems": [problem._asdict() for problem in problems]})
     elif problems:
-        click.echo("\n".join(str(problem) for problem in problems), err=True)
-        click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
+        click.echo("\n".join(map(str, problems)), err=True)
+        click.echo(paint(plural(len(problems), "problem"), Style.BAD, sys.stderr), err=True)
     else:
-        click.echo(f"{loaded.path}: right; {len(loaded.overlays)} domain files, {len(loaded.sources)} lists")
+        found = f"({plural(len(loaded.overlays), 'domain file')}, {plural(len(loaded.sources), 'list')})"
+        write_line(f"{loaded.path}: {paint('OK', Style.GOOD)} {found}")
     return 1 if problems else 0
-
-
-def _archive_problems(loaded: Loaded) -> tuple[Problem, ...]:
-    """Return what a start or a reload, or a release, would stumble over."""
-    settings = loaded.settings.archive
-    if settings.dir is None:
-        return ()
-    found = []
-    try:
-        Archive(settings.dir, settings.group).writer.check()
-    except ArchiveError as error:
-        found.append(Problem(loaded.path.name, "", str(error)))
-    if not os.access(settings.sendmail, os.X_OK):
-        text = f"{settings.sendmail} is no program that can be run; `eximacl archive release` needs it"
-        found.append(Problem(loaded.path.name, "archive.sendmail", text))
-    return tuple(found)
 
 
 @config.command("show")
