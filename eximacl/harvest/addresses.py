@@ -1,6 +1,6 @@
-"""The addresses in a header field (RFC 5322 section 3.4). Rule: any text yields what is in it, never an error.
+"""The addresses in a header field (RFC 5322 section 3.4). Any text yields the addresses in it, never an error.
 
-What strict readers refuse is read as people meant it: missing quotes and brackets, names with commas, folded lines,
+What strict parsers refuse is read as people meant it: missing quotes and brackets, names with commas, folded lines,
 8-bit letters. What stands in a display name, a comment or a quoted string is never an address, whatever it looks like.
 Time is linear in the length of the text.
 """
@@ -15,7 +15,7 @@ from eximacl.mail.address import Address, canonical_domain, unquote
 # RFC 5321 section 4.5.3.1 allows 64 and 255 octets; forwarders' localparts (SRS) are longer. Beyond this it is junk.
 ADDRESS_CHARACTERS_MAX = 512
 
-# A gap, a word, a domain literal, or one sign; and before them all, a quoted string.
+# A gap, a word, a domain literal, or a single character; and before them all, a quoted string.
 _SIMPLE = r'\s+|[^\s"(),:;<>@\[\]]+|\[[^\[\]]*\]|.'
 _UNQUOTED_TOKEN = re.compile(_SIMPLE, re.DOTALL)
 _TOKEN = re.compile(rf'"(?:[^"\\]|\\.)*"|{_SIMPLE}', re.DOTALL)
@@ -27,7 +27,7 @@ _GAP = " "
 def addresses(text: str) -> Iterator[Address]:
     """Yield the mailboxes of an address list: groups, comments, routes and obsolete spellings included.
 
-    A domain is canonical; a localpart is out of its quotes, otherwise as it was spelt.
+    Domains are canonical; localparts are unquoted, otherwise as they were spelt.
     """
     for tokens in _mailboxes(text):
         found = _mailbox(tokens)
@@ -38,7 +38,8 @@ def addresses(text: str) -> Iterator[Address]:
 def _tokens(text: str) -> Iterator[str]:
     """Yield the tokens of a text; gaps and comments as one blank.
 
-    After a quote or a parenthesis that is never closed no other of its kind opens anything: time would be quadratic.
+    After a quote or a parenthesis that is never closed, no other of its kind opens anything; searching for its end
+    again and again would take quadratic time.
     """
     at = 0
     pattern = _TOKEN
@@ -67,9 +68,9 @@ def _comment_end(text: str, at: int) -> int:
 
 
 def _mailboxes(text: str) -> Iterator[list[str]]:
-    """Yield the tokens of each mailbox: those in angle brackets, or else all."""
+    """Yield the tokens of each mailbox: those in angle brackets where there are any, else all."""
     current: list[str] = []
-    bracketed = False  # the brackets of this mailbox are closed; what follows up to the comma is no part of it
+    bracketed = False  # its brackets are closed: what follows up to the comma is not part of it
     for token in _tokens(text):
         if token in (",", ";"):
             yield current
@@ -82,14 +83,14 @@ def _mailboxes(text: str) -> Iterator[list[str]]:
             bracketed = True
         elif token == ":":
             if not bracketed:
-                current = []  # what came before is the name of a group, a route or a scheme
+                current = []  # that was the name of a group, a route or a scheme
         elif not bracketed:
             current.append(token)
     yield current
 
 
 def _mailbox(tokens: list[str]) -> Address | None:
-    """Read `localpart@domain` around the last @; the words of a name before it are left out."""
+    """Read `localpart@domain` around the last @; the words of a name before it are skipped."""
     if "@" not in tokens:
         return None
     at = len(tokens) - 1 - tokens[::-1].index("@")
@@ -104,9 +105,9 @@ def _mailbox(tokens: list[str]) -> Address | None:
 
 
 def _dotted(tokens: Sequence[str], near: int, far: int) -> Iterator[str]:
-    """Yield the words that belong together, from the @ on: gaps are allowed around dots (RFC 5322 section 4.4).
+    """Yield the words that belong together, going away from the @: gaps are allowed around dots (RFC 5322 section 4.4).
 
-    near, far: which end of a word faces the @ when it comes after one, and which end of that one faces it.
+    near, far: the index (0 or -1) of the end of a word that faces the @, and of its other end.
     """
     last = ""
     gap = True

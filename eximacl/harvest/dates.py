@@ -1,74 +1,60 @@
-"""Dates of Received and Date fields (RFC 5322 section 3.3). Rule: a date that cannot be read or believed is none."""
+"""Dates in Received and Date fields (RFC 5322 section 3.3) and in the lines between the messages of an mbox.
+
+A date that cannot be read, or that a message of today's store cannot have, counts as none.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import date
+from email.utils import parsedate_tz
 
-# No mail in a store of today is older; what says so comes from a host whose clock was never set.
+# No message in a store of today is older; what says so comes from a host whose clock was never set.
 EARLIEST_SECONDS = 631_152_000  # 1990-01-01
-# Clocks of other hosts go ahead; a day is more than any time zone put wrong.
+# The clocks of other hosts may be ahead; a day is more than any wrong time zone makes.
 AHEAD_SECONDS = 86_400
 
-_MONTHS = {name: number for number, name in enumerate(b"jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
-_NAMES = b"|".join(_MONTHS)
-_CLOCK = rb"(\d\d?):(\d\d)(?::(\d\d))?"
-_GAP = rb"[\s-]+"
-_DATE = re.compile(
-    rb"(\d\d?)%b(%b)[a-z]*%b(\d{4}|\d\d)\s+%b\s*([+-]\d{4}|[a-z]+)?" % (_GAP, _NAMES, _GAP, _CLOCK), re.I
-)
-# The line before each message of an mbox (RFC 4155): `Thu Nov 26 19:08:37 2026`, in UTC.
-_ASCTIME = re.compile(rb"(%b)\s+(\d\d?)\s+%b(?:\s+[a-z+0-9-]{1,5})?\s+(\d{4})" % (_NAMES, _CLOCK), re.I)
-# RFC 5322 section 4.3; any other name is as good as UTC.
-_ZONE_HOURS = {b"est": -5, b"edt": -4, b"cst": -6, b"cdt": -5, b"mst": -7, b"mdt": -6, b"pst": -8, b"pdt": -7}
+# Not a year, although parsedate_tz takes it for 2000. A zone of such digits has a sign before it.
+_YEAR_ZERO = re.compile(rb"(?:\s|[a-z]-)00\d\d(?!\d)", re.IGNORECASE)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 def seconds_of(value: bytes) -> int | None:
     """Return the time of a Date field, or of a Received field behind its semicolon, in seconds since 1970; or None."""
-    match = _DATE.search(value, value.rfind(b";") + 1)
-    if match is None:
-        return None
-    day, month, year, hour, minute, second, zone = match.groups()
-    found = _seconds(_year(year), month, day, hour, minute, second)
-    return None if found is None else found - _zone_seconds(zone or b"")
+    found = _seconds(value[value.rfind(b";") + 1 :])
+    return None if found is None else found[0] - found[1]
 
 
 def mbox_seconds_of(line: bytes) -> int | None:
-    """Return the time of an mbox's `From ` line, in seconds since 1970; or None."""
-    match = _ASCTIME.search(line)
-    if match is None:
-        return None
-    month, day, hour, minute, second, year = match.groups()
-    return _seconds(int(year), month, day, hour, minute, second)
+    """Return the time of an mbox's `From ADDRESS Thu Nov 26 19:08:37 2026` line, in seconds since 1970; or None.
+
+    It is in UTC (RFC 4155), whatever zone some programs add.
+    """
+    found = _seconds(b" ".join(line.split(maxsplit=2)[2:]))
+    return None if found is None else found[0]
 
 
 def believable(seconds: float | None, now: float) -> bool:
-    """Tell whether a mail can be from then."""
+    """Return whether a message can be from then."""
     return seconds is not None and EARLIEST_SECONDS <= seconds <= now + AHEAD_SECONDS
 
 
 def nearest(seconds: int, now: float) -> int:
-    """Return the time of a file, or the nearest one that a mail can be from."""
+    """Return the time of a file, or the nearest one that a message can be from."""
     return max(EARLIEST_SECONDS, min(seconds, int(now)))
 
 
-def _seconds(year: int, month: bytes, day: bytes, hour: bytes, minute: bytes, second: bytes | None) -> int | None:
+def _seconds(text: bytes) -> tuple[int, int] | None:
+    """Return seconds since 1970 as if the date were in UTC, and the offset of its zone in seconds; or None."""
     try:
-        days = date(year, _MONTHS[month.lower()], int(day)).toordinal() - _EPOCH_DAY
-    except ValueError:
+        found = parsedate_tz(text.decode("latin-1"))
+    except (IndexError, ValueError):  # it stumbles over some texts that are not dates
         return None
-    return ((days * 24 + int(hour)) * 60 + int(minute)) * 60 + int(second or 0)
-
-
-def _year(digits: bytes) -> int:
-    """Return a year; two digits are read as in RFC 5322 section 4.3."""
-    year = int(digits)
-    return year if len(digits) > 2 else year + (2000 if year < 50 else 1900)
-
-
-def _zone_seconds(zone: bytes) -> int:
-    if zone[:1] in (b"+", b"-"):
-        minutes = int(zone[1:3]) * 60 + int(zone[3:])
-        return minutes * 60 * (-1 if zone[:1] == b"-" else 1)
-    return _ZONE_HOURS.get(zone.lower(), 0) * 3600
+    if found is None or (b"00" in text and _YEAR_ZERO.search(text)):
+        return None
+    year, month, day, hour, minute, second, *_, offset = found
+    try:
+        days = date(year, month, day).toordinal() - _EPOCH_DAY  # refuses the 31st of February
+    except (ValueError, OverflowError):
+        return None
+    return ((days * 24 + hour) * 60 + minute) * 60 + second, offset or 0

@@ -1,4 +1,4 @@
-"""Finding mail below a path. Rule: each directory is read once, whatever links lead to it, and none that fails ends it.
+"""Finding mail below a path. Each directory is read once, whatever links lead to it, and an unreadable one is skipped.
 
 A directory with `cur` in it is a Maildir; its folders are below it, as Maildir++ (`.Sent`) or Dovecot's `LAYOUT=fs` has
 them. In any other directory, files that end in `.eml` are messages and files that begin with `From ` are mboxes.
@@ -20,12 +20,13 @@ from eximacl.harvest.tally import Troubles
 from eximacl.system.files import Identity, identity_of
 
 MESSAGE_SUFFIX = ".eml"
-# Spam is sent to any localpart, a draft may never be sent, and what is in the trash may be either.
+# Spam comes to any localpart, a draft may never be sent, and the trash may have both.
 EXCLUDED_FOLDERS = (
     "Junk", "Junk E-mail", "Junk Email", "Spam", "Trash", "Deleted Items", "Deleted Messages", "Drafts",
 )  # fmt: skip
-# Long enough that handing over a piece of work costs nothing, short enough that all processes end together.
-CHUNK_FILES = 500
+# Long enough that handing over a piece of work costs nothing, short enough that all processes end together; and the
+# names of so many files fit into a pipe (64 KiB), so that handing them over never waits.
+CHUNK_FILES = 250
 CHUNK_BYTES = 8 * 1024 * 1024
 # An mbox is weighed in messages, for the progress bar.
 BYTES_PER_MESSAGE = 16 * 1024
@@ -34,7 +35,7 @@ Kind = Literal["maildir", "messages", "mbox", "message"]
 
 
 class Source(NamedTuple):
-    """Mail that was found. files: of a directory; size: of an mbox, in bytes, 0 where it is compressed."""
+    """Mail that was found. files: how many a directory has; size: of an mbox, in bytes, 0 where it is compressed."""
 
     kind: Kind
     path: str
@@ -43,12 +44,12 @@ class Source(NamedTuple):
 
     @property
     def weight(self) -> int:
-        """About how many messages it has."""
+        """About how many messages it holds."""
         return self.files or self.size // BYTES_PER_MESSAGE + 1
 
 
 class MailSource(NamedTuple):
-    """What one PATH was taken for. excluded: folders that were left out; others: files that are no mail."""
+    """What one PATH was taken for. excluded: folders that were skipped; others: how many files are not mail."""
 
     path: Path
     sources: tuple[Source, ...]
@@ -57,11 +58,11 @@ class MailSource(NamedTuple):
 
 
 class NoMail(Exception):
-    """A PATH is, or holds, no mail; the text says what was looked for."""
+    """There is no mail at a PATH; the text says what was looked for."""
 
 
 class Walk:
-    """Goes through paths; `troubles` has what could not be read. excluded: names of folders, in any case."""
+    """Goes through paths. troubles: what could not be read; excluded: names of folders to skip, in any case."""
 
     def __init__(self, excluded: Iterable[str] = EXCLUDED_FOLDERS) -> None:
         self.troubles = Troubles()
@@ -76,7 +77,7 @@ class Walk:
             return self._tree(path)
         source = _source(str(path))
         if source is None:
-            raise NoMail(f"{path} is no mail: neither an mbox (its first line would begin with From) nor a message")
+            raise NoMail(f"{path} is not mail: neither an mbox (its first line would begin with From) nor a message")
         return MailSource(path, (source,) if self._is_new(str(path)) else ())
 
     def _tree(self, path: Path) -> MailSource:
@@ -89,7 +90,7 @@ class Walk:
         return MailSource(path, tuple(tree.sources), tuple(tree.excluded), tree.others)
 
     def _is_new(self, path: str) -> bool:
-        """Tell whether a directory or an mbox comes for the first time."""
+        """Return whether a directory or an mbox comes for the first time."""
         status = os.stat(path)  # noqa: PTH116 (paths are text here: a store has hundreds of thousands)
         key = identity_of(status)
         new = key not in self._known
@@ -110,7 +111,7 @@ class _Tree:
         self._is_new = is_new
 
     def walk(self, path: str) -> None:
-        """Read the directory and all below it, without recursion: mail stores of broken programs are deep."""
+        """Read the directory and all below it. No recursion: mail stores of broken programs are deep."""
         waiting = [path]
         while waiting:
             directory = waiting.pop()
@@ -144,7 +145,7 @@ class _Tree:
         return below
 
     def _entries(self, directory: str) -> tuple[list[str], list[str], int]:
-        """Return the directories and the files in a directory, and how many messages are among the latter."""
+        """Return the directories and files in a directory, and how many more of its files are messages."""
         directories, files, messages = [], [], 0
         with os.scandir(directory) as entries:
             for entry in entries:
@@ -182,13 +183,13 @@ class _Tree:
                 note(self._troubles, path, error)
 
     def _is_excluded(self, name: str) -> bool:
-        """Tell whether a folder is left out: by its own name, or that of a Maildir++ folder above it."""
+        """Return whether a folder is skipped: by its own name, or that of a Maildir++ folder above it."""
         parts = name[1:].split(".") if name.startswith(".") else [name]
         return any(part.lower() in self._excluded for part in parts)
 
 
 def chunks(sources: Iterable[Source], troubles: Troubles) -> Iterator[Chunk]:
-    """Yield the pieces of work, one by one: no more than a few names are in memory at a time."""
+    """Yield the pieces of work one by one, so that only a few names are in memory at a time."""
     for source in sources:
         if source.kind == "mbox":
             yield from _mbox_chunks(source)
@@ -222,12 +223,12 @@ def _file_chunks(source: Source) -> Iterator[Chunk]:
 def _is_directory(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # such as a link to itself: reading it tells what is wrong, and the others are read
+    except OSError:  # such as a link to itself: reading it will say what is wrong
         return False
 
 
 def _mbox_chunks(source: Source) -> Iterator[Chunk]:
-    """Yield the parts of an mbox; a compressed one can only be read from its beginning."""
+    """Yield the parts of an mbox. A compressed one is a single part: it can only be read from its beginning."""
     if not source.size:
         yield Chunk("mbox", source.path, weight=source.weight)
     for start in range(0, source.size, CHUNK_BYTES):

@@ -1,7 +1,7 @@
-"""The list of recipients that is written. Rule: what somebody else has written is never lost unasked.
+"""The list of recipients that a harvest writes. What a person has written is never lost unasked.
 
-The first line is a mark with a checksum of the rest. A file without it, or changed since, is somebody's work: it is
-merged with, or replaced when that is asked for. The file changes in one step, and keeps its mode and its owner.
+The first line is a mark with a checksum of the rest. A file without it, or changed since, has a person's work in it:
+it is merged with, or replaced where that is asked for. It changes in one step, and keeps its mode and its owner.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from eximacl.harvest.tally import Seen
+from eximacl.harvest.tally import AddressCount
 from eximacl.system.files import open_regular, replace_file
 
 MARK = "# Written by eximacl harvest"
@@ -22,7 +22,7 @@ _MARK = re.compile(rf"{MARK}, checksum ([0-9a-f]{{16}})\n".encode())
 _OWN_LINE = re.compile(rb"(?P<entry>.*?)  # \d+ mails?, \d{4}-\d\d-\d\d(?: to \d{4}-\d\d-\d\d)?")
 _COMMENT = re.compile(rb"(?:^|[ \t]+)#.*")
 _BLANKS = b" \t\r\f\v"
-# The file is read in lines, `#` starts a comment, blanks around an entry are cut off, and `@` begins a whole domain.
+# Its reader takes a line for an entry, `#` for a comment, cuts blanks off, and takes `@…` for a whole domain.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -31,14 +31,14 @@ class ListFileError(Exception):
 
 
 class ListFile:
-    """The file to write, as it is now. Raises ListFileError where it cannot be read."""
+    """The list at `path`, as it is now. Raises ListFileError where it cannot be read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._old = _read(path)
 
     def check(self, *, force: bool, merge: bool) -> None:
-        """Raise ListFileError where the file would lose what somebody has written."""
+        """Raise ListFileError where writing would lose what a person has written."""
         if force or merge or not self._old:
             return
         match = _MARK.match(self._old)
@@ -51,11 +51,11 @@ class ListFile:
                 f"{self.path} was changed by hand since it was written: --merge keeps its entries, --force drops them"
             )
 
-    def write(self, seen: Mapping[str, Seen], notes: Iterable[str] = (), *, merge: bool = False) -> int:
-        """Write the entries; return how many the file has then.
+    def write(self, seen: Mapping[str, AddressCount], notes: Iterable[str] = (), *, merge: bool = False) -> int:
+        """Write the entries, and return how many the file then has. Raises ListFileError.
 
-        seen: by entry, each of them writable. notes: comments at the head. merge: what is in the file stays, but for
-        the figures of entries found again. Raises ListFileError.
+        seen: the counts by entry, each of which must be writable (`unwritable`). notes: comments for the head. merge:
+        keep what is in the file, with new counts for the entries that were found again.
         """
         kept, own = self._kept(seen) if merge else ([], {})
         own.update((_bytes(entry), _bytes(line_of(entry, each))) for entry, each in seen.items())
@@ -67,8 +67,8 @@ class ListFile:
         self._replace(f"{MARK}, checksum {_checksum(body)}\n".encode() + body)
         return len(own) + sum(1 for line in kept if _entry(line))
 
-    def _kept(self, seen: Mapping[str, Seen]) -> tuple[list[bytes], dict[bytes, bytes]]:
-        """Return the lines that others wrote, and our own by entry."""
+    def _kept(self, seen: Mapping[str, AddressCount]) -> tuple[list[bytes], dict[bytes, bytes]]:
+        """Return the lines that people wrote, and our own by entry."""
         old = self._old.removeprefix(b"\xef\xbb\xbf")
         match = _MARK.match(old)
         lines = (
@@ -94,15 +94,15 @@ class ListFile:
             raise ListFileError(f"{self.path} cannot be written: {error.strerror}") from None
 
 
-def line_of(entry: str, seen: Seen) -> str:
+def line_of(entry: str, seen: AddressCount) -> str:
     """Return the line of an entry: `steve@example.org  # 12 mails, 2020-01-31 to 2026-12-31`."""
     first, last = day(seen.first), day(seen.last)
     span = first if first == last else f"{first} to {last}"
-    return f"{entry}  # {seen.mails} mail{'' if seen.mails == 1 else 's'}, {span}"
+    return f"{entry}  # {seen.messages} mail{'' if seen.messages == 1 else 's'}, {span}"
 
 
 def unwritable(entry: str, *, localpart: bool = False) -> str:
-    """Return why a list cannot hold an entry; empty when it can. localpart: the entry has no domain."""
+    """Return why a list cannot hold an entry; empty where it can. localpart: the entry has no domain."""
     if _CONTROL.search(entry):
         return "it has a control character in it"
     if entry.startswith("#") or re.search(r"\s#", entry):

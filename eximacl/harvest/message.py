@@ -1,9 +1,9 @@
-"""Who of ours one message was for, and when it came. Rule: pure; only header fields count, and only a few of them.
+"""Which of our addresses one message was for, and when it came, by a few of its header fields.
 
-Delivery fields (Delivered-To and its kin) name the envelope's recipient. To and Cc name whomever the sender wrote. For
-mail of a mailing list these are others: there only the delivery fields count, and besides them
+Delivery fields (Delivered-To and the like) name the envelope's recipient. To and Cc name whatever the sender wrote. In
+messages of a mailing list those are other people: there only the delivery fields count, and besides them
 
-- an address that List-Post names too: a list of our own, which did receive the mail;
+- an address that List-Post names, too: a list of our own, which did receive the message;
 - all of To and Cc where there is neither a delivery field nor a List-Post: a newsletter, sent to each reader alone.
 """
 
@@ -26,7 +26,7 @@ CACHED_VALUES_MAX = 50_000
 CACHED_VALUE_BYTES_MAX = 256
 
 _NAMES = "|".join((*DELIVERY_FIELDS, *NAMING_FIELDS, *LIST_FIELDS, "Precedence", "Received", "Date")).encode()
-# Begins with the end of the line before, which the regex engine finds quickest.
+# Begins with the end of the line before, which the regex engine finds fastest.
 _FIELD = re.compile(rb"\n(%b)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)" % _NAMES, re.IGNORECASE)
 _ANY_FIELD = re.compile(rb"\n[!-9;-~]+[ \t]*:")
 _MAIL_FIELD = re.compile(rb"\n(?:%b|From|Subject|Message-Id|Return-Path|Mime-Version)[ \t]*:" % _NAMES, re.IGNORECASE)
@@ -38,14 +38,14 @@ Ours = tuple[str, ...]
 
 
 class Broken(Exception):
-    """A message that cannot be read; the text says why."""
+    """A message cannot be read; the text says why."""
 
 
-class Wanted(NamedTuple):
-    """What is looked for.
+class Criteria(NamedTuple):
+    """Which addresses count, and as what.
 
-    naming: whether To and Cc count, too. tags: the characters that start a tag, which is cut off. disposable: whether a
-    disposable address counts for its owner, as it does in the check with its default options.
+    domains: ours. naming: whether To and Cc count, too. tags: the characters that start a tag, which is cut off.
+    disposable: the rules by which a disposable address counts for its owner, as in the check; None: it counts itself.
     """
 
     domains: Domains
@@ -55,54 +55,57 @@ class Wanted(NamedTuple):
 
 
 class Received(NamedTuple):
-    """One message: our recipients as `localpart@domain` in lower case, and when it came (None: it does not tell)."""
+    """One message: our recipients as `localpart@domain` in lower case, and when it came (None: it does not say)."""
 
     recipients: Ours
     seconds: int | None
 
 
 class Reader:
-    """Reads headers; remembers the values that it has seen. `now`: seconds since 1970, later dates are not believed."""
+    """Reads headers, and remembers the values that it has seen. now: seconds since 1970; no message is from later."""
 
-    def __init__(self, wanted: Wanted, now: float) -> None:
-        self._wanted = wanted
+    def __init__(self, criteria: Criteria, now: float) -> None:
+        self._criteria = criteria
         self.now = now
         self._known: dict[bytes, Ours] = {}
 
     def read(self, header: bytes, envelope: bytes = b"") -> Received:
-        """Read a message's header. `envelope`: the `From ` line before it, in an mbox. Raises Broken."""
+        """Read a message's header. envelope: the `From ` line before it, in an mbox. Raises Broken."""
         delivery: Ours = ()
         naming: Ours = ()
-        posts: bytes | None = None
+        posts: bytes | None = None  # List-Post
         listed = delivered = False
         received = date = b""
+        # One pass in the order of the header, since splitting it into fields first would take twice as long.
         for name, value in _FIELD.findall(b"\n" + header):
             name = name.lower()
             if name == b"received":
-                received = received or value
+                received = received or value  # each host puts its own on top: the first is that of our own server
             elif name in _DELIVERY:
-                delivered = True
+                delivered = True  # even where it names a stranger: the message did not come to its To
                 delivery += self._ours(value, name)
             elif name in _NAMING:
-                naming += self._ours(value) if self._wanted.naming else ()
+                naming += self._ours(value) if self._criteria.naming else ()
             elif name == b"date":
                 date = date or value
-            elif name in _LIST or value.strip().lower() == b"list":
-                listed = listed or name in _LIST or name == b"precedence"
+            elif name in _LIST or value.strip().lower() == b"list":  # `Precedence: list`; bulk says nothing
+                listed = True
                 posts = value if name == b"list-post" else posts
         if not (delivery or naming):
-            _check(header)
+            _check(header)  # perhaps it is not a message at all
         if listed and naming:
-            naming = self._of_list(naming, delivered, posts)
+            naming = self._named_by_list(naming, delivered, posts)
         return Received(tuple({*delivery, *naming}), self._seconds(received, date, envelope))
 
-    def _of_list(self, naming: Ours, delivered: bool, posts: bytes | None) -> Ours:
+    def _named_by_list(self, naming: Ours, delivered: bool, posts: bytes | None) -> Ours:
+        """Return those of To and Cc that did receive a message of a mailing list; see the module's docstring."""
         if posts is None:
             return () if delivered else naming
         ours = self._ours(posts)
         return tuple(one for one in naming if one in ours)
 
     def _seconds(self, received: bytes, date: bytes, envelope: bytes) -> int | None:
+        """Return the first time that can be believed: our own server's, the sender's, the mbox's."""
         for value in (received, date):
             seconds = seconds_of(value) if value else None
             if believable(seconds, self.now):
@@ -111,7 +114,7 @@ class Reader:
         return seconds if believable(seconds, self.now) else None
 
     def _ours(self, value: bytes, field: bytes = b"") -> Ours:
-        """Return our addresses in a field's value."""
+        """Return our addresses in a field's value; from memory where the same value came before."""
         key = field + value if field == b"delivered-to" else value
         found = self._known.get(key)
         if found is None:
@@ -126,18 +129,18 @@ class Reader:
         text = value.replace(b"\0", b" ").decode("utf-8", "surrogateescape")
         found = []
         for address in addresses(text):
-            if address.domain in self._wanted.domains:
+            if address.domain in self._criteria.domains:
                 found.append(self._folded(_unprefixed(address) if field == b"delivered-to" else address))
         return found
 
     def _folded(self, address: Address) -> str:
         """Return the address that stands for this one in a list."""
         localpart = address.localpart.lower()
-        rules = self._wanted.disposable
+        rules = self._criteria.disposable
         if rules is not None:
             owned = parse(rules, localpart, address.domain)
             localpart = owned.name if isinstance(owned, Disposable) else localpart
-        return f"{without_tag(localpart, self._wanted.tags)}@{address.domain}"
+        return f"{without_tag(localpart, self._criteria.tags)}@{address.domain}"
 
 
 def _unprefixed(address: Address) -> Address:
@@ -150,12 +153,12 @@ def _unprefixed(address: Address) -> Address:
 
 
 def is_mail(header: bytes) -> bool:
-    """Tell whether there is a field that mail has; many other files have lines that begin with a word and a colon."""
+    """Return whether there is a field that only mail has; many files have lines with a word and a colon in front."""
     return _MAIL_FIELD.search(b"\n" + header) is not None
 
 
 def _check(header: bytes) -> None:
-    """Raise Broken where no line is a header field; only asked where nothing was found."""
+    """Raise Broken where no line is a header field. Only called where nothing was found, since that is slow."""
     if not header.strip():
         raise Broken("it is empty, or begins with an empty line")
     if not _ANY_FIELD.search(b"\n" + header):

@@ -1,7 +1,7 @@
-"""Reading the headers of messages off the disk. Rule: no more is read than must be, and nothing ends it.
+"""Reading the headers of messages off the disk, no more of them than necessary.
 
-A message that cannot be read is counted with its reason; whatever happens in one says nothing about the next. Nothing
-but regular files is read, so that no pipe or device in a mail store makes anybody wait.
+A message that cannot be read is counted with its reason, and the next one is read. Only regular files are read, so that
+no pipe or device in a mail store blocks the harvest.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from eximacl.harvest.message import Broken, Reader, Received
 from eximacl.harvest.tally import Tally, Troubles
 from eximacl.system.files import open_descriptor, open_regular
 
-# Most headers are in the first read; copying more than they need costs more than a second read now and then.
+# Most headers fit into the first read; copying more for all costs more than a second read for a few.
 FIRST_READ_BYTES = 8 * 1024
 READ_BYTES = 64 * 1024
-# As much as Exim takes (header_maxsize, spec chapter 14); beyond it lies no mail.
+# As much as Exim takes (header_maxsize, Exim specification chapter 14); no message has more.
 HEADER_BYTES_MAX = 1024 * 1024
 MBOX_READ_BYTES = 1024 * 1024
-# An empty line, be it of CR and LF, and the end of the line before it.
+# An empty line, perhaps of CR and LF, and the end of the line before it.
 LOOK_BACK_BYTES = 4
 
 GZIP = b"\x1f\x8b"
 MBOX = b"From "
 _HEADER_END = re.compile(rb"\n\r?\n")
-# What can follow an mbox's `From ` line; others are lines of a body that nobody quoted.
+# What can follow an mbox's `From ` line. Otherwise that is a line of a body that nobody quoted.
 _FIRST_FIELD = re.compile(rb">?(?:[!-9;-~]+[ \t]*:|From )")
 _TOO_LONG = f"its header is longer than {HEADER_BYTES_MAX // 1024} KiB"
 
@@ -40,7 +40,8 @@ _TOO_LONG = f"its header is longer than {HEADER_BYTES_MAX // 1024} KiB"
 class Chunk(NamedTuple):
     """A piece of work: files of one directory, or a part of an mbox.
 
-    start, end: the messages whose first byte lies between; end 0: all (a compressed mbox). weight: for progress.
+    start, end: the messages whose first byte lies between them; end 0: all (a compressed mbox). weight: about how many
+    messages, for the progress bar.
     """
 
     kind: Literal["files", "mbox"]
@@ -52,9 +53,9 @@ class Chunk(NamedTuple):
 
 
 def tally(chunk: Chunk, reader: Reader, since: float = 0.0) -> Tally:
-    """Read a chunk. Raises nothing that a message or a file may cause.
+    """Read a chunk. Nothing that a message or a file holds raises an error.
 
-    since: messages from before then are read, but their recipients not counted; in seconds since 1970.
+    since: seconds since 1970; earlier messages are read, but their recipients are not counted.
     """
     found = Tally()
     if chunk.kind == "mbox":
@@ -65,7 +66,7 @@ def tally(chunk: Chunk, reader: Reader, since: float = 0.0) -> Tally:
         try:
             header, seconds = read_header(path)
             _count(found, reader.read(header), nearest(seconds, reader.now), since)
-        except Exception as error:
+        except Exception as error:  # whatever it is, the next message can be read
             note(found.troubles, path, error)
     return found
 
@@ -73,7 +74,7 @@ def tally(chunk: Chunk, reader: Reader, since: float = 0.0) -> Tally:
 def note(troubles: Troubles, path: str, error: Exception) -> None:
     """Count what could not be read, with its reason."""
     if isinstance(error, FileNotFoundError):
-        troubles.add("vanished", path, "it is gone, or was renamed meanwhile")
+        troubles.add("vanished", path, "it is gone, or has been renamed")
     elif isinstance(error, OSError) and not isinstance(error, gzip.BadGzipFile):
         troubles.add("unreadable", path, error.strerror or str(error))
     elif isinstance(error, Broken | EOFError | zlib.error | gzip.BadGzipFile):
@@ -109,12 +110,12 @@ def open_mbox(path: str, start: int = 0) -> Iterator[BinaryIO]:
 
 
 def mbox_messages(file: BinaryIO, start: int = 0, end: int = 0) -> Iterator[tuple[bytes, bytes | None]]:
-    """Yield the `From ` line and the header of each message that begins from `start` on and before `end` (0: all).
+    """Yield the `From ` line and the header of each message that begins at `start` or after, and before `end` (0: all).
 
-    file: stands LOOK_BACK_BYTES before `start`, or at 0. A header that is too long is None. Messages are
-    separated as in RFC 4155: by an empty line, and a line `From …` before a header field.
+    file: positioned LOOK_BACK_BYTES before `start`, or at 0. A header that is too long is None. Messages are separated
+    as in RFC 4155: by an empty line and a line `From …`, before a header field.
     """
-    window = _Window(file, start)
+    window = _MboxWindow(file, start)
     while window.find_separator(end):
         line_end, header_end = window.header()
         if not _FIRST_FIELD.match(window.data, line_end + 1):
@@ -127,20 +128,20 @@ def mbox_messages(file: BinaryIO, start: int = 0, end: int = 0) -> Iterator[tupl
         yield line, header
 
 
-class _Window:
-    """The part of an mbox that is in memory. at: a place in `data`; find_separator moves it to the next `From `."""
+class _MboxWindow:
+    """The part of an mbox that is in memory. at: an index into `data`; find_separator moves it to the next `From `."""
 
     def __init__(self, file: BinaryIO, start: int) -> None:
         self._file = file
         self._start = start
-        # Before the first line of a file there is as good as an empty line.
+        # As if an empty line stood before the first line of the file.
         self.data = b"" if start else b"\n\n"
         self._base = max(start - LOOK_BACK_BYTES, 0) if start else -2
         self.at = 0
 
     @property
     def position(self) -> int:
-        """Where in the file `at` is."""
+        """Where `at` is in the file, in bytes."""
         return self._base + self.at
 
     def find_separator(self, end: int = 0) -> bool:
@@ -148,11 +149,13 @@ class _Window:
         while not end or self.position < end:
             found = self.data.find(b"\n" + MBOX, max(self.at - 1, 0))
             if found < 0:
+                # The last few bytes may be the beginning of one.
                 self.at = max(self.at, len(self.data) - len(MBOX))
                 if not self._more():
                     return False
                 continue
             self.at = found + 1
+            # An empty line ends in LF LF, or in LF CR LF.
             before = self.data[max(found - 2, 0) : found]
             if (before[-1:] == b"\n" or before == b"\n\r") and self.position >= self._start:
                 return not end or self.position < end
@@ -160,7 +163,7 @@ class _Window:
         return False
 
     def header(self) -> tuple[int, int]:
-        """Return where the `From ` line ends and where the header behind it does."""
+        """Return the indexes at which the `From ` line ends, and the header after it."""
         searched = self.at
         while True:
             match = _HEADER_END.search(self.data, searched)
@@ -172,12 +175,12 @@ class _Window:
         return (line_end, header_end) if line_end >= 0 else (header_end, header_end)
 
     def _more(self) -> bool:
-        """Read on; what lies well before `at` is let go."""
+        """Read on, and forget what lies well before `at`; False: the file has ended."""
         read = self._file.read(MBOX_READ_BYTES)
-        let_go = max(self.at - LOOK_BACK_BYTES, 0)
-        self.data = self.data[let_go:] + read
-        self._base += let_go
-        self.at -= let_go
+        forgotten = max(self.at - LOOK_BACK_BYTES, 0)
+        self.data = self.data[forgotten:] + read
+        self._base += forgotten
+        self.at -= forgotten
         return bool(read)
 
 
@@ -206,7 +209,7 @@ def _count(found: Tally, message: Received, changed: int, since: float) -> None:
 
 
 def _long_header(fd: int) -> bytes:
-    """Return a header that one read did not hold, or one in a compressed file (Dovecot writes such, if told to)."""
+    """Return a header longer than the first read, or one in a compressed file (Dovecot's zlib plugin writes those)."""
     os.lseek(fd, 0, os.SEEK_SET)
     with os.fdopen(os.dup(fd), "rb") as plain:
         compressed = plain.peek(len(GZIP)).startswith(GZIP)

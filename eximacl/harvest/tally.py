@@ -1,4 +1,4 @@
-"""Counts that are made in many places and merged in one. Rule: merging in any order gives the same."""
+"""Counts that several processes make and one merges, in any order with the same result."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import Literal, NamedTuple
 # Enough to see what is wrong; a disk that fails would name every file.
 EXAMPLES_MAX = 5
 
-# broken: messages that cannot be read as such. unreadable: files and directories. vanished: while they were read.
+# broken: messages that are not readable as such. unreadable: files and directories. vanished: gone before being read.
 Trouble = Literal["broken", "unreadable", "vanished"]
 
 
-class Seen(NamedTuple):
-    """One address: how many messages it received, the first and the last of them (seconds since 1970)."""
+class AddressCount(NamedTuple):
+    """One address: how many messages it received, and the times of the first and the last (seconds since 1970)."""
 
-    mails: int
+    messages: int
     first: int
     last: int
 
 
 @dataclass
 class Troubles:
-    """What was passed over: numbers, and the first few names with their reasons."""
+    """What was skipped: how much, and the first few names with their reasons."""
 
     counts: dict[Trouble, int] = field(default_factory=dict)
     examples: dict[Trouble, list[tuple[str, str]]] = field(default_factory=dict)
 
     def add(self, trouble: Trouble, name: str, reason: str, count: int = 1) -> None:
-        """Count something that was passed over."""
+        """Count something that was skipped."""
         self.counts[trouble] = self.counts.get(trouble, 0) + count
         examples = self.examples.setdefault(trouble, [])
         if len(examples) < EXAMPLES_MAX:
@@ -47,16 +47,16 @@ class Troubles:
 
 @dataclass
 class Tally:
-    """What a number of messages comes to: `seen` by `localpart@domain`, and how many messages were read."""
+    """What some messages come to. seen: the counts by `localpart@domain`; messages: how many were read."""
 
-    seen: dict[str, Seen] = field(default_factory=dict)
+    seen: dict[str, AddressCount] = field(default_factory=dict)
     messages: int = 0
     troubles: Troubles = field(default_factory=Troubles)
 
     def add(self, recipients: tuple[str, ...], seconds: int) -> None:
         """Count one message."""
         for address in recipients:
-            self._add(address, Seen(1, seconds, seconds))
+            self._add(address, AddressCount(1, seconds, seconds))
 
     def merge(self, other: Tally) -> None:
         """Take over what was counted elsewhere."""
@@ -65,8 +65,8 @@ class Tally:
         for address, seen in other.seen.items():
             self._add(address, seen)
 
-    def _add(self, address: str, seen: Seen) -> None:
+    def _add(self, address: str, seen: AddressCount) -> None:
         old = self.seen.get(address)
         if old is not None:
-            seen = Seen(old.mails + seen.mails, min(old.first, seen.first), max(old.last, seen.last))
+            seen = AddressCount(old.messages + seen.messages, min(old.first, seen.first), max(old.last, seen.last))
         self.seen[address] = seen

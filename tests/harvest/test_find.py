@@ -79,7 +79,7 @@ def test_a_single_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 )
 def test_a_file_that_is_no_mail(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "f").write_bytes(data)
-    with pytest.raises(NoMail, match="f is no mail: neither an mbox"):
+    with pytest.raises(NoMail, match="f is not mail: neither an mbox"):
         Walk().find(tmp_path / "f")
 
 

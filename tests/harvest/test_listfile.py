@@ -10,11 +10,11 @@ import pytest
 
 from eximacl.config.sources import fill
 from eximacl.harvest.listfile import ListFile, ListFileError, line_of, unwritable
-from eximacl.harvest.tally import Seen
+from eximacl.harvest.tally import AddressCount
 from eximacl.mail.lists import Recipients
 from eximacl.system.files import PUBLIC_FILE_MODE
 
-SEEN = Seen(2, 1606417717, 1700000000)
+SEEN = AddressCount(2, 1606417717, 1700000000)
 ODD = [
     "a b", 'q"q', "a@b", "a#b", "o'neill", "jörg", "j\udcf6", "a\\b", " x", "x ", "#x", "a #b", "@x", "", "a\nb",
     "a\tb", "a\x0bb", "a\rb", "\x85", "a\u2028b", "\u00a0x", "a;b", "-", "*", "a\x00", "\ufeffa", "a,b",
@@ -55,7 +55,7 @@ def test_only_what_must_be_is_refused() -> None:
 
 def test_lines() -> None:
     assert line_of("a@x.org", SEEN) == "a@x.org  # 2 mails, 2020-11-26 to 2023-11-14"
-    assert line_of("a@x.org", Seen(1, 0, 0)) == "a@x.org  # 1 mail, 1970-01-01"
+    assert line_of("a@x.org", AddressCount(1, 0, 0)) == "a@x.org  # 1 mail, 1970-01-01"
 
 
 def test_sorted_and_its_own_file_is_written_again(tmp_path: Path) -> None:

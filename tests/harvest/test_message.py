@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from eximacl.harvest import message
-from eximacl.harvest.message import Broken, Reader, Wanted, is_mail
+from eximacl.harvest.message import Broken, Criteria, Reader, is_mail
 from eximacl.mail.disposable import Rules
 from eximacl.mail.lists import Domains
 
@@ -17,9 +17,9 @@ OURS = Domains(["example.org", ".example.net"])
 OWN_RULES = Rules(timezone=ZoneInfo("UTC"))
 
 
-def read(header: str | bytes, *, wanted: Wanted | None = None) -> str:
+def read(header: str | bytes, *, wanted: Criteria | None = None) -> str:
     data = header if isinstance(header, bytes) else header.encode()
-    return " ".join(sorted(Reader(wanted or Wanted(OURS, disposable=OWN_RULES), NOW).read(data).recipients))
+    return " ".join(sorted(Reader(wanted or Criteria(OURS, disposable=OWN_RULES), NOW).read(data).recipients))
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_recipients(header: str | bytes, expected: str) -> None:
 
 def test_what_can_be_switched_off() -> None:
     header = "To: to@example.org\nDelivered-To: steve+x@example.org\nEnvelope-To: steve.3.count@example.org\n"
-    assert read(header, wanted=Wanted(OURS, False, "")) == "steve+x@example.org steve.3.count@example.org"
+    assert read(header, wanted=Criteria(OURS, False, "")) == "steve+x@example.org steve.3.count@example.org"
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_what_can_be_switched_off() -> None:
     ],
 )  # fmt: skip
 def test_time(header: str, envelope: bytes, expected: str) -> None:
-    seconds = Reader(Wanted(OURS), NOW).read(header.encode(), envelope).seconds
+    seconds = Reader(Criteria(OURS), NOW).read(header.encode(), envelope).seconds
     assert (f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d}" if seconds else "") == expected
 
 
@@ -100,7 +100,7 @@ def test_is_mail() -> None:
 
 def test_the_memory_of_values_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(message, "CACHED_VALUES_MAX", 2)
-    reader = Reader(Wanted(OURS), NOW)
+    reader = Reader(Criteria(OURS), NOW)
     for k in range(5):
         header = f"To: a{k}@example.org\nCc: {'x' * message.CACHED_VALUE_BYTES_MAX} <b{k}@example.org>\n"
         assert len(reader.read(header.encode()).recipients) == 2

@@ -1,4 +1,4 @@
-"""Several processes: the same result as one, none left over, and one that is killed costs its piece only."""
+"""Several processes: the same result as one, none left over, and one that is killed ends the run."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from eximacl.harvest import pool
-from eximacl.harvest.message import Reader, Wanted
-from eximacl.harvest.pool import work
+from eximacl.harvest.message import Criteria, Reader
+from eximacl.harvest.pool import WorkerLost, work
 from eximacl.harvest.read import Chunk, tally
-from eximacl.harvest.tally import Seen, Tally
+from eximacl.harvest.tally import Tally
 from eximacl.mail.lists import Domains
+from tests.lab.waiting import until
 
-READER = Reader(Wanted(Domains(["example.org"])), 1_800_000_000.0)
+READER = Reader(Criteria(Domains(["example.org"])), 1_800_000_000.0)
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def test_any_number_of_processes_finds_the_same(pieces: list[Chunk], jobs: int) 
             done.append(chunk)
             whole.merge(part)
     assert sorted(done) == sorted(pieces)
-    assert {who: seen.mails for who, seen in whole.seen.items()} == {
+    assert {who: seen.messages for who, seen in whole.seen.items()} == {
         "a0@example.org": 7, "a1@example.org": 7, "a2@example.org": 6,
     }  # fmt: skip
     assert multiprocessing.active_children() == []
@@ -49,54 +53,53 @@ def test_nobody_is_left_when_it_is_closed_early(pieces: list[Chunk]) -> None:
     assert multiprocessing.active_children() == []
 
 
-def test_a_killed_process_costs_its_piece(pieces: list[Chunk], monkeypatch: pytest.MonkeyPatch) -> None:
-
-    def die_at_seven(chunk: Chunk, *rest: object) -> Tally:
+@pytest.mark.parametrize(
+    "end", [lambda: os.kill(os.getpid(), signal.SIGKILL), lambda: os._exit(3)], ids=["killed", "ended"]
+)
+def test_a_killed_process_ends_the_run(
+    pieces: list[Chunk], monkeypatch: pytest.MonkeyPatch, end: Callable[[], None]
+) -> None:
+    def end_at_seven(chunk: Chunk, *_: object) -> Tally:
         if chunk.names == ("7",):
-            os.kill(os.getpid(), signal.SIGKILL)
+            end()
         return tally(chunk, READER)
 
-    monkeypatch.setattr(pool, "tally", die_at_seven)
-    whole = Tally()
-    for _, part in work(pieces, READER, 0.0, 2):
-        whole.merge(part)
-    assert whole.messages == 19
-    assert whole.seen["a0@example.org"] == Seen(7, 1606417717, 1606417717)
-    assert whole.troubles.counts == {"unreadable": 1}
-    assert "signal 9" in whole.troubles.examples["unreadable"][0][1]
+    monkeypatch.setattr(pool, "tally", end_at_seven)
+    with pytest.raises(WorkerLost, match="was killed, perhaps for want of memory; try again with --jobs 1"):
+        list(work(pieces, READER, 0.0, 2))
+    assert multiprocessing.active_children() == []
 
 
-def test_one_that_ends_by_itself(pieces: list[Chunk], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "tally", lambda *_: os._exit(3))
-    parts = [part for _, part in work(pieces[:4], READER, 0.0, 2)]
-    assert [part.troubles["unreadable"] for part in parts] == [1] * 4
-    assert "status 3" in parts[0].troubles.examples["unreadable"][0][1]
+ORPHANS = """
+import itertools, os, sys
+from eximacl.harvest.message import Criteria, Reader
+from eximacl.harvest.pool import WorkerLost, work
+from eximacl.harvest.read import Chunk
+from eximacl.mail.lists import Domains
+from tests.lab.waiting import until
+import multiprocessing
+chunk = Chunk("files", sys.argv[1], ("1",))
+for _ in work(itertools.repeat(chunk), Reader(Criteria(Domains(["example.org"])), 0.0), 0.0, 3):
+    print(*(child.pid for child in multiprocessing.active_children()), flush=True)
+"""
 
 
-def test_what_a_process_does(pieces: list[Chunk]) -> None:
-    """In this one: it answers, and ends when the other end is closed."""
-    ours, theirs = multiprocessing.Pipe()
-    extra, other = multiprocessing.Pipe()
-    ours.send(pieces[0])
-    answered: list[Tally] = []
-    before = signal.getsignal(signal.SIGINT)
+def test_a_killed_harvest_leaves_no_process(pieces: list[Chunk]) -> None:
+    command = [sys.executable, "-c", ORPHANS, pieces[0].path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as harvest:
+        assert harvest.stdout is not None
+        children = [int(pid) for pid in harvest.stdout.readline().split()]
+        harvest.kill()
+    assert len(children) == 3
+    until(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() for pid in children), "their end")
 
-    class Once:
-        def recv(self) -> Chunk:
-            if answered:
-                raise EOFError
-            chunk = theirs.recv()
-            assert isinstance(chunk, Chunk)
-            return chunk
 
-        def send(self, found: Tally) -> None:
-            answered.append(found)
-
-    try:
-        pool._serve(Once(), [extra], READER, 0.0)  # type: ignore[arg-type]
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert answered[0].messages == 1
-    assert extra.closed
-    for pipe in (ours, theirs, other):
-        pipe.close()
+def test_other_children_live_on(pieces: list[Chunk]) -> None:
+    with subprocess.Popen(["sleep", "60"]) as sleeping:
+        other = multiprocessing.get_context("fork").Process(target=signal.pause)
+        other.start()
+        assert len(list(work(pieces, READER, 0.0, 2))) == len(pieces)
+        assert (sleeping.poll(), other.exitcode) == (None, None)
+        sleeping.kill()
+        other.kill()
+        other.join()

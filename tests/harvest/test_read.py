@@ -11,9 +11,9 @@ import pytest
 
 from eximacl.harvest import read as reading
 from eximacl.harvest.dates import EARLIEST_SECONDS
-from eximacl.harvest.message import Reader, Wanted
+from eximacl.harvest.message import Criteria, Reader
 from eximacl.harvest.read import HEADER_BYTES_MAX, LOOK_BACK_BYTES, Chunk, mbox_messages, open_mbox, tally
-from eximacl.harvest.tally import Seen, Tally
+from eximacl.harvest.tally import AddressCount, Tally
 from eximacl.mail.lists import Domains
 
 NOW = 1_800_000_000.0
@@ -23,7 +23,7 @@ FROM = b"From x@example.com Thu Nov 26 19:08:37 2020\n"
 
 
 def read(directory: Path, *names: str, since: float = 0.0) -> Tally:
-    reader = Reader(Wanted(Domains(["example.org"])), NOW)
+    reader = Reader(Criteria(Domains(["example.org"])), NOW)
     return tally(Chunk("files", str(directory), names), reader, since)
 
 
@@ -34,14 +34,14 @@ def reasons(found: Tally) -> list[tuple[str, int, str]]:
 
 def test_a_good_message(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(GOOD)
-    assert read(tmp_path, "m") == Tally({"a@example.org": Seen(1, WHEN, WHEN)}, 1)
+    assert read(tmp_path, "m") == Tally({"a@example.org": AddressCount(1, WHEN, WHEN)}, 1)
     assert read(tmp_path, "m", since=WHEN + 1) == Tally({}, 1)
 
 
 def test_without_a_date_the_file_tells(tmp_path: Path) -> None:
     (tmp_path / "m").write_bytes(b"To: a@example.org\n\n")
     os.utime(tmp_path / "m", (1e9, 1e9))
-    assert read(tmp_path, "m").seen == {"a@example.org": Seen(1, 10**9, 10**9)}
+    assert read(tmp_path, "m").seen == {"a@example.org": AddressCount(1, 10**9, 10**9)}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_without_a_date_the_file_tells(tmp_path: Path) -> None:
 def test_odd_messages_are_read(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "m").write_bytes(data)
     found = read(tmp_path, "m")
-    assert (reasons(found), found.seen) == ([], {"a@example.org": Seen(1, WHEN, WHEN)})
+    assert (reasons(found), found.seen) == ([], {"a@example.org": AddressCount(1, WHEN, WHEN)})
 
 
 @pytest.mark.parametrize(
@@ -134,22 +134,22 @@ def test_an_mbox(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "box"
     too_long = FROM + b"X: " + b"x" * (HEADER_BYTES_MAX + 9) + b"\n\n\n"
     path.write_bytes(pack(mbox() + too_long + FROM + b"To: z@example.org"))
-    reader = Reader(Wanted(Domains(["example.org"])), NOW)
+    reader = Reader(Criteria(Domains(["example.org"])), NOW)
     found = tally(Chunk("mbox", str(path)), reader)
     assert found.messages == 6
-    assert found.seen["z@example.org"] == Seen(1, WHEN, WHEN)
+    assert found.seen["z@example.org"] == AddressCount(1, WHEN, WHEN)
     assert found.troubles.counts == {"broken": 1}
     assert found.troubles.examples["broken"][0][0] == f"{path}: {FROM.decode().rstrip()}"
 
 
 def test_a_torn_compressed_mbox_yields_what_is_before(tmp_path: Path) -> None:
     (tmp_path / "box").write_bytes(gzip.compress(mbox() + os.urandom(3_000_000))[:-1_000_000])
-    found = tally(Chunk("mbox", str(tmp_path / "box")), Reader(Wanted(Domains(["example.org"])), NOW))
+    found = tally(Chunk("mbox", str(tmp_path / "box")), Reader(Criteria(Domains(["example.org"])), NOW))
     assert (found.messages, found.troubles.counts) == (5, {"broken": 1})
 
 
 def test_an_mbox_that_is_gone(tmp_path: Path) -> None:
-    found = tally(Chunk("mbox", str(tmp_path / "box"), end=9), Reader(Wanted(Domains([])), NOW))
+    found = tally(Chunk("mbox", str(tmp_path / "box"), end=9), Reader(Criteria(Domains([])), NOW))
     assert found.troubles.counts == {"vanished": 1}
 
 
@@ -169,10 +169,10 @@ def test_a_time_that_cannot_be_is_the_nearest_that_can(tmp_path: Path, before: b
     try:
         os.utime(path, (changed, changed))
         chunk = Chunk("mbox", str(path)) if before else Chunk("files", "/dev/shm", (path.name,))
-        found = tally(chunk, Reader(Wanted(Domains(["example.org"])), NOW))
+        found = tally(chunk, Reader(Criteria(Domains(["example.org"])), NOW))
     finally:
         path.unlink()
-    assert found.seen == {"a@example.org": Seen(1, taken, taken)}
+    assert found.seen == {"a@example.org": AddressCount(1, taken, taken)}
 
 
 def test_a_part_without_messages_is_read_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

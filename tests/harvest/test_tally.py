@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from eximacl.harvest.tally import EXAMPLES_MAX, Seen, Tally
+from eximacl.harvest.tally import EXAMPLES_MAX, AddressCount, Tally
 
 
 def test_merging_in_any_order() -> None:
@@ -14,8 +14,8 @@ def test_merging_in_any_order() -> None:
         for part in order:
             whole.merge(part)
         assert whole.messages == 3
-        assert whole.seen["a@x.org"] == Seen(3, 100, 102)
-        assert whole.seen["1@x.org"] == Seen(1, 101, 101)
+        assert whole.seen["a@x.org"] == AddressCount(3, 100, 102)
+        assert whole.seen["1@x.org"] == AddressCount(1, 101, 101)
 
 
 def test_troubles_keep_the_first_names_and_all_numbers() -> None:

@@ -140,7 +140,7 @@ def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path
     walk = store.Walk((*given.exclude_folder, *(() if given.all_folders else store.EXCLUDED_FOLDERS)))
     sources, refused = _find(walk, paths)
     disposable = None if given.keep_disposable else Rules(timezone=ZoneInfo("UTC"))
-    wanted = store.Wanted(ours, given.headers == "all", given.tags, disposable)
+    wanted = store.Criteria(ours, given.headers == "all", given.tags, disposable)
     tally = store.Tally(troubles=walk.troubles)
     try:
         _read(tally, sources, store.Reader(wanted, time.time()), since, given.jobs)
@@ -252,19 +252,22 @@ def _read(
         progress("Reading", total, PROGRESS_MESSAGES) as bar,
         contextlib.closing(store.work(pieces, reader, since, jobs)) as done,
     ):
-        for chunk, part in done:
-            tally.merge(part)
-            bar.advance(chunk.weight)
+        try:
+            for chunk, part in done:
+                tally.merge(part)
+                bar.advance(chunk.weight)
+        except store.WorkerLost as error:
+            raise Failure(str(error), exits.IO_ERROR) from None
 
 
-def _chosen(tally: store.Tally, given: Given) -> dict[str, store.Seen]:
+def _chosen(tally: store.Tally, given: Given) -> dict[str, store.AddressCount]:
     """Return the entries to list."""
     if not given.localparts:
-        return {address: seen for address, seen in tally.seen.items() if seen.mails >= given.min_count}
+        return {address: seen for address, seen in tally.seen.items() if seen.messages >= given.min_count}
     merged = store.Tally()
     for address, seen in tally.seen.items():
         merged.merge(store.Tally({address.rpartition("@")[0]: seen}))
-    return {localpart: seen for localpart, seen in merged.seen.items() if seen.mails >= given.min_count}
+    return {localpart: seen for localpart, seen in merged.seen.items() if seen.messages >= given.min_count}
 
 
 def _conclude(tally: store.Tally, refused: int) -> int:
@@ -285,7 +288,7 @@ def _conclude(tally: store.Tally, refused: int) -> int:
     return exits.DATA if tally.troubles["broken"] else 0
 
 
-def _print(seen: dict[str, store.Seen], as_json: bool) -> None:
+def _print(seen: dict[str, store.AddressCount], as_json: bool) -> None:
     entries = sorted(seen, key=lambda entry: entry.rpartition("@")[::-1])
     if as_json:
         for entry in entries:
@@ -298,7 +301,7 @@ def _print(seen: dict[str, store.Seen], as_json: bool) -> None:
         write_line(f"{count:>9,}  {day(first)}  {day(last)}  {printable(entry)}")
 
 
-def _write(listfile: store.ListFile, seen: dict[str, store.Seen], tally: store.Tally, given: Given) -> int:
+def _write(listfile: store.ListFile, seen: dict[str, store.AddressCount], tally: store.Tally, given: Given) -> int:
     """Write the list; return the exit status, 0 when every entry could be written."""
     unfit = {entry: why for entry in seen if (why := store.unwritable(entry, localpart=given.localparts))}
     for entry, why in sorted(unfit.items()):

@@ -110,7 +110,7 @@ def test_no_domains(tmp_path: Path, store: Path, text: str | None) -> None:
         (("{store}", "--domain", "a b"), 64, "--domain"),
         (("{store}", "--since", "2021-01-01"), 66, "Nobody at example.org was found in 3 messages"),
         (("/gone",), 74, "/gone cannot be read: No such file"),
-        (("/etc/passwd",), 74, "/etc/passwd is no mail"),
+        (("/etc/passwd",), 74, "/etc/passwd is not mail"),
     ],
 )
 def test_what_is_refused(store: Path, args: tuple[str, ...], status: int, words: str) -> None:
