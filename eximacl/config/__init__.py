@@ -1,4 +1,4 @@
-"""The policy file: TOML in, a policy ready to run out. Rule: every error names file and key, all of them at once."""
+"""The policy file: TOML in, a policy ready to run out. All errors are reported at once, each with file and key."""
 
 from __future__ import annotations
 

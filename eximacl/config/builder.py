@@ -1,6 +1,6 @@
-"""From tables to plans: the base plan, a plan for each domain with a file of its own, and the early plan.
+"""From tables to a policy: the base, one for each domain that has a file, and one for the early stages.
 
-Rule: a plan is built from values that were read before, and shares all that it does not change with the base.
+A domain's policy shares with the base everything that its file does not change.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_HOLD = "hold needs the archive: set archive.dir, or use another action"
 
 
 class Builder:
-    """Collects the tables of checks and domains, and builds the policy of them."""
+    """Collects the tables of checks and domains, and builds the policy from them."""
 
     def __init__(
         self, checks: Mapping[str, Check], order: tuple[str, ...], tables: dict[str, Values], sources: Sources
@@ -79,32 +79,32 @@ class Builder:
                 site.at(option.name).report(NO_HOLD)
 
     def _wrong_heard(self, name: str, heard: str) -> str:
-        """Return why a check cannot go by the hits of another; empty when it can."""
+        """Return why a check cannot listen to another; empty if it can."""
         if heard not in self._checks:
-            return f"{name} goes by the hits of {heard}: {unknown('check', heard, self._checks)}"
+            return f"{name} depends on the hits of {heard}: {unknown('check', heard, self._checks)}"
         if heard == name:
-            return f"{name} cannot go by its own hits; name checks that come before it"
+            return f"{name} cannot depend on its own hits; name checks that come before it"
         if heard not in self._order[: self._order.index(name)]:
-            return f"{name} goes by the hits of {heard}, so policy.order must name {heard} before {name}"
+            return f"{name} depends on the hits of {heard}, so policy.order must name {heard} before {name}"
         return ""
 
     def check_running(self) -> None:
-        """Report the checks that go by the hits of one that runs for no domain; when all files have been read."""
+        """Report the checks that listen to one that runs for no domain. Call this when all files have been read."""
         for site, name, heard in self._heard:
             if heard in self._steps and heard not in self._running:
                 never = "which never runs: its action is off, or it has nothing to look for"
-                site.report(f"{name} goes by the hits of {heard}, {never}")
+                site.report(f"{name} depends on the hits of {heard}, {never}")
 
     def policy(self, domains: Any) -> Policy:
-        """Return the policy of all that was read; only of use when there were no problems."""
+        """Return the policy of all that was read. It can be used only if there were no problems."""
         base = self._plan(self._steps, self._exempt)
         return Policy(domains, base, self._plans, self._early(), tuple(self._probes.values()))
 
     def _early(self) -> DomainPolicy:
-        """Return the plan of the stages before a recipient is known.
+        """Return the policy of the stages before a recipient is known.
 
-        A refusal there is one for every recipient, so it leaves out each check that would spare some of them: one that
-        a domain's file touches, one that exempts recipients, and all of them where a domain has exemptions.
+        A refusal there applies to every recipient, so it leaves out each check from which a recipient may be exempt:
+        one that a domain's file changes, one that exempts recipients, and all of them if a domain has exemptions.
         """
         touched = {key for overlay in self.overlays.values() for key in overlay}
         if "exempt" in touched:
@@ -120,7 +120,7 @@ class Builder:
         return DomainPolicy(tuple(steps[name] for name in self._order if name in steps), exempt)
 
     def _known_checks(self, raw: Any, site: Site) -> dict[str, Any]:
-        """Return the tables of checks that run; the others are problems."""
+        """Return the tables of checks that run; report the others."""
         if not isinstance(raw, dict):
             site.report("expected tables such as [checks.rdns_tld]")
             return {}

@@ -1,7 +1,7 @@
 """Finding checks: in `eximacl/checks/`, among installed packages, and in the admin's own directory.
 
-Rule: nothing is registered by hand. A check is what `@check` has marked in a module that was found; a module
-that fails is a problem that names it, and never an exception.
+Nothing is registered by hand: a check is what `@check` has marked in a module that was found. A module that fails is
+reported as a problem with its name, and never raises.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def discover(checks_dir: Path | None, site: Site) -> dict[str, Check]:
 def _accept(found: DiscoveredCheck, checks: dict[str, DiscoveredCheck]) -> None:
     check = found.check
     if not _NAME.fullmatch(check.name):
-        raise Refused(f"check {check.name!r}: a name is made of lower-case letters, digits and _")
+        raise Refused(f"check {check.name!r}: a name consists of lower-case letters, digits and _")
     other = checks.get(check.name)
     if other is not None:
         raise Refused(f"there is already a check named {check.name}, in {other.origin}; give this one another name")
@@ -68,7 +68,7 @@ def _accept(found: DiscoveredCheck, checks: dict[str, DiscoveredCheck]) -> None:
 
 
 def _check_kinds(option: Option) -> None:
-    """Raise TypeError where the config cannot read an option, or one in its tables."""
+    """Raise TypeError if the config cannot read an option, or one in its tables."""
     kind_of(option.type)
     for table in tables_within(option.name, (option,)):
         for inner in table.options:
@@ -100,7 +100,7 @@ def _installed(problems: list[Problem]) -> Iterator[DiscoveredCheck]:
 
 
 def _in_directory(directory: Path | None, site: Site) -> Iterator[DiscoveredCheck]:
-    """Find the checks in the `*.py` files of a directory; names that start with `_` or `.` are passed over."""
+    """Find the checks in the `*.py` files of a directory; names that start with `_` or `.` are skipped."""
     if directory is None:
         return
     try:
@@ -132,9 +132,9 @@ def _in_file(path: Path, origin: str) -> list[DiscoveredCheck]:
 
 
 def _load(path: Path, source: bytes) -> ModuleType:
-    """Run a file as a module of its own. Its name contains its content's hash: what changed gets a new module.
+    """Run a file as a module. The module's name contains the content's hash: a changed file gets a new module.
 
-    So a reload that is refused in the end leaves the checks of the running policy as they are.
+    So a reload that is refused in the end leaves the checks of the running policy unchanged.
     """
     digest = hashlib.sha256(b"%s\0%s" % (bytes(path), source)).hexdigest()[:16]
     name = f"eximacl_checks_dir_{path.stem}_{digest}"

@@ -26,7 +26,7 @@ class EditError(Exception):
 def add_entry(text: str, table: str, key: str, entry: str, comment: str = "") -> str:
     """Return the text with `entry` at the end of the array `key` of `[table]`. Raises EditError.
 
-    comment: stands after the entry where that has a line of its own.
+    comment: stands after the entry if that gets its own line.
     """
     before = _read(text)
     array = _table(before, table).get(key)
@@ -72,7 +72,7 @@ def _edited(text: str, change: Callable[[Any], None], expected: dict[str, Any], 
         changed = tomlkit.dumps(document)
         if tomllib.loads(changed) == expected:
             return changed
-    # There is valid TOML on which the library fails; by what, differs with its version.
+    # The library fails on some valid TOML; with which error depends on its version.
     except (TOMLKitError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
         pass
     raise EditError(f"{by_hand}: the file is written in a way that this program cannot change")
@@ -83,7 +83,7 @@ def _append(array: Any, entry: str, comment: str, newline: str) -> None:
     if not entries or last.strip() != "]":
         array.append(entry)
         return
-    # The closing bracket has a line of its own, and so gets the entry, with room for a comment.
+    # The closing bracket has its own line, and so does the entry, with room for a comment.
     above = entries[-1]
     indent = above[: len(above) - len(above.lstrip())] if len(entries) > 1 else INDENT
     array.add_line(entry, indent=newline + indent, newline=False, comment=comment or None)

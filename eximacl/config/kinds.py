@@ -230,14 +230,14 @@ def _secrets(given: RawValue) -> EntryList:
     if not isinstance(given.raw, str):
         raise Refused(f"expected the path of a file, got {toml_type(given.raw)}; secrets do not belong in this file")
     path = _path(given)
-    # The text may be the secret itself, put where its file's name belongs: it is not shown.
+    # The text may be the secret itself, where its file's name belongs: it is not shown.
     if not _is_there(path):
         raise Missing("names a file that holds the key; that file does not exist")
     return given.sources.open(path, given.option.type)  # type: ignore[no-any-return]
 
 
 def _is_there(path: Path) -> bool:
-    """Tell whether there is such a file; one in a directory that we may not look into could be."""
+    """Return whether there is such a file; in a directory that we may not enter there could be."""
     try:
         path.stat()
     except PermissionError:

@@ -1,4 +1,4 @@
-"""Loading a configuration. Rule: it changes nothing that runs, and reports every problem at once."""
+"""Loading a configuration. It changes nothing that runs, and reports all problems at once."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ NO_FILE = "does not exist; write one with `eximacl config sample --write DIRECTO
 
 @dataclass(frozen=True)
 class Loaded:
-    """A configuration, ready to run. Nothing in it changes but the entries of its lists, by `sources.refresh`.
+    """A configuration, ready to run. Nothing in it changes except the entries of its lists, by `sources.refresh`.
 
-    checks: all that were found, whether the order names them or not. tables: by dotted key, each value with what
-    stands for it in TOML; overlays: the same for each domain with a file of its own, only what that file sets.
+    checks: all that were found, whether the order names them or not. tables: by dotted key, each value with its TOML.
+    overlays: the same for each domain that has a file, and only what that file sets.
     """
 
     path: Path
@@ -53,7 +53,7 @@ class Loaded:
 def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
     """Load the policy file at `path`, the domain files beside it, and all lists. Raises ConfigError.
 
-    instead: the text of TOML files, by absolute path, as they would be; to try a change before it is made.
+    instead: what TOML files would contain, by absolute path; to try a change before it is made.
     """
     path = path.absolute()
     instead = instead or {}
@@ -83,7 +83,7 @@ def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
 def find_checks(path: Path | None = None) -> dict[str, Check]:
     """Return the checks that can be used: the supplied ones, those of packages, and those of `path`'s checks_dir.
 
-    However wrong the policy file at `path` is, and whether it exists: for help, which is needed most then.
+    The policy file at `path` may be wrong or missing: this is for help, which is needed most then.
     """
     path = (path or Path()).absolute()
     site = Site(path.name, path.parent, path.parent, [])
@@ -111,13 +111,13 @@ def _find_checks(policy: Values, site: Site) -> dict[str, Check]:
 
 
 def settle_order(policy: Values, raw: Mapping[str, Any], checks: Mapping[str, Check], site: Site) -> tuple[str, ...]:
-    """Return the checks that run: in the order given, else the default one as far as its checks are installed."""
+    """Return the checks that run: in the given order, else in the default one, as far as they are installed."""
     if "order" not in _table_at(raw, "policy"):
         order = tuple(name for name in DEFAULT_ORDER if name in checks)
         policy["order"] = Value(order, list(order))
         return order
     if "order" not in policy:
-        # It could not be read; so that problems in the tables that are there are found all the same:
+        # It could not be read. Find the problems in the tables all the same:
         return tuple(name for name in checks if name in _table_at(raw, "checks"))
     order = policy["order"].value
     for name in order:
@@ -151,11 +151,11 @@ def read_domain_files(builder: Builder, policy: Values, site: Site, instead: Map
 
 
 def _wrong_domain(domain: str, domains: Domains | None, files: Mapping[str, str]) -> str:
-    """Return why there cannot be a file for `domain` (`files` are those before it); empty when there can."""
+    """Return why there cannot be a file for `domain` (`files` are those before it); empty if there can."""
     if domain.startswith("."):
         return f"a domain file is for one domain; write a file for each domain below {domain[1:]} that needs it"
     if domain in files:
-        return f"{files[domain]} is for the same domain, {domain}; put both into one file"
+        return f"{files[domain]} is for the same domain, {domain}; merge the two files"
     if domains is None or domain in domains:
         return ""
     near = nearest(domain, domains)
@@ -163,7 +163,7 @@ def _wrong_domain(domain: str, domains: Domains | None, files: Mapping[str, str]
 
 
 def read_toml(path: Path, site: Site, instead: Mapping[Path, str] | None = None) -> dict[str, Any] | None:
-    """Return what a TOML file holds, or would hold; None, with a problem, when it cannot be read."""
+    """Return what a TOML file contains, or would contain; None, with a problem, if it cannot be read."""
     try:
         data = instead[path].encode() if instead and path in instead else read_regular(path, SOURCE_BYTES_MAX)
         return tomllib.loads(data.decode("utf-8-sig"))

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration. Rule: a problem names file and key, fits on one line, and shows no secret."""
+"""What is wrong with a configuration. A problem names file and key, fits on one line, and shows no secret."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from eximacl.system.text import printable
 
-# More candidates than anyone has options or hand-written domains; a million would take minutes to compare.
+# More than anyone has options or hand-written domains; comparing a million would take minutes.
 NEAREST_CANDIDATES_MAX = 1000
-# A list that is really a mailbox or a picture has entries without end; so much of one is enough to see that.
+# A list that is really a mailbox or a picture has endless entries; this much of one is enough to see that.
 LINE_CHARACTERS_MAX = 500
 
 
@@ -30,7 +30,7 @@ class Problem(NamedTuple):
 
 
 class ConfigError(Exception):
-    """A configuration cannot be used. `problems` are all that were found; the text has one line for each."""
+    """A configuration cannot be used. `problems` are all that were found; the text has a line for each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -38,7 +38,7 @@ class ConfigError(Exception):
 
 
 class Refused(Exception):
-    """A value cannot be used; each of `messages` says why, and how it can."""
+    """A value cannot be used; each of `messages` says why, and what to write instead."""
 
     def __init__(self, *messages: str) -> None:
         self.messages = messages
@@ -70,7 +70,7 @@ class Site(NamedTuple):
         self.problems.extend(Problem(self.file, self.key, message) for message in messages)
 
     def path(self, text: str) -> Path:
-        """Return the path that `text` means here, `..` taken away as it is written."""
+        """Return the path that `text` means here, with each `..` resolved textually."""
         return Path(os.path.normpath(self.directory / text))
 
     def shown(self, path: Path) -> str:
@@ -79,18 +79,18 @@ class Site(NamedTuple):
 
 
 def shown_path(path: Path, home: Path) -> str:
-    """Return `path` relative to `home` where it lies below, else as it is."""
+    """Return `path` relative to `home` if it lies below, else unchanged."""
     return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """Return the known name that `name` is most likely a misspelling of; None when nothing is near."""
+    """Return the known name of which `name` is most likely a misspelling; None if nothing is near."""
     found = difflib.get_close_matches(name, list(islice(known, NEAREST_CANDIDATES_MAX)), n=1)
     return found[0] if found else None
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Return the message for an unknown name: with the nearest known one, else with all of them."""
+    """Return the message for an unknown name, with the nearest known one, or else with all of them."""
     names = list(islice(known, NEAREST_CANDIDATES_MAX))
     near = nearest(name, names)
     if near:

@@ -31,12 +31,12 @@ from eximacl.mail.lists import EntryList
 from eximacl.policy.declare import Check, Named, Option, Tables, options_of
 
 SAMPLE_NAME = "eximacl.toml"
-# What has no default gets a value in the sample all the same.
+# An option without a default still needs a value in the sample.
 SAMPLE_VALUES: Mapping[str, Any] = {"policy.domains": ["example.org"]}
 COMMENT_COLUMNS = 100
 # What `eximacl config explain` prints.
 TEXT_COLUMNS = 96
-# Before the lines of a table that is there for a name to be put in; they can be taken in all together.
+# Before the lines of a table that needs a name; an editor can uncomment them all at once.
 NAMED_INDENT = "#    "
 # In quotes, since most names have dots.
 NAME_HERE = "name.example"
@@ -44,13 +44,13 @@ NAME_HERE = "name.example"
 _HEAD = """\
 # The policy of eximacl. Test it with `eximacl config test`; put it in force with `eximacl reload`.
 #
-# A line that starts with # and a name shows a default: take the # away to change it.
+# A line that starts with # and a name shows a default: remove the # to change it.
 # A list is an array, or a path: of a file (one entry a line, # comments), or of a directory whose
 # file names are the entries. Paths start from this file's directory. Files and directories are read
 # again when they change, without a reload.
 # domains/<domain>.toml beside this file sets options of checks for one recipient domain.
 """
-_COMMON_HEAD = "Every check has these options, too; they stand here once and not below."
+_COMMON_HEAD = "Every check has these options, too; they are listed only here."
 
 
 def sample(checks: Iterable[Check]) -> str:
@@ -77,8 +77,8 @@ def in_order(checks: Iterable[Check]) -> list[Check]:
 def write_sample(directory: Path, checks: Iterable[Check]) -> list[Path]:
     """Write the sample and the lists it names into `directory`; return what was written.
 
-    Raises FileExistsError when there is a policy file already, OSError when something cannot be written.
-    Lists that exist are left as they are.
+    Raises FileExistsError if there is a policy file already, OSError if something cannot be written.
+    Existing lists are left unchanged.
     """
     checks = list(checks)
     directory.mkdir(parents=True, exist_ok=True)
@@ -95,7 +95,7 @@ def write_sample(directory: Path, checks: Iterable[Check]) -> list[Path]:
 
 
 def option_help(option: Option) -> str:
-    """Return an option's help with what an entry of its list is."""
+    """Return an option's help, and for a list what an entry is."""
     kind = option.type
     if isinstance(kind, type) and issubclass(kind, EntryList):
         return f"{option.help} Each entry is {kind.entry_help}."
@@ -110,7 +110,7 @@ def option_word(option: Option) -> str:
 
 
 def option_default(option: Option) -> str:
-    """Return an option's default as TOML; empty where it must be set."""
+    """Return an option's default as TOML; empty if it must be set."""
     return "" if option.default is None else toml(option.default)
 
 
@@ -138,11 +138,11 @@ def _own_defaults(check: Check) -> Iterator[str]:
 
 
 def _named_lines(table: OptionTable) -> Iterator[str]:
-    """Yield the tables that a table's options hold as comments. They come last: what follows would be theirs."""
+    """Yield the tables that a table's options hold, as comments. They come last: what follows would belong to them."""
     for inner in tables_within(table.key, table.options):
         yield "#"
         yield from _comment(f"[{inner.key}]: {inner.doc}")
-        if inner.key.count(NAME) > 1:  # where its option is set above, TOML takes no table of it
+        if inner.key.count(NAME) > 1:  # its option is set above, and TOML does not allow both
             for option in inner.options:
                 yield from _comment(_about(option), indent="  ")
             continue
@@ -178,7 +178,7 @@ def _names_file(option: Option) -> bool:
 
 
 def _list_text(option: Option) -> str:
-    """Return the list that comes with eximacl under this name, else a comment that says what goes in."""
+    """Return the list that comes with eximacl under this name, else a comment that says what to put in."""
     shipped = resources.files("eximacl").joinpath("sample", *Path(option.default).parts)
     if shipped.is_file():
         return shipped.read_text(encoding="utf-8")
@@ -209,7 +209,7 @@ def show(loaded: Loaded, domain: str | None = None) -> dict[str, Any]:
 
 
 def show_toml(shown: Mapping[str, Any]) -> str:
-    """Return what `show` returned as text in the form of a policy file."""
+    """Return the result of `show` in the form of a policy file."""
     return "\n".join(_sections(shown, ()))
 
 
@@ -235,7 +235,7 @@ def _shown_value(value: Value) -> Any:
 
 
 def _shown_named(named: Named, raw: Any) -> dict[str, Any]:
-    """Return all keys of one of an option's tables. raw: what stands for all of them in TOML."""
+    """Return all keys of one of an option's tables. raw: all of these tables in TOML."""
     given = raw.get(named.name, {}) if isinstance(raw, Mapping) else {}
     return {
         option.name: _shown_value(Value(getattr(named, option.name), given.get(option.name, option.default)))
@@ -244,7 +244,7 @@ def _shown_named(named: Named, raw: Any) -> dict[str, Any]:
 
 
 def _sections(shown: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines of each table: the keys of its own first, then the tables below it."""
+    """Yield the lines of each table: its own keys first, then the tables below it."""
     plain = {key: value for key, value in shown.items() if not _is_table(path, value)}
     if plain and path:
         yield f"[{'.'.join(map(toml_key, path))}]"
@@ -258,7 +258,7 @@ def _sections(shown: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
 
 
 def _is_table(path: tuple[str, ...], value: Any) -> bool:
-    """Whether the value of a key below `path` gets a header: tables, checks, and each of a check's named tables."""
+    """Return whether the value of a key below `path` gets a header: tables, checks, and a check's named tables."""
     if not isinstance(value, Mapping) or path[:1] not in ((), ("checks",)):
         return False
     holds_tables = bool(value) and all(isinstance(one, Mapping) for one in value.values())
@@ -311,7 +311,7 @@ def find(name: str, checks: Mapping[str, Check]) -> tuple[OptionTable, Option | 
 
 
 def all_tables(checks: Mapping[str, Check]) -> dict[str, OptionTable]:
-    """Return every table by the name it is asked for: settings, exemptions, then the checks with theirs."""
+    """Return every table by the name that a user gives: settings, exemptions, then the checks with their tables."""
     found = {**SETTINGS_TABLES, EXEMPT_TABLE.key: EXEMPT_TABLE}
     for name, check in checks.items():
         if name not in found:

@@ -1,7 +1,7 @@
 """The settings tables, declared as the options of checks are: name, type, default and help in one place.
 
-Rule: a table is data. `read` fills it from TOML; the sample, the docs and `eximacl config explain` print it.
-A path, a mode or a template is a type of its own, so that `values.KINDS` knows how to read it.
+A table is data: `values` fills it from TOML; the sample, the docs and `eximacl config explain` print it. A file mode, a
+URL or a template has its own type, so that `kinds.KINDS` knows how to read it.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ Redacted = NewType("Redacted", tuple[str, ...])
 
 # The order in which checks run unless `policy.order` says otherwise; those that are not installed are left out.
 # Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name, `dnswl`
-# before those that a well-known client is spared, and last `greylist`, which delays only what all of these pass, and
-# `rate`, which counts only what gets through.
+# before those from which a well-known client is exempt, and last `greylist`, which delays only what all of these pass,
+# and `rate`, which counts only what gets through.
 DEFAULT_ORDER = (
     "bounce_tag",
     "disposable",
@@ -63,11 +63,11 @@ class ServerSettings:
     mode: FileMode = option("0660", "The socket's permissions, in octal. Exim's user must be able to write to it.")
     group: str = option(
         "auto",
-        "The socket's group; auto: Debian-exim, where there is such a group and we may; empty: the daemon's own.",
+        "The socket's group; auto: Debian-exim, if that exists and the daemon may use it; empty: the daemon's own.",
     )
     connections: int = option(
         4096,
-        "How many connections may wait for the rest of their query; beyond it the oldest is told that we are busy.",
+        "How many connections may wait for the rest of their query; beyond that the oldest gets the answer `busy`.",
         minimum=1,
         maximum=100_000,
     )
@@ -75,7 +75,7 @@ class ServerSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class StateSettings:
-    """Where all that has to be remembered is: counted addresses, blocks, greylisting, rates."""
+    """Where the daemon remembers counted addresses, blocks, greylisting and rates."""
 
     url: StateUrl = option(
         paths.STATE_URL,
@@ -88,7 +88,7 @@ class LogSettings:
     """The log of rejections."""
 
     rejections: Path | None = option(
-        str(paths.REJECTIONS), "One JSON object for each rejection is appended here; empty: no such log."
+        str(paths.REJECTIONS), "The file to which a JSON object is appended for each rejection; empty: no such log."
     )
 
 
@@ -105,12 +105,12 @@ class ArchiveSettings:
     """The archive of held messages, which the action `hold` needs."""
 
     dir: Path | None = option(
-        "", f"The directory of the archive, such as {paths.ARCHIVE}, all of it on one file system; empty: none."
+        "", f"The directory of the archive, such as {paths.ARCHIVE}, which must be one file system; empty: no archive."
     )
     group: str = option("", "The group that may read the archive; empty: the group that the daemon runs as.")
     keep_days: int = option(30, "Messages older than this many days are deleted; 0: kept for ever.", minimum=0)
     keep_mb: int = option(
-        1000, "The oldest messages are deleted when all take more megabytes than this; 0: no limit.", minimum=0
+        1000, "The oldest messages are deleted when all together take more megabytes than this; 0: no limit.", minimum=0
     )
     redact: Redacted = option(
         [], 'What is left out of the rejection log, the journal and the envelopes: "subject". The messages keep it.'
@@ -122,19 +122,20 @@ class ArchiveSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class DnsSettings:
-    """How DNS is asked by the checks that need it."""
+    """How the checks look names up in DNS."""
 
     servers: Servers = option(
-        [], "The name servers: addresses, each perhaps with a port (127.0.0.1:5353, [::1]:53); empty: /etc/resolv.conf."
+        [],
+        "The name servers: IP addresses, with a port if needed (127.0.0.1:5353, [::1]:53); empty: /etc/resolv.conf.",
     )
     budget: float = option(
         2.0,
-        "Seconds that all look-ups of one query may take together; what is not known by then is unknown. Stay below "
-        "Exim's EXIMACL_TIMEOUT.",
+        "Seconds that all look-ups of one query may take together; what is not known by then is unknown. Must be less "
+        "than Exim's EXIMACL_TIMEOUT.",
         minimum=0.1,
         maximum=8,
     )
-    cache: int = option(20_000, "How many answers are remembered, some 600 bytes each.", minimum=100, maximum=5_000_000)
+    cache: int = option(20_000, "How many answers are cached, about 600 bytes each.", minimum=100, maximum=5_000_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +143,7 @@ class PolicySettings:
     """Whose mail is judged, and by which checks."""
 
     domains: Domains = option(
-        None, "The domains whose recipients are judged: example.org, or .example.org for all below it."
+        None, "The domains whose recipients are judged: example.org, or .example.org for all domains below it."
     )
     order: tuple[str, ...] = option(DEFAULT_ORDER, "The checks that run, in this order; the first objection decides.")
     checks_dir: Path | None = option("", "A directory of your own checks (*.py); empty: none.")
@@ -163,7 +164,7 @@ class Settings:
 
 @dataclass(frozen=True, kw_only=True)
 class ExemptOptions:
-    """Whose mail nothing is objected to. An entry in any of these lists is enough."""
+    """Mail to which no check objects. An entry in any of these lists is enough."""
 
     recipients: Recipients = option([], "Recipients whose mail is never refused.")
     senders: Recipients = option([], "Envelope senders whose mail is never refused.")
@@ -174,7 +175,7 @@ class ExemptOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalExemptOptions(ExemptOptions):
-    """Whose mail is accepted before any check runs. An entry in any of these lists is enough."""
+    """Mail that is accepted before any check runs. An entry in any of these lists is enough."""
 
     # RFC 5321 section 4.5.1 and RFC 2142 section 4: these two must be reachable.
     recipients: Recipients = option(["postmaster", "abuse"], "Recipients whose mail is never refused.")
@@ -182,14 +183,14 @@ class GlobalExemptOptions(ExemptOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class CommonOptions:
-    """What every check has besides its own options."""
+    """The options that every check has."""
 
     action: Action = option(
-        "reject", "What to do on a hit: reject, defer, hold (archive, then reject), observe (only note it), or off."
+        "reject", "What to do on a hit: reject, defer, hold (archive, then reject), observe (only record it), or off."
     )
     on_unknown: OnUnknown = option("accept", "What to do when the check cannot find out: accept or defer.")
-    exempt: Exempt = option({}, "Whose mail this check passes: a table with the keys of [exempt].")
-    message: Template = option("", "The text that the client is told, with {fields}; empty: the check's own text.")
+    exempt: Exempt = option({}, "Mail that this check does not judge: a table with the keys of [exempt].")
+    message: Template = option("", "The text that the client gets, with {fields}; empty: the check's own text.")
 
 
 class OptionTable(NamedTuple):
@@ -227,7 +228,7 @@ DOMAIN_TOP_LEVEL = ("exempt", "checks")
 
 
 def common_options(check: Check) -> tuple[Option, ...]:
-    """Return the options that `check` shares with all others, with its own defaults."""
+    """Return the options that every check has, with the defaults of `check`."""
     defaults: dict[str, Any] = {"action": check.action, "on_unknown": check.on_unknown}
     return tuple(
         dataclasses.replace(option, default=defaults.get(option.name, option.default))
@@ -241,12 +242,12 @@ def check_table(check: Check) -> OptionTable:
 
 
 def named_table(key: str, declaration: type[Named]) -> OptionTable:
-    """Return the table that each of the tables of an option is (see `check.Tables`)."""
+    """Return the declaration of each table of an option (see `check.Tables`)."""
     return _table(key, declaration)
 
 
 def tables_within(key: str, options: tuple[Option, ...]) -> Iterator[OptionTable]:
-    """Yield the tables that options hold, and those that theirs hold; NAME stands for the name of each."""
+    """Yield the tables that options hold, and the tables in these; NAME stands for the name of each."""
     for one in options:
         kind = tables_of(one)
         if kind is not None:

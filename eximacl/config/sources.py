@@ -1,7 +1,7 @@
 """The files and directories behind lists, read at the start and again when they change.
 
-Rule: what cannot be read, or is refused, changes nothing: the list keeps the entries it has. A source that
-has changed is read once it has been still between two calls of `refresh`, so that no half-written file counts.
+If a source cannot be read, or is refused, the list keeps its entries. A source that has changed is read once it has not
+changed between two calls of `refresh`, so that a half-written file never counts.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from eximacl.config.problems import Missing, Problem, Refused, shown_path
 from eximacl.mail.lists import EntryList
 from eximacl.system.files import open_regular, read_regular
 
-# A list is parsed in pieces of this size, so that a long one never keeps other threads waiting for long.
+# A list is parsed in pieces of this size, so that a long one does not keep other threads waiting.
 BLOCK_CHARACTERS = 256 * 1024
 # Enough to see what is wrong with a list; a wrong file (a mailbox, a binary) would otherwise fill the screen.
 BAD_ENTRIES_MAX = 10
-# A text becomes part of an SMTP reply of 512 bytes. What is longer was not meant to be one.
+# A text becomes part of an SMTP reply of 512 bytes. A longer file is not meant as one.
 TEXT_BYTES_MAX = 64 * 1024
-# A policy or a check has some kilobytes; a wrong file (a disk image, a device behind a link) would fill the memory.
+# A policy or a check has a few kilobytes; a wrong file (a disk image, a device behind a link) would fill the memory.
 SOURCE_BYTES_MAX = 4 * 1024 * 1024
-# File systems tell two changes apart when they are some milliseconds apart, old ones a second or two. What is read
-# within this time of its last change may change again without a trace, so it is read once more.
+# Time stamps have a resolution of some milliseconds, on old file systems of a second or two. A file that was read this
+# soon after its last change may have changed again without a trace, so it is read once more.
 SETTLED_NANOSECONDS = 2_000_000_000
 
 _COMMENT = re.compile(r"(?:^|[ \t]+)#.*", re.MULTILINE)
@@ -41,7 +41,7 @@ Signature = tuple[tuple[int, int, int, int], ...] | None
 
 
 class Refreshed(NamedTuple):
-    """What a `refresh` did. changed: the sources that were read again, as shown paths; problems: the new ones."""
+    """What a `refresh` did. changed: paths of the sources that were read again; problems: the new ones."""
 
     changed: tuple[str, ...]
     problems: tuple[Problem, ...]
@@ -56,7 +56,7 @@ class Sources:
         self._sources: dict[tuple[Path, type[EntryList]], _Source] = {}
 
     def open(self, path: Path, kind: type[L]) -> L:
-        """Return the list at the absolute `path`, read now unless it was before. Raises Refused."""
+        """Return the list at the absolute `path`, which is read unless it was before. Raises Refused."""
         source = self._sources.get((path, kind))
         if source is None:
             source = _Source(path, shown_path(path, self._home), kind(), self._clock)
@@ -67,7 +67,7 @@ class Sources:
         return source.entries
 
     def refresh(self) -> Refreshed:
-        """Read again what has changed; each list is swapped in one step, so any thread may look things up meanwhile.
+        """Read what has changed. Each list is swapped in one step, so any thread may use the lists meanwhile.
 
         Raises nothing for bad sources: a problem is returned once, and again only after a further change.
         Only one thread may call this.
@@ -112,7 +112,7 @@ class _Source:
         self._settled = abs(self._clock() - changed) > SETTLED_NANOSECONDS
 
     def refresh(self) -> bool:
-        """Read the source if it has changed and been still since the last call; tell whether it was. Raises Refused."""
+        """Read the source if it has changed, but not since the last call; return whether it did. Raises Refused."""
         signature = self._sign()
         if signature == self._signature:
             self._pending = signature
@@ -149,7 +149,7 @@ def fill(entries: EntryList, path: Path, shown: str) -> None:
         else:
             raise Refused(f"{shown} is neither a file nor a directory")
     except OSError as error:
-        # The file of a directory that it is about: scandir and open say which.
+        # The error may be about a file in the directory: scandir and open say which.
         named = shown + str(error.filename or "").removeprefix(str(path))
         if isinstance(error, FileNotFoundError) and named == shown:
             raise Missing(f"{shown} does not exist") from None
@@ -160,7 +160,7 @@ def fill(entries: EntryList, path: Path, shown: str) -> None:
 
 
 def file_entries(path: Path) -> Iterator[str]:
-    """Yield the entries of a file: one a line; `#` starts a comment, at the start of a line or after a blank.
+    """Yield the entries of a file: one per line; `#` starts a comment, at the start of a line or after a blank.
 
     Bytes that are not UTF-8 become lone surrogates, as in queries.
     """
@@ -170,7 +170,7 @@ def file_entries(path: Path) -> Iterator[str]:
 def directory_entries(path: Path, *, texts: bool = False) -> list[str]:
     """Return the names of a directory's files; with `texts`, each followed by what the file holds.
 
-    Names that start with `.` or end in `~` (editors' files) are passed over, and so are subdirectories.
+    Names that start with `.` or end in `~` (editors' files) are skipped, and so are subdirectories.
     """
     entries = _directory(path)
     if not texts:
@@ -179,7 +179,7 @@ def directory_entries(path: Path, *, texts: bool = False) -> list[str]:
 
 
 def bad_lines(kind: type[EntryList], path: Path, shown: str) -> list[str]:
-    """Return a message for each of the first bad lines of a file; none when it cannot be read any more."""
+    """Return a message for each of the first bad lines of a file; none if it can no longer be read."""
     try:
         return [f"{shown} line {number}: {reason}" for number, reason in bad_entries(kind, numbered_lines(path))]
     except OSError:
@@ -237,6 +237,6 @@ def _directory(path: Path) -> list[os.DirEntry[str]]:
 
 def _check_private(mode: int, shown: str) -> None:
     if not stat.S_ISREG(mode):
-        raise Refused(f"{shown} is not a file; secrets come from a file, one a line")
+        raise Refused(f"{shown} is not a file; secrets come from a file, one per line")
     if mode & stat.S_IRWXO:
         raise Refused(f"{shown} holds secrets, and everyone may read or write it: chmod o= {shown}")

@@ -1,6 +1,7 @@
-"""Writing TOML values, which Python's library only reads, and naming their types.
+"""TOML values on one line, as the sample, `config show` and errors print them, and the names of TOML's types.
 
-Rule: what is written reads back as the same value.
+What is written reads back as the same value. (tomlkit, which edits the policy file, writes tables on several lines, and
+takes longer to load than all of this package's configuration.)
 """
 
 from __future__ import annotations

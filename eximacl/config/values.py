@@ -26,7 +26,7 @@ from eximacl.policy.engine import Exempt
 
 
 class Value(NamedTuple):
-    """The value of an option, and what stands for it in TOML."""
+    """The value of an option, and its TOML."""
 
     value: Any
     raw: Any
@@ -36,7 +36,7 @@ Values = dict[str, Value]
 
 
 def read_table(table: OptionTable, raw: Any, site: Site, sources: Sources) -> Values:
-    """Read a whole table, defaults in the place of what is not given. Problems are collected, their keys left out."""
+    """Read a whole table, with defaults for what is not given. Problems are collected, their keys left out."""
     values = read_given(table, raw, site, sources)
     given = raw if isinstance(raw, dict) else {}
     for option in table.options:
@@ -78,7 +78,7 @@ def _read_default(option: Option, site: Site, sources: Sources) -> Value | None:
     raw = list(option.default) if isinstance(option.default, tuple) else option.default
     try:
         return Value(read_value(option, raw, site, sources), raw)
-    except Missing:  # a list that nobody has asked for: a short policy needs no files
+    except Missing:  # a list that the policy does not name: a short policy needs no files
         return Value(option.type(), [])
     except Refused as refused:
         site.report(*refused.messages)
@@ -86,7 +86,7 @@ def _read_default(option: Option, site: Site, sources: Sources) -> Value | None:
 
 
 def kind_of(annotation: Any) -> Kind:
-    """Return the kind of an option's type. Raises TypeError for a type that no entry of KINDS covers."""
+    """Return the kind of an option's type. Raises TypeError for a type that KINDS does not cover."""
     bases = annotation.__mro__ if isinstance(annotation, type) else ()
     several = CHOICES if get_origin(annotation) is tuple and get_origin(get_args(annotation)[0]) is Literal else None
     for candidate in (annotation, several, get_origin(annotation), *bases):
@@ -109,7 +109,7 @@ def _exempt(given: RawValue) -> Exempt:
 
 
 def _tables(given: RawValue) -> Tables[Named]:
-    """Read named tables. What is wrong in one of them is reported where it stands there."""
+    """Read named tables. Problems are reported with the key of the table in which they are."""
     kind = tables_of(given.option)
     assert kind is not None
     table = named_table(given.site.key, kind)
@@ -158,7 +158,7 @@ def _names(raw: list[Any], expected: str) -> list[str]:
 
 
 def _written(name: str, raw: Any, table: OptionTable) -> str:
-    """Return the name that somebody meant who wrote `[zones.list.example.net]` without quotes; empty: it is right."""
+    """Return the name that was meant by `[zones.list.example.net]` without quotes; empty if the name is right."""
     path = [name]
     while isinstance(raw, dict):
         inner = next((key for key, one in raw.items() if _is_no_key(key, one, table)), None)

@@ -1,4 +1,4 @@
-"""Mail addresses and domain names as the checks compare them. Rule: one canonical form, made once.
+"""Mail addresses and domain names as the checks compare them, in one canonical form.
 
 A domain is compared in lower case, without a trailing dot, in A-labels (RFC 5890); a localpart keeps the
 spelling the client sent, and is compared in lower case (RFC 5321 section 2.3.11 leaves that to us).
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# RFC 1035 section 2.3.4; what is longer is no domain name, and its many parents would cost quadratic time.
+# RFC 1035 section 2.3.4. A longer text is not a domain name, and its many parents would cost quadratic time.
 MAX_NAME_CHARACTERS = 255
 
 _QUOTING = re.compile(r'\\(.)|"', re.DOTALL)
@@ -47,7 +47,7 @@ def parse_address(text: str) -> Address:
     localpart, at, domain = text.rpartition("@")
     if not at:
         return Address(domain, "")
-    # Spares what `Address(…)` and the general case of `canonical_domain` cost: half of this function.
+    # Avoids `Address(…)` and the general case of `canonical_domain`, which take half of this function's time.
     plain = domain.isascii() and not domain.endswith(".")
     return _new(Address, (localpart, domain.lower() if plain else canonical_domain(domain)))
 
@@ -61,15 +61,15 @@ def parse_quoted(text: str) -> Address:
 
 
 def without_brackets(text: str) -> str:
-    """Take an address as people paste it out of the blanks and angle brackets around it; `<>` becomes empty."""
+    """Remove blanks and angle brackets around an address, as people paste it; `<>` becomes empty."""
     text = text.strip()
     return text[1:-1].strip() if text.startswith("<") and text.endswith(">") else text
 
 
 def quoted(address: Address) -> str:
-    """Write an address as SMTP does: a localpart that is no dot-atom stands in quotes. Opposite of `parse_quoted`.
+    """Write an address as SMTP does: with quotes around a localpart that is not a dot-atom. Opposite of `parse_quoted`.
 
-    So a comma or an @ of a client's never makes two addresses of one.
+    So a comma or an @ in a client's localpart never makes two addresses of one.
     """
     if _DOT_ATOM.fullmatch(address.localpart) or address.is_null:
         return str(address)
@@ -83,7 +83,7 @@ def is_mailbox(text: str) -> bool:
 
 
 def canonical_domain(name: str) -> str:
-    """Return `name` in lower case, without a trailing dot, in A-labels; a label that IDNA refuses stays as it is."""
+    """Return `name` in lower case, without a trailing dot, in A-labels; a label that IDNA refuses stays unchanged."""
     name = name.rstrip(".").lower()
     if name.isascii() or len(name) > MAX_NAME_CHARACTERS:
         return name
@@ -98,12 +98,12 @@ def parents(domain: str) -> Iterator[str]:
 
 
 def unquote(localpart: str) -> str:
-    """Take a localpart out of its quotes and backslashes (RFC 5321 section 4.1.2), as Exim's `$local_part` is."""
+    """Remove quotes and backslashes from a localpart (RFC 5321 section 4.1.2), as in Exim's `$local_part`."""
     return _QUOTING.sub(r"\1", localpart)
 
 
 def without_tag(localpart: str, separators: str) -> str:
-    """Return `localpart` up to the first of the `separators` (subaddressing, RFC 5233); one at the start is none."""
+    """Return `localpart` up to the first of the `separators` (RFC 5233). One at the start does not count."""
     end = len(localpart)
     for separator in separators:
         if separator in localpart:

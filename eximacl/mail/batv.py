@@ -1,6 +1,6 @@
 """BATV's private signatures (draft-levine-smtp-batv, the `prvs` scheme) as Exim makes them: `prvs=07875fda59=steve@…`.
 
-Rule: what Exim's ${prvscheck} takes, this takes, and nothing else (Exim specification, "String expansions"). A tag is a
+A tag is valid exactly when Exim's ${prvscheck} accepts it (Exim specification, "String expansions"). It consists of a
 digit, the number of the day on which it ends (days since 1970, modulo 1000), and six digits of an HMAC-SHA1.
 """
 
@@ -15,11 +15,11 @@ from typing import NamedTuple
 DAY_SECONDS = 86400
 # Exim's ${prvs} makes tags for a week.
 VALID_DAYS = 7
-# Longer ones Exim cannot use: its HMAC has no room for them.
+# Exim's HMAC has no room for longer ones.
 KEY_BYTES_MAX = 64
 _DAYS = 1000
 _TAG_CHARACTERS = 6
-# RE2-like on purpose: one way to match. DOTALL: a localpart may hold anything.
+# DOTALL: a localpart may contain any character.
 _FLAGS = re.IGNORECASE | re.DOTALL | re.ASCII
 _PATTERN = re.compile(r"prvs=([0-9])([0-9]{3})([a-f0-9]{6})=(.+)@(.+)", _FLAGS)
 _TAGS = re.compile(r"(?:prvs=[0-9]{4}[a-f0-9]{6}=)+(.+)", _FLAGS)
@@ -40,7 +40,7 @@ class Tagged(NamedTuple):
 
 
 def parse(address: str) -> Tagged | None:
-    """Read `prvs=…=localpart@domain`; None when it is none."""
+    """Read `prvs=…=localpart@domain`; None if the address has no tag."""
     match = _PATTERN.fullmatch(address)
     if match is None:
         return None
@@ -48,7 +48,7 @@ def parse(address: str) -> Tagged | None:
 
 
 def untagged(localpart: str) -> str:
-    """Return whose localpart this is: without its tag, or all of its tags, since Exim's routers take off each."""
+    """Return the localpart without its tag, or all of its tags, since Exim's routers remove each of them."""
     match = _TAGS.fullmatch(localpart)
     return match[1] if match else localpart
 
@@ -60,14 +60,14 @@ def sign(address: str, key: bytes, now: float, key_number: str = "0") -> str:
 
 
 def is_signed(tagged: Tagged, keys: Iterable[bytes]) -> bool:
-    """Return whether one of the keys made this tag; the time it takes tells nothing."""
+    """Return whether one of the keys made this tag, in constant time per key."""
     given = tagged.digits.encode()
     made = [_digits(tagged.address, key, tagged.key_number, tagged.day).encode() for key in keys]
     return any(hmac.compare_digest(digits, given) for digits in made)
 
 
 def is_over(tagged: Tagged, now: float) -> bool:
-    """Return whether the tag's day is over at `now` (seconds since 1970), as Exim counts days modulo 1000."""
+    """Return whether the tag's last day has passed at `now` (seconds since 1970); Exim counts days modulo 1000."""
     today, last = int(now) // DAY_SECONDS % _DAYS, int(tagged.day)
     if last < VALID_DAYS and today >= _DAYS - VALID_DAYS:
         today = 0

@@ -1,9 +1,9 @@
-"""Disposable addresses: their syntax, signature and calendar. Rule: pure, and every address has one spelling.
+"""Disposable addresses: their syntax, signature and calendar. Pure; every address has one canonical spelling.
 
 `NAME.N.count` takes N messages, `NAME.date.DD-MM-YYYY` takes mail until that day begins; either may end in a
-signature, one more piece: `steve.3.count.x7k2m9qa`. An address that looks like one and breaks a rule is a
-`Malformed`, never an ordinary address: else a bad count would be no count at all. What can be read here is more
-than what the router in exim-snippets delivers, for the same reason.
+signature, one more piece: `steve.3.count.x7k2m9qa`. An address that looks like one and breaks a rule is
+`Malformed`, never an ordinary address: otherwise a bad count would be no limit at all. For the same reason this
+module recognises more than the router in exim-snippets delivers.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from eximacl.mail.lists import Secrets
 SIGNATURE_CHARACTERS = 8
 # RFC 5321 section 4.5.3.1.1; other hosts may refuse a longer one.
 LOCALPART_OCTETS_MAX = 64
-# Enough to know what was meant, in a log line.
+# Enough to recognise it in a log line.
 DETAIL_CHARACTERS_MAX = 40
 
 _SIGNATURE = re.compile(f"[a-z2-7]{{{SIGNATURE_CHARACTERS}}}")
-# What needs no quotes in an address and nothing special in Exim's default ACLs.
+# These need no quotes in an address, and Exim's default ACLs accept them.
 _SEPARATOR = re.compile(r"[.+=_~-]+")
 _KEYWORD = re.compile(r"[A-Za-z]+")
 # Dot-string of RFC 5321 section 4.1.2, with the letters of RFC 6531.
@@ -43,9 +43,9 @@ Standing = Literal["open", "begun", "too-far"]
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How disposable addresses are written at a domain, and how far they reach.
+    """How disposable addresses are written at a domain, and their limits.
 
-    timezone: where a day begins. secrets: the first one signs, each of them verifies.
+    timezone: in which a day begins. secrets: the first one signs, each of them verifies.
     Raises ValueError, whose text starts with the field to change, when the fields contradict each other.
     """
 
@@ -71,10 +71,10 @@ class Rules:
 
 
 class Disposable(NamedTuple):
-    """A disposable address that keeps the rules of its syntax.
+    """A valid disposable address.
 
-    name: its owner's localpart, as it was spelt. unsigned: the localpart without signature, in its one spelling.
-    limit: how many messages it takes, 0 for a dated one. until: the day when it ends, None for a counted one.
+    name: its owner's localpart, as it was spelt. unsigned: the localpart without signature, in canonical spelling.
+    limit: how many messages it accepts, 0 for a dated one. until: the day on which it ends, None for a counted one.
     """
 
     name: str
@@ -84,16 +84,16 @@ class Disposable(NamedTuple):
 
 
 class Malformed(NamedTuple):
-    """What looks like a disposable address and is none. `reason` is a stable slug."""
+    """Something that looks like a disposable address and is not valid. `reason` is a stable slug."""
 
     reason: str
     detail: str
 
 
 def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Malformed | None:
-    """Read `localpart` at a canonical `domain`; None when it is an ordinary one. Never raises."""
+    """Read `localpart` at a canonical `domain`; None if it is an ordinary one. Never raises."""
     if rules.separator not in localpart:
-        return None  # most of them: known in a tenth of the time
+        return None  # most of them, in a tenth of the time
     counted, dated = _patterns(rules.separator, rules.count_keyword, rules.date_keyword)
     found = counted.match(localpart)
     if found:
@@ -119,7 +119,7 @@ def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Malformed |
 
 
 def standing(rules: Rules, until: date, now: float) -> Standing:
-    """Tell whether the day `until` has begun at `now` (seconds since 1970), or is farther away than the rules allow."""
+    """Return whether the day `until` has begun at `now` (seconds since 1970), or is farther away than allowed."""
     today = datetime.fromtimestamp(now, rules.timezone).date()
     if until > today + timedelta(days=rules.farthest_days):
         return "too-far"
@@ -129,8 +129,7 @@ def standing(rules: Rules, until: date, now: float) -> Standing:
 def begins(day: date, zone: ZoneInfo) -> float:
     """Return when `day` begins, in seconds since 1970.
 
-    Where midnight comes twice, the first one counts; where it is left out, the moment when the clock is put
-    forward (PEP 495).
+    If midnight comes twice, the first one counts; if it is skipped, the moment when the clock is put forward (PEP 495).
     """
     return datetime(day.year, day.month, day.day, tzinfo=zone, fold=0).timestamp()
 
@@ -140,11 +139,11 @@ def mint(
 ) -> str:
     """Return a new address of `name` at `domain`: for `count` messages, or until a day begins.
 
-    It is signed where the rules say so. Raises ValueError, with a text for people, for what the check would
-    refuse or nobody could write to.
+    It is signed if the rules say so. Raises ValueError, with a text for people, for an address that the check would
+    refuse or that cannot be written without quotes.
     """
     if not _DOT_STRING.fullmatch(name):
-        raise ValueError(f"{name!r} is no localpart that can be written without quotes")
+        raise ValueError(f"{name!r} is not a localpart that can be written without quotes")
     address = _mint_unsigned(rules, name, now, count, until)
     canonical = canonical_domain(domain)
     localpart = address.unsigned
@@ -153,18 +152,18 @@ def mint(
     if len(localpart.encode()) > LOCALPART_OCTETS_MAX:
         raise ValueError(f"{localpart} is longer than {LOCALPART_OCTETS_MAX} octets; other hosts may refuse it")
     if parse(rules, localpart, canonical) != address:
-        raise ValueError(f"{name!r} is itself a disposable address; name its owner")
+        raise ValueError(f"{name!r} is itself a disposable address; give its owner's name")
     return f"{localpart}@{canonical}"
 
 
 def sign(secret: bytes, address: str) -> str:
-    """Return the signature of an unsigned address, in its one spelling and with its domain."""
+    """Return the signature of an unsigned address, in canonical spelling and with its domain."""
     digest = hmac.digest(secret, address.encode("utf-8", "surrogatepass"), hashlib.sha256)
     return base64.b32encode(digest).decode("ascii")[:SIGNATURE_CHARACTERS].lower()
 
 
 def verify(secrets: Iterable[bytes], address: str, signature: str) -> bool:
-    """Tell whether one of the secrets made `signature` for `address`; the time it takes tells nothing."""
+    """Return whether one of the secrets made `signature` for `address`, in constant time per secret."""
     given = signature.encode("utf-8", "surrogatepass")
     return any(hmac.compare_digest(sign(secret, address).encode(), given) for secret in secrets)
 
@@ -179,7 +178,7 @@ def _mint_unsigned(rules: Rules, name: str, now: float, count: int | None, until
         raise ValueError("give either a count or a date")
     stands = standing(rules, until, now)
     if stands == "begun":
-        raise ValueError(f"{until} has begun already in time zone {rules.timezone}; the address would take no mail")
+        raise ValueError(f"{until} has already begun in time zone {rules.timezone}; the address would accept no mail")
     if stands == "too-far":
         raise ValueError(f"{until} is more than {rules.farthest_days} days away (farthest_days)")
     return _dated(rules, name, until)
@@ -213,7 +212,7 @@ def _date(digits: str) -> date | None:
 
 
 def _check_signature(rules: Rules, address: str, signature: str | None) -> Malformed | None:
-    """Judge the last piece; with `sign = false` a well-formed one is not looked at."""
+    """Judge the last piece; with `sign = false` a well-formed one is not verified."""
     if signature is None:
         return _refuse("signature-missing", address) if rules.sign else None
     signature = signature.lower()
@@ -226,7 +225,7 @@ def _refuse(reason: str, detail: str) -> Malformed:
     return Malformed(reason, detail[:DETAIL_CHARACTERS_MAX])
 
 
-# More than the domains of one policy have different spellings.
+# More than the number of different spellings in one policy.
 @lru_cache(maxsize=256)
 def _patterns(separator: str, count_keyword: str, date_keyword: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Compile what looks like a counted and a dated address: (name) (digits) (signature)."""

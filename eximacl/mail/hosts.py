@@ -16,8 +16,8 @@ from eximacl.mail.address import canonical_domain
 
 IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-# RFC 1035 section 2.3.4, without the last dot; labels are 63 octets at most. Underscores are no letters of host
-# names (RFC 952), but DNS takes them, and honest hosts have them.
+# RFC 1035 section 2.3.4, without the last dot; labels are 63 octets at most. Underscores are not allowed in
+# host names (RFC 952), but DNS takes them, and honest hosts have them.
 _NAME_CHARACTERS = 253
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
@@ -113,7 +113,7 @@ def _v4(address: ipaddress.IPv4Address) -> Iterator[str]:
 
 
 def _v6(address: ipaddress.IPv6Address) -> Iterator[str]:
-    """Whole, as nibbles or groups; the last 64 bits, which tell the hosts of one network apart; or as it is written."""
+    """Whole, as nibbles or groups; the last 64 bits, which differ within one network; or as it is written."""
     groups = address.exploded.split(":")
     nibbles = "".join(groups)
     for order in (nibbles, nibbles[::-1]):

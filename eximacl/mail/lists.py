@@ -1,6 +1,6 @@
-"""The lists that options hold. Rule: look-ups take constant time, and new content is swapped in whole.
+"""The lists that options hold. Look-ups take constant time, and new content is swapped in whole.
 
-A list object outlives its content: a check keeps the object, and whoever watches the source calls
+A list object outlives its content: a check keeps the object, and the code that watches the source calls
 `replace`, which builds the new table first and then swaps one reference. A refused entry raises
 `ValueError` with the entry in its text, and the old content stays.
 """
@@ -16,15 +16,15 @@ import regex
 
 from eximacl.mail.address import MAX_NAME_CHARACTERS, canonical_domain, parents, parse_address
 
-# RFC 5321 section 4.5.3.1.3 allows 256 octets for a whole path; what is longer is judged by its first 256.
-# Not the 64 of a localpart: forwarders' localparts (SRS) are longer, and a pattern with $ must see their end.
+# RFC 5321 section 4.5.3.1.3 allows 256 octets for a whole path; longer texts are judged by their first 256.
+# Not the 64 of a localpart: forwarders' localparts (SRS) are longer, and a pattern with $ must see the end.
 PATTERN_INPUT_CHARACTERS = 256
 # Far above any honest pattern on 256 characters (some microseconds), far below Exim's timeout.
 PATTERN_TIMEOUT_SECONDS = 0.005
-# At load there is time: only a pattern that is hopeless, not one on a busy machine, is refused.
+# Loading may take longer, so that a busy machine does not refuse a good pattern.
 PATTERN_TRIAL_SECONDS = 0.1
 
-# Short enough to type, long enough that nobody finds it by trying (over 64 bits in any usual alphabet).
+# Short enough to type, long enough that it cannot be guessed (over 64 bits in any usual alphabet).
 SECRET_CHARACTERS_MIN = 16
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,8 +39,8 @@ class PatternTimeout(Exception):
 class EntryList:
     """What all lists share: entries in, one table swapped whole. `kind` is the word in docs and errors.
 
-    filled: whether there are entries, for who asks so often that a call is too much.
-    texts: an entry may have a text of its own, after a space. private: entries are secret and come from a file.
+    filled: whether there are entries; an attribute because the hot path cannot afford len().
+    texts: an entry may have a text after a space. private: entries are secret and come from a file.
     """
 
     kind: ClassVar[str] = "list"
@@ -56,7 +56,7 @@ class EntryList:
         self.replace(entries)
 
     def replace(self, entries: Iterable[str]) -> None:
-        """Put `entries` in the place of all that was there. Raises ValueError and changes nothing on a bad one."""
+        """Replace all entries. Raises ValueError on a bad one, and changes nothing then."""
         raise NotImplementedError
 
     def __len__(self) -> int:
@@ -109,7 +109,7 @@ class Suffixes(EntryList):
         if len(name) > MAX_NAME_CHARACTERS:
             name = name[-MAX_NAME_CHARACTERS:]
         last = name.rpartition(".")[2].lower()
-        # Most names end in a label that no entry ends in: known in a quarter of the time.
+        # Most names end in a label in which no entry ends: known in a quarter of the time.
         if last not in last_labels and last and last.isascii():
             return None
         name = canonical_domain(name)
@@ -119,7 +119,7 @@ class Suffixes(EntryList):
 
 
 class Domains(EntryList):
-    """Recipient domains: `example.org` is that one, `.example.org` all that lie below it (and not itself)."""
+    """Recipient domains: `example.org` is that one, `.example.org` all below it (but not itself)."""
 
     kind = "list of recipient domains"
     entry_help = "a domain; with a dot before it: all below it"
@@ -173,7 +173,7 @@ class Recipients(EntryList):
 
 
 class Messages(EntryList):
-    """Recipients as in `Recipients`, each with an optional text of its own: `joe No longer works here`."""
+    """Recipients as in `Recipients`, each with an optional text: `joe No longer works here`."""
 
     kind = "list of recipients with texts"
     entry_help = "a localpart, an address, or @domain; then, after a space, an optional text"
@@ -191,7 +191,7 @@ class Messages(EntryList):
         return len(self._content[0])
 
     def match(self, localpart: str, domain: str) -> tuple[str, str] | None:
-        """Return the narrowest entry that covers the recipient and its text (empty: none of its own); or None."""
+        """Return the narrowest entry that covers the recipient and its text, or an empty one; None without one."""
         texts, tables = self._content
         entry = _narrowest(tables, localpart, domain) if texts else None
         return None if entry is None else (entry, texts[entry])
@@ -235,8 +235,8 @@ class Networks(EntryList):
 class Patterns(EntryList):
     """Regular expressions, searched in the text as it is; compiled once, as one alternation where possible.
 
-    The text is cut to PATTERN_INPUT_CHARACTERS and a search may take PATTERN_TIMEOUT_SECONDS, so that
-    a pattern that backtracks badly costs its own verdict and nothing else.
+    The text is cut to PATTERN_INPUT_CHARACTERS, and a search may take PATTERN_TIMEOUT_SECONDS: a pattern that
+    backtracks badly costs its own verdict and nothing else.
     """
 
     kind = "list of patterns"
@@ -256,11 +256,11 @@ class Patterns(EntryList):
         return len(self._sources)
 
     def search(self, text: str) -> str | None:
-        """Return the first pattern (in list order) that is found in `text`; or None. Raises PatternTimeout."""
+        """Return the first pattern (in list order) that matches in `text`; or None. Raises PatternTimeout."""
         text = text[:PATTERN_INPUT_CHARACTERS]
         try:
             for compiled, singles, timeout in self._compiled:
-                # Naming a timeout, and be it None, takes longer than the search itself: 1.3 against 0.5 µs.
+                # Passing a timeout, even None, takes longer than the search itself: 1.3 against 0.5 µs.
                 found = compiled.search(text) if timeout is None else compiled.search(text, timeout=timeout)
                 if found:
                     return _first_of(singles, text, timeout)
@@ -271,7 +271,7 @@ class Patterns(EntryList):
 
 
 class Secrets(EntryList):
-    """Secrets of a keyed hash: the first one signs, all of them verify. No text that it makes shows one."""
+    """Secrets of a keyed hash: the first one signs, all of them verify. No text that this class makes shows one."""
 
     kind = "file of secrets"
     entry_help = f"a secret of {SECRET_CHARACTERS_MIN} characters or more; the first signs, all verify"
@@ -296,7 +296,7 @@ class Secrets(EntryList):
 
 
 def pack_ip(ip: str) -> bytes | None:
-    """Return an IP address in network byte order, IPv4-mapped IPv6 as IPv4; None when it is none."""
+    """Return an IP address in network byte order, IPv4-mapped IPv6 as IPv4; None if it is not an address."""
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
     try:
         packed = socket.inet_pton(family, ip)
@@ -366,12 +366,12 @@ def _try_pattern(source: str) -> None:
             compiled.search(letter * (PATTERN_INPUT_CHARACTERS - 1) + "\0", timeout=PATTERN_TRIAL_SECONDS)
         except TimeoutError:
             raise ValueError(
-                f"pattern {source!r} backtracks without end on a run of {letter!r}: "
+                f"pattern {source!r} backtracks endlessly on a run of {letter!r}: "
                 "do not nest one repetition inside another"
             ) from None
 
 
-# Escaped signs are letters like others, and the braces of `\p{L}` repeat nothing.
+# Escaped signs are ordinary letters, and the braces of `\p{L}` are not a repetition.
 _ESCAPED = regex.compile(r"\\[pP]\{[^}]*\}|\\.")
 
 _Pattern: TypeAlias = "regex.Pattern[str]"
@@ -380,10 +380,10 @@ _Compiled = tuple[tuple[_Pattern, tuple[tuple[_Pattern, str], ...], float | None
 
 
 def _compile(sources: tuple[str, ...]) -> _Compiled:
-    """Compile to one alternation; to one pattern each where group numbers or global flags forbid it."""
+    """Compile to one alternation; to separate patterns where group numbers or global flags forbid that."""
     if not sources:
         return ()
-    # Watching the clock takes longer than the search; without these signs nothing can be tried in two ways.
+    # A time limit takes longer than the search; without these signs a pattern cannot backtrack.
     signs = set(_ESCAPED.sub("", "".join(sources)))
     timeout = PATTERN_TIMEOUT_SECONDS if signs & set("*+?{(") else None
     singles = tuple((regex.compile(source), source) for source in sources)
@@ -393,7 +393,7 @@ def _compile(sources: tuple[str, ...]) -> _Compiled:
 
 
 def _first_of(singles: tuple[tuple[_Pattern, str], ...], text: str, timeout: float | None) -> str:
-    """Name the pattern behind a hit."""
+    """Return the pattern that matched."""
     for compiled, source in singles[:-1]:
         if compiled.search(text) if timeout is None else compiled.search(text, timeout=timeout):
             return source

@@ -1,7 +1,7 @@
-"""The part of a host's name that somebody has registered: `example.co.uk` of `mx3.out.example.co.uk`.
+"""The part of a host's name that was registered: `example.co.uk` of `mx3.out.example.co.uk`.
 
-Rule: by the public suffix list (publicsuffix.org) alone; a name that it does not cover has no such part. The list is
-read once, when it is first needed (40 ms); from then on a name takes 2 µs.
+It follows from the public suffix list (publicsuffix.org) alone; a name that the list does not cover has no such part.
+The list is read once, when it is first needed (40 ms); after that a name takes 2 µs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from publicsuffix2 import PublicSuffixList
 
 
 def registrable_domain(name: str) -> str:
-    """Return the registrable domain of a canonical host name; empty where it has none, such as `co.uk` itself."""
+    """Return the registrable domain of a canonical host name; empty if it has none, such as `co.uk` itself."""
     suffixes = _suffixes()
     domain = suffixes.get_sld(name, strict=True)
     if domain is None or domain == suffixes.get_tld(name, strict=True):

@@ -1,7 +1,7 @@
 """A message as a person reads it: its headers decoded, its text, what is attached. Pure.
 
-Rule: any bytes at all give a view, in a time that grows with their number; a charset that nobody knows, or a structure
-that is broken, costs that part and no more. The texts hold what the message holds: whoever prints them makes them safe.
+Any bytes at all give a view, in a time that grows with their number; an unknown charset or a broken structure costs
+that part and no more. The texts are those of the message: the caller must make them safe before printing them.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from eximacl.mail.subject import codec_named, decoded
 
 T = TypeVar("T")
 
-# More is no text that anybody reads on a terminal; the whole message is one `export` away.
+# Nobody reads more on a terminal; `eximacl archive export` gives the whole message.
 TEXT_CHARACTERS_MAX = 100_000
-# Of which newsletters use a tenth for their text.
+# Newsletters use a tenth of it for their text.
 HTML_CHARACTERS_MAX = 1_000_000
 # A hostile message may have a million parts.
 PARTS_MAX = 200
-# The parser makes all of them, in 20 µs each.
+# The parser makes all of them, at 20 µs each.
 PARSED_PARTS_MAX = 10_000
-# The parser compares each line with the boundaries of all parts around it, in some 0.4 µs; a message of 30 MB in which
-# one file is attached takes a million of these.
+# The parser compares each line with the boundaries of all parts around it, at 0.4 µs each; a message of 30 MB with one
+# attached file takes a million comparisons.
 COMPARISONS_MAX = 5_000_000
-# The library reads a header's parameters in quadratic time: 1 ms for these. A long file name takes half of them.
+# The library reads a header's parameters in quadratic time: 1 ms for this many. A long file name takes half of them.
 HEADER_CHARACTERS_MAX = 2_000
 
 _BOUNDARY = re.compile(rb"boundary", re.IGNORECASE)
 _BLOCK = re.compile(r"<\s*+/?+\s*+(?:p|br|div|tr|li|h[1-6]|table|blockquote|hr)\b[^<>]*>", re.IGNORECASE)
 _TAG = re.compile(r"<[^<>]*>")
-# The library cannot read a number of some thousand digits, and there is no character with eight.
+# The library cannot read a number of several thousand digits, and no character has eight.
 _NO_CHARACTER = re.compile(r"&#(?:\d{8,}|x[\da-f]{8,});?", re.IGNORECASE | re.ASCII)
 _BLANK_LINES = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
-# What stands between these is not text.
+# What is between these is not text.
 _HIDDEN = tuple(
     (re.compile(start, re.IGNORECASE), re.compile(end, re.IGNORECASE))
     for start, end in (
@@ -51,12 +51,12 @@ _HIDDEN = tuple(
         (r"<head\b", r"</head\b[^<>]*>?"),
     )
 )
-# Everything that the standard library has been seen to raise for a broken message.
+# What the standard library is known to raise for a broken message.
 _BROKEN = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 class Part(NamedTuple):
-    """One part that is not shown. size: in bytes, decoded; None where that cannot be told."""
+    """One part that is not shown. size: in bytes, decoded; None if unknown."""
 
     name: str
     type: str
@@ -65,7 +65,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True)
 class View:
-    """html: the text was made of HTML, since there is no other. cut: how many characters of the text are left out."""
+    """A message to read. html: its text was made from HTML, since there is no other. cut: characters left out of it."""
 
     headers: tuple[tuple[str, str], ...]
     text: str
@@ -83,14 +83,14 @@ def view(data: bytes) -> View:
         parts = list(_leaves(_parse(data)))
     except _BROKEN:
         text, left = _cut(body.decode("utf-8", "replace"))
-        return View(headers, text, False, left, (), "its parts cannot be told apart; this is the body as it is")
+        return View(headers, text, False, left, (), "its parts cannot be separated; this is the whole body")
     shown = next((part for kind in ("text/plain", "text/html") for part in parts if _is_text(part, kind)), None)
-    problems = [f"only the first {PARTS_MAX} parts are told"] if len(parts) == PARTS_MAX else []
+    problems = [f"only the first {PARTS_MAX} parts are shown"] if len(parts) == PARTS_MAX else []
     text = "" if shown is None else _text(shown)
     is_html = shown is not None and shown.get_content_type() == "text/html"
     if is_html:
         if len(text) > HTML_CHARACTERS_MAX:
-            problems.append(f"only the first {HTML_CHARACTERS_MAX} characters of the HTML were looked at")
+            problems.append(f"only the first {HTML_CHARACTERS_MAX} characters of the HTML were read")
         text = without_tags(text[:HTML_CHARACTERS_MAX])
     text, left = _cut(text)
     others = tuple(_part(part) for part in parts if part is not shown)
@@ -107,7 +107,7 @@ def without_tags(text: str) -> str:
 
 
 class _ShortHeaders(Compat32):
-    """Python's own policy, for headers of which only so much is read."""
+    """Python's own policy, but it reads only the beginning of a long header."""
 
     def header_source_parse(self, sourcelines: list[str]) -> tuple[str, str]:
         name, value = super().header_source_parse(sourcelines)
@@ -141,7 +141,7 @@ def _without(text: str, start: re.Pattern[str], end: re.Pattern[str]) -> str:
 
 
 def _headers(section: bytes) -> tuple[tuple[str, str], ...]:
-    """Return each header with its value decoded, in order, those that are no headers left out."""
+    """Return each header with its value decoded, in order; lines that are not headers are left out."""
     block = section.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
     found: list[tuple[str, str]] = []
     for line in re.sub(r"\n[ \t]", " ", block).split("\n"):
@@ -152,7 +152,7 @@ def _headers(section: bytes) -> tuple[tuple[str, str], ...]:
 
 
 def _leaves(message: Message) -> Iterator[Message]:
-    """Yield the parts that hold something, without those of an attached message, at most PARTS_MAX of them."""
+    """Yield the parts with content, without those of an attached message, at most PARTS_MAX of them."""
     waiting, count = [message], 0
     while waiting and count < PARTS_MAX:
         part = waiting.pop()

@@ -194,7 +194,7 @@ def greylisting(suspicious: str, tables: str = "", action: str = "defer") -> str
 
 
 NEVER = "which never runs: its action is off, or it has nothing to look for"
-GOES_BY = "eximacl.toml: checks.greylist: greylist goes by the hits of"
+GOES_BY = "eximacl.toml: checks.greylist: greylist depends on the hits of"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ GOES_BY = "eximacl.toml: checks.greylist: greylist goes by the hits of"
         pytest.param(
             "greylist",
             "",
-            "eximacl.toml: checks.greylist: greylist cannot go by its own hits; name checks that come before it",
+            "eximacl.toml: checks.greylist: greylist cannot depend on its own hits; name checks that come before it",
             id="itself",
         ),
         pytest.param("helo", "", f"{GOES_BY} helo, so policy.order must name helo before greylist", id="later"),

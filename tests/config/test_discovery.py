@@ -143,7 +143,7 @@ async def mine(query: Query, options: Options, ask: Ask) -> Outcome:
         ("", "mine.py: declares no check; mark an async function with @check(…)"),
         (
             CHECK.format(name="mine", text="").replace('"mine"', '"my.check"'),
-            "mine.py: check 'my.check': a name is made of",
+            "mine.py: check 'my.check': a name consists of",
         ),
         (OPTION.format(name="action", kind="int"), "mine.py: check mine: every check has an option action; give this"),
         (OPTION.format(name="size", kind="bytes"), "mine.py: check mine: option size: options cannot be of type"),

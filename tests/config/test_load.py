@@ -212,7 +212,7 @@ def test_files_that_are_no_configuration(tmp_path: Path, data: bytes, problem: s
             ".example.net",
             "a domain file is for one domain; write a file for each domain below example.net that needs it",
         ),
-        ("EXAMPLE.org", "domains/EXAMPLE.org.toml is for the same domain, example.org; put both into one file"),
+        ("EXAMPLE.org", "domains/EXAMPLE.org.toml is for the same domain, example.org; merge the two files"),
         ("example.ogr", "policy.domains does not list example.ogr; did you mean example.org?"),
         ("elsewhere.test", "policy.domains does not list elsewhere.test"),
         ("empty.example.net", ""),

@@ -136,17 +136,17 @@ def test_many_parts() -> None:
     data = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * (PARTS_MAX + 5)
     seen = view(data)
     assert len(seen.parts) == PARTS_MAX - 1
-    assert seen.problem == f"only the first {PARTS_MAX} parts are told"
+    assert seen.problem == f"only the first {PARTS_MAX} parts are shown"
 
 
 def test_parts_without_end() -> None:
     data = b"Content-Type: multipart/mixed; boundary=b\n\n" + b"--b\n\nx\n" * (PARSED_PARTS_MAX + 5)
-    assert "cannot be told apart" in view(data).problem
+    assert "cannot be separated" in view(data).problem
 
 
 def test_long_html_is_cut_before_it_is_read() -> None:
     seen = view(b"Content-Type: text/html\n\na" + b"<b>" * (HTML_CHARACTERS_MAX // 3) + b"z")
-    assert (seen.text, seen.problem) == ("a", "only the first 1000000 characters of the HTML were looked at")
+    assert (seen.text, seen.problem) == ("a", "only the first 1000000 characters of the HTML were read")
 
 
 def nested(depth: int, lines: int) -> bytes:
@@ -178,7 +178,7 @@ def test_hostile_structure_costs_little(data: bytes) -> None:
 def test_parts_in_parts_without_end() -> None:
     nested = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(3000))
     seen = view(nested)
-    assert "cannot be told apart" in seen.problem
+    assert "cannot be separated" in seen.problem
     assert seen.text.startswith("--b0\n")
 
 

@@ -255,7 +255,7 @@ def test_show_says_what_it_leaves_out(config: Path, root: Path) -> None:
     nested = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(3000))
     hold(config, nested.partition("\n\n")[0] + "\n", nested.partition("\n\n")[2].encode(), "joe@example.org")
     out = eximacl("archive", "show", REF).out
-    assert "[its parts cannot be told apart; this is the body as it is]\n" in out
+    assert "[its parts cannot be separated; this is the whole body]\n" in out
     assert " more characters; export shows all]\n" in out
 
 
