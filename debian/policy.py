@@ -2,7 +2,7 @@
 
     python3 debian/policy.py DIRECTORY
 
-Rule: it is the sample, line by line, so it cannot drift from it; a check that is new in the sample observes, too.
+It is made from the sample line by line, so the two cannot drift apart; a check that is new in the sample observes, too.
 """
 
 from __future__ import annotations
