@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +24,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     needs.mark(items)
     if "soak" not in config.option.markexpr:
         items[:] = [item for item in items if item.get_closest_marker("soak") is None]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Say at once where Exim's own user could not read the snippets of this checkout."""
+    if os.geteuid() == 0 and any(item.get_closest_marker("needs_exim") for item in session.items):
+        closed = [path for path in Path(__file__).resolve().parents if not path.stat().st_mode & 0o001]
+        if closed:
+            raise pytest.UsageError(f"other users may not enter {closed[-1]}, but Exim has to: move this checkout")
 
 
 @pytest.hookimpl(hookwrapper=True)

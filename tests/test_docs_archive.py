@@ -65,7 +65,7 @@ CHANGING = (
     (r"-\d+-\d{16}\b", "-TX"),
     (r"\b\d{4}-\d\d-\d\d(?: \d\d:\d\d:\d\d)?(?: UTC| \+0000)?", "DATE"),
     (r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d [+-]\d{4}", "DATE"),
-    (r"\bE?\w{6}-\w{6}-\w\w\b", "ID"),
+    (r"\bE?\w{6}-(?:\w{6}-\w\w|\w{11}-\w{4})\b", "ID"),  # longer since Exim 4.97
     (r"\(Exim [\d.]+\)", "EXIM"),
     (r"\b\d+ (?:bytes|B)\b", "SIZE"),
     (r"[ \t]+$", ""),

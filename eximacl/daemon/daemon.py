@@ -85,12 +85,9 @@ class Daemon:
         self._notify = Notifier(environ)
         self._recording = Recorder(loaded.settings)
         try:
-            self._state = open_state(loaded.settings.state.url)
-        except (StateError, ValueError) as error:
-            raise StartError(str(error)) from None
-        try:
             keeper = Archiver(loaded.settings)
-        except ArchiveError as error:
+            self._state = open_state(loaded.settings.state.url)  # last: after an error nobody would close it
+        except (ArchiveError, StateError, ValueError) as error:
             raise StartError(str(error)) from None
         self._network = network_of(loaded.settings.dns)
         self._judge = Judge(

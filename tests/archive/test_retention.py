@@ -80,8 +80,11 @@ def test_directories_take_space_too(archive: Archive, tmp_path: Path) -> None:
     spool = spool_with(tmp_path / "spool", b"")
     for number in range(60):
         archive.store(held(spool, f"joe@{number}.example", ref=f"R{number:02}", time=NOON + number))
+    directories = sum(path.lstat().st_blocks * 512 for path in archive.root.glob("*/**") if path.is_dir())
+    if not directories:
+        pytest.skip("on this file system (tmpfs) directories take no space: use --basetemp")
     kept = purge(archive.root, keep_days=0, keep_mb=0, now=LATER).kept_bytes
-    assert kept >= sum(path.lstat().st_blocks * 512 for path in archive.root.glob("*/**") if path.is_dir())
+    assert kept >= directories
     done = purge(archive.root, keep_days=0, keep_mb=1, now=LATER)
     assert 0 < len(done.messages) < 60
     assert done.kept_bytes <= 1_000_000 < done.kept_bytes + kept / 60

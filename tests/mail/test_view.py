@@ -122,9 +122,9 @@ def test_odd_messages(message: bytes, text: str) -> None:
 
 
 def test_a_name_that_the_library_cannot_put_together() -> None:
-    """Its parameters are numbered and not numbered at once, which raises a TypeError there."""
+    """Its parameters are numbered and not numbered at once: a TypeError before Python 3.13, which takes the second."""
     seen = view(b"Content-Type: a/b\nContent-Disposition: attachment; filename*=a; filename*0=b\n\nx")
-    assert seen.parts == (Part("", "a/b", 1),)
+    assert seen.parts in ((Part("", "a/b", 1),), (Part("b", "a/b", 1),))
 
 
 def test_a_long_text_is_cut() -> None:
