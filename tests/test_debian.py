@@ -169,7 +169,7 @@ def test_exim_s_files_are_named_as_the_program_names_them() -> None:
 
 
 def test_what_asks_is_put_aside_by_the_names_that_the_wiring_looks_for() -> None:
-    """Every file that Exim opens at each mail; those that it opens only for a mail that is half taken stay."""
+    """Every file that Exim opens at each message; those that it opens only for a half-received message stay."""
     macros = (ROOT / "exim-snippets/macros").read_text(encoding="utf-8")
     looked_for = set(re.findall(r"\$\{if exists\{EXIMACL_DIR/(\w+)\.acl\}", macros))
     (aside,) = re.findall(r"for name in (.*); do", text("eximacl.prerm"))
@@ -195,7 +195,7 @@ def test_what_the_scripts_call_is_there(command: str) -> None:
 
 @pytest.fixture(scope="module")
 def policy() -> ModuleType:
-    """debian/policy.py, which is no module of ours."""
+    """debian/policy.py, which is not part of a package."""
     spec = importlib.util.spec_from_file_location("debian_policy", DEBIAN / "policy.py")
     assert spec
     assert spec.loader

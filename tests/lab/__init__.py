@@ -1,10 +1,10 @@
-"""A private stock Exim with fake DNS, and clients to talk to it. Rule: nothing of the machine's own mail is touched.
+"""A private stock Exim with fake DNS, and clients to talk to it. The machine's own mail is not touched.
 
     with Lab(Site(socket=...)) as lab:
         lab.play("C: EHLO mx.example.net ...")
 
-`Site` says how Exim is configured (Debian split, Debian unsplit, plain), `Lab` runs it in mount and PID
-namespaces of its own, `Names` answers its DNS, `Responder` is a scripted daemon and `Daemon` the real one.
+`Site` says how Exim is configured (Debian split, Debian unsplit, plain), `Lab` runs it in its own mount and PID
+namespaces, `Names` answers its DNS, `Responder` is a scripted daemon and `Daemon` the real one.
 """
 
 from tests.lab.daemon import Daemon

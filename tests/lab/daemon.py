@@ -1,4 +1,4 @@
-"""The real eximacl daemon, as a process. Rule: it is there when this returns, and gone when it is closed."""
+"""The real eximacl daemon, as a process that listens once `Daemon` returns, and has ended once it is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which Exim a lab runs: the installed one, or Debian's heavy one beside it. Rule: the one asked for, or none.
+"""Which Exim a lab runs: the installed one, or Debian's heavy one beside it.
 
 Only one of Debian's exim4-daemon packages can be installed. `make heavy` unpacks the heavy one into a directory; a lab
 binds its program over the installed one, in its own mount namespace.

@@ -1,4 +1,4 @@
-"""An SMTP client that plays a written dialogue. Rule: a dialogue reads like the session it is.
+"""An SMTP client that plays a written dialogue.
 
     C: EHLO mx.example.net
     S: 250

@@ -1,4 +1,4 @@
-"""A stock Exim in a lab of its own. Rule: it sees the lab's configuration, spool and mailboxes, never the machine's."""
+"""A stock Exim that sees the lab's configuration, spool and mailboxes instead of the machine's."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A joe job: somebody has sent junk in our name, and the bounces come here, while ordinary mail goes on.
+"""A joe job: junk was sent in our name, and the bounces come here, while ordinary mail goes on.
 
-Rule: every message of it is sent and every reply counted, through a real Exim and the real daemon.
+Every message is sent and every reply counted, through a real Exim and the real daemon.
 
 Half of the bounces to random localparts come one a connection, as small hosts send them, the other half ten a
-connection, each in a transaction of its own, as large providers do. Bounces to the real address and ordinary mail come
+connection, each in its own transaction, as large providers do. Bounces to the real address and ordinary mail come
 one a connection.
 """
 
@@ -86,7 +86,7 @@ class Rehearsal:
 
 
 def rehearse(bounces: int, real: int, good: int) -> Rehearsal:
-    """Send so many bounces to random localparts, bounces to a real one, and good mails, all mixed."""
+    """Send that many bounces to random localparts, bounces to a real one, and good messages, all mixed."""
     with _running() as (lab, daemon):
         found = Rehearsal()
         waiting: queue.SimpleQueue[Connection] = queue.SimpleQueue()

@@ -1,6 +1,6 @@
-"""Example mails through the lab's policy: at least one for each check, action and kind of address.
+"""Example messages through the lab's policy: at least one for each check, action and kind of address.
 
-Rule: in order, on a new state, each gets the reply that stands beside it.
+In order, on a new state, each gets the reply that stands beside it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REF = re.compile(r"\(ref\s(\w+)\)")
 
 @dataclass(frozen=True)
 class Mail:
-    """One mail. `reply` is how Exim's answer to it starts; `check` is who objected, empty when nobody did."""
+    """One message. `reply` is how Exim's answer to it starts; `check` is the one that objected, or empty."""
 
     client: str
     sender: str
@@ -40,7 +40,7 @@ class Mail:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a mail: the reply that decided, and who objected."""
+    """What became of a message: the reply that decided, and the check that objected."""
 
     mail: Mail
     reply: str
@@ -53,7 +53,7 @@ class Result:
 
 
 def examples() -> list[Mail]:
-    """Return the example mails. The dated ones depend on today."""
+    """Return the example messages. The dated ones depend on today."""
     later = (datetime.now(UTC) + timedelta(days=DATED_DAYS)).strftime("%d-%m-%Y")
     good, brazil, visa, unnamed = CLIENTS
     return [
@@ -80,7 +80,7 @@ def examples() -> list[Mail]:
 
 
 def send(lab: Lab, mail: Mail) -> Result:
-    """Send one mail and tell what became of it."""
+    """Send one message and return what became of it."""
     before = len(lab.mainlog())
     message = ["Subject: an example", f"From: {mail.sender}", f"To: {mail.recipient}", "", "Hello.", "."]
     with lab.client(mail.client) as client:

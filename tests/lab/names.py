@@ -1,4 +1,4 @@
-"""A DNS server that knows what a test tells it. Rule: it answers from its table, at once, on a loopback address.
+"""A DNS server that answers from a test's table, at once, on a loopback address.
 
 A zone is a dict: `{("mx.example.net", "A"): ["127.9.0.1"], ("slow.example.net", "A"): SILENT}`; a name may begin
 with `*.`, and a `Reply` instead of records is late, cut short, wrong or a lie.
@@ -27,7 +27,7 @@ from tests.lab.replies import SERVFAIL, SILENT, Answer, Asked, Reply, Zone, data
 from tests.needs import needs
 
 PORT = 53  # the only port that resolv.conf can mean
-# 127.77.0.0/16 holds 65,000 addresses; so many taken ones in a row mean that binding fails for another reason.
+# 127.77.0.0/16 holds 65,000 addresses; this many taken ones in a row mean that binding fails for another reason.
 ATTEMPTS = 50
 # A burst of a thousand questions waits here while the tests' own threads have the processor.
 BUFFER_BYTES = 4 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""A mount and PID namespace of one's own. Rule: whatever was started in it ends with it, and so do its mounts.
+"""Private mount and PID namespaces: what was started in them ends with them, and so do their mounts.
 
 Its first process reads a pipe of ours: when we end, however we end, the pipe closes, that process ends, and
 the kernel kills the rest.

@@ -1,4 +1,4 @@
-"""Copy the lab's policy to where a daemon is to use it. Rule: the lists are the ones that the package ships."""
+"""Copy the lab's policy, with the lists that the package ships, to where a daemon will use it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What the lab's DNS server says: a zone's records and faults, made into messages (RFC 1035 section 4).
 
-Rule: bytes in, bytes out, no sockets. Messages are put together by hand, since dnspython's take 300 µs each and
-the server shall keep up with a busy Exim; records are read by dnspython, and each only once.
+Bytes in, bytes out, no sockets. Messages are put together by hand, since dnspython's take 300 µs each and
+the server has to keep up with a busy Exim; records are read by dnspython, and each only once.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A scripted daemon: answers each query as a function says. Rule: it records what it was asked, in order."""
+"""A scripted daemon: answers each query as a function says, and records what it was asked, in order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CHUNK_BYTES = 65536
 # Exim notices a dropped connection at once; a machine under load may take a thousand times that.
 WAIT_SECONDS = 10.0
 LAST = b"\n"
-# What ask.acl sends after a failure is no query; nobody looks at the reply.
+# What ask.acl sends after a failure is not a query, and its reply is not read.
 CONTROL = b"control "
 ACCEPT = Reply("accept", 250, ref="TESTTEST")
 

@@ -1,4 +1,4 @@
-"""An SMTP server that takes all mail. Rule: what it has taken, and how, can be read at once."""
+"""An SMTP server that takes all mail; what it has taken, and how, can be read at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the lab's Exim is configured. Rule: the snippets go in by running the very commands of docs/exim.md.
+"""How the lab's Exim is configured: the snippets go in by running the commands of docs/exim.md.
 
 What only the lab needs (its domains, its mailboxes, its authenticator) goes in like any site's own settings.
 """
