@@ -18,7 +18,8 @@ from eximacl.archive.envelope import Envelope, format_envelope, parse_envelope
 from eximacl.archive.errors import ArchiveError, NoSuchMessage, reason_of
 from eximacl.archive.files import names
 from eximacl.archive.layout import KEY, Day, base_name, day_start, stem, time_in
-from eximacl.records.journal import find as find_decisions
+from eximacl.records.decisions import find as find_decisions
+from eximacl.records.errors import RecordsError
 from eximacl.records.references import time_of
 from eximacl.records.search import Wanted
 
@@ -114,10 +115,8 @@ def copies_of(root: Path, ref: str, journal: Path | None = None) -> list[Message
 def _reference_of_message(ref: str, journal: Path | None) -> str:
     """Return the reference of the message in which a recipient was held; the recipient's own where it is not known."""
     if journal is not None:
-        with contextlib.suppress(OSError):
-            decisions = find_decisions(journal, ref)
-            if decisions:
-                return decisions[-1].ref
+        with contextlib.suppress(RecordsError):
+            return find_decisions(journal, ref)[-1].ref
     return ref
 
 

@@ -37,7 +37,9 @@ _HARMLESS = re.compile(r"[A-Za-z0-9_.-]+")
 def archived_reference(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Offer the references of the newest messages in the archive."""
     with contextlib.suppress(Exception):
-        root = context.params.get("directory") or find_path(_config(context), "archive", "dir", None, KEY)
+        root = context.params.get("directory") or find_path(_config(context), "archive", "dir", KEY)
+        if root is None:
+            return []
         newest = sorted(listed(root), reverse=True)[:OFFERED_MAX]
         envelopes = (read_envelope(day.envelope(name)) for _, name, _, day in newest)
         return _offered(((one.ref, f"<{one.sender}> {one.subject}") for one in envelopes), incomplete)
@@ -50,7 +52,9 @@ def logged(key: str) -> Complete:
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         with contextlib.suppress(Exception):
             path = context.params.get("path")
-            path = path or find_path(_config(context), "log", "rejections", paths.REJECTIONS, "--log")
+            path = path or find_path(_config(context), "log", "rejections", "--log")
+            if path is None:
+                return []
             return _offered(
                 ((text_of(entry, key), "") for entry in map(decode, _last_lines(path)) if entry), incomplete
             )

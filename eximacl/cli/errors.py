@@ -9,6 +9,7 @@ from eximacl.archive.errors import AlreadyReleased, AlteredMessage, ArchiveError
 from eximacl.cli import exits
 from eximacl.cli.options import Failure
 from eximacl.config.exempt_change import ExemptError
+from eximacl.records.errors import NoDecision, RecordsError
 from eximacl.system.text import printable_text
 
 # The nearest class counts.
@@ -17,7 +18,9 @@ STATUSES: Mapping[type[Exception], int] = {
     AlteredMessage: exits.DATA,
     ArchiveError: exits.IO_ERROR,
     ExemptError: exits.CONFIG,
+    NoDecision: exits.NOT_FOUND,
     NoSuchMessage: exits.NOT_FOUND,
+    RecordsError: exits.IO_ERROR,
     ReleaseError: exits.NOT_SENT,
 }
 

@@ -18,7 +18,6 @@ from eximacl.cli.errors import explained
 from eximacl.cli.filters import reference_of
 from eximacl.cli.options import Failure, find_path
 from eximacl.cli.output import Column, Table, printable_lines, size, terminal_width, write_line, write_object
-from eximacl.system import paths
 from eximacl.system.text import printable
 from eximacl.system.times import local, zone_names
 
@@ -62,8 +61,8 @@ def archive_option(function: F) -> F:
 
 def archive_of(directory: Path | None, config_path: Path) -> Path:
     """Return --archive, or the archive that the policy file names. Raises Failure."""
-    root = directory or find_path(config_path, "archive", "dir", None, "--archive")
-    if root == config_path.parent:
+    root = directory or find_path(config_path, "archive", "dir", "--archive")
+    if root is None:
         raise Failure(f"{config_path}: archive.dir is empty, so nothing is archived", exits.CONFIG)
     try:
         there = root.is_dir()
@@ -74,13 +73,12 @@ def archive_of(directory: Path | None, config_path: Path) -> Path:
     return root
 
 
-def journal_of(config_path: Path) -> Path | None:
+def journal_if_any(config_path: Path) -> Path | None:
     """Return the journal that the policy file names; None where there is none, or it cannot be told."""
     try:
-        journal = find_path(config_path, "journal", "dir", paths.JOURNAL, "--journal")
+        return find_path(config_path, "journal", "dir", "--journal")
     except Failure:
         return None
-    return None if journal == config_path.parent else journal
 
 
 def copies_at(ref: str, directory: Path | None, config_path: Path) -> list[Message]:
@@ -88,7 +86,7 @@ def copies_at(ref: str, directory: Path | None, config_path: Path) -> list[Messa
     reference = reference_of(ref)
     root = archive_of(directory, config_path)
     with explained():
-        return copies_of(root, reference, journal_of(config_path))
+        return copies_of(root, reference, journal_if_any(config_path))
 
 
 def print_messages(messages: Iterable[Message], as_json: bool) -> int:

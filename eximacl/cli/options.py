@@ -6,7 +6,6 @@ import contextlib
 import ipaddress
 import json
 import os
-import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,20 +14,15 @@ import click
 
 from eximacl.cli import exits
 from eximacl.config import ConfigError, Loaded, load
-from eximacl.config.problems import Refused
-from eximacl.config.sources import SOURCE_BYTES_MAX, fill
+from eximacl.config.peek import NoPolicyFile, PeekError, PolicyDenied, default_setting, read_setting
 from eximacl.mail.lists import Domains
 from eximacl.protocol.client import DaemonError, ask
 from eximacl.protocol.control import RequestRefused
 from eximacl.protocol.exim import Reply
 from eximacl.system import paths
-from eximacl.system.files import read_regular
 from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Who may read what the daemon writes.
-READERS = "run this as root or as a member of the daemon's group"
 
 # Reasons of an `error` that say nothing about the query.
 DAEMONS_OWN = ("late", "overload", "internal", "stopping")
@@ -68,6 +62,17 @@ def socket_option(function: F) -> F:
     )(function)
 
 
+def journal_option(function: F) -> F:
+    """Add --journal; without it the policy file names the journal."""
+    return click.option(
+        "--journal",
+        "directory",
+        type=click.Path(path_type=Path, file_okay=False, readable=False),
+        metavar="DIR",
+        help="The journal's directory.  [default: the policy file's]",
+    )(function)
+
+
 def json_option(function: F) -> F:
     """Add --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")(function)
@@ -83,63 +88,60 @@ def load_config(path: Path) -> Loaded:
 
 
 def find_socket(socket_path: Path | None, config_path: Path) -> Path:
-    """Return --socket, or the socket that the policy file names, or the default one."""
-    return socket_path or find_path(config_path, "server", "socket", paths.SOCKET, "--socket")
+    """Return --socket, or the socket that the policy file names. Raises Failure."""
+    found = socket_path or find_path(config_path, "server", "socket", "--socket")
+    assert found is not None, "server.socket is never empty"
+    return found
 
 
-def find_path(config_path: Path, table: str, key: str, default: Path | None, instead: str) -> Path:
-    """Return one path that the policy file names, or the default, or fail. `instead` is the option that names it, too.
+def journal_of(config_path: Path, directory: Path | None) -> Path:
+    """Return --journal, or the directory that the policy file names. Raises Failure where there is none."""
+    journal = directory or find_path(config_path, "journal", "dir", "--journal")
+    if journal is None:
+        raise Failure(f"{config_path}: journal.dir is empty, so no decision is recorded", exits.CONFIG)
+    return journal
 
-    An empty path is the policy's directory, and so is one that is not there and has no default.
+
+def find_path(config_path: Path, table: str, key: str, instead: str) -> Path | None:
+    """Return one path that the policy file names, or its default; None where it is set to nothing. Raises Failure.
+
+    instead: the option that names the path, too. Where the policy file may not be read, the default is taken if it
+    exists.
     """
-    found = find_value(config_path, table, key, default, instead)
-    if found is None and default is not None:
-        return default
-    return config_path.parent / (found or "")
+    found: Path | None = find_value(config_path, table, key, default_setting(table, key), instead)
+    return found
 
 
-def find_value(config_path: Path, table: str, key: str, default: Path | None, instead: str) -> str | None:
-    """Return one text of the policy file as it stands there; None where it is not there, or the default must do.
+def find_value(config_path: Path, table: str, key: str, default: Path | None, instead: str) -> Any:
+    """Return one setting of the policy file, or its default. Raises Failure.
 
-    Only that one value is read: a policy that is wrong elsewhere must keep nobody from the running daemon. Where the
-    file may not be read, the default is taken if it is there.
+    Only that one setting is read: no other mistake in the policy may keep anyone from the running daemon. default: the
+    path that the default names. instead: the option that names the setting, too.
     """
     try:
-        found = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get(table, {}).get(key)
-    except FileNotFoundError:
+        return read_setting(config_path, table, key)
+    except NoPolicyFile as error:
         if config_path != paths.CONFIG:
-            raise Failure(f"{config_path} does not exist; --config or EXIMACL_CONFIG names it", exits.CONFIG) from None
+            raise Failure(f"{error}; --config or EXIMACL_CONFIG names it", exits.CONFIG) from None
         if default:
-            return None
-        text = f"{config_path} does not exist: name the policy file with --config, or give the path with {instead}"
+            return default_setting(table, key)
+        text = f"{error}: name the policy file with --config, or give the path with {instead}"
         raise Failure(text, exits.CONFIG) from None
-    except PermissionError as error:
+    except PolicyDenied as error:
         if default and os.access(default, os.F_OK):
-            return None
-        text = f"{config_path} cannot be read: {error.strerror}; run this as root, or give the path with {instead}"
-        raise Failure(text, exits.IO_ERROR) from None
-    except (OSError, ValueError, AttributeError) as error:
-        text = f"{config_path}: {error}; see `eximacl config test`, or give the path with {instead}"
+            return default_setting(table, key)
+        raise Failure(f"{error}; run this as root, or give the path with {instead}", exits.IO_ERROR) from None
+    except PeekError as error:
+        text = f"{error}; see `eximacl config test`, or give the path with {instead}"
         raise Failure(text, exits.CONFIG) from None
-    return None if found is None else str(found)
 
 
 def policy_domains(config_path: Path) -> Domains:
-    """Return policy.domains; only that one value is read, as the policy may be wrong, or its lists still to be written.
-
-    Raises ValueError.
-    """
+    """Return policy.domains; nothing else has to be right in the policy. Raises ValueError."""
     try:
-        policy = tomllib.loads(read_regular(config_path, SOURCE_BYTES_MAX).decode()).get("policy", {})
-        value = policy.get("domains", [])
-        ours = Domains(value if isinstance(value, list) else ())
-        if isinstance(value, str):
-            fill(ours, config_path.parent / value, f"policy.domains: {value}")
-    except OSError as error:
-        raise ValueError(error.strerror) from None
-    except (AttributeError, TypeError, Refused) as error:
+        return read_setting(config_path, "policy", "domains") or Domains()
+    except PeekError as error:
         raise ValueError(error) from None
-    return ours
 
 
 def ask_daemon(path: Path, line: bytes) -> Reply:

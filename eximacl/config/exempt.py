@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from eximacl.config.exempt_change import LISTS, TABLE, Change, ExemptError, lists_of, plan_change, source_of, toml_of
 from eximacl.config.load import Loaded, load
@@ -27,6 +27,7 @@ from eximacl.records.journal import Entry
 from eximacl.system.locks import directory_lock
 
 Kind = Literal["sender", "domain", "ip", "host"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 # A list's lines end with a comment after a blank and #; an address with such signs in it would be cut there.
 _UNFIT = re.compile(r"[\s#\x00-\x1f\x7f]")
@@ -86,6 +87,17 @@ class Exemption:
     changed: tuple[Path, ...]
     already: str = ""
     reload: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON shows it."""
+        return {
+            "entry": self.entry,
+            "key": self.key,
+            "list": str(self.file),
+            "changed": list(map(str, self.changed)),
+            "already": self.already,
+            "reload": self.reload,
+        }
 
 
 class ExemptionPlan(NamedTuple):

@@ -166,18 +166,26 @@ def read_toml(path: Path, site: Site, instead: Mapping[Path, str] | None = None)
     """Return what a TOML file contains, or would contain; None, with a problem, if it cannot be read."""
     try:
         data = instead[path].encode() if instead and path in instead else read_regular(path, SOURCE_BYTES_MAX)
-        return tomllib.loads(data.decode("utf-8-sig"))
+        return parse_toml(data)
     except FileNotFoundError:
         site.report("does not exist")
     except OSError as error:
         site.report(f"cannot be read: {error.strerror}")
-    except UnicodeDecodeError as error:
-        site.report(f"is not UTF-8: byte {error.start}: {error.reason}")
-    except RecursionError:
-        site.report("is not TOML: arrays or tables nested too deeply")
     except ValueError as error:
-        site.report(f"is not TOML: {error}")
+        site.report(str(error))
     return None
+
+
+def parse_toml(data: bytes) -> dict[str, Any]:
+    """Return what TOML in a file means. Raises ValueError, whose text says what the file is not."""
+    try:
+        return tomllib.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"is not UTF-8: byte {error.start}: {error.reason}") from None
+    except RecursionError:
+        raise ValueError("is not TOML: arrays or tables nested too deeply") from None
+    except ValueError as error:
+        raise ValueError(f"is not TOML: {error}") from None
 
 
 def check_top_level(raw: Mapping[str, Any], known: tuple[str, ...], site: Site) -> None:

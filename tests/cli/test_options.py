@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.cli.options import Failure, find_path, find_socket, policy_domains
+from eximacl.cli.options import Failure, find_path, find_socket, find_value, policy_domains
 from eximacl.system import paths
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.cli.running import eximacl
@@ -40,9 +40,9 @@ def test_without_a_policy_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     with pytest.raises(
         Failure, match=f"^{tmp_path}/none does not exist: name the policy file with --config, or"
     ) as one:
-        find_path(tmp_path / "none", "archive", "dir", None, "--archive")
+        find_path(tmp_path / "none", "archive", "dir", "--archive")
     with pytest.raises(Failure, match="/other does not exist; --config or EXIMACL_CONFIG names it") as other:
-        find_path(tmp_path / "other", "archive", "dir", None, "--archive")
+        find_path(tmp_path / "other", "archive", "dir", "--archive")
     assert (one.value.status, other.value.status) == (78, 78)
 
 
@@ -53,10 +53,10 @@ def test_a_policy_file_that_one_may_not_read(config: Path, directory_mode: int) 
     config.chmod(0o600)
     config.parent.chmod(directory_mode)
     with nobody():
-        assert find_path(config, "log", "rejections", Path("/etc"), "--log") == Path("/etc")
+        assert find_value(config, "log", "rejections", Path("/etc"), "--log") == paths.REJECTIONS
         for default in (None, Path("/none")):
             with pytest.raises(Failure, match="cannot be read: Permission denied; run this as root, or give") as caught:
-                find_path(config, "log", "rejections", default, "--log")
+                find_value(config, "log", "rejections", default, "--log")
             assert caught.value.status == 74
         done = eximacl("archive", "list", "--config", config)
     assert done.status == 74
@@ -74,8 +74,9 @@ def test_a_file_that_cannot_be_read_as_toml(tmp_path: Path, text: str) -> None:
 
 
 def test_another_path(config: Path) -> None:
-    assert find_path(config, "journal", "dir", Path("/x"), "--journal") == config.parent / "journal"
-    assert find_path(config, "journal", "other", Path("/x"), "--journal") == Path("/x")
+    assert find_path(config, "journal", "dir", "--journal") == config.parent / "journal"
+    assert find_path(config, "archive", "dir", "--archive") is None
+    assert find_path(config, "archive", "sendmail", "--sendmail") == paths.SENDMAIL
 
 
 @pytest.mark.parametrize(
@@ -96,10 +97,10 @@ def test_the_policy_s_domains(tmp_path: Path, text: str, ours: list[str]) -> Non
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        pytest.param(None, "No such file", id="no file"),
-        pytest.param("[policy", "Expected", id="no TOML"),
-        pytest.param("policy = 3", "has no attribute", id="no table"),
-        pytest.param("[policy]\ndomains = [3]", "int", id="no names"),
+        pytest.param(None, "does not exist", id="no file"),
+        pytest.param("[policy", "is not TOML: Expected", id="not TOML"),
+        pytest.param("policy = 3", "policy: expected a table, got a number", id="no table"),
+        pytest.param("[policy]\ndomains = [3]", "policy.domains: entry 1: expected a string", id="no names"),
         pytest.param('[policy]\ndomains = "gone"', "policy.domains: gone does not exist", id="no list"),
     ],
 )

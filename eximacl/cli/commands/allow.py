@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, get_args
 
 import click
 
 from eximacl.cli.command import Command, Section
-from eximacl.cli.commands.why import entries_of, journal_option
 from eximacl.cli.complete import logged
 from eximacl.cli.errors import explained
 from eximacl.cli.filters import reference_of
 from eximacl.cli.options import (
     config_option,
+    journal_of,
+    journal_option,
     json_option,
     print_json,
     socket_option,
 )
 from eximacl.cli.output import write_line
-from eximacl.config.exempt import Exempter, Exemption, Kind, refused_mails
+from eximacl.config.exempt import KINDS, Exempter, Exemption, Kind, refused_mails
+from eximacl.records.decisions import find
 from eximacl.system.text import printable
 from eximacl.system.times import local
 from eximacl.system.users import current_user
-
-KINDS = get_args(Kind)
 
 
 @click.command("allow", cls=Command, section=Section.CORRECTIONS)
@@ -58,29 +57,17 @@ def allow_command(
     Exit status: 0 it is exempt now, 66 not in the journal, 78 the exemption cannot be added.
     """
     reference = reference_of(ref)
-    mails = refused_mails(entries_of(reference, config_path, directory)[-1])
     exempter = Exempter(config_path, kind, everywhere=everywhere, socket=socket_path)
     comment = f"{reference} allowed {local(time.time())} by {current_user()}"
     with explained():
+        mails = refused_mails(find(journal_of(config_path, directory), reference)[-1])
         done = exempter.add(exempter.plan(mails, comment))
     if as_json:
-        print_json({"ref": reference, "allowed": list(map(as_dict, done))})
+        print_json({"ref": reference, "allowed": [one.as_dict() for one in done]})
         return 0
     for exemption in done:
         write_line(describe_added(exemption))
     return 0
-
-
-def as_dict(exemption: Exemption) -> dict[str, Any]:
-    """Return an exemption as JSON shows it."""
-    return {
-        "entry": exemption.entry,
-        "key": exemption.key,
-        "list": str(exemption.file),
-        "changed": list(map(str, exemption.changed)),
-        "already": exemption.already,
-        "reload": exemption.reload,
-    }
 
 
 def describe_added(exemption: Exemption) -> str:

@@ -17,7 +17,7 @@ from eximacl.archive.release import Released, release
 from eximacl.archive.retention import Selection, delete_all
 from eximacl.cli import exits
 from eximacl.cli.command import Group, Section
-from eximacl.cli.commands.allow import KINDS, as_dict, describe_added
+from eximacl.cli.commands.allow import describe_added
 from eximacl.cli.complete import archived_reference
 from eximacl.cli.errors import explained
 from eximacl.cli.filters import filter_options, last_option, reference_of, wanted_of
@@ -26,7 +26,7 @@ from eximacl.cli.messages import (
     archive_of,
     archive_option,
     copies_at,
-    journal_of,
+    journal_if_any,
     print_message,
     print_messages,
     shown_as_dict,
@@ -40,10 +40,9 @@ from eximacl.cli.options import (
     socket_option,
 )
 from eximacl.cli.output import size, write_line
-from eximacl.config.exempt import Exempter, Kind
+from eximacl.config.exempt import KINDS, Exempter, Kind
 from eximacl.mail.address import is_mailbox
 from eximacl.mail.lists import Domains
-from eximacl.system import paths
 from eximacl.system.text import printable
 from eximacl.system.times import parse_span
 from eximacl.system.users import current_user
@@ -227,8 +226,9 @@ def release_command(
             raise click.UsageError(f"--to: {printable(address)!r} is not an address, such as steve@example.org")
     references = dict.fromkeys(map(reference_of, refs))
     instead = "--sendmail" if directory else "--archive and --sendmail"
-    sendmail = sendmail or find_path(config_path, "archive", "sendmail", paths.SENDMAIL, instead)
-    root, journal, by = archive_of(directory, config_path), journal_of(config_path), current_user()
+    sendmail = sendmail or find_path(config_path, "archive", "sendmail", instead)
+    assert sendmail is not None, "archive.sendmail is never empty"
+    root, journal, by = archive_of(directory, config_path), journal_if_any(config_path), current_user()
     exempter = kind and Exempter(config_path, kind, everywhere=everywhere, socket=socket_path)
     status = 0
     for ref in references:
@@ -246,7 +246,7 @@ def release_command(
 
 def _print_released(released: Released, as_json: bool) -> None:
     if as_json:
-        allowed = list(map(as_dict, released.exemptions))
+        allowed = [one.as_dict() for one in released.exemptions]
         print_json({"ref": released.ref, "from": released.sender, "to": released.recipients, "allowed": allowed})
         return
     write_line(f"{released.ref} was given to Exim for {printable(', '.join(released.recipients))}")

@@ -183,7 +183,7 @@ def _domains(names: tuple[str, ...], config_path: Path) -> Domains:
     try:
         ours = policy_domains(config_path)
     except ValueError as error:
-        raise Failure(f"{config_path}: {error}; name the domains with --domain", exits.CONFIG) from None
+        raise Failure(f"{error}; name the domains with --domain", exits.CONFIG) from None
     if not ours:
         raise Failure(f"{config_path}: policy.domains is empty; name the domains with --domain", exits.CONFIG)
     return ours

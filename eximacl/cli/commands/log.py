@@ -14,7 +14,7 @@ import click
 from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
 from eximacl.cli.filters import filter_options, last_option, wanted_of
-from eximacl.cli.options import READERS, Failure, config_option, find_path, json_option
+from eximacl.cli.options import Failure, config_option, find_path, json_option
 from eximacl.cli.output import (
     VERDICT_STYLES,
     Column,
@@ -25,9 +25,9 @@ from eximacl.cli.output import (
     write_line,
     write_object,
 )
+from eximacl.records.errors import READERS
 from eximacl.records.follow import Follower
 from eximacl.records.search import Entry, LogLine, Reading, Wanted, log_files, pick, search, text_of, time_of
-from eximacl.system import paths
 from eximacl.system.times import local, zone_names
 
 # As much as a person waits for without looking for a sign of life: half a second's reading.
@@ -123,8 +123,8 @@ def log(
 
 
 def _configured(config_path: Path) -> Path:
-    path = find_path(config_path, "log", "rejections", paths.REJECTIONS, "--log")
-    if path == config_path.parent:
+    path = find_path(config_path, "log", "rejections", "--log")
+    if path is None:
         raise Failure(f"{config_path}: log.rejections is empty, so no rejection is logged", exits.CONFIG)
     return path
 

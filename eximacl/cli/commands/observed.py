@@ -1,51 +1,26 @@
 """`eximacl observed`: what checks under `observe` would have objected to, from the journal.
 
-Rule: one line for each such hit, in the order in which they were; what became of the mail stands beside it.
+Each such hit has a line, in the order of time, with what became of the message.
 """
 
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import click
 
 from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
-from eximacl.cli.commands.why import find_journal, journal_option, query_of, reading
-from eximacl.cli.options import Failure, config_option, json_option
+from eximacl.cli.errors import explained
+from eximacl.cli.options import Failure, config_option, journal_of, journal_option, json_option
 from eximacl.cli.output import VERDICT_STYLES, Column, Table, terminal_width, write_line, write_object
-from eximacl.policy.outcome import Traced
-from eximacl.records.journal import Entry, journal_files, read_journal
+from eximacl.records.observed import Observed, counted
+from eximacl.records.observed import observed as find_observed
 from eximacl.system.text import printable
 from eximacl.system.times import local, parse_time, zone_names
-
-
-class Observed(NamedTuple):
-    """One hit that was only noted."""
-
-    entry: Entry
-    line: Traced
-    query: dict[str, str]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON shows it."""
-        entry, line = self.entry, self.line
-        query = {key: self.query.get(key, "") for key in ("stage", "ip", "host", "helo", "from", "rcpt", "rcpts")}
-        return {
-            "time": datetime.fromtimestamp(entry.time, UTC).isoformat(timespec="milliseconds"),
-            "ref": entry.ref,
-            "check": line.check,
-            "reason": line.reason,
-            "detail": line.detail,
-            "verdict": entry.word,
-            **query,
-        }
-
 
 COLUMNS = (
     Column[Observed](f"TIME ({zone_names()})", lambda one: local(one.entry.time), 19, 19, 0),
@@ -84,31 +59,16 @@ def observed(
         began = parse_time(since, time.time())
     except ValueError as error:
         raise click.UsageError(f"--since: {error}") from None
-    journal = find_journal(config_path, directory)
-    found = (one for one in observations(journal, began) if check in (None, one.line.check))
-    shown = _count(found, as_json) if count else _list(found, as_json)
+    with explained():
+        found = find_observed(journal_of(config_path, directory), began, check)
+        shown = _print_counts(found, as_json) if count else _print_each(found, as_json)
     if not shown:
-        whose = f" of {check}" if check else ""
-        raise Failure(f"nothing was observed{printable(whose)} since {local(began)}", exits.NOT_FOUND)
+        by = f" by {check}" if check else ""
+        raise Failure(f"nothing was observed{printable(by)} since {local(began)}", exits.NOT_FOUND)
     return 0
 
 
-def observations(journal: Path, since: float) -> Iterator[Observed]:
-    """Yield the noted hits of a journal from a time on, the oldest first. What cannot be read is a Failure."""
-    with reading(journal):
-        for path in journal_files(journal):
-            if path.stat().st_mtime < since:
-                continue
-            for entry in read_journal(path):
-                if entry.time >= since:
-                    yield from (Observed(entry, line, query_of(entry)) for line in entry.trace if _is_noted(line))
-
-
-def _is_noted(line: Traced) -> bool:
-    return line.result == "observe" and line.reason != "spared"
-
-
-def _list(found: Iterator[Observed], as_json: bool) -> int:
+def _print_each(found: Iterable[Observed], as_json: bool) -> int:
     """Print each; return how many there were."""
     table = Table(COLUMNS, terminal_width())
     number = 0
@@ -122,12 +82,12 @@ def _list(found: Iterator[Observed], as_json: bool) -> int:
     return number
 
 
-def _count(found: Iterator[Observed], as_json: bool) -> int:
-    """Print how many there were by check and reason, the most frequent first; return how many kinds there were."""
-    kinds = Counter((one.line.check, one.line.reason) for one in found).most_common()
-    for (check, reason), number in kinds:
+def _print_counts(found: Iterable[Observed], as_json: bool) -> int:
+    """Print how many there were by check and reason; return how many such pairs there were."""
+    counts = counted(found)
+    for one in counts:
         if as_json:
-            write_object({"check": check, "reason": reason, "count": number})
+            write_object(asdict(one))
         else:
-            write_line(f"{number:>8}  {printable(check)}  {printable(reason)}")
-    return len(kinds)
+            write_line(f"{one.count:>8}  {printable(one.check)}  {printable(one.reason)}")
+    return len(counts)

@@ -58,7 +58,7 @@ def test_how_many() -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (("--check", "helo"), 66, "nothing was observed of helo since"),
+        (("--check", "helo"), 66, "nothing was observed by helo since"),
         (("--since", "tomorrow-ish"), 64, "--since:"),
         (("--journal", "/nonexistent"), 74, "/nonexistent does not exist"),
     ],

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.cli.options import READERS
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
+from eximacl.records.errors import READERS
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.cli.running import eximacl
 from tests.lab.daemon import Daemon
