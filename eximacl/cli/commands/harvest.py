@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import click
 
-from eximacl import harvest as store
 from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
 from eximacl.cli.options import Failure, config_option, json_option, policy_domains
-from eximacl.cli.output import progress, write_line, write_object
+from eximacl.cli.output import Style, paint, plural, progress, write_line, write_object
+from eximacl.harvest import EXCLUDED_FOLDERS, AddressCount, ListFile, ListFileError, MailSource, Tally, WorkerLost, run
 from eximacl.harvest.listfile import day, utc
-from eximacl.mail.disposable import Rules
 from eximacl.mail.lists import Domains
 from eximacl.system.text import printable
 from eximacl.system.times import parse_time
 
 # Less is over before a bar could be read.
 PROGRESS_MESSAGES = 5000
-# Starting processes for less takes longer than reading.
-MESSAGES_PER_JOB = 1000
 EXCLUDED_SHOWN = 3
 
-_TROUBLES: tuple[tuple[Any, str], ...] = (
-    ("unreadable", "could not be read, so the list may lack somebody"),
-    ("broken", "broken messages were skipped"),
-    ("vanished", "files were gone when they were to be read"),
+# What was passed over: what it is, and what that means.
+_TROUBLES: tuple[tuple[Any, str, str, str], ...] = (
+    ("unreadable", "file or directory", "files or directories", "could not be read, so the list may be incomplete"),
+    ("broken", "broken message", "broken messages", "skipped"),
+    ("vanished", "file", "files", "disappeared before being read"),
 )
 
 
 class Given(NamedTuple):
-    """The options, as they were given."""
+    """The options as they were given."""
 
     headers: str
     min_count: int
@@ -102,7 +99,7 @@ class Given(NamedTuple):
     "--exclude-folder",
     multiple=True,
     metavar="NAME",
-    help=f"Also skip folders with this name. May be repeated. Always skipped: {', '.join(store.EXCLUDED_FOLDERS)}.",
+    help=f"Also skip folders with this name. May be repeated. Always skipped: {', '.join(EXCLUDED_FOLDERS)}.",
 )
 @click.option("--all-folders", is_flag=True, help="Skip only what --exclude-folder names.")
 @click.option("--localparts", is_flag=True, help="List localparts without a domain: valid in every domain.")
@@ -134,43 +131,45 @@ def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path
       74 files could not be read (what was found is listed or written all the same)
     """
     given = Given(**options)
-    since = _checked(given)
-    ours = _domains(domains, config_path)
     listfile = _listfile(given)
-    walk = store.Walk((*given.exclude_folder, *(() if given.all_folders else store.EXCLUDED_FOLDERS)))
-    sources, refused = _find(walk, paths)
-    disposable = None if given.keep_disposable else Rules(timezone=ZoneInfo("UTC"))
-    wanted = store.Criteria(ours, given.headers == "all", given.tags, disposable)
-    tally = store.Tally(troubles=walk.troubles)
+    request = _request(given, _domains(domains, config_path))
+    surveyed = _survey(paths, given)
     try:
-        _read(tally, sources, store.Reader(wanted, time.time()), since, given.jobs)
+        with progress("Reading", surveyed.weight, PROGRESS_MESSAGES) as bar:
+            tally = run.read(surveyed, request, given.jobs, time.time(), bar.advance)
+    except WorkerLost as error:
+        raise Failure(str(error), exits.IO_ERROR) from None
     except KeyboardInterrupt:
         if listfile:
-            click.echo(f"{listfile.path} is as it was.", err=True)
+            click.echo(f"{listfile.path} is unchanged.", err=True)
         raise
-    seen = _chosen(tally, given)
-    status = _conclude(tally, refused)
-    if not seen:
-        click.echo(f"Nobody at {', '.join(ours)} was found in {tally.messages} messages.", err=True)
+    found = run.entries(tally, request)
+    status = _conclude(tally, bool(surveyed.refused))
+    if not found:
+        where = ", ".join(request.domains)
+        click.echo(f"No recipient at {where} was found in {plural(tally.messages, 'message')}.", err=True)
         return status or exits.NOT_FOUND
     if listfile is None:
-        _print(seen, given.as_json)
+        _print(found, given.as_json)
         return status
-    return _write(listfile, seen, tally, given) or status
+    return _write(listfile, found, tally, given) or status
 
 
-def _checked(given: Given) -> float:
-    """Return --since, in seconds since 1970. Raises UsageError for options that contradict each other."""
-    if given.output is None and (given.force or given.merge):
-        raise click.UsageError("--force and --merge need --output FILE")
-    if given.force and given.merge:
-        raise click.UsageError("give either --force or --merge")
-    if given.output is not None and given.as_json:
-        raise click.UsageError("give either --output or --json")
+def _request(given: Given, ours: Domains) -> run.Request:
+    """Return what to look for. Raises UsageError."""
     try:
-        return parse_time(given.since, time.time()) if given.since else 0.0
+        since = parse_time(given.since, time.time()) if given.since else 0.0
     except ValueError as error:
         raise click.UsageError(f"--since: {error}") from None
+    return run.Request(
+        ours,
+        all_headers=given.headers == "all",
+        tags=given.tags,
+        keep_disposable=given.keep_disposable,
+        since=since,
+        min_count=given.min_count,
+        localparts=given.localparts,
+    )
 
 
 def _domains(names: tuple[str, ...], config_path: Path) -> Domains:
@@ -189,96 +188,66 @@ def _domains(names: tuple[str, ...], config_path: Path) -> Domains:
     return ours
 
 
-def _listfile(given: Given) -> store.ListFile | None:
-    """Return the file to write; refused before anything is read, not after an hour."""
+def _listfile(given: Given) -> ListFile | None:
+    """Return the file to write; it is refused now, not after an hour of reading.
+
+    Raises UsageError for options that contradict each other.
+    """
+    if given.output is None and (given.force or given.merge):
+        raise click.UsageError("--force and --merge need --output FILE")
+    if given.force and given.merge:
+        raise click.UsageError("give either --force or --merge")
+    if given.output is not None and given.as_json:
+        raise click.UsageError("give either --output or --json")
     if given.output is None:
         return None
     try:
-        listfile = store.ListFile(given.output)
+        listfile = ListFile(given.output)
         listfile.check(force=given.force, merge=given.merge)
-    except store.ListFileError as error:
+    except ListFileError as error:
         raise Failure(str(error), exits.ALREADY) from None
     return listfile
 
 
-def _find(walk: store.Walk, paths: tuple[Path, ...]) -> tuple[list[store.Source], int]:
-    """Look at every PATH and tell what it is; return the mail, and how many were none."""
-    sources: list[store.Source] = []
-    refused = 0
-    for path in paths:
-        try:
-            found = walk.find(path)
-        except store.NoMail as error:
-            click.echo(f"Error: {printable(str(error))}", err=True)
-            refused += 1
-        except OSError as error:
-            click.echo(f"Error: {printable(str(path))} cannot be read: {error.strerror}", err=True)
-            refused += 1
-        else:
-            sources += found.sources
-            click.echo(f"{printable(str(path))}: {printable(_taken_for(found))}", err=True)
-    if refused == len(paths):
+def _survey(paths: tuple[Path, ...], given: Given) -> run.Survey:
+    """Look for mail, and say what was found at each path."""
+    surveyed = run.survey(paths, (*given.exclude_folder, *(() if given.all_folders else EXCLUDED_FOLDERS)))
+    for problem in surveyed.refused:
+        click.echo(f"Error: {printable(problem)}", err=True)
+    for found in surveyed.found:
+        click.echo(f"{printable(str(found.path))}: {printable(_taken_for(found))}", err=True)
+    if not surveyed.found:
         raise Failure("there is no mail to read", exits.IO_ERROR)
-    return sources, refused
+    return surveyed
 
 
-def _taken_for(found: store.MailSource) -> str:
+def _taken_for(found: MailSource) -> str:
+    """Say what one path was taken for."""
     kinds = [source.kind for source in found.sources]
     folders = len({os.path.dirname(source.path) for source in found.sources if source.kind == "maildir"})  # noqa: PTH120
     files = sum(source.files for source in found.sources if source.kind in ("messages", "message"))
-    parts = [
-        f"{number:,} {word}{'' if number == 1 else plural}"
-        for number, word, plural in (
-            (folders, "Maildir folder", "s"),
-            (kinds.count("mbox"), "mbox", "es"),
-            (files, "single message", "s"),
-        )
-        if number
-    ]
+    counted = (
+        (folders, "Maildir folder", ""),
+        (kinds.count("mbox"), "mbox", "mboxes"),
+        (files, "single message", ""),
+    )
+    parts = [plural(number, noun, many) for number, noun, many in counted if number]
     text = ", ".join(parts) or "nothing new: it was read as a part of another PATH"
     if found.excluded:
         more = "" if len(found.excluded) <= EXCLUDED_SHOWN else ", …"
-        text += f"; left out: {', '.join(found.excluded[:EXCLUDED_SHOWN])}{more}"
-    return text + (f"; {found.others:,} other files" if found.others else "")
+        text += f"; skipped: {', '.join(found.excluded[:EXCLUDED_SHOWN])}{more}"
+    return text + (f"; {plural(found.others, 'other file')}" if found.others else "")
 
 
-def _read(
-    tally: store.Tally, sources: list[store.Source], reader: store.Reader, since: float, jobs: int | None
-) -> None:
-    total = sum(source.weight for source in sources)
-    jobs = jobs or min(len(os.sched_getaffinity(0)), total // MESSAGES_PER_JOB + 1)
-    pieces = store.chunks(sources, tally.troubles)
-    with (
-        progress("Reading", total, PROGRESS_MESSAGES) as bar,
-        contextlib.closing(store.work(pieces, reader, since, jobs)) as done,
-    ):
-        try:
-            for chunk, part in done:
-                tally.merge(part)
-                bar.advance(chunk.weight)
-        except store.WorkerLost as error:
-            raise Failure(str(error), exits.IO_ERROR) from None
-
-
-def _chosen(tally: store.Tally, given: Given) -> dict[str, store.AddressCount]:
-    """Return the entries to list."""
-    if not given.localparts:
-        return {address: seen for address, seen in tally.seen.items() if seen.messages >= given.min_count}
-    merged = store.Tally()
-    for address, seen in tally.seen.items():
-        merged.merge(store.Tally({address.rpartition("@")[0]: seen}))
-    return {localpart: seen for localpart, seen in merged.seen.items() if seen.messages >= given.min_count}
-
-
-def _conclude(tally: store.Tally, refused: int) -> int:
-    """Tell what was read and what was not; return the exit status."""
-    click.echo(f"{tally.messages:,} messages read", err=True)
-    for trouble, words in _TROUBLES:
+def _conclude(tally: Tally, refused: bool) -> int:
+    """Say what was read and what was not; return the exit status."""
+    click.echo(f"{plural(tally.messages, 'message')} read", err=True)
+    for trouble, noun, many, words in _TROUBLES:
         count = tally.troubles[trouble]
         if not count:
             continue
         examples = tally.troubles.examples[trouble]
-        click.echo(f"{count:,} {words}:", err=True)
+        click.echo(paint(f"{plural(count, noun, many)} {words}:", Style.WARNING, sys.stderr), err=True)
         for name, reason in examples:
             click.echo(f"  {printable(name)}: {printable(reason)}", err=True)
         if count > len(examples):
@@ -288,31 +257,25 @@ def _conclude(tally: store.Tally, refused: int) -> int:
     return exits.DATA if tally.troubles["broken"] else 0
 
 
-def _print(seen: dict[str, store.AddressCount], as_json: bool) -> None:
-    entries = sorted(seen, key=lambda entry: entry.rpartition("@")[::-1])
-    if as_json:
-        for entry in entries:
-            count, first, last = seen[entry]
+def _print(found: dict[str, AddressCount], as_json: bool) -> None:
+    """Print the entries in order of their domains."""
+    if not as_json:
+        write_line(paint(f"{'COUNT':>9}  {'FIRST':10}  {'LAST':10}  RECIPIENT", Style.HEADING))
+    for entry in sorted(found, key=lambda entry: entry.rpartition("@")[::-1]):
+        count, first, last = found[entry]
+        if as_json:
             write_object({"recipient": entry, "count": count, "first": utc(first), "last": utc(last)})
-        return
-    write_line(f"{'COUNT':>9}  {'FIRST':10}  {'LAST':10}  RECIPIENT")
-    for entry in entries:
-        count, first, last = seen[entry]
-        write_line(f"{count:>9,}  {day(first)}  {day(last)}  {printable(entry)}")
+        else:
+            write_line(f"{count:>9,}  {day(first)}  {day(last)}  {printable(entry)}")
 
 
-def _write(listfile: store.ListFile, seen: dict[str, store.AddressCount], tally: store.Tally, given: Given) -> int:
+def _write(listfile: ListFile, found: dict[str, AddressCount], tally: Tally, given: Given) -> int:
     """Write the list; return the exit status, 0 when every entry could be written."""
-    unfit = {entry: why for entry in seen if (why := store.unwritable(entry, localpart=given.localparts))}
+    try:
+        count, unfit = run.write_list(listfile, found, tally, localparts=given.localparts, merge=given.merge)
+    except ListFileError as error:
+        raise Failure(str(error), exits.IO_ERROR) from None
     for entry, why in sorted(unfit.items()):
         click.echo(f"{printable(entry)!r} cannot be written into a list: {why}", err=True)
-    notes = [f"Mail for {len(seen) - len(unfit):,} recipients in {tally.messages:,} messages"]
-    if tally.troubles["unreadable"]:
-        notes.append(f"Incomplete: {tally.troubles['unreadable']:,} files or directories could not be read")
-    try:
-        fit = {entry: each for entry, each in seen.items() if entry not in unfit}
-        count = listfile.write(fit, notes, merge=given.merge)
-    except store.ListFileError as error:
-        raise Failure(str(error), exits.IO_ERROR) from None
-    click.echo(f"{listfile.path}: {count:,} entries", err=True)
+    click.echo(f"{listfile.path}: {plural(count, 'entry', 'entries')}", err=True)
     return exits.DATA if unfit else 0

@@ -52,7 +52,7 @@ def test_table_and_json(store: Path) -> None:
         "    COUNT  FIRST       LAST        RECIPIENT\n"
         "        1  2020-11-26  2020-11-26  juha@example.org\n"
         "        3  2020-11-26  2020-11-26  steve@example.org\n",
-        f"{store}: 1 Maildir folder; left out: {store}/.Junk\n3 messages read\n",
+        f"{store}: 1 Maildir folder; skipped: {store}/.Junk\n3 messages read\n",
     )
     line = eximacl("harvest", store, *ORG, "--json").out.splitlines()[0]
     assert json.loads(line) == {
@@ -108,7 +108,7 @@ def test_no_domains(tmp_path: Path, store: Path, text: str | None) -> None:
         (("{store}", "--output", "l", "--json"), 64, "either --output or --json"),
         (("{store}", "--since", "soon"), 64, "--since"),
         (("{store}", "--domain", "a b"), 64, "--domain"),
-        (("{store}", "--since", "2021-01-01"), 66, "Nobody at example.org was found in 3 messages"),
+        (("{store}", "--since", "2021-01-01"), 66, "No recipient at example.org was found in 3 messages"),
         (("/gone",), 74, "/gone cannot be read: No such file"),
         (("/etc/passwd",), 74, "/etc/passwd is not mail"),
     ],
@@ -147,10 +147,10 @@ def test_broken_messages(store: Path) -> None:
     (store / "cur/gone").symlink_to("nowhere")
     done = eximacl("harvest", store, *ORG)
     assert done.status == 65
-    assert "8 broken messages were skipped:\n" in done.err
+    assert "8 broken messages skipped:\n" in done.err
     assert done.err.count("it has no header\n") == 5
     assert "  …\n" in done.err
-    assert "1 files were gone" in done.err
+    assert "1 file disappeared before being read" in done.err
 
 
 def test_some_paths_are_no_mail(tmp_path: Path, store: Path) -> None:
@@ -197,7 +197,7 @@ def test_what_a_user_may_not_read(nobody: Path) -> None:
     done = eximacl("harvest", nobody, *ORG, "--output", nobody / "list")
     (nobody / "c").chmod(0o700)
     assert done.status == 74
-    assert "5 could not be read" in done.err
+    assert "5 files or directories could not be read" in done.err
     assert f"{nobody}/a/cur/1: Permission denied" in done.err
     assert "# Incomplete: 5 files or directories could not be read\nb@example.org" in (nobody / "list").read_text()
     assert eximacl("harvest", nobody, "--config", nobody / "toml").status == 78
@@ -214,7 +214,7 @@ def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     os.kill(terminal.process.pid, signal.SIGINT)
     status, shown = terminal.end()
     assert status == 130
-    assert f"{listed} is as it was." in shown
+    assert f"{listed} is unchanged." in shown
     assert shown.endswith("Stopped.\n")
     assert not listed.exists()
     with pytest.raises(ProcessLookupError):
