@@ -133,7 +133,7 @@ class Server:
         for fd, listener in self._listeners.items():
             listener.socket.setblocking(False)
             self._epoll.register(fd, select.EPOLLIN)
-        self._loop.add_reader(self._epoll.fileno(), self._turn)
+        self._loop.add_reader(self._epoll.fileno(), self.turn)
 
     async def close(self) -> None:
         """Stop listening, answer every query already received, give the others their time, and end.
@@ -162,9 +162,10 @@ class Server:
 
     # The direct path.
 
-    def _turn(self) -> None:
+    def turn(self, events: Sequence[tuple[int, int]] = ()) -> None:
+        """Do what these events (of epoll) ask for, or those that have come. One may be about an earlier connection."""
         clients = self._clients
-        for fd, _ in self._epoll.poll(0, EVENTS_PER_TURN):
+        for fd, _ in events or self._epoll.poll(0, EVENTS_PER_TURN):
             client = clients.get(fd)
             if client is None:
                 if fd in self._listeners:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
-from eximacl.dns import Resolver
+from eximacl.dns import Resolver, Timing
 from eximacl.mail.dns_lists import is_error, is_listing
 from eximacl.policy.declare import ListProbe
 from eximacl.policy.outcome import Unknown
@@ -44,10 +44,11 @@ class DnsNetwork:
         budget_seconds: float,
         cache_entries: int,
         clock: Callable[[], float] = time.monotonic,
+        timing: Timing | None = None,
     ) -> None:
         self._budget_seconds = budget_seconds
         self._clock = clock
-        self._resolver = Resolver(servers, cache_entries=cache_entries, clock=clock)
+        self._resolver = Resolver(servers, cache_entries=cache_entries, clock=clock, timing=timing)
         self._faults: dict[str, str] = {}
         self.tried = asyncio.Event()
 

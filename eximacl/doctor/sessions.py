@@ -129,7 +129,7 @@ class Sessions:
         self, answer: Answer | None, lines: Sequence[str], client: str = CLIENT, options: Sequence[str] = ()
     ) -> Session:
         """Hold a session. answer: what the daemon would reply to the n-th query of a stage; None: nobody listens."""
-        with _listening(answer, self.uid) as (path, queries):
+        with listening(answer, self.uid) as (path, queries):
             exim = replace(self.exim, macros={"EXIMACL_SOCKET": str(path)})
             text = "".join(f"{line}\r\n" for line in (f"EHLO {HELO}", *lines, "QUIT"))
             said = exim.run("-odq", *options, "-bh", client, text=text)
@@ -138,7 +138,7 @@ class Sessions:
 
 
 @contextmanager
-def _listening(answer: Answer | None, uid: int) -> Iterator[tuple[Path, list[bytes]]]:
+def listening(answer: Answer | None, uid: int) -> Iterator[tuple[Path, list[bytes]]]:
     """Listen at a socket that only root and Exim's user reach; yield its path and the queries that come."""
     queries: list[bytes] = []
     with private_directory(uid) as home, contextlib.ExitStack() as stack:
@@ -180,7 +180,7 @@ class _Serving:
     def _serve(self, client: socket.socket, counts: dict[str, int]) -> None:
         if peer_uid(client) not in self.uids:
             return
-        line = _line_from(client, time.monotonic() + READ_SECONDS)
+        line = line_from(client, time.monotonic() + READ_SECONDS)
         stage = line.partition(b" ")[0].decode(errors="replace")
         if stage == "control" or not line:
             return
@@ -191,7 +191,7 @@ class _Serving:
             client.sendall(format_reply(reply))
 
 
-def _line_from(client: socket.socket, deadline: float) -> bytes:
+def line_from(client: socket.socket, deadline: float) -> bytes:
     """Return what comes before a newline or the end. Raises TimeoutError, however slowly it comes."""
     line = b""
     while not line.endswith(b"\n") and len(line) < READ_BYTES:

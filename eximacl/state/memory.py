@@ -118,6 +118,12 @@ class MemoryState:
                 left -= family.prune(now, left)
         return PRUNE_ROWS - left
 
+    def size(self) -> tuple[int, int]:
+        """Return how many rows and how many expiries are kept: what bounds the memory."""
+        families = (self._places, self._windows, self._seen, self._blocks)
+        rows = sum(len(family.rows) for family in families) + len(self._places.holders)
+        return rows, sum(len(family.expiries) for family in families)
+
     def close(self) -> None:
         """Nothing to release."""
 
@@ -129,6 +135,9 @@ class _Expiries(Generic[K]):
         self._until_of = until_of
         self._heap: list[tuple[float, K]] = []
         self._next: dict[K, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._heap)
 
     def note(self, key: K, until: float) -> None:
         if until < self._next.get(key, math.inf):
@@ -167,7 +176,7 @@ class _Places:
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, _Row]] = {}
         self.holders: dict[str, dict[str, _Row]] = {}
-        self._expiries: _Expiries[tuple[str, str]] = _Expiries(self._until_of)
+        self.expiries: _Expiries[tuple[str, str]] = _Expiries(self._until_of)
 
     def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
         if self._live(key, holder, now):
@@ -201,7 +210,7 @@ class _Places:
         return sum(live), len(live) - sum(live)
 
     def prune(self, now: float, most: int) -> int:
-        due = self._expiries.due(now - LOST_SECONDS, most)
+        due = self.expiries.due(now - LOST_SECONDS, most)
         for key, holder in due:
             self._delete(key, holder)
         return len(due)
@@ -224,7 +233,7 @@ class _Places:
     def _put(self, key: str, holder: str, row: _Row) -> None:
         self.rows.setdefault(key, {})[holder] = row
         self.holders.setdefault(holder, {})[key] = row
-        self._expiries.note((key, holder), abs(row.until))
+        self.expiries.note((key, holder), abs(row.until))
 
     def _until_of(self, place: tuple[str, str]) -> float | None:
         row = self.rows.get(place[0], {}).get(place[1])
@@ -255,14 +264,14 @@ class _Table(Generic[R]):
 
     def __init__(self) -> None:
         self.rows: dict[str, R] = {}
-        self._expiries: _Expiries[str] = _Expiries(lambda key: row.until if (row := self.rows.get(key)) else None)
+        self.expiries: _Expiries[str] = _Expiries(lambda key: row.until if (row := self.rows.get(key)) else None)
 
     def put(self, key: str, row: R) -> None:
         self.rows[key] = row
-        self._expiries.note(key, row.until)
+        self.expiries.note(key, row.until)
 
     def prune(self, now: float, most: int) -> int:
-        due = self._expiries.due(now, most)
+        due = self.expiries.due(now, most)
         for key in due:
             del self.rows[key]
         return len(due)

@@ -91,7 +91,7 @@ class Holding:
             else:
                 assert client.ask("DATA").startswith("354")
                 stuffed = b"".join(b"." * line.startswith(b".") + line for line in message.splitlines(keepends=True))
-                client._socket.sendall(stuffed + b".\r\n")
+                client.send_bytes(stuffed + b".\r\n")
                 reply = client.reply()
         for error in self.errors:
             raise error
@@ -102,7 +102,7 @@ class Holding:
         for start in range(0, chunks * size, size):
             chunk = message[start : start + size]
             last = " LAST" if start + size >= chunks * size else ""
-            client._socket.sendall(f"BDAT {len(chunk)}{last}\r\n".encode() + chunk)
+            client.send_bytes(f"BDAT {len(chunk)}{last}\r\n".encode() + chunk)
             reply = client.reply()
         return reply
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from eximacl.check import ListProbe
-from eximacl.dns import Resolver, Timing
+from eximacl.dns import Timing
 from eximacl.dns.list_health import (
     LISTS_ALL,
     LISTS_NOTHING,
@@ -252,12 +252,11 @@ def test_is_listed(found: tuple[str, ...] | Unknown, expected: bool) -> None:
 
 
 async def test_a_server_that_is_left_alone_is_a_problem(names: Names) -> None:
-    network = network_of(names)
+    timing = Timing(tries=(0.05,), fetch=0.1)
+    network = DnsNetwork((names.address,), budget_seconds=2.0, cache_entries=1000, timing=timing)
     for number in range(SUSPICIONS):
         names.learn({(f"{number}.silent.example", "A"): SILENT})
     names.learn({(".", "NS"): SILENT})
-    network._resolver.close()
-    network._resolver = Resolver((names.address,), timing=Timing(tries=(0.05,), fetch=0.1))
     for number in range(SUSPICIONS):
         await look_up(network, (f"{number}.silent.example", "A"))
     async with asyncio.timeout(PATIENCE_SECONDS):

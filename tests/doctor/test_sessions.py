@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.doctor.access import Who
-from eximacl.doctor.sessions import TOKEN, Session, Sessions, _line_from, _listening, verdict
+from eximacl.doctor.sessions import TOKEN, Session, Sessions, line_from, listening, verdict
 from eximacl.exim import Exim
 from tests.lab.site import ROOT
 
@@ -93,7 +93,7 @@ def test_a_verdict_is_known_again() -> None:
 
 def test_the_socket_goes_at_once() -> None:
     """It does not wait for a client that does not come; one that says nothing, or is answered nothing, is no harm."""
-    with _listening(lambda *_: None, 0) as (path, queries):
+    with listening(lambda *_: None, 0) as (path, queries):
         for line in (b"", b"control do=x\n", b"rcpt v=1\n"):
             with socket.socket(socket.AF_UNIX) as client:
                 client.connect(str(path))
@@ -110,7 +110,7 @@ NOBODY = 65534
 def test_nobody_else_asks_at_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stranger does not get in; one that has got in all the same is sent away at once, however slow it is."""
     monkeypatch.setenv("TMPDIR", "/" + "x" * 120)
-    with _listening(lambda *_: verdict("accept"), 0) as (path, queries):
+    with listening(lambda *_: verdict("accept"), 0) as (path, queries):
         connect = f"import socket; socket.socket(socket.AF_UNIX).connect({str(path)!r})"
         command = ["setpriv", f"--reuid={NOBODY}", "--clear-groups", sys.executable, "-c", connect]
         assert b"PermissionError" in subprocess.run(command, capture_output=True).stderr
@@ -127,4 +127,4 @@ def test_a_client_has_one_deadline() -> None:
     with ours, theirs:
         theirs.sendall(b"r")
         with pytest.raises(TimeoutError):
-            _line_from(ours, time.monotonic())
+            line_from(ours, time.monotonic())

@@ -73,7 +73,7 @@ class Client:
         self._socket.sendall("".join(f"{line}\r\n" for line in lines).encode("utf-8", "surrogateescape"))
 
     def send_bytes(self, data: bytes) -> None:
-        """Send bytes as they are: a message, perhaps a large one."""
+        """Send bytes as they are: a message, perhaps a large one, or a part of one."""
         self.transcript.append(f"C: ({len(data)} bytes)")
         self._socket.sendall(data)
 

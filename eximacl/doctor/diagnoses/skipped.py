@@ -17,7 +17,7 @@ def skipped(case: Case) -> Iterator[Finding]:
     if not case.wired:
         return
     yield from _strangers(case)
-    relay = _relay(case)
+    relay = relay_host(case)
     asked = case.sessions.from_client(relay).queries if relay else ()
     if asked:
         yield warning(
@@ -53,7 +53,7 @@ def _strangers(case: Case) -> Iterator[Finding]:
         yield ok(f"Exim asks about strangers ({', '.join(tried)})")
 
 
-def _relay(case: Case) -> str:
+def relay_host(case: Case) -> str:
     """Return the first single address of Exim's relay_from_hosts; empty where there is none."""
     listed = case.relay_hosts
     # Exim specification, section 6.21: a colon in an item is doubled, unless the list names a separator of its own.

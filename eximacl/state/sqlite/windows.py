@@ -20,7 +20,7 @@ _FORGET = "DELETE FROM windows WHERE key = ?"
 _PRUNE = "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE until <= ? ORDER BY until LIMIT ?)"
 
 # The file is the same on every machine.
-_SWAPPED = sys.byteorder == "big"
+SWAPPED = sys.byteorder == "big"
 
 
 class Windows:
@@ -35,12 +35,12 @@ class Windows:
 
         def work(db: sqlite3.Connection) -> int:
             data, until = db.execute(_FIND, (name,)).fetchone() or (b"", None)
-            events = noted(_unpack(data), window, most, now)
+            events = noted(unpack(data), window, most, now)
             then = expiry(events[-1], window, until)
             if then == until:
-                db.execute(_NOTE, (_pack(events), name))
+                db.execute(_NOTE, (pack(events), name))
             else:
-                db.execute(_WRITE, (name, _pack(events), then))
+                db.execute(_WRITE, (name, pack(events), then))
             return len(events)
 
         return self._file.transaction(work)
@@ -48,7 +48,7 @@ class Windows:
     def tally(self, key: str, window: float, now: float) -> int:
         """See `State.tally`."""
         found = self._file.read(lambda db: db.execute(_FIND, (to_bytes(key),)).fetchone())
-        return len(recent(_unpack(found[0]), window, now)) if found else 0
+        return len(recent(unpack(found[0]), window, now)) if found else 0
 
     def forget(self, key: str) -> None:
         """See `State.forget`."""
@@ -59,15 +59,17 @@ class Windows:
         return db.execute(_PRUNE, (now, most)).rowcount
 
 
-def _pack(events: array[float]) -> bytes:
-    if _SWAPPED:
+def pack(events: array[float]) -> bytes:
+    """Return events as a row holds them: little-endian doubles."""
+    if SWAPPED:
         events = events[:]
         events.byteswap()
     return events.tobytes()
 
 
-def _unpack(data: bytes) -> array[float]:
+def unpack(data: bytes) -> array[float]:
+    """Return the events that a row holds."""
     events = array("d", data)
-    if _SWAPPED:
+    if SWAPPED:
         events.byteswap()
     return events

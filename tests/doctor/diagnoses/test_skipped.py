@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.doctor.diagnoses.skipped import _relay, skipped
+from eximacl.doctor.diagnoses.skipped import relay_host, skipped
 from eximacl.exim import Exim
 from tests.doctor.breaks import setting, snippet
 from tests.doctor.proof import Way, known, prove, told
@@ -53,7 +53,7 @@ RELAYS = [
 def test_a_relay_host_to_try(tmp_path: Path, listed: str, first: str) -> None:
     config = tmp_path / "exim.conf"
     config.write_text(f"keep_environment =\nhostlist relay_from_hosts = {listed}\n")
-    assert _relay(known(tmp_path, exim=Exim(config=config))) == first
+    assert relay_host(known(tmp_path, exim=Exim(config=config))) == first
 
 
 def test_where_exim_does_not_ask_there_is_nothing_to_try(tmp_path: Path) -> None:

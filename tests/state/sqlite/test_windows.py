@@ -36,10 +36,10 @@ def test_a_machine_of_the_other_byte_order_writes_and_reads_the_same_file(
 ) -> None:
     Windows(file).count("key", 60, 3, NOW)
     before = row(file)[0]
-    monkeypatch.setattr(sqlite_windows, "_SWAPPED", not sqlite_windows._SWAPPED)
-    swapped = sqlite_windows._unpack(before)
-    assert sqlite_windows._unpack(sqlite_windows._pack(swapped)) == swapped
-    assert sqlite_windows._pack(swapped) == before
+    monkeypatch.setattr(sqlite_windows, "SWAPPED", not sqlite_windows.SWAPPED)
+    swapped = sqlite_windows.unpack(before)
+    assert sqlite_windows.unpack(sqlite_windows.pack(swapped)) == swapped
+    assert sqlite_windows.pack(swapped) == before
     swapped.byteswap()
     assert swapped.tolist() == [NOW]
 
