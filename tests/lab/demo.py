@@ -1,6 +1,6 @@
-"""`make run`: a daemon and a real Exim to play with, and example mails through both.
+"""`make run`: a daemon and a real Exim to play with, and example messages through both.
 
-Rule: whatever goes wrong is said in one line that names the thing to do, and nothing is left running.
+Whatever goes wrong is said in one line with what to do about it, and nothing is left running.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from textwrap import shorten
+from textwrap import wrap
 
 import click
 
+from eximacl.cli.output import Style, paint
 from tests.lab.daemon import Daemon
 from tests.lab.daemons import EXIM
 from tests.lab.exim import USER, Lab
@@ -28,11 +29,12 @@ from tests.lab.policy import install
 from tests.lab.site import ROOT, Site
 
 HOST, PORT = "127.0.0.1", 2525
-# What is made anew each time, so that the examples go as they should.
+# Deleted each time, so that the examples go as they should.
 FRESH = ("state.db", "state.db-wal", "state.db-shm")
-# The reference at the end of a longer one is in every log.
-REPLY_CHARACTERS = 72
-HEADINGS = ("client", "sender", "recipient", "SMTP reply", "check", "")
+HEADINGS = ("client", "sender", "recipient", "result")
+# A README on a web page shows this much without scrolling.
+COLUMNS = 90
+RESULTS = {"2": ("accepted", Style.GOOD), "4": ("deferred", Style.WARNING), "5": ("rejected", Style.BAD)}
 
 
 @click.command()
@@ -41,7 +43,7 @@ HEADINGS = ("client", "sender", "recipient", "SMTP reply", "check", "")
     "--var", type=click.Path(file_okay=False, path_type=Path), default=ROOT / "var", help="Where state and logs go."
 )
 def main(once: bool, var: Path) -> None:
-    """Start the daemon and a private Exim, and send example mails through them."""
+    """Start the daemon and a private Exim, and send example messages through them."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell that starts us in the background ignores SIGINT
         signal.signal(number, _interrupt)
     try:
@@ -49,7 +51,7 @@ def main(once: bool, var: Path) -> None:
             results = [send(lab, mail) for mail in examples()]
             click.echo("\n".join(table(results)))
             wrong = sum(not result.expected for result in results)
-            click.echo(f"\n{len(results)} mails, {wrong} not as expected.")
+            click.echo(f"\n{len(results)} messages, {wrong} not as expected.")
             if not once:
                 click.echo(_by_hand(lab, config))
                 signal.pause()
@@ -62,18 +64,29 @@ def main(once: bool, var: Path) -> None:
 
 
 def table(results: Sequence[Result]) -> Iterator[str]:
-    """Lay the results out in columns."""
-    rows = [HEADINGS]
-    for result in results:
-        mail = result.mail
-        reply = shorten(result.reply, REPLY_CHARACTERS, placeholder=" …")
-        mark = "" if result.expected else f"<- expected {mail.reply} {mail.check}".rstrip()
-        rows.append((CLIENTS[mail.client], f"<{mail.sender}>", mail.recipient, reply, result.check or "-", mark))
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for number, row in enumerate(rows):
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        if number == 0:
-            yield "  ".join("-" * width for width in widths).rstrip()
+    """Lay the results out in columns. A refusal has its check and its reply below it."""
+    rows = [(CLIENTS[one.mail.client], one.mail.sender, one.mail.recipient) for one in results]
+    widths = [max(map(len, column)) for column in zip(HEADINGS[:3], *rows, strict=True)]
+    yield paint(_line(HEADINGS, widths), Style.HEADING)
+    for row, one in zip(rows, results, strict=True):
+        word, style = RESULTS.get(one.reply[:1], ("no reply", Style.BAD))
+        yield _line((*row, paint(word, style)), widths)
+        if not one.reply.startswith("250"):
+            yield from _wrapped(f"{one.check or 'Exim itself'}: {one.reply}")
+        if not one.expected:
+            yield f"  <- expected {one.mail.reply} {one.mail.check}".rstrip()
+
+
+def _wrapped(text: str) -> Iterator[str]:
+    """Wrap a reply, but not within its reference."""
+    whole = text.replace("(ref ", "(ref\N{NO-BREAK SPACE}")
+    for line in wrap(whole, COLUMNS, initial_indent="  ", subsequent_indent="    "):
+        yield line.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Pad all cells but the last."""
+    return "  ".join((*(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)), cells[-1]))
 
 
 @contextlib.contextmanager
@@ -89,7 +102,7 @@ def _running(var: Path) -> Iterator[tuple[Path, Lab]]:
             raise Missing(f"another `make run` uses {var}: stop it, or give another directory with --var") from None
         for name in FRESH:
             (var / name).unlink(missing_ok=True)
-        # Exim's user must be able to reach the socket, wherever this tree lies.
+        # Exim's user must be able to reach the socket, wherever this directory is.
         run = Path(tempfile.mkdtemp(prefix="eximacl-run-"))
         stack.callback(shutil.rmtree, run, ignore_errors=True)
         run.chmod(0o755)
@@ -122,7 +135,7 @@ Ask without sending:
     .venv/bin/eximacl check --config {config} --explain --ip 192.0.2.7 --host mail.example.sa \\
         --from ann@example.net --rcpt steve@example.org
 
-Mail for nobody at example.com is held; REF is the reference in its reply:
+Mail to unknown recipients at example.com is held; REF is the reference in the reply:
 
     .venv/bin/eximacl archive list --config {config}
     .venv/bin/eximacl archive show --config {config} REF

@@ -45,7 +45,7 @@ def test_make_run_holds_and_releases(tmp_path: Path) -> None:
             shown += line
             if "Ctrl-C stops both" in line:
                 break
-        [reference] = re.findall(r"ghost@example\.com .*\(ref (\w+)\)", shown)
+        [reference] = re.findall(r"ghost@example\.com .*\n.*\(ref (\w+)\)", shown)
         assert reference in eximacl("archive", "list", "--config", tmp_path / "eximacl.toml").out
         commands = re.findall(r"eximacl (archive (?:show|release).*)", shown)
         for line in commands:
@@ -67,7 +67,7 @@ def test_the_examples_of_make_run() -> None:
         [sys.executable, "-m", "tests.lab.demo", "--once"], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^\d+ mails, 0 not as expected\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ messages, 0 not as expected\.$", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("mail", [mail for mail in examples() if "count" not in mail.recipient], ids=str)
