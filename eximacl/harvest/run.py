@@ -22,7 +22,7 @@ MESSAGES_PER_JOB = 1000
 
 
 @dataclass(frozen=True)
-class Request:
+class HarvestRequest:
     """Whom to look for.
 
     domains: ours. all_headers: To and Cc, too, and not only what a delivery adds. tags: characters that start a tag in
@@ -72,7 +72,9 @@ def survey(paths: Iterable[Path], excluded: Iterable[str]) -> Survey:
     return made
 
 
-def read(surveyed: Survey, request: Request, jobs: int | None, now: float, advance: Callable[[int], None]) -> Tally:
+def read(
+    surveyed: Survey, request: HarvestRequest, jobs: int | None, now: float, advance: Callable[[int], None]
+) -> Tally:
     """Read the headers of all mail that was found; return who received it.
 
     jobs: how many processes read; None: as many as there are processors, if that is worth it. now: dates after it are
@@ -90,7 +92,7 @@ def read(surveyed: Survey, request: Request, jobs: int | None, now: float, advan
     return tally
 
 
-def entries(tally: Tally, request: Request) -> dict[str, AddressCount]:
+def entries(tally: Tally, request: HarvestRequest) -> dict[str, AddressCount]:
     """Return the addresses to list, or their localparts, with what was seen of each."""
     counted = tally.seen
     if request.localparts:

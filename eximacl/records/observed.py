@@ -38,7 +38,7 @@ class Observed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class ObservedCount:
     """How often a check has noted a reason."""
 
     check: str
@@ -67,10 +67,10 @@ def _entries_since(journal: Path, since: float) -> Iterator[Entry]:
             yield from (entry for entry in read_journal(path) if entry.time >= since)
 
 
-def counted(found: Iterable[Observed]) -> list[Count]:
+def counted(found: Iterable[Observed]) -> list[ObservedCount]:
     """Return how many there are by check and reason, the most frequent first."""
     kinds = Counter((one.line.check, one.line.reason) for one in found)
-    return [Count(check, reason, count) for (check, reason), count in kinds.most_common()]
+    return [ObservedCount(check, reason, count) for (check, reason), count in kinds.most_common()]
 
 
 def _is_noted(line: Traced) -> bool:

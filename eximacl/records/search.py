@@ -60,7 +60,7 @@ class LogLine(NamedTuple):
 
 
 @dataclass(slots=True)
-class Reading:
+class SearchReport:
     """What a search has met besides its lines. damaged: how many were none, and in which of the files.
 
     unreadable: a text for each file that could not be read to its end.
@@ -186,14 +186,14 @@ def log_files(path: Path) -> list[Path]:
 def search(
     paths: Iterable[Path],
     wanted: Wanted,
-    reading: Reading,
+    report: SearchReport,
     *,
     skip: Iterable[Identity] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[LogLine]:
     """Yield the wanted lines of these files. `progress` is told how many more bytes of the files were read.
 
-    A file that cannot be read is told in `reading`; files that are gone by now, and those to `skip`, are passed over.
+    A file that cannot be read is named in `report`; files that are gone by now, and those to `skip`, are skipped.
     """
     with ExitStack() as stack:
         # All are opened first: a rotation in the middle would make us read a file twice, or not at all.
@@ -205,7 +205,7 @@ def search(
                 continue
             except OSError as error:
                 whose = "; run this as root, or in the file's group" if isinstance(error, PermissionError) else ""
-                reading.unreadable.append(f"{path} cannot be read: {error.strerror}{whose}")
+                report.unreadable.append(f"{path} cannot be read: {error.strerror}{whose}")
                 continue
             status = os.fstat(file.fileno())
             if identity_of(status) in seen:
@@ -216,20 +216,20 @@ def search(
             elif progress:
                 progress(status.st_size)
         for path, file in opened:
-            before = reading.damaged
-            yield from _search_file(path, file, wanted, reading, progress)
-            if reading.damaged > before:
-                reading.damaged_in.append(path)
+            before = report.damaged
+            yield from _search_file(path, file, wanted, report, progress)
+            if report.damaged > before:
+                report.damaged_in.append(path)
 
 
-def pick(block: bytes, wanted: Wanted, reading: Reading) -> Iterator[LogLine]:
-    """Yield the wanted lines of a block of whole lines. Damaged ones are counted in `reading`."""
-    for line in _candidates(block, wanted.needle, reading):
+def pick(block: bytes, wanted: Wanted, report: SearchReport) -> Iterator[LogLine]:
+    """Yield the wanted lines of a block of whole lines. Damaged ones are counted in `report`."""
+    for line in _candidates(block, wanted.needle, report):
         if not line or not wanted.in_time(line):
             continue
         entry = decode(line)
         if entry is None:
-            reading.damaged += 1
+            report.damaged += 1
         elif wanted.covers(entry):
             yield LogLine(line, entry)
 
@@ -258,7 +258,7 @@ def time_of(entry: Entry) -> float | None:
 
 
 def _search_file(
-    path: Path, file: IO[bytes], wanted: Wanted, reading: Reading, progress: Callable[[int], None] | None
+    path: Path, file: IO[bytes], wanted: Wanted, report: SearchReport, progress: Callable[[int], None] | None
 ) -> Iterator[LogLine]:
     told = 0
     magic = file.read(_MAGIC_BYTES)
@@ -268,16 +268,16 @@ def _search_file(
         while block := lines.read(BLOCK_BYTES):
             if not block.endswith(b"\n"):
                 block += lines.readline(LINE_BYTES_MAX)
-            yield from pick(block, wanted, reading)
+            yield from pick(block, wanted, report)
             if progress:
                 progress(file.tell() - told)
                 told = file.tell()
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        reading.unreadable.append(f"{path} is damaged, and was read up to there: {why}")
+        report.unreadable.append(f"{path} is damaged, and was read up to there: {why}")
 
 
-def _candidates(block: bytes, needle: bytes, reading: Reading) -> Iterable[bytes]:
+def _candidates(block: bytes, needle: bytes, report: SearchReport) -> Iterable[bytes]:
     """Return the lines of a block that may be wanted. Lines without the needle are only looked at from outside.
 
     Where a client has quoted what needs no quotes, as in `<"joe"@example.org>`, all lines are.
@@ -287,7 +287,7 @@ def _candidates(block: bytes, needle: bytes, reading: Reading) -> Iterable[bytes
     if not _looks_whole(block):
         lines = block.split(b"\n")
         torn = [line for line in lines if line and not (line.startswith(b"{") and line.endswith(b"}"))]
-        reading.damaged += len(torn)
+        report.damaged += len(torn)
         lines = [line for line in lines if line.startswith(b"{") and line.endswith(b"}")]
         return [line for line in lines if needle in line.lower()]
     return _lines_with(block, needle)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.harvest import EXCLUDED_FOLDERS
-from eximacl.harvest.run import Request, entries, read, survey
+from eximacl.harvest.run import HarvestRequest, entries, read, survey
 from eximacl.mail.lists import Domains
 
 NOW = 1_795_450_593.0
@@ -47,7 +47,7 @@ def test_each_path_is_looked_at(store: Path) -> None:
     ids=str,
 )
 def test_who_is_listed(store: Path, options: dict[str, bool], listed: dict[str, int]) -> None:
-    request = Request(Domains(["example.org", "example.com"]), **options)  # type: ignore[arg-type]  # one row a field
+    request = HarvestRequest(Domains(["example.org", "example.com"]), **options)  # type: ignore[arg-type]  # one row a field
     done: list[int] = []
     tally = read(survey([store / "m"], EXCLUDED_FOLDERS), request, 1, NOW, done.append)
     assert {entry: seen.messages for entry, seen in entries(tally, request).items()} == listed

@@ -10,7 +10,7 @@ import pytest
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
 from eximacl.records.errors import RecordsError
-from eximacl.records.observed import Count, counted, observed
+from eximacl.records.observed import ObservedCount, counted, observed
 from tests.lab.daemon import Daemon
 
 NOTED = {"tx": "1-1", "ip": "192.0.2.7", "host": "mx.example.sa", "from": "", "rcpt": "steve@example.org"}
@@ -38,7 +38,7 @@ def test_each_in_order(journal: Path) -> None:
 
 
 def test_how_often(journal: Path) -> None:
-    assert counted(observed(journal, 0)) == [Count("rdns_tld", "rdns-tld", 2)]
+    assert counted(observed(journal, 0)) == [ObservedCount("rdns_tld", "rdns-tld", 2)]
 
 
 def test_what_cannot_be_read(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from eximacl.records import search as search_module
 from eximacl.records.follow import LINE_BYTES_MAX
 from eximacl.records.search import (
     LogLine,
-    Reading,
+    SearchReport,
     Wanted,
     decode,
     log_files,
@@ -59,7 +59,7 @@ def refs(found: list[LogLine]) -> list[str]:
 
 
 def find(data: bytes, **wanted: Any) -> list[str]:
-    return refs(list(pick(data, Wanted(**wanted), Reading())))
+    return refs(list(pick(data, Wanted(**wanted), SearchReport())))
 
 
 @pytest.mark.parametrize(
@@ -152,16 +152,16 @@ def test_what_cannot_be_searched_for(wanted: dict[str, Any], words: str) -> None
     ],
 )
 def test_damaged_lines_are_counted_and_passed_over(wanted: dict[str, Any], damage: bytes, count: int) -> None:
-    reading = Reading()
+    report = SearchReport()
     data = lines(EARLY) + damage + b"\n" + lines(ENTRY) + damage
-    found = list(pick(data, Wanted(**wanted), reading))
+    found = list(pick(data, Wanted(**wanted), report))
     assert refs(found)[-1] == "7KQ2M9D4"
-    assert reading.damaged == 2 * count
+    assert report.damaged == 2 * count
 
 
 def test_lines_of_others() -> None:
     """Other keys, other spellings, other types: nothing is found by what is not there, and nothing is raised."""
-    reading = Reading()
+    report = SearchReport()
     data = b'{"from":7,"recipient":["a@b"],"domain":null,"time":"soon","ref":1.5}\n{"time":"' + b"x" * 40 + b'"}\n[]\n'
     for wanted in (
         {"domain": "example.org"},
@@ -170,10 +170,10 @@ def test_lines_of_others() -> None:
         {"recipient": "juha"},
         {"ip": "::1"},
     ):
-        assert list(pick(data, Wanted(**wanted), reading)) == []
-    assert len(list(pick(data, Wanted(), Reading()))) == 2
+        assert list(pick(data, Wanted(**wanted), report)) == []
+    assert len(list(pick(data, Wanted(), SearchReport()))) == 2
     found = list(
-        pick(b'{"time":"2026-11-23T14:00:00+02:00","ref":"7kq2m9d4"}', Wanted(since=NOON, ref="7KQ2M9D4"), reading)
+        pick(b'{"time":"2026-11-23T14:00:00+02:00","ref":"7kq2m9d4"}', Wanted(since=NOON, ref="7KQ2M9D4"), report)
     )
     assert len(found) == 1
 
@@ -191,7 +191,7 @@ def test_values() -> None:
 @given(st.lists(st.binary(max_size=40)), st.sampled_from([{}, {"ref": "7KQ2M9D4"}, {"since": 0.0}, {"domain": "b.c"}]))
 def test_no_bytes_stop_a_search(pieces: list[bytes], wanted: dict[str, Any]) -> None:
     data = b"\n".join((*pieces, json.dumps(ENTRY).encode(), *pieces))
-    found = [one for one in pick(data, Wanted(**wanted), Reading()) if one.entry == ENTRY]
+    found = [one for one in pick(data, Wanted(**wanted), SearchReport()) if one.entry == ENTRY]
     assert len(found) == ("domain" not in wanted)
 
 
@@ -218,7 +218,7 @@ def test_searches_rotated_and_gzipped_files(tmp_path: Path) -> None:
         tmp_path, {"r.jsonl": lines(SEVERAL), "r.jsonl.1": lines(BOUNCE), "r.jsonl.2.gz": lines(EARLY, ENTRY)}
     )
     read: list[int] = []
-    found = list(search(log_files(path), Wanted(), Reading(), progress=read.append))
+    found = list(search(log_files(path), Wanted(), SearchReport(), progress=read.append))
     assert refs(found) == ["7KQ2M9D7", "7KQ2M9D4", "7KQ2M9D5", "7KQ2M9D6"]
     assert found[0].line == lines(EARLY).rstrip()
     assert sum(read) == sum(file.stat().st_size for file in tmp_path.iterdir())
@@ -229,51 +229,51 @@ def test_searches_whatever_a_rotation_compresses_with(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl.2.bz2").write_bytes(bz2.compress(lines(ENTRY)))
     whole = lzma.compress(lines(*[BOUNCE] * 9))
     (tmp_path / "r.jsonl.1.xz").write_bytes(whole[:20] + b"\xff" + whole[21:])
-    reading = Reading()
-    assert refs(list(search(log_files(tmp_path / "r.jsonl"), Wanted(), reading)))[:2] == ["7KQ2M9D7", "7KQ2M9D4"]
-    assert [text.partition(" is ")[0] for text in reading.unreadable] == [f"{tmp_path}/r.jsonl.1.xz"]
+    report = SearchReport()
+    assert refs(list(search(log_files(tmp_path / "r.jsonl"), Wanted(), report)))[:2] == ["7KQ2M9D7", "7KQ2M9D4"]
+    assert [text.partition(" is ")[0] for text in report.unreadable] == [f"{tmp_path}/r.jsonl.1.xz"]
 
 
 def test_what_is_no_file_keeps_nobody_waiting(tmp_path: Path) -> None:
     path = log_in(tmp_path, {"r.jsonl": lines(ENTRY)})
     os.mkfifo(tmp_path / "r.jsonl.1")
     (tmp_path / "r.jsonl.2").symlink_to("/dev/zero")
-    reading = Reading()
-    assert refs(list(search(log_files(path), Wanted(), reading))) == ["7KQ2M9D4"]
-    assert reading.unreadable == [f"{path}.{number} cannot be read: it is not a regular file" for number in (2, 1)]
+    report = SearchReport()
+    assert refs(list(search(log_files(path), Wanted(), report))) == ["7KQ2M9D4"]
+    assert report.unreadable == [f"{path}.{number} cannot be read: it is not a regular file" for number in (2, 1)]
 
 
 def test_who_may_not_read_is_told(tmp_path: Path) -> None:
     path = log_in(tmp_path, {"r.jsonl": lines(ENTRY)})
     path.chmod(0o640)
     let_everybody_pass(tmp_path)
-    reading = Reading()
+    report = SearchReport()
     with nobody():
-        assert list(search([path], Wanted(), reading)) == []
-    assert reading.unreadable == [f"{path} cannot be read: Permission denied; run this as root, or in the file's group"]
+        assert list(search([path], Wanted(), report)) == []
+    assert report.unreadable == [f"{path} cannot be read: Permission denied; run this as root, or in the file's group"]
 
 
 def test_where_damaged_lines_are(tmp_path: Path) -> None:
     path = log_in(tmp_path, {"r.jsonl": b"x\n" + lines(ENTRY), "r.jsonl.1": lines(ENTRY), "r.jsonl.2.gz": b"x\ny\n"})
-    reading = Reading()
-    assert len(list(search(log_files(path), Wanted(), reading))) == 2
-    assert (reading.damaged, [one.name for one in reading.damaged_in]) == (3, ["r.jsonl.2.gz", "r.jsonl"])
+    report = SearchReport()
+    assert len(list(search(log_files(path), Wanted(), report))) == 2
+    assert (report.damaged, [one.name for one in report.damaged_in]) == (3, ["r.jsonl.2.gz", "r.jsonl"])
 
 
 def test_files_that_are_too_old_are_not_read(tmp_path: Path) -> None:
     path = log_in(tmp_path, {"r.jsonl": lines(ENTRY), "r.jsonl.1": lines(ENTRY)})
     os.utime(tmp_path / "r.jsonl.1", (NOON - 3600, NOON - 3600))
     read: list[int] = []
-    assert len(list(search(log_files(path), Wanted(since=NOON), Reading(), progress=read.append))) == 1
+    assert len(list(search(log_files(path), Wanted(since=NOON), SearchReport(), progress=read.append))) == 1
     assert sum(read) == 2 * path.stat().st_size
-    assert len(list(search(log_files(path), Wanted(since=NOON), Reading()))) == 1
+    assert len(list(search(log_files(path), Wanted(since=NOON), SearchReport()))) == 1
 
 
 def test_a_file_is_read_once_under_two_names(tmp_path: Path) -> None:
     """As a rotation in the middle of the look-up makes it seem."""
     path = log_in(tmp_path, {"r.jsonl": lines(ENTRY)})
     (tmp_path / "r.jsonl.1").hardlink_to(path)
-    assert len(list(search(log_files(path), Wanted(), Reading()))) == 1
+    assert len(list(search(log_files(path), Wanted(), SearchReport()))) == 1
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
@@ -282,10 +282,10 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "r.jsonl.3.gz").write_bytes(whole[:-8])
     (tmp_path / "r.jsonl.4.gz").write_bytes(whole[:15] + b"\xff" + whole[16:])
     (tmp_path / "r.jsonl.2").mkdir()
-    reading = Reading()
-    found = list(search([*log_files(path), tmp_path / "r.jsonl.9"], Wanted(), reading))
+    report = SearchReport()
+    found = list(search([*log_files(path), tmp_path / "r.jsonl.9"], Wanted(), report))
     assert refs(found)[-1] == "7KQ2M9D4"
-    assert [text.partition("r.jsonl")[2][:12] for text in reading.unreadable] == [
+    assert [text.partition("r.jsonl")[2][:12] for text in report.unreadable] == [
         ".2 cannot be",
         ".4.gz is dam",
         ".3.gz is dam",
@@ -295,7 +295,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 def test_lines_across_blocks_and_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_module, "BLOCK_BYTES", 100)
     path = log_in(tmp_path, {"r.jsonl": lines(*ALL) + b"x" * (2 * LINE_BYTES_MAX) + b"\n" + lines(*ALL)[:-1]})
-    reading = Reading()
-    found = list(search([path], Wanted(), reading))
+    report = SearchReport()
+    found = list(search([path], Wanted(), report))
     assert refs(found) == [entry["ref"] for entry in ALL] * 2
-    assert reading.damaged >= 1
+    assert report.damaged >= 1

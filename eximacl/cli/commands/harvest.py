@@ -155,13 +155,13 @@ def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path
     return _write(listfile, found, tally, given) or status
 
 
-def _request(given: Given, ours: Domains) -> run.Request:
+def _request(given: Given, ours: Domains) -> run.HarvestRequest:
     """Return what to look for. Raises UsageError."""
     try:
         since = parse_time(given.since, time.time()) if given.since else 0.0
     except ValueError as error:
         raise click.UsageError(f"--since: {error}") from None
-    return run.Request(
+    return run.HarvestRequest(
         ours,
         all_headers=given.headers == "all",
         tags=given.tags,

@@ -27,7 +27,7 @@ from eximacl.cli.output import (
 )
 from eximacl.records.errors import READERS
 from eximacl.records.follow import Follower
-from eximacl.records.search import Entry, LogLine, Reading, Wanted, log_files, pick, search, text_of, time_of
+from eximacl.records.search import Entry, LogLine, SearchReport, Wanted, log_files, pick, search, text_of, time_of
 from eximacl.system.times import local, zone_names
 
 # As much as a person waits for without looking for a sign of life: half a second's reading.
@@ -99,23 +99,23 @@ def log(
     if follow and wanted.until is not None:
         raise click.UsageError("--follow has no end, so --until is not for it")
     path = path or _configured(config_path)
-    reading = Reading()
+    report = SearchReport()
     show = _json_line if as_json else _table_line()
     files = _files(path)
     if follow:
         if not files:
             click.echo(f"{path} does not exist yet; waiting for it", err=True)
         last = last or (None if wanted.since is not None else FOLLOW_LAST)
-        return _follow(path, wanted, reading, last, show)
+        return _follow(path, wanted, report, last, show)
     if not files:
         status = exits.NOT_FOUND if path.parent.is_dir() else exits.IO_ERROR
         raise Failure(f"{path} does not exist: has anything been refused yet?", status)
     with progress("Searching", sum(_size(file) for file in files), PROGRESS_BYTES) as bar:
-        found = search(files, wanted, reading, progress=bar.advance if bar.shown else None)
+        found = search(files, wanted, report, progress=bar.advance if bar.shown else None)
         count = _show(found if last is None else deque(found, last), show, bar)
     sys.stdout.flush()
-    unread = bool(reading.unreadable)
-    _complain(reading)
+    unread = bool(report.unreadable)
+    _complain(report)
     if count or unread:
         return 0 if count else exits.IO_ERROR
     click.echo("Nothing was found." + (NO_CHECK if given["check"] else ""), err=True)
@@ -136,18 +136,18 @@ def _files(path: Path) -> list[Path]:
         raise Failure(f"{path.parent} cannot be read: {error.strerror}; {READERS}", exits.IO_ERROR) from None
 
 
-def _follow(path: Path, wanted: Wanted, reading: Reading, last: int | None, show: Callable[[LogLine], None]) -> int:
+def _follow(path: Path, wanted: Wanted, report: SearchReport, last: int | None, show: Callable[[LogLine], None]) -> int:
     follower = Follower(path, time.monotonic)
     try:
         with contextlib.closing(follower):
             read = follower.look()
-            old = _then(search(log_files(path), wanted, reading, skip=read), _new(follower, wanted, reading))
+            old = _then(search(log_files(path), wanted, report, skip=read), _new(follower, wanted, report))
             _show(old if last is None else deque(old, last), show)
-            _complain(reading)
+            _complain(report)
             while True:
                 sys.stdout.flush()
                 time.sleep(FOLLOW_SECONDS)
-                new = Reading(damaged_in=[path])
+                new = SearchReport(damaged_in=[path])
                 _show(_new(follower, wanted, new), show)
                 _complain(new)
     except OSError as error:
@@ -162,9 +162,9 @@ def _then(first: Iterable[LogLine], second: Iterable[LogLine]) -> Iterator[LogLi
     yield from second
 
 
-def _new(follower: Follower, wanted: Wanted, reading: Reading) -> Iterator[LogLine]:
+def _new(follower: Follower, wanted: Wanted, report: SearchReport) -> Iterator[LogLine]:
     for block in follower.read():
-        yield from pick(block, wanted, reading)
+        yield from pick(block, wanted, report)
 
 
 def _show(found: Iterable[LogLine], show: Callable[[LogLine], None], bar: Progress | None = None) -> int:
@@ -209,10 +209,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _complain(reading: Reading) -> None:
-    for text in reading.unreadable:
+def _complain(report: SearchReport) -> None:
+    for text in report.unreadable:
         click.echo(f"Error: {text}", err=True)
-    reading.unreadable.clear()
-    if reading.damaged:
-        lines = "1 damaged line was" if reading.damaged == 1 else f"{reading.damaged} damaged lines were"
-        click.echo(f"{lines} passed over, in {', '.join(map(str, reading.damaged_in))}", err=True)
+    report.unreadable.clear()
+    if report.damaged:
+        lines = "1 damaged line was" if report.damaged == 1 else f"{report.damaged} damaged lines were"
+        click.echo(f"{lines} passed over, in {', '.join(map(str, report.damaged_in))}", err=True)
