@@ -45,7 +45,7 @@ LAYERS = (
     Layer("config", others="tomlkit"),
     Layer("archive"),
     Layer("daemon harvest exim", others="msgpack"),
-    Layer("doctor", others="dns"),
+    Layer("doctor"),
     Layer("cli", others="click"),
     Layer("__main__"),
 )

@@ -5,14 +5,14 @@ Adding one touches `eximacl/cli/commands/NAME.py`, its test, and docs/cli.md (`m
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from types import ModuleType
 from typing import Any
 
 import click
+
+from eximacl.system.plugins import modules_in
 
 
 class Section(Enum):
@@ -81,10 +81,9 @@ def find_commands(package: ModuleType) -> Iterator[Command | Group]:
 
     Raises TypeError for a module that has none.
     """
-    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        name = module.name.rpartition(".")[2]
-        values = vars(importlib.import_module(module.name)).values()
-        found = [value for value in values if isinstance(value, Command | Group) and value.name == name]
+    for module in modules_in(package):
+        name = module.__name__.rpartition(".")[2]
+        found = [value for value in vars(module).values() if isinstance(value, Command | Group) and value.name == name]
         if not found:
-            raise TypeError(f"{module.name} declares no command named {name}")
+            raise TypeError(f"{module.__name__} declares no command named {name}")
         yield found[0]

@@ -7,9 +7,7 @@ reported as a problem with its name, and never raises.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.metadata
-import pkgutil
 import re
 import sys
 from collections.abc import Iterator
@@ -24,6 +22,7 @@ from eximacl.config.sources import SOURCE_BYTES_MAX
 from eximacl.config.values import kind_of
 from eximacl.policy.declare import Check, Option, declared
 from eximacl.system.files import read_regular
+from eximacl.system.plugins import declarations_in, modules_in
 from eximacl.system.text import printable
 
 ENTRY_POINTS = "eximacl.checks"
@@ -77,8 +76,8 @@ def _check_kinds(option: Option) -> None:
 
 def supplied() -> Iterator[DiscoveredCheck]:
     """Find the checks that come with eximacl."""
-    for module in pkgutil.iter_modules(eximacl.checks.__path__, f"{eximacl.checks.__name__}."):
-        yield from _declared_in(importlib.import_module(module.name), module.name)
+    for module in modules_in(eximacl.checks):
+        yield from _declared_in(module, module.__name__)
 
 
 def _installed(problems: list[Problem]) -> Iterator[DiscoveredCheck]:
@@ -153,10 +152,8 @@ def _load(path: Path, source: bytes) -> ModuleType:
 
 def _declared_in(module: ModuleType, origin: str) -> Iterator[DiscoveredCheck]:
     """Find what a module declares itself; a check that it only imports is not its own."""
-    for value in vars(module).values():
-        check = declared(value)
-        if check is not None and check.run.__module__ == module.__name__:
-            yield DiscoveredCheck(check, origin)
+    for check in declarations_in(module, Check):
+        yield DiscoveredCheck(check, origin)
 
 
 def _one_line(error: BaseException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,15 @@ class Loaded:
     sources: Sources
     tables: Mapping[str, Values]
     overlays: Mapping[str, Mapping[str, Values]]
+
+    def files(self) -> Iterator[Path]:
+        """Yield each file and directory that was read, and that the next load will read again."""
+        yield self.path
+        domains = self.path.parent / DOMAINS_DIRECTORY
+        if domains.is_dir():
+            yield domains
+            yield from sorted(domains.glob("*.toml"))
+        yield from self.sources.files()
 
 
 def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:

@@ -83,6 +83,15 @@ class Sources:
                 problems.append(Problem(source.shown, "", keeps))
         return Refreshed(tuple(changed), tuple(problems))
 
+    def files(self) -> Iterator[Path]:
+        """Yield each file and directory that was read: those of the lists, and the texts in a directory of them."""
+        for source in self._sources.values():
+            if not source.read:  # a list that may be missing, and is
+                continue
+            yield source.path
+            if source.entries.texts and source.path.is_dir():
+                yield from (Path(entry.path) for entry in _directory(source.path))
+
     def __len__(self) -> int:
         return len(self._sources)
 

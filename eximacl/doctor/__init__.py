@@ -7,7 +7,7 @@ in a directory of its own: a socket, and the configuration that Exim would get n
 from __future__ import annotations
 
 from eximacl.doctor.case import Case
+from eximacl.doctor.examine import examine
 from eximacl.doctor.model import Finding, Level, diagnosis, ok, problem, warning
-from eximacl.doctor.running import examine
 
 __all__ = ["Case", "Finding", "Level", "diagnosis", "examine", "ok", "problem", "warning"]

@@ -1,24 +1,29 @@
-"""What a diagnosis is and what it finds. Rule: one file, one diagnosis; no list of them exists, they are found."""
+"""What a diagnosis is, and what it finds. Each is a generator marked with `@diagnosis`, in a file of its own."""
 
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
+
+from eximacl.system import plugins
+from eximacl.system.text import one_line
 
 if TYPE_CHECKING:
     from eximacl.doctor.case import Case
 
 Level = Literal["ok", "warning", "problem"]
-# In the order in which they are told: what comes first may explain what comes after (dead DNS makes sessions slow).
+# In the order in which they run: an early finding may explain a later one (dead DNS makes sessions slow).
 GROUPS = ("system", "exim", "daemon", "mail", "disk")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line: what is so, what that means, and what to do about it. The last two are empty where all is well."""
+    """One result: what was found, what that means, and what to do about it; the last two are empty where all is well.
+
+    diagnosis: the name of the one that found it.
+    """
 
     level: Level
     what: str
@@ -47,7 +52,7 @@ Look = Callable[["Case"], Iterator[Finding]]
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing to look at. doc: its docstring, which the manual shows."""
+    """One thing to look at. doc: its docstring on one line, which docs/doctor.md shows."""
 
     name: str
     group: str
@@ -55,28 +60,23 @@ class Diagnosis:
     look: Look
 
     def findings(self, case: Case) -> Iterator[Finding]:
-        """Look, and put the diagnosis's name on each finding."""
+        """Look, and yield what is found, under the name of this diagnosis."""
         for finding in self.look(case):
             yield replace(finding, diagnosis=self.name)
 
 
-_known: dict[str, Diagnosis] = {}
-
-
 def diagnosis(group: str) -> Callable[[Look], Look]:
-    """Register a diagnosis under its function's name."""
+    """Declare a generator to be a diagnosis, named after the function. group: one of GROUPS."""
 
-    def register(look: Look) -> Look:
-        name = look.__name__.replace("_", "-")
-        _known[name] = Diagnosis(name, group, " ".join((look.__doc__ or "").split()), look)
+    def declare(look: Look) -> Look:
+        plugins.mark(look, Diagnosis(look.__name__.replace("_", "-"), group, one_line(look.__doc__ or ""), look))
         return look
 
-    return register
+    return declare
 
 
 def diagnoses() -> tuple[Diagnosis, ...]:
-    """Return all diagnoses, in the order in which they are told."""
+    """Return all diagnoses of the package `eximacl.doctor.diagnoses`, in the order in which they run."""
     package = importlib.import_module("eximacl.doctor.diagnoses")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-    return tuple(sorted(_known.values(), key=lambda one: (GROUPS.index(one.group), one.name)))
+    found = [one for module in plugins.modules_in(package) for one in plugins.declarations_in(module, Diagnosis)]
+    return tuple(sorted(found, key=lambda one: (GROUPS.index(one.group), one.name)))

@@ -31,6 +31,7 @@ from eximacl.mail.lists import Messages, Names, Networks, Patterns, PatternTimeo
 from eximacl.policy.outcome import Action, Alias, Allowed, Hit, OnUnknown, Outcome, Unknown
 from eximacl.policy.query import STAGES, Query, Stage
 from eximacl.policy.questions import KEY, Ask, RecordKind
+from eximacl.system import plugins
 
 __all__ = [
     "Alias",
@@ -68,7 +69,6 @@ __all__ = [
 CheckFunction = Callable[[Query, Any, Ask], Awaitable[Outcome]]
 F = TypeVar("F", bound=Callable[..., Awaitable[Outcome]])
 
-_MARK = "__eximacl_check__"
 _TABLE_NAME = "table_name"
 
 
@@ -225,7 +225,7 @@ def check(
             listens_to=listens_to,
             idle=idle,
         )
-        setattr(function, _MARK, declaration)
+        plugins.mark(function, declaration)
         return marked
 
     return mark
@@ -233,8 +233,7 @@ def check(
 
 def declared(value: object) -> Check | None:
     """Return the declaration that `@check` put on a function, or None."""
-    found = getattr(value, _MARK, None)
-    return found if isinstance(found, Check) else None
+    return plugins.declaration_of(value, Check)
 
 
 def options_of(owner: str, options: type) -> tuple[Option, ...]:

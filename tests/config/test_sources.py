@@ -337,3 +337,16 @@ def test_no_secret_stands_in_an_error(tmp_path: Path, sources: Sources) -> None:
 def test_secrets_are_no_directory(tmp_path: Path, sources: Sources) -> None:
     with pytest.raises(Refused, match="is not a file; secrets come from a file"):
         sources.open(tmp_path, Secrets)
+
+
+def test_the_files_that_are_read(tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("a\n")
+    (tmp_path / "texts").mkdir()
+    for name in ("sales", ".hidden", "old~"):
+        (tmp_path / "texts" / name).touch()
+    sources = Sources(tmp_path)
+    sources.open(tmp_path / "list", Names)
+    sources.open(tmp_path / "texts", Messages)
+    with pytest.raises(Missing):
+        sources.open(tmp_path / "missing", Names)
+    assert [str(path.relative_to(tmp_path)) for path in sources.files()] == ["list", "texts", "texts/sales"]

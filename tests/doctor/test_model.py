@@ -7,6 +7,7 @@ from pathlib import Path
 
 from eximacl.doctor import Case, Finding, diagnosis, ok, problem, warning
 from eximacl.doctor.model import GROUPS, Diagnosis, diagnoses
+from eximacl.system.plugins import declaration_of
 from tests.doctor.proof import known
 
 
@@ -32,14 +33,13 @@ def test_the_order() -> None:
     assert all(one.doc.endswith(".") for one in diagnoses())
 
 
-def test_a_diagnosis_is_known_by_its_functions_name(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("eximacl.doctor.model._known", {})
-
+def test_a_diagnosis_is_named_after_its_function() -> None:
     @diagnosis("disk")
     def a_new_one(case: Case) -> Iterator[Finding]:
         """Something
         is well."""
         yield ok("")
 
-    (one,) = diagnoses()
+    one = declaration_of(a_new_one, Diagnosis)
+    assert one
     assert (one.name, one.group, one.doc, one.look) == ("a-new-one", "disk", "Something is well.", a_new_one)

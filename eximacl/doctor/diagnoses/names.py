@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
+import time
 from collections.abc import Iterator, Sequence
 
-import dns.exception
-import dns.resolver
-
+from eximacl.dns import Resolver
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.mail.hosts import parse_name_server
+from eximacl.policy.outcome import Unknown
 
 # A resolver that takes longer is as good as dead while a client waits.
 DNS_SECONDS = 4.0
@@ -17,13 +18,16 @@ DNS_SECONDS = 4.0
 
 @diagnosis("system")
 def names(case: Case) -> Iterator[Finding]:
-    """The system's resolver answers, and each of dns.servers; `no such name` is an answer, too."""
+    """The system's name servers answer the daemon's resolver, and so does each of dns.servers.
+
+    That a name does not exist is an answer, too.
+    """
     domain = case.recipient.rpartition("@")[2]
-    why, asked = _fault(domain)
-    if why:
+    fault, asked = asyncio.run(_ask(domain))
+    if fault:
         yield problem(
-            f"DNS does not answer: {why}",
-            "clients look as if they had no name, and checks that ask DNS find out nothing",
+            f"DNS does not answer: {fault}",
+            "clients seem to have no name, and checks that ask DNS find out nothing",
             "mend /etc/resolv.conf, or the resolver that it names",
         )
     else:
@@ -33,35 +37,29 @@ def names(case: Case) -> Iterator[Finding]:
 
 def _own(domain: str, servers: Sequence[str]) -> Iterator[Finding]:
     """Ask each server that the policy names."""
-    dead = [server for server in servers if _fault(domain, server)[0]]
+    dead = [server for server in servers if asyncio.run(_ask(domain, server))[0]]
     if servers and len(dead) == len(servers):
         yield problem(
-            f"no server of dns.servers answers: {', '.join(dead)}",
+            f"none of dns.servers answers: {', '.join(dead)}",
             "checks that ask DNS find out nothing",
             "mend the name server, or change [dns] servers in the policy ([] means: those of /etc/resolv.conf)",
         )
     elif dead:
         yield warning(
-            f"of dns.servers does not answer: {', '.join(dead)}",
-            "the daemon has to do with the others",
-            "mend the name server, or take it out of [dns] servers in the policy",
+            f"some of dns.servers do not answer: {', '.join(dead)}",
+            "the daemon asks only the others",
+            "mend the name server, or remove it from [dns] servers in the policy",
         )
     elif servers:
         yield ok(f"each of dns.servers answers ({', '.join(servers)})")
 
 
-def _fault(domain: str, server: str = "") -> tuple[str, list[str]]:
-    """Ask a server, or the system's; return what is wrong, empty: nothing, and who was asked."""
-    asked: list[str] = []
+async def _ask(domain: str, *servers: str) -> tuple[str, list[str]]:
+    """Ask these servers, or the system's; return what is wrong (empty: nothing), and who was asked."""
+    resolver = Resolver(servers)
     try:
-        resolver = dns.resolver.Resolver(configure=not server)
-        if server:
-            address = parse_name_server(server)
-            resolver.nameservers, resolver.port = [address.ip], address.port
-        asked = [str(each) for each in resolver.nameservers]
-        resolver.resolve(f"{domain}.", "MX", lifetime=DNS_SECONDS, raise_on_no_answer=False)
-    except dns.resolver.NXDOMAIN:
-        pass
-    except dns.exception.DNSException as error:
-        return str(error), asked
-    return "", asked
+        found = resolver.lookup(domain, "MX", time.monotonic() + DNS_SECONDS)
+        answer = await found if inspect.isawaitable(found) else found
+    finally:
+        resolver.close()
+    return answer.detail if isinstance(answer, Unknown) else "", resolver.status()["servers"]

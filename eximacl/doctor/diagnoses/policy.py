@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
-from eximacl.config import Loaded
-from eximacl.config.values import Value
 from eximacl.doctor.access import Who, refusal
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.mail.lists import EntryList
 
 # Whom Debian's package runs the daemon as.
 USER = "eximacl"
@@ -49,7 +44,7 @@ def _unreadable(case: Case) -> Iterator[Finding]:
     who = case.daemon_user or Who.of_account(USER)
     if who is None or case.loaded is None:
         return
-    for path in dict.fromkeys(_files(case.loaded)):
+    for path in dict.fromkeys(case.loaded.files()):
         why = refusal(who, path, "read", case.view)
         if why:
             yield problem(
@@ -58,44 +53,3 @@ def _unreadable(case: Case) -> Iterator[Finding]:
                 f"chgrp {USER} {path} && chmod g+r {path} (a directory: g+rx), or whoever the daemon runs as; "
                 "then eximacl reload",
             )
-
-
-def _files(loaded: Loaded) -> Iterator[Path]:
-    home = loaded.path.parent
-    domains = home / "domains"
-    yield loaded.path
-    if domains.is_dir():
-        yield domains
-        yield from sorted(domains.glob("*.toml"))
-    yield from _lists(loaded.tables, home)
-    for tables in loaded.overlays.values():
-        yield from _lists(tables, domains)
-
-
-def _lists(tables: Mapping[str, Mapping[str, Value]], home: Path) -> Iterator[Path]:
-    """Yield the files and directories that options name as their lists."""
-    for value in (each for values in tables.values() for each in values.values()):
-        if isinstance(value.raw, dict):
-            yield from _within(value.raw, home)
-        elif isinstance(value.value, EntryList) and isinstance(value.raw, str) and value.raw:
-            path = home / value.raw
-            yield path
-            if value.value.texts and path.is_dir():
-                yield from sorted(path.iterdir())
-
-
-def _within(table: Mapping[str, Any], home: Path) -> Iterator[Path]:
-    """Yield what a table of an option's, such as `exempt`, names: of its texts those that are there as files."""
-    for raw in table.values():
-        if isinstance(raw, dict):
-            yield from _within(raw, home)
-        elif isinstance(raw, str) and raw and _is_there(home / raw):
-            yield home / raw
-
-
-def _is_there(path: Path) -> bool:
-    """Whether a text is a path: it may be a message, and longer than any path is."""
-    try:
-        return path.exists()
-    except OSError:
-        return False

@@ -20,7 +20,7 @@ WAYS: dict[str, Way] = {
     "all of the policy's servers dead": Way(
         policy("[policy]", '[dns]\nservers = ["127.0.0.1:9", "[::1]:9"]\n[policy]'),
         "problem",
-        "no server of dns.servers",
+        "none of dns.servers answers",
     ),
     "DNS dead": Way(breaks.dead_dns, "problem", "DNS does not answer"),
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from eximacl.doctor import Case, Finding
+from eximacl.doctor.examine import examine
 from eximacl.doctor.model import Diagnosis
-from eximacl.doctor.running import examine
 from eximacl.exim import Exim, SetupError, find_shipped
 from tests.doctor.world import World
 
@@ -14,7 +14,7 @@ from tests.doctor.world import World
 @pytest.mark.parametrize(
     ("error", "words"), [(SetupError("no such Exim"), "at: no such Exim"), (ValueError("x"), "a bug: ValueError('x')")]
 )
-def test_a_diagnosis_that_fails_keeps_none_away(monkeypatch: pytest.MonkeyPatch, error: Exception, words: str) -> None:
+def test_a_diagnosis_that_fails_keeps_none_away(error: Exception, words: str) -> None:
     def fails(case: Case):  # type: ignore[no-untyped-def]
         raise error
         yield
@@ -23,9 +23,8 @@ def test_a_diagnosis_that_fails_keeps_none_away(monkeypatch: pytest.MonkeyPatch,
         yield Finding("ok", "well")
 
     both = (Diagnosis("fails", "exim", "", fails), Diagnosis("works", "exim", "", works))
-    monkeypatch.setattr("eximacl.doctor.running.diagnoses", lambda: both)
     case = Case(Exim(), find_shipped() / "none", find_shipped(), 0.0)
-    first, second = examine(case)
+    first, second = examine(case, both)
     assert (first.level, first.diagnosis) == ("problem", "fails")
     assert words in first.what
     assert (second.level, second.diagnosis) == ("ok", "works")
