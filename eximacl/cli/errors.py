@@ -9,6 +9,7 @@ from eximacl.archive.errors import AlreadyReleased, AlteredMessage, ArchiveError
 from eximacl.cli import exits
 from eximacl.cli.options import Failure
 from eximacl.config.exempt_change import ExemptError
+from eximacl.daemon.mint import ForeignDomain, MintError, MintingOff, UnnamedDomain
 from eximacl.records.errors import NoDecision, RecordsError
 from eximacl.system.text import printable_text
 
@@ -18,10 +19,14 @@ STATUSES: Mapping[type[Exception], int] = {
     AlteredMessage: exits.DATA,
     ArchiveError: exits.IO_ERROR,
     ExemptError: exits.CONFIG,
+    ForeignDomain: exits.NOT_FOUND,
+    MintError: exits.DATA,
+    MintingOff: exits.CONFIG,
     NoDecision: exits.NOT_FOUND,
     NoSuchMessage: exits.NOT_FOUND,
     RecordsError: exits.IO_ERROR,
     ReleaseError: exits.NOT_SENT,
+    UnnamedDomain: exits.USAGE,
 }
 
 

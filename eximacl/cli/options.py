@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -16,16 +15,12 @@ from eximacl.cli import exits
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.peek import NoPolicyFile, PeekError, PolicyDenied, default_setting, read_setting
 from eximacl.mail.lists import Domains
-from eximacl.protocol.client import DaemonError, ask
+from eximacl.protocol.client import DaemonError
 from eximacl.protocol.control import RequestRefused
-from eximacl.protocol.exim import Reply
 from eximacl.system import paths
 from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# Reasons of an `error` that say nothing about the query.
-DAEMONS_OWN = ("late", "overload", "internal", "stopping")
 
 
 class Failure(click.ClickException):
@@ -144,23 +139,14 @@ def policy_domains(config_path: Path) -> Domains:
         raise ValueError(error) from None
 
 
-def ask_daemon(path: Path, line: bytes) -> Reply:
-    """Ask the daemon, or fail with what to do. An `error` reply is a failure too."""
-    with daemon_failures():
-        reply = ask(path, line)
-        if reply.verdict == "error":
-            raise RequestRefused(reply.reason, reply.message)
-    return reply
-
-
 @contextlib.contextmanager
 def daemon_failures() -> Iterator[None]:
     """Turn what goes wrong when the daemon is asked into a Failure."""
     try:
         yield
     except RequestRefused as error:
-        status = exits.UNAVAILABLE if error.reason in DAEMONS_OWN else exits.DATA
-        raise Failure(f"the daemon refused the query: {error.reason}: {printable(str(error))}", status) from None
+        status = exits.UNAVAILABLE if error.is_daemons_own else exits.DATA
+        raise Failure(f"the query was refused: {error.reason}: {printable(str(error))}", status) from None
     except DaemonError as error:
         raise Failure(str(error), exits.UNAVAILABLE) from None
 
@@ -168,12 +154,3 @@ def daemon_failures() -> Iterator[None]:
 def print_json(value: Any) -> None:
     """Print one JSON value on one line, with nothing in it that a terminal would obey."""
     click.echo(json.dumps(value))
-
-
-def ip_problem(ip: str) -> str:
-    """Return what is wrong with an IP address as text; empty when nothing is."""
-    try:
-        ipaddress.ip_address(ip)
-    except ValueError as error:
-        return printable(str(error))
-    return ""

@@ -1,4 +1,4 @@
-"""What a running daemon is asked besides queries: to reload its policy, and for its status.
+"""What our own programs ask a running daemon: for a verdict, to reload its policy, for its status.
 
 Root asks, and the process that listens on the socket may be any program. An answer is used only where it has the
 expected shape.
@@ -13,11 +13,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from eximacl.protocol.client import DaemonError, ask
-from eximacl.protocol.exim import CONTROL, format_query
+from eximacl.protocol.exim import CONTROL, Reply, format_query
 
 Status = Mapping[str, Any]
 # The kernel's limit of process ids on 64 bits (proc(5), pid_max).
 PID_MAX = 1 << 22
+
+
+# Reasons that say nothing about what was asked.
+DAEMONS_OWN = ("late", "overload", "internal", "stopping")
 
 
 class RequestRefused(DaemonError):
@@ -26,6 +30,11 @@ class RequestRefused(DaemonError):
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason
         super().__init__(message)
+
+    @property
+    def is_daemons_own(self) -> bool:
+        """Whether the daemon could not answer, whatever was asked."""
+        return self.reason in DAEMONS_OWN
 
 
 class Reloaded(NamedTuple):
@@ -37,6 +46,18 @@ class Reloaded(NamedTuple):
 
     problems: list[str]
     notes: list[str]
+
+
+def judge(path: Path, stage: str, values: Mapping[str, str]) -> Reply:
+    """Return the daemon's verdict on a query. Raises DaemonError, RequestRefused."""
+    return accepted(ask(path, format_query(stage, values)))
+
+
+def accepted(reply: Reply) -> Reply:
+    """Return a reply that is not an error. Raises RequestRefused."""
+    if reply.verdict == "error":
+        raise RequestRefused(reply.reason, reply.message)
+    return reply
 
 
 def reload(path: Path) -> Reloaded:
@@ -64,9 +85,7 @@ def read_status(path: Path) -> Status:
 
 def _request(path: Path, word: str) -> Any:
     """Ask for one thing; return its answer, of whatever shape."""
-    reply = ask(path, format_query(CONTROL, {"do": word}))
-    if reply.verdict == "error":
-        raise RequestRefused(reply.reason, reply.message)
+    reply = accepted(ask(path, format_query(CONTROL, {"do": word})))
     try:
         return json.loads(reply.extra["answer"])
     except (KeyError, ValueError, RecursionError):

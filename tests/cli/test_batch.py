@@ -72,10 +72,10 @@ def test_every_line_of_a_batch_is_a_transaction_of_its_own() -> None:
     ("data", "words"),
     [
         pytest.param(TSV + "192.0.2.9\tonly two\n", "line 4: 2 columns, but the first line names 4", id="columns"),
-        pytest.param(WIRE + "nonsense v=1\n", "line 5: 'nonsense' is no stage", id="stage"),
+        pytest.param(WIRE + "nonsense v=1\n", "line 5: 'nonsense' is not a stage", id="stage"),
         pytest.param(WIRE + 'rcpt ip="open\n', "line 5: expected key=value", id="syntax"),
         pytest.param(WIRE + "rcpt tx=1\n", "line 5: stage rcpt needs ip, rcpt", id="keys"),
-        pytest.param("ip\tstage\n192.0.2.7\tsmtp\n192.0.2.7\tconnect\n", "line 2: 'smtp' is no stage", id="tsv stage"),
+        pytest.param("ip\tstage\n::1\tsmtp\n::1\tconnect\n", "line 2: 'smtp' is not a stage", id="tsv stage"),
         pytest.param("ip\n192.0.2.7\n999.1.1.1\n", "line 3: '999.1.1.1' does not appear to be", id="address"),
         pytest.param(WIRE.encode() + b"rcpt \xff\n", "line 5: expected key=value", id="bytes"),
     ],

@@ -2,43 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.batch import read_batch, run_batch
+from eximacl.cli.batch import read_file, run_batch
 from eximacl.cli.command import Command, Section
 from eximacl.cli.options import (
-    Failure,
-    ask_daemon,
     config_option,
+    daemon_failures,
     find_socket,
-    ip_problem,
     json_option,
     load_config,
     print_json,
     socket_option,
 )
 from eximacl.cli.trace import print_trace
-from eximacl.daemon.daemon import network_of
-from eximacl.daemon.judge import Judge
-from eximacl.dns.list_health import DnsNetwork
+from eximacl.daemon.offline import offline_judge
 from eximacl.mail.address import parse_address, parse_quoted, quoted, without_brackets
 from eximacl.policy.engine import NOT_OURS
 from eximacl.policy.outcome import Traced
 from eximacl.policy.query import STAGES
-from eximacl.protocol.exim import Reply, format_query, limit_for, parse_reply
-from eximacl.state import open_state
+from eximacl.protocol.batch import AskOne, ip_problem
+from eximacl.protocol.control import judge
+from eximacl.protocol.exim import Reply
 from eximacl.system.text import printable
-
-AskOne = Callable[[str, Mapping[str, str]], Reply]
 
 
 @click.command(cls=Command, section=Section.DECISIONS, epilog=exits.HELP)
@@ -53,7 +49,7 @@ AskOne = Callable[[str, Mapping[str, str]], Reply]
     "--batch",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
-    help="Ask each line of FILE ('-' is standard input): queries as on the wire, or TSV whose first line "
+    help="Ask each line of FILE ('-' is standard input): queries as Exim writes them, or TSV whose first line "
     "names the columns (ip host helo from rcpt stage).",
 )
 @click.option("--explain", is_flag=True, help="Print each check, question, answer and time.")
@@ -96,11 +92,15 @@ def check(
             raise click.UsageError("--batch takes its queries from the file: leave out --ip, --from and the others")
         if explain:
             raise click.UsageError("--explain is for one query: leave out --batch")
-        return run_batch(read_batch(batch), _asker(offline, config_path, socket_path), as_json=as_json)
+        lines = read_file(batch)
+        with _judge(offline, config_path, socket_path) as ask:
+            return run_batch(lines, ask, as_json=as_json)
     if not ip:
         raise click.UsageError("give at least --ip, the client's address (or --batch FILE)")
     word = stage or ("rcpt" if rcpt is not None else "mail" if sender is not None else "helo" if helo else "connect")
-    reply = _asker(offline, config_path, socket_path)(word, _complete(word, values))
+    query = _complete(word, values)
+    with _judge(offline, config_path, socket_path) as ask:
+        reply = ask(word, query)
     if as_json:
         print_json(reply_as_dict(reply))
     else:
@@ -111,11 +111,11 @@ def check(
 def _values(
     ip: str | None, host: str, host_deferred: bool, helo: str | None, sender: str | None, rcpt: str | None
 ) -> dict[str, str]:
-    """Return the given values under the names of the wire. Raises UsageError for what cannot be a value."""
+    """Return the given values under the protocol's names. Raises UsageError for what cannot be a value."""
     if ip is not None:
         problem = ip_problem(ip)
         if problem:
-            raise click.UsageError(f"--ip: {problem}")
+            raise click.UsageError(f"--ip: {printable(problem)}")
     # As Exim sends them: the sender as it was written, the recipient out of its quotes.
     sender = None if sender is None else _typed("--from", sender, ", or '' for a bounce", null=True)
     rcpt = None if rcpt is None else str(parse_quoted(_typed("--rcpt", rcpt)))
@@ -133,15 +133,15 @@ def _values(
 
 
 def _typed(option: str, text: str, otherwise: str = "", *, null: bool = False) -> str:
-    """Return an address without what people put around it. `null`: there may be none. Raises UsageError."""
+    """Return an address without what people put around it. null: it may be empty. Raises UsageError."""
     found = without_brackets(text)
     if not (null and not found) and not all(parse_address(found)):
-        raise click.UsageError(f"{option}: {text!r} is no address; give localpart@domain{otherwise}")
+        raise click.UsageError(f"{option}: {text!r} is not an address; give localpart@domain{otherwise}")
     return found
 
 
 def _complete(stage: str, values: Mapping[str, str]) -> dict[str, str]:
-    """Add what the stage needs and nobody types: the transaction, the flags, an empty sender."""
+    """Add what the stage needs and nobody types: the transaction, the flags, an empty sender. Raises UsageError."""
     complete = {"tx": f"check-{os.getpid()}-{time.time_ns()}", "host": "", "helo": "", "from": "", **values}
     if stage == "rcpt" and "rcpt" not in values:
         raise click.UsageError("stage rcpt needs --rcpt")
@@ -150,40 +150,15 @@ def _complete(stage: str, values: Mapping[str, str]) -> dict[str, str]:
     return {**complete, "dry": "1"}
 
 
-def _asker(offline: bool, config_path: Path, socket_path: Path | None) -> AskOne:
-    """Return the function that answers one query: by the daemon, or in this process."""
-    if not offline:
-        path = find_socket(socket_path, config_path)
-        return lambda stage, values: ask_daemon(path, format_query(stage, values))
-    loaded = load_config(config_path)
-    network = network_of(loaded.settings.dns)
-    judge = Judge(loaded.policy, open_state("memory:"), next_ref=lambda _: "", network=network)
-    runner = asyncio.Runner()
-    context = click.get_current_context()
-    context.call_on_close(runner.close)
-    context.call_on_close(lambda: runner.run(_close(network)))
-    # Lists that have not been tried out are not believed.
-    runner.run(network.probe(loaded.policy.probes, loaded.settings.dns.budget))
-
-    def ask_here(stage: str, values: Mapping[str, str]) -> Reply:
-        line = format_query(stage, values).rstrip(b"\n")
-        if len(line) > limit_for(line):
-            raise Failure(f"line-too-long: the query is longer than {limit_for(line)} bytes", exits.DATA)
-        reply = parse_reply(runner.run(_answer(judge, line)))
-        if reply.verdict == "error":
-            raise Failure(f"{reply.reason}: {reply.message}", exits.DATA)
-        return reply
-
-    return ask_here
-
-
-async def _answer(judge: Judge, line: bytes) -> bytes:
-    answer = judge.judge(line)
-    return answer if isinstance(answer, bytes) else await answer
-
-
-async def _close(network: DnsNetwork) -> None:
-    network.close()
+@contextlib.contextmanager
+def _judge(offline: bool, config_path: Path, socket_path: Path | None) -> Iterator[AskOne]:
+    """Yield what answers one query: the daemon, or this process. Raises Failure for what it raises."""
+    with daemon_failures():
+        if offline:
+            with offline_judge(load_config(config_path)) as ask:
+                yield ask
+        else:
+            yield partial(judge, find_socket(socket_path, config_path))
 
 
 def reply_as_dict(reply: Reply) -> dict[str, Any]:

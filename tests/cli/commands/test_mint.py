@@ -51,7 +51,7 @@ def test_warns_where_the_policy_refuses_the_name() -> None:
         "warning": "5.1.1 mail to nobody.3.count not accepted here",
     }
     assert eximacl("mint", "joe", "--count", "3").err == (
-        "Warning: mail to it is refused by the policy as it is: 5.2.1 No longer here\n"
+        "Warning: the policy refuses mail to it now: 5.2.1 No longer here\n"
     )
 
 
