@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import click
 
 from eximacl.cli import exits
+from eximacl.cli.output import Style, has_colour, paint
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.peek import NoPolicyFile, PeekError, PolicyDenied, default_setting, read_setting
 from eximacl.mail.lists import Domains
@@ -29,6 +31,11 @@ class Failure(click.ClickException):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print it, in colour where there is some."""
+        stream = file or sys.stderr
+        click.echo(f"{paint('Error:', Style.BAD, stream)} {self.message}", file=stream, color=has_colour(stream))
 
 
 def config_option(function: F) -> F:

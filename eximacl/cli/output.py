@@ -28,8 +28,9 @@ T = TypeVar("T")
 GAP = "  "
 CUT = "…"
 TAB_COLUMNS = 8
-# Wraps text where the terminal is wider than people like to read.
-PROSE_COLUMNS = 100
+# Lines of text that are longer are hard to read, however wide the terminal is; shorter ones than that are no text.
+PROSE_COLUMNS_MOST = 100
+PROSE_COLUMNS_LEAST = 20
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -120,20 +121,26 @@ def write_object(value: Any) -> None:
     sys.stdout.write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
 
 
-def fields(rows: Iterable[tuple[str, str]], width: int | None = None) -> Iterator[str]:
-    """Yield the lines of a list of labels and values: aligned, and wrapped to a terminal's width.
-
-    Several rows with an empty label go on with the value above. width: in cells, 0 for no wrapping; that of the
-    terminal if not given.
-    """
+def fields(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Yield the lines of a list of labels and values: aligned, and wrapped to the terminal's width."""
     found = list(rows)
     indent = max((cells(label) for label, _ in found), default=0) + len(GAP)
-    room = (terminal_width() if width is None else width) - indent
     for label, value in found:
-        lines = textwrap.wrap(value, min(room, PROSE_COLUMNS)) if 0 < room < cells(value) else [value]
-        for number, line in enumerate(lines):
-            start = "" if number else label
-            yield f"{paint(start, Style.HEADING)}{' ' * (indent - cells(start))}{line}".rstrip()
+        yield from wrapped(value, paint(label, Style.HEADING) + " " * (indent - cells(label)), indent)
+
+
+def wrapped(text: str, start: str, indent: int) -> Iterator[str]:
+    """Yield a text after `start`, wrapped to the terminal's width; its other lines are indented.
+
+    start: takes `indent` cells, colour aside. No word is broken, so that paths and commands can be copied.
+    """
+    width = terminal_width()
+    lines = [text]
+    if width:
+        room = max(PROSE_COLUMNS_LEAST, min(width, PROSE_COLUMNS_MOST) - indent)
+        lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
+    yield (start + lines[0]).rstrip()
+    yield from (" " * indent + line for line in lines[1:])
 
 
 class Progress:

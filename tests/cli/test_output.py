@@ -9,12 +9,18 @@ import pytest
 
 from eximacl.cli.output import (
     Column,
+    Style,
     Table,
     cells,
     cut,
+    duration,
+    fields,
+    paint,
+    plural,
     printable_lines,
     size,
     terminal_width,
+    wrapped,
     write_line,
     write_object,
 )
@@ -103,6 +109,91 @@ def test_other_character_sets(encoding: str, written: bytes, monkeypatch: pytest
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding, write_through=True))
     write_line("ä 日")
     assert buffer.getvalue() == written + b"\n"
+
+
+FIELDS = [("Policy", "/etc/eximacl/eximacl.toml, which was loaded at noon"), ("日本", "two")]
+
+
+def test_fields_are_aligned() -> None:
+    assert list(fields(FIELDS)) == ["Policy  /etc/eximacl/eximacl.toml, which was loaded at noon", "日本    two"]
+
+
+def test_on_a_terminal_they_are_wrapped_but_no_word_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eximacl.cli.output.terminal_width", lambda: 40)
+    assert list(fields(FIELDS)) == [
+        "Policy  /etc/eximacl/eximacl.toml, which",
+        "        was loaded at noon",
+        "日本    two",
+    ]
+    assert list(wrapped("x" * 50, "> ", 2)) == ["> " + "x" * 50]
+
+
+class Stream(io.StringIO):
+    """A terminal, or not."""
+
+    def __init__(self, terminal: bool) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def isatty(self) -> bool:
+        return self._terminal
+
+
+@pytest.mark.parametrize(
+    ("terminal", "environ", "coloured"),
+    [
+        (True, {"TERM": "xterm"}, True),
+        (True, {"TERM": "xterm", "NO_COLOR": ""}, True),
+        (True, {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (True, {"TERM": "dumb"}, False),
+        (True, {}, False),
+        (False, {"TERM": "xterm"}, False),
+    ],
+)
+def test_when_there_is_colour(
+    terminal: bool, environ: dict[str, str], coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TERM", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    shown = "\x1b[1;31mreject\x1b[0m" if coloured else "reject"
+    assert paint("reject", Style.BAD, Stream(terminal)) == shown
+    assert paint("reject", None, Stream(terminal)) == "reject"
+
+
+def test_a_table_in_colour_is_as_wide_as_one_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = [COLUMNS[0]._replace(style=lambda _: Style.BAD), COLUMNS[1]]
+    plain = Table(columns, 20).row(ROW)
+    monkeypatch.setattr("eximacl.cli.output.has_colour", lambda _: True)
+    table = Table(columns, 20)
+    assert table.row(ROW) == plain.replace("aaaa", "\x1b[1;31maaaa\x1b[0m")
+    assert table.head() == "\x1b[1mA\x1b[0m     \x1b[1mB\x1b[0m"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (11_525, "3 h 12 min"),
+        (3605, "1 h"),
+        (86_400 * 5 + 7300, "5 d 2 h"),
+        (-3, "0 s"),
+        (1e15, "11574074074 d 1 h"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "text"),
+    [(1, ("file",), "1 file"), (1200, ("file",), "1,200 files"), (0, ("entry", "entries"), "0 entries")],
+)
+def test_plurals(count: int, words: tuple[str, ...], text: str) -> None:
+    assert plural(count, *words) == text
 
 
 def test_objects_are_ascii(capsys: pytest.CaptureFixture[str]) -> None:

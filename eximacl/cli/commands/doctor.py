@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -13,13 +15,19 @@ from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
 from eximacl.cli.commands.exim import snippets_option
 from eximacl.cli.options import Failure, config_option, json_option, print_json, socket_option
-from eximacl.cli.output import write_line
+from eximacl.cli.output import Style, paint, plural, wrapped, write_line
 from eximacl.doctor import Case, Finding, examine
 from eximacl.exim import Exim, SetupError, find_shipped
 from eximacl.system import paths
 from eximacl.system.text import printable
 
-MARKS = {"ok": "ok     ", "warning": "WARNING", "problem": "PROBLEM"}
+# Of equal length, so that what follows is aligned.
+MARKS = {
+    "ok": ("ok     ", Style.GOOD),
+    "warning": ("WARNING", Style.WARNING),
+    "problem": ("PROBLEM", Style.BAD),
+}
+INDENT = 8
 PROBLEMS = 1
 
 
@@ -31,7 +39,7 @@ PROBLEMS = 1
     show_default=True,
     help="Where Exim listens. '' skips the session with it.",
 )
-@click.option("--pid-file", type=click.Path(path_type=Path), help="Exim's pid file.  [default: the one it names]")
+@click.option("--pid-file", type=click.Path(path_type=Path), help="Exim's pid file.  [default: as Exim is set]")
 @click.option("--exim", "exim_path", type=click.Path(path_type=Path), default=paths.EXIM, show_default=True,
               help="The Exim program.")  # fmt: skip
 @snippets_option
@@ -64,9 +72,8 @@ def doctor(
         shipped = find_shipped(snippets)
     except SetupError as error:
         raise Failure(str(error), exits.CONFIG) from None
-    program = exim_path if len(exim_path.parts) == 1 else _absolute(exim_path, "--exim")
     case = Case(
-        Exim(program),
+        Exim(exim_path if len(exim_path.parts) == 1 else _absolute(exim_path, "--exim")),
         _absolute(config_path, "--config"),
         shipped.absolute(),
         time.time(),
@@ -74,8 +81,18 @@ def doctor(
         _address(smtp),
         _absolute(pid_file, "--pid-file") if pid_file else None,
     )
-    counts = {"ok": 0, "warning": 0, "problem": 0}
-    for finding in examine(case):
+    counts = _print_findings(examine(case), quiet, as_json)
+    if not as_json and not (quiet and counts.keys() <= {"ok"}):
+        found = f"{counts['ok']} ok, {plural(counts['warning'], 'warning')}, {plural(counts['problem'], 'problem')}"
+        worst = next((level for level in ("problem", "warning") if counts[level]), "ok")
+        write_line("\n" + paint(found, MARKS[worst][1]))
+    return PROBLEMS if counts["problem"] else 0
+
+
+def _print_findings(findings: Iterable[Finding], quiet: bool, as_json: bool) -> Counter[str]:
+    """Print each as it comes; return how many there were of each level."""
+    counts: Counter[str] = Counter()
+    for finding in findings:
         counts[finding.level] += 1
         if quiet and finding.level == "ok":
             continue
@@ -83,9 +100,7 @@ def doctor(
             print_json(asdict(finding))
         else:
             _print(finding)
-    if not as_json and not (quiet and not counts["problem"] and not counts["warning"]):
-        click.echo(f"\n{counts['ok']} ok, {_count(counts, 'warning')}, {_count(counts, 'problem')}")
-    return PROBLEMS if counts["problem"] else 0
+    return counts
 
 
 def _absolute(path: Path, option: str) -> Path:
@@ -97,16 +112,14 @@ def _absolute(path: Path, option: str) -> Path:
         raise Failure(text, exits.IO_ERROR) from None
 
 
-def _count(counts: dict[str, int], level: str) -> str:
-    return f"{counts[level]} {level}{'' if counts[level] == 1 else 's'}"
-
-
 def _print(finding: Finding) -> None:
-    write_line(f"{MARKS[finding.level]} {finding.diagnosis}: {printable(finding.what)}")
-    if finding.means:
-        write_line(f"        this means: {printable(finding.means)}")
-    if finding.do:
-        write_line(f"        to do: {printable(finding.do)}")
+    mark, style = MARKS[finding.level]
+    lines = [*wrapped(f"{finding.diagnosis}: {printable(finding.what)}", f"{paint(mark, style)} ", INDENT)]
+    for label, text in (("this means: ", finding.means), ("to do: ", finding.do)):
+        if text:
+            lines += wrapped(label + printable(text), " " * INDENT, INDENT)
+    for line in lines:
+        write_line(line)
 
 
 def _address(text: str) -> tuple[str, int] | None:

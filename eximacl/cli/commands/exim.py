@@ -84,9 +84,7 @@ def snippets_option(function: F) -> F:
 def change_options(function: F) -> F:
     """Add the options of a command that changes files."""
     for decorate in (
-        click.option(
-            "--pid-file", type=click.Path(path_type=Path), help="Exim's pid file.  [default: the one that Exim names]"
-        ),
+        click.option("--pid-file", type=click.Path(path_type=Path), help="Exim's pid file.  [default: as Exim is set]"),
         click.option("--reload", "reload_too", is_flag=True, help="Have the running Exim read it (SIGHUP)."),
         click.option("-y", "--yes", is_flag=True, help="Assume yes."),
         click.option(
