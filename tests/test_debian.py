@@ -17,6 +17,7 @@ from eximacl import __version__
 from eximacl.config import find_checks, load, sample, show
 from eximacl.config.settings import SETTINGS_TABLES
 from eximacl.exim.place import BACKUPS, SNIPPETS
+from eximacl.exim.removal import ASIDE, ASKING
 from eximacl.system import paths
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
@@ -172,10 +173,10 @@ def test_what_asks_is_put_aside_by_the_names_that_the_wiring_looks_for() -> None
     """Every file that Exim opens at each message; those that it opens only for a half-received message stay."""
     macros = (ROOT / "exim-snippets/macros").read_text(encoding="utf-8")
     looked_for = set(re.findall(r"\$\{if exists\{EXIMACL_DIR/(\w+)\.acl\}", macros))
-    (aside,) = re.findall(r"for name in (.*); do", text("eximacl.prerm"))
-    assert set(aside.split()) == looked_for
-    assert f"copies={paths.EXIM_CONFIG / SNIPPETS}\n" in text("eximacl.prerm")
-    assert f"{paths.EXIM_CONFIG / SNIPPETS}/*/*.acl.removed" in text("eximacl.postinst")
+    assert set(re.findall(r"-name (\w+)\.acl", text("eximacl.prerm"))) == set(ASKING) == looked_for
+    assert f"find {paths.EXIM_CONFIG / SNIPPETS} " in text("eximacl.prerm")
+    assert f"{{}}{ASIDE} " in text("eximacl.prerm")
+    assert f"{paths.EXIM_CONFIG / SNIPPETS}/*/*.acl{ASIDE}" in text("eximacl.postinst")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -187,7 +188,7 @@ def test_no_script_waits_for_ever(script: str) -> None:
     assert all(re.search(r"timeout \d+ $", words) for words in before), before
 
 
-@pytest.mark.parametrize("command", ["exim remove --yes --reload", "exim status"])
+@pytest.mark.parametrize("command", ["exim remove --yes --reload --force", "exim status"])
 def test_what_the_scripts_call_is_there(command: str) -> None:
     assert f"eximacl {command}" in "".join(map(text, SCRIPTS))
     assert eximacl(*command.split(), "--help").status == 0

@@ -11,6 +11,7 @@ from eximacl.exim.installation import Installation, drop_old_copies, install, pr
 from eximacl.exim.place import EximConfig, Kind, find_place
 from eximacl.exim.plan import InstallPlan, plan_install, plan_remove
 from eximacl.exim.program import Exim, RunResult
+from eximacl.exim.removal import Removal, remove_by_force
 from eximacl.exim.report import describe, edits_by_hand
 from eximacl.exim.snippets import find_shipped, fingerprint
 from eximacl.exim.state import InstallState, read_state, still_named
@@ -23,6 +24,7 @@ __all__ = [
     "InstallState",
     "Installation",
     "Kind",
+    "Removal",
     "RunResult",
     "SetupError",
     "Trial",
@@ -40,6 +42,7 @@ __all__ = [
     "purge",
     "read_state",
     "reload_exim",
+    "remove_by_force",
     "still_named",
     "stoppable",
     "try_plan",

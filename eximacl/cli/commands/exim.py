@@ -38,10 +38,13 @@ from eximacl.exim import (
     prepare_install,
     read_state,
     reload_exim,
+    remove_by_force,
     stoppable,
 )
 from eximacl.exim import install as install_prepared
 from eximacl.exim import purge as purge_copies
+from eximacl.exim.place import SNIPPETS
+from eximacl.exim.removal import ASIDE
 from eximacl.exim.snippets import copy
 from eximacl.system import paths
 from eximacl.system.text import printable, printable_text
@@ -158,11 +161,17 @@ def install(
 
 @exim.command()
 @click.option("--purge", is_flag=True, help="Delete the copies of the snippets, too.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Before eximacl itself is removed: if lines stay, rename the files that ask, so that Exim asks nothing.",
+)
 @change_options
 @place_options
 def remove(
-    purge: bool, dry_run: bool, yes: bool, reload_too: bool, pid_file: Path | None, exim_dir: Path, exim_path: Path
-) -> int:
+    purge: bool, force: bool, dry_run: bool, yes: bool, reload_too: bool, pid_file: Path | None,
+    exim_dir: Path, exim_path: Path,
+) -> int:  # fmt: skip
     """Take eximacl out of Exim's configuration.
 
     Nothing else is changed. The copies of the snippets stay for an Exim that still runs with them. --purge deletes
@@ -171,7 +180,12 @@ def remove(
     \b
     Examples:
       eximacl exim remove --reload --purge
+      eximacl exim remove --reload --force
     """
+    if force and (purge or dry_run):
+        raise click.UsageError("--force goes neither with --purge nor with --dry-run")
+    if force:
+        return _remove_by_force(exim_dir, Exim(exim_path), reload_too, pid_file) if _confirmed(None, yes) else 0
     place, program = find_place(exim_dir), Exim(exim_path)
     plan = plan_remove(place)
     if not plan.edits:
@@ -257,13 +271,42 @@ def _print_diff(plan: InstallPlan) -> None:
         write_line("")
 
 
-def _confirmed(plan: InstallPlan, yes: bool) -> bool:
+def _remove_by_force(exim_dir: Path, program: Exim, reload_too: bool, pid_file: Path | None) -> int:
+    """Remove what can be removed, and say what the admin has to do; 78 where mail may now be deferred."""
+    done, own = remove_by_force(exim_dir, program, _stamp()), exim_dir / SNIPPETS
+    if done.failure:
+        click.echo(printable_text(f"The lines could not be taken out of {exim_dir}: {done.failure}"))
+    if done.changed:
+        _finish(f"eximacl is removed from {exim_dir}.", done.backup)
+        _reload(program, reload_too, pid_file)
+    if not (done.left or done.changed or done.failure):
+        click.echo("Nothing to change: Exim's configuration does not name eximacl.")
+    if done.left and done.harmless:
+        click.echo(
+            f"Exim's configuration still names {own}, or cannot be read. Exim goes on by its own rules and asks "
+            f"nothing: the files that ask are called *{ASIDE} there now. Take the lines out: until then, disposable "
+            "addresses are valid for ever."
+        )
+    elif done.left:
+        why = "where the files cannot be renamed" if done.left == "ours" else f"elsewhere than in {own}"
+        raise Failure(
+            f"WARNING: Exim's configuration names eximacl's rcpt.acl, {why}. Take the lines out: until then, all mail "
+            "gets what EXIMACL_ON_FAILURE says there, and 'defer' defers it.",
+            exits.CONFIG,
+        )
+    return 0
+
+
+def _confirmed(plan: InstallPlan | None, yes: bool) -> bool:
     """Return whether to go on. Raises Failure where there is no terminal to ask at."""
     if yes:
         return True
     if not sys.stdin.isatty():
         raise Failure("there is no terminal to ask at: use --yes, or look first with --dry-run", exits.USAGE)
-    what = f"Change {plural(len(plan.edits), 'file')}?" if plan.edits else "Put the snippets in place?"
+    if plan is None:
+        what = "Take eximacl out of Exim?"
+    else:
+        what = f"Change {plural(len(plan.edits), 'file')}?" if plan.edits else "Put the snippets in place?"
     return click.confirm(what, default=True)
 
 
