@@ -1,6 +1,6 @@
 """The envelope of an archived message: who sent it to whom, why it was held, and whether it was released. Pure.
 
-Rule: a JSON object of ASCII, so that no byte of a client's reaches a terminal; and an envelope that is not whole is an
+It is a JSON object in ASCII, so that no byte from a client reaches a terminal. An envelope that is not whole is an
 error that says what is wrong with it, never a half-filled value.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from eximacl.system.times import parse_instant
 
-# More than any file system holds; such numbers can be added and shown.
+# More than any file system holds, but such numbers can still be added and shown.
 MAX_SIZE = 2**63 - 1
 
 State = Literal["sent", "sending"]
@@ -24,7 +24,7 @@ State = Literal["sent", "sending"]
 class ReleaseNote:
     """One release: when (seconds since 1970), to whom, and by which user.
 
-    state: `sending` before Exim has the message, so that it stays so where the release was broken off; then `sent`.
+    state: `sending` before Exim has the message, which remains where the release was interrupted; then `sent`.
     """
 
     time: float
@@ -37,10 +37,10 @@ class ReleaseNote:
 class Envelope:
     """What is known of an archived message.
 
-    Addresses are as SMTP writes them (`address.quoted`). ref: the reference the sender was told. time: seconds since
-    1970. sender: empty for the null sender. recipients: the held ones in this domain. host: empty without a reverse
-    name. reason: the slug; check: who objected; sentence: why, for people. size: bytes of the message; sha256: of these
-    bytes, in hex. released: the releases, oldest first.
+    Addresses are as SMTP writes them (`address.quoted`). ref: the reference in the reply to the sender. time: seconds
+    since 1970. sender: empty for the null sender. recipients: the held ones in this domain. host: empty without a
+    reverse name. reason: the slug; check: which one objected; sentence: why, for people. size: bytes of the message;
+    sha256: of these bytes, in hex; both have no meaning before it is stored. released: the releases, oldest first.
     """
 
     ref: str
@@ -61,7 +61,7 @@ class Envelope:
 
 
 def format_envelope(envelope: Envelope) -> bytes:
-    """Write an envelope as it stands in its file."""
+    """Return an envelope as it stands in its file."""
     values = {
         "ref": envelope.ref,
         "time": _iso(envelope.time),
@@ -90,9 +90,9 @@ def parse_envelope(data: bytes) -> Envelope:
     try:
         found = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"is no JSON: {error}") from None
+        raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(found, dict):
-        raise ValueError("is no JSON object")
+        raise ValueError("is not a JSON object")
     recipients = _strings(found, "recipients")
     if not recipients:
         raise ValueError("recipients is empty")
@@ -118,38 +118,38 @@ def _iso(when: float) -> str:
 
 def _release(found: Any) -> ReleaseNote:
     if not isinstance(found, dict):
-        raise ValueError("released is no list of objects")
+        raise ValueError("released is not a list of objects")
     state = found.get("state", "sent")
     if state not in get_args(State):
-        raise ValueError(f"released has a state that is none of {', '.join(get_args(State))}")
+        raise ValueError(f"released has a state other than {', '.join(get_args(State))}")
     return ReleaseNote(time=_time(found), recipients=_strings(found, "to"), by=_string(found, "by"), state=state)
 
 
 def _string(found: Mapping[str, Any], key: str) -> str:
     value = found.get(key)
     if not isinstance(value, str):
-        raise ValueError(f"{key} is no string")
+        raise ValueError(f"{key} is not a string")
     return value
 
 
 def _list(found: Mapping[str, Any], key: str) -> list[Any]:
     value = found.get(key)
     if not isinstance(value, list):
-        raise ValueError(f"{key} is no list")
+        raise ValueError(f"{key} is not a list")
     return value
 
 
 def _strings(found: Mapping[str, Any], key: str) -> tuple[str, ...]:
     values = _list(found, key)
     if not all(isinstance(value, str) for value in values):
-        raise ValueError(f"{key} is no list of strings")
+        raise ValueError(f"{key} is not a list of strings")
     return tuple(values)
 
 
 def _size(found: Mapping[str, Any]) -> int:
     value = found.get("size")
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SIZE:
-        raise ValueError("size is no number of bytes")
+        raise ValueError("size is not a number of bytes")
     return value
 
 
@@ -159,7 +159,7 @@ def _time(found: Mapping[str, Any]) -> float:
         zone = datetime.fromisoformat(text).tzinfo
         seconds = parse_instant(text)
     except ValueError:
-        raise ValueError("time is no time in the years 1970 to 9998") from None
+        raise ValueError("time is not a time in the years 1970 to 9998") from None
     if zone is None:
         raise ValueError("time has no time zone")
     return seconds

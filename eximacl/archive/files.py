@@ -1,6 +1,6 @@
-"""Files and directories of the archive. Rule: they have its permissions and group, and are on the disk when we say so.
+"""Creating files and directories in the archive, with its permissions and its group.
 
-An OSError becomes an ArchiveError at the archive's edge (`Writer.explained`), where the settings have names.
+The archive's methods raise ArchiveError with the setting to change (`Writer.explained`) instead of an OSError.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Writer:
     """Creates files and directories in the archive at `root`, with its permissions and its group.
 
-    group: its name or number; empty: that of the process. Raises ArchiveError for a group that is not there.
+    group: its name or number; empty: that of the process. Raises ArchiveError for a group that does not exist.
     """
 
     def __init__(self, root: Path, group: str = "") -> None:
@@ -40,13 +40,13 @@ class Writer:
                 self.make_directory(self.root)
 
     def check(self) -> None:
-        """Tell what `prepare` could never do; nothing is changed. Raises ArchiveError."""
+        """Raise ArchiveError where `prepare` could never succeed; change nothing."""
         there = next(path for path in (self.root, *self.root.absolute().parents) if os.path.lexists(path))
         if not there.is_dir():
-            raise ArchiveError(f"{KEY}: {there} is no directory; name another, or take away what is there")
+            raise ArchiveError(f"{KEY}: {there} is not a directory; name another one, or move it away")
 
     def make_directory(self, path: Path) -> None:
-        """Make a directory unless it is there. Raises OSError."""
+        """Make a directory where there is none. Raises OSError."""
         try:
             path.mkdir(PRIVATE_DIRECTORY_MODE)
         except FileExistsError:
@@ -57,13 +57,13 @@ class Writer:
         path.chmod(PRIVATE_DIRECTORY_MODE)
 
     def refuse_links(self, *directories: Path) -> None:
-        """Refuse directories that are links: what is behind one is not found in the archive. Raises OSError."""
+        """Raise OSError for a directory that is a symbolic link: nothing behind one is found in the archive."""
         for path in directories:
             if path.is_symlink():
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
 
     def create(self, path: Path) -> int:
-        """Create a file that is not there yet, and return its descriptor. Raises OSError."""
+        """Create a file that must not exist yet, and return its descriptor. Raises OSError."""
         fd = os.open(path, _CREATE, PRIVATE_FILE_MODE)
         try:
             os.fchown(fd, -1, self._gid)
@@ -89,7 +89,7 @@ class Writer:
         if error.errno == errno.ELOOP:
             return f"{KEY}: {error.filename} is a symbolic link; put a directory there, or mount what belongs there"
         if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EEXIST) and not self.root.is_dir():
-            return f"{KEY}: {self.root} is no directory; create it, or mount what belongs there"
+            return f"{KEY}: {self.root} is not a directory; create it, or mount what belongs there"
         if error.errno == errno.EPERM and self._gid >= 0:
             return f"{GROUP_KEY}: {where}; the daemon's user must be a member of {self._group}"
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
@@ -98,7 +98,7 @@ class Writer:
 
 
 def names(directory: Path) -> list[str]:
-    """Return what is in a directory; nothing where it is missing, or purged meanwhile. Raises OSError."""
+    """Return the names in a directory; none where it is missing, since it was purged. Raises OSError."""
     try:
         return [path.name for path in directory.iterdir()]
     except FileNotFoundError:

@@ -1,10 +1,10 @@
-"""Where everything lies in the archive. Pure but for the local time zone.
+"""Where everything is in the archive. Pure but for the local time zone.
 
     DIR/example.org/2026-11-23/{tmp,new,cur}/NAME      a Maildir of the messages to example.org that were held that day
     DIR/example.org/2026-11-23/envelope/NAME.json      what is known of each
     DIR/example.org/today -> 2026-11-23
 
-Rule: whatever a domain or a host is called, it becomes one harmless file name, and never that of another domain.
+Whatever a domain or a host is called, it becomes one harmless file name, and never that of another domain.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _NAME = re.compile(r"(\d{1,12})\.M(\d{6})P\d+Q\d+\.[^/:]+", re.ASCII)
 def safe_name(name: str, limit: int = MAX_DOMAIN_CHARACTERS) -> str:
     """Return a domain or host as (a part of) a file name.
 
-    Names of lower-case letters, digits, hyphens, underscores and dots stay as they are. All others get a digest of
-    what they were, so that no two of them are ever the same.
+    Names of lower-case letters, digits, hyphens, underscores and dots stay as they are. All others get a digest of the
+    original, so that no two of them are ever the same.
     """
     safe = _UNSAFE.sub("_", name.lower())
     if safe == name and len(name) <= limit and name.strip(".") == name and name:
@@ -46,7 +46,7 @@ def day_of(when: float) -> str:
 
 
 def day_start(name: str) -> int | None:
-    """Return when a day of that name began, in seconds since 1970; None for a name that is no day's."""
+    """Return when a day of that name began, in seconds since 1970; None for a name that is not a day."""
     try:
         return int(time.mktime(time.strptime(name, "%Y-%m-%d"))) if _DAY.fullmatch(name) else None
     except ValueError:
@@ -64,7 +64,7 @@ def stem(name: str) -> str:
 
 
 def time_in(name: str) -> float | None:
-    """Return the time in a message's name, in seconds since 1970; None for a name that is not ours."""
+    """Return the time in a message's name, in seconds since 1970; None for a name that `store` did not make."""
     found = _NAME.fullmatch(name)
     return int(found[1]) + int(found[2]) / 1_000_000 if found else None
 

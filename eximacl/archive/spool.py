@@ -1,7 +1,7 @@
 """A message in Exim's hands while its DATA ACL runs: the body in the spool, the headers in the query.
 
-Rule: only the body of the message with that id is ever read. Nothing that a query names leads out of the spool
-directory: ids and queue names are checked before they become part of a path, and no symbolic link is followed.
+Only the body of the message with that id is ever read. Nothing in a query can lead out of the spool directory: ids and
+queue names are checked before they become part of a path, and no symbolic link is followed.
 
 Exim specification, chapter "Format of spool files": the body is in `input/ID-D`, or in `input/X/ID-D` with
 split_spool_directory, X being the id's sixth character, under the directory of its queue if it has a named one. The
@@ -25,7 +25,7 @@ from typing import BinaryIO
 from eximacl.archive.errors import SpoolError
 from eximacl.system import paths
 
-# `$message_headers_raw` is cut there without a word (header_insert_maxlen, a constant of Exim's).
+# `$message_headers_raw` is silently cut there (header_insert_maxlen, a constant of Exim's).
 HEADERS_CUT_BYTES = 64 * 1024
 
 # user_namespaces(7).
@@ -37,7 +37,7 @@ _ID = re.compile(r"[0-9A-Za-z]{6}-(?:[0-9A-Za-z]{6}-[0-9A-Za-z]{2}|[0-9A-Za-z]{1
 _SPLIT_AT = 5
 _QUEUE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.+=-]{0,99}")
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
-# Without waiting, should there be a FIFO in the file's place.
+# O_NONBLOCK: a FIFO in the file's place does not make us wait.
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _OWN_RECEIVED = re.compile(r"received[ \t]*:(?:[^\n]|\n[ \t])*(?:\n|\Z)", re.IGNORECASE)
 
@@ -54,9 +54,9 @@ def open_body(spool: str, message_id: str, queue: str = "") -> BinaryIO:
     Raises SpoolError.
     """
     if not is_message_id(message_id):
-        raise SpoolError(f"id: {message_id!r} is no message id of Exim's; send id=$message_exim_id")
+        raise SpoolError(f"id: {message_id!r} is not a message id of Exim's; send id=$message_exim_id")
     if not spool.startswith("/") or "\0" in spool:
-        raise SpoolError(f"spool: {spool!r} is no absolute path; send spool=$spool_directory")
+        raise SpoolError(f"spool: {spool!r} is not an absolute path; send spool=$spool_directory")
     if queue and not _QUEUE.fullmatch(queue):
         raise SpoolError(f"queue: {queue!r} cannot be the name of a queue; send queue=$queue_name")
     name = f"{message_id}-D"
@@ -72,7 +72,7 @@ def open_body(spool: str, message_id: str, queue: str = "") -> BinaryIO:
 
 
 def refusal(spool: str) -> str:
-    """Return why this process may not read the messages in a spool; empty where it may, or where there is none yet."""
+    """Return why this process may not read the messages in a spool; empty where it may, or where there is no spool."""
     try:
         with _directory(spool, ["input"]) as directory:
             os.close(_open_file(directory, "nothere", f"{spool}/input"))
@@ -93,8 +93,8 @@ def body_chunks(body: BinaryIO, size: int) -> Iterator[bytes]:
 def message_headers(block: str, message_id: str) -> str:
     """Return the message's own headers out of `$message_headers_raw`, ending in a newline where there are any.
 
-    When the DATA ACL runs, Exim has put its own `Received:` before them, as it will again before whatever it accepts;
-    it is known by the id, which no client can foresee. Raises SpoolError for a block that Exim has cut.
+    When the DATA ACL runs, Exim has put its own `Received:` before them, as it does with each message. It is recognised
+    by the message id, which no client can foresee. Raises SpoolError for a block that Exim has cut.
     """
     if len(block.encode("utf-8", "surrogateescape")) >= HEADERS_CUT_BYTES:
         raise SpoolError(
@@ -159,7 +159,7 @@ def _missing(path: str, name: str) -> str:
 def _unreadable(error: OSError, directory: int, path: str) -> SpoolError:
     """Explain why `path`, the next step below the descriptor `directory`, could not be opened."""
     if error.errno not in (errno.EACCES, errno.EPERM):
-        return SpoolError(f"{path}: {error.strerror}; it must be a part of Exim's spool, and no symbolic link")
+        return SpoolError(f"{path}: {error.strerror}; it must be a part of Exim's spool, and not a symbolic link")
     gid = _gid(directory, path.rpartition("/")[2])
     if gid == _overflow_gid():
         cure = (
@@ -173,7 +173,7 @@ def _unreadable(error: OSError, directory: int, path: str) -> SpoolError:
 
 
 def _gid(directory: int, name: str) -> int:
-    """Return the group that may go on: of the file, else of the directory which hides it; -1: none is seen."""
+    """Return the group that may go on: that of the file, or of the directory that hides it; -1 where none is seen."""
     if directory < 0:
         return -1
     try:
@@ -183,7 +183,7 @@ def _gid(directory: int, name: str) -> int:
 
 
 def _overflow_gid() -> int:
-    """Return what the kernel shows for a group that this process's user namespace does not have."""
+    """Return the id that the kernel shows for a group that is not in this process's user namespace."""
     try:
         return int(OVERFLOW_GID.read_text())
     except (OSError, ValueError):
@@ -200,9 +200,9 @@ def _group(gid: int) -> str:
 
 
 def _check(fd: int, name: str, path: str) -> None:
-    """Read past the line with the file's name. Raises SpoolError where there is none, or this is no file."""
+    """Read past the line with the file's name. Raises SpoolError where there is none, or this is not a file."""
     if not stat.S_ISREG(os.fstat(fd).st_mode):
-        raise SpoolError(f"{path} is no regular file; it must be a part of Exim's spool")
+        raise SpoolError(f"{path} is not a regular file; it must be a part of Exim's spool")
     expected = f"{name}\n".encode("ascii")
     try:
         found = os.read(fd, len(expected))

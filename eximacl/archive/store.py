@@ -1,12 +1,12 @@
 """Putting a held message into the archive, before its sender is told that it was refused.
 
-Rule: a message is archived exactly when it is in `new/` (or `cur/`), and then it is there whole, with its envelope, on
-the disk. Whatever happens before that moment, a `kill -9` too, leaves nothing in `new/`.
+A message is archived exactly when it is in `new/` (or `cur/`), and then all of it is on the disk, with its envelope.
+Whatever happens before that moment, even a `kill -9`, leaves nothing in `new/`.
 
-The name is reserved by creating the envelope's file, so that no two messages ever share one; the message is written in
-`tmp/` and fsynced; then the envelope is written and fsynced, since it holds the message's hash; then the message is
+The name is reserved by creating the envelope's file, so that no two messages ever share one. The message is written in
+`tmp/` and fsynced. Then the envelope is written and fsynced, since it holds the message's hash. Then the message is
 renamed into `new/`, and the directories are fsynced. A purge in another process may remove a directory that is still
-empty at any time: then it is made again.
+empty at any time; then it is made again.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from eximacl.system.files import sync_directory, write_all
 
 T = TypeVar("T")
 
-# Read and written at a time: so much memory does a message need, however big it is.
+# Read and written at a time. A message needs no more memory than this, however large it is.
 CHUNK_BYTES = 1024 * 1024
-# How often a directory may be removed under us; a purge does it once a day, and only while it is empty.
+# How often a directory may be removed before we use it. A purge does so once a day, and only while it is empty.
 TRIES = 16
 
-# Of the whole process, so that two archives in it never make the same name.
+# One counter for the whole process, so that two archives in it never make the same name.
 _numbers = itertools.count()
 
 
@@ -45,7 +45,7 @@ _numbers = itertools.count()
 class Held:
     """A message to archive.
 
-    envelope: what is known of it so far, with all held recipients; its time is now, its size and sha256 are not read.
+    envelope: what is known of it so far, with all held recipients; its time is now. Its size and sha256 are not read.
     headers: `$message_headers_raw`. spool, id, queue: where Exim has the body (`open_body`).
     """
 
@@ -93,7 +93,7 @@ class Archive:
     """The archive at `root`, for writing. `store` may be called by several threads and processes at once.
 
     group: of all files and directories, by name or number; empty: that of the process. host: in the names of files.
-    Raises ArchiveError for a group that is not there.
+    Raises ArchiveError for a group that does not exist.
     """
 
     def __init__(self, root: Path, group: str = "", host: str = "") -> None:
@@ -112,7 +112,7 @@ class Archive:
         """
         known = held.envelope
         if not known.recipients:
-            raise ArchiveError(f"{known.ref}: a message without a held recipient belongs to nobody")
+            raise ArchiveError(f"{known.ref}: the message has no held recipient")
         headers = message_headers(held.headers, held.id).encode("utf-8", "surrogateescape")
         drafts: list[_Draft] = []
         with open_body(held.spool, held.id, held.queue) as body, self.writer.explained():
@@ -120,6 +120,7 @@ class Archive:
                 for draft in self._drafts(known):
                     self._reserve(draft)
                     drafts.append(draft)
+                # The bytes are written once; each other domain's copy is a link to them.
                 size, digest = self._write_message(drafts[0], headers, body)
                 for copy in drafts[1:]:
                     self._link(drafts[0], copy)
@@ -127,6 +128,7 @@ class Archive:
                 copies = [dataclasses.replace(whole, recipients=draft.recipients) for draft in drafts]
                 for draft, envelope in zip(drafts, copies, strict=True):
                     self._write_envelope(draft, envelope)
+                # Only now: until here, a failure leaves no copy behind.
                 for draft in drafts:
                     self._publish(draft)
             except BaseException:
@@ -162,7 +164,7 @@ class Archive:
         return size, digest.hexdigest()
 
     def _link(self, first: _Draft, copy: _Draft) -> None:
-        """Let a message for several domains take its place on the disk once."""
+        """Make a copy for another domain that shares the message's place on the disk."""
         self._in(copy.day, lambda: os.link(first.private, copy.private))
 
     def _write_envelope(self, draft: _Draft, envelope: Envelope) -> None:
@@ -172,7 +174,7 @@ class Archive:
         sync_directory(draft.day.envelopes)
 
     def _publish(self, draft: _Draft) -> None:
-        """The moment: the message comes into `new/`, and all directories on the way there are on the disk."""
+        """Move the message into `new/`: now it is archived. All directories on the way there are on the disk, too."""
         _point_today(draft.day)
         self._in(draft.day, lambda: draft.private.rename(draft.public))
         with contextlib.suppress(FileNotFoundError):  # purged already, with its directories
@@ -180,8 +182,10 @@ class Archive:
                 sync_directory(directory)
 
     def _in(self, day: Day, act: Callable[[], T]) -> T:
-        """Do what needs the day's directories. They are made where they are missing, also when a purge has taken them
-        away in the middle. Raises OSError."""
+        """Do what needs the day's directories. They are made where they are missing, or were purged in the middle.
+
+        Raises OSError.
+        """
         for _ in range(TRIES):
             try:
                 return act()
@@ -193,7 +197,7 @@ class Archive:
 
 
 def _point_today(day: Day) -> None:
-    """Let `today` point to this day, in one step. It is a convenience: no message is refused for its sake."""
+    """Make `today` point to this day, in one step. It is a convenience: where that fails, the message is archived."""
     link = day.domain / TODAY
     private = day.domain / f".{TODAY}.{os.getpid()}"
     with contextlib.suppress(OSError):

@@ -1,6 +1,6 @@
 """Reading a file of lines that others write, rename and empty meanwhile.
 
-Rule: only a regular file is read; anything else in its place is an error, and never waited for.
+Only a regular file is read. Anything else in its place is an error; nothing is waited for.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import IO
 
 from eximacl.system.files import Identity, identity_of, open_regular
 
-# A piece that fits the processor's cache, read, searched and dropped as one.
+# Read and searched at a time; such a block stays in the processor's cache.
 BLOCK_BYTES = 1024 * 1024
-# Our own lines are some hundred bytes; DATA's, with many recipients, a few thousand. What is longer is no line of ours.
+# Our own lines have some hundred bytes; those of DATA, with many recipients, a few thousand. None of ours is longer.
 LINE_BYTES_MAX = 1024 * 1024
-# A renamed file is written for a second more (records.LOOK_SECONDS), and a busy machine may be late.
+# A renamed file is written for another second (appender.LOOK_SECONDS), and a busy machine may be late.
 RENAMED_SECONDS = 10.0
-# No two lines are the same: each has its time and its reference.
+# Enough to recognise what was read last: each line has its time and its reference, so no two are the same.
 LAST_BYTES = 4096
 
 
 class Follower:
     """Reads what is appended to a file, through its renaming, its truncation and its absence. Never waits.
 
-    A renamed file is read for RENAMED_SECONDS more: whoever writes it may not have noticed yet. `clock` is monotonic,
-    in seconds.
+    A renamed file is read for RENAMED_SECONDS more, since the writer may not have noticed yet. clock: monotonic, in
+    seconds.
     """
 
     def __init__(self, path: Path, clock: Callable[[], float]) -> None:
@@ -36,7 +36,7 @@ class Follower:
         self._open: list[_Followed] = []
 
     def look(self) -> set[Identity]:
-        """Open the file at the path where it is another one than before; return all that are being read."""
+        """Open the file at the path if it is not the one from before; return all that are being read."""
         self._look()
         return {followed.identity for followed in self._open}
 
@@ -77,8 +77,11 @@ class Follower:
 
 @dataclass(slots=True)
 class _Followed:
-    """One open file. until: when it is given up, once it has been renamed; rest: the line that has no end yet;
-    last: what was read last, which tells whether the file was emptied and has grown again."""
+    """One open file.
+
+    until: when it is closed, once it has been renamed. rest: the line that has no end yet. last: what was read last; it
+    shows whether the file was emptied and has grown again.
+    """
 
     file: IO[bytes]
     identity: Identity

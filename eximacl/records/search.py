@@ -1,7 +1,7 @@
 """Finding lines in the rejection log, in its rotated and gzipped files too, and following it as it grows.
 
-Rule: a search reads everything once, in the order it was written, and no line that it meets can stop it: what is
-no JSON object is counted and passed over.
+A search reads everything once, in the order in which it was written. No line can stop it: one that is not a JSON object
+is counted and passed over.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX
 from eximacl.system.files import Identity, identity_of, open_regular
 from eximacl.system.times import parse_instant
 
-# A file's last change is the time of its last line, but for clocks that were set.
+# A file's last change is the time of its last line, unless the clock was set.
 MTIME_SLACK_SECONDS = 60.0
 # What logrotate compresses with, by the first bytes of a file.
 _COMPRESSED: Mapping[bytes, Callable[[IO[bytes]], Any]] = {
@@ -46,7 +46,7 @@ _STAMP = b'{"time": "'
 _STAMP_END = len(_STAMP) + len("2026-12-31T14:30:05.000+00:00")
 # Times in the log are cut to milliseconds.
 _STAMP_SECONDS = 0.001
-# Letters that JSON writes as they are, so that they are found without decoding it.
+# Characters that JSON writes as they are, so that they can be found without decoding it.
 _PLAIN = re.compile(r"[a-z0-9@._+=-]+", re.ASCII)
 
 Entry = dict[str, Any]
@@ -61,9 +61,10 @@ class LogLine(NamedTuple):
 
 @dataclass(slots=True)
 class SearchReport:
-    """What a search has met besides its lines. damaged: how many were none, and in which of the files.
+    """What a search has met besides the lines that it wanted.
 
-    unreadable: a text for each file that could not be read to its end.
+    damaged: how many lines were not ours; damaged_in: in which files. unreadable: a text for each file that could not
+    be read to its end.
     """
 
     damaged: int = 0
@@ -72,7 +73,7 @@ class SearchReport:
 
 
 class Wanted:
-    """What is searched for; everything given must hold. Raises ValueError for a value that cannot be searched for.
+    """What is searched for: all conditions must hold. Raises ValueError for a value that cannot be searched for.
 
     domain: as in a policy (`.example.org`: all below it); recipient and sender: a localpart, an address, or @domain,
     `<>` is the null sender; ip: an address or a network; check: the slug in the log; since and until: seconds since
@@ -110,18 +111,18 @@ class Wanted:
         if ref:
             needles.append(self._equal("ref", ref))
         plain = [needle for needle in needles if _PLAIN.fullmatch(needle)]
-        # The longest is the rarest, as a rule.
+        # The longest one is usually the rarest.
         self.needle = max(plain, key=len, default="").encode("ascii")
 
     def in_time(self, line: bytes) -> bool:
-        """Whether a line may be of the wanted time, judged by its first bytes; True where they are not our own form."""
+        """Whether a line may be of the wanted time, by its first bytes; True where these are not as we write them."""
         if not (self._since or self._until) or not line.startswith(_STAMP) or line[_STAMP_END : _STAMP_END + 1] != b'"':
             return True
         stamp = line[len(_STAMP) : _STAMP_END]
         return stamp >= self._since and (not self._until or stamp < self._until)
 
     def covers(self, entry: Entry) -> bool:
-        """Whether a line that was decoded is wanted."""
+        """Whether a decoded line is wanted."""
         return self.may_cover(entry) and all(test(entry) for test in self._tests)
 
     def may_cover(self, entry: Entry) -> bool:
@@ -163,7 +164,7 @@ class Wanted:
         networks = Networks([str(network)])
         self._tests.append(lambda entry: text_of(entry, "ip") in networks)
         if network.version == 6:
-            return ""  # it can be written in many ways
+            return ""  # it can be written in several ways
         octets = network.prefixlen // 8
         return ".".join(str(network.network_address).split(".")[:octets]) + ("." if octets < 4 else "")
 
@@ -173,7 +174,7 @@ class Wanted:
 
 
 def log_files(path: Path) -> list[Path]:
-    """Return the files of a log, the oldest first: those that a rotation has renamed, then `path` itself."""
+    """Return the files of a log, the oldest first: those that a rotation has renamed, then `path`. Raises OSError."""
     found = []
     if path.parent.is_dir():
         for each in path.parent.iterdir():
@@ -191,12 +192,13 @@ def search(
     skip: Iterable[Identity] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[LogLine]:
-    """Yield the wanted lines of these files. `progress` is told how many more bytes of the files were read.
+    """Yield the wanted lines of these files, in their order.
 
-    A file that cannot be read is named in `report`; files that are gone by now, and those to `skip`, are skipped.
+    report: gets the files that cannot be read, and what is damaged. skip: files to pass over, as are those that are
+    gone by now. progress: called with the number of further bytes of the files that were read.
     """
     with ExitStack() as stack:
-        # All are opened first: a rotation in the middle would make us read a file twice, or not at all.
+        # All are opened first. Otherwise a rotation in the middle would make us read a file twice, or not at all.
         opened, seen = [], set(skip)
         for path in paths:
             try:
@@ -223,7 +225,7 @@ def search(
 
 
 def pick(block: bytes, wanted: Wanted, report: SearchReport) -> Iterator[LogLine]:
-    """Yield the wanted lines of a block of whole lines. Damaged ones are counted in `report`."""
+    """Yield the wanted lines of a block of whole lines; count the damaged ones in `report`."""
     for line in _candidates(block, wanted.needle, report):
         if not line or not wanted.in_time(line):
             continue
@@ -235,7 +237,7 @@ def pick(block: bytes, wanted: Wanted, report: SearchReport) -> Iterator[LogLine
 
 
 def decode(line: bytes) -> Entry | None:
-    """Return the JSON object of a line; None where it is damaged, or says nothing."""
+    """Return the JSON object of a line; None where it is damaged or empty."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
@@ -244,7 +246,7 @@ def decode(line: bytes) -> Entry | None:
 
 
 def text_of(entry: Entry, key: str) -> str:
-    """Return a value as text; empty where it is missing. Lines of others may hold anything."""
+    """Return a value as text; empty where it is missing. Lines that we did not write may hold anything."""
     value = entry.get(key, "")
     return value if isinstance(value, str) else json.dumps(value)
 
@@ -260,7 +262,7 @@ def time_of(entry: Entry) -> float | None:
 def _search_file(
     path: Path, file: IO[bytes], wanted: Wanted, report: SearchReport, progress: Callable[[int], None] | None
 ) -> Iterator[LogLine]:
-    told = 0
+    reported = 0
     magic = file.read(_MAGIC_BYTES)
     file.seek(0)
     lines = next((unpack(file) for start, unpack in _COMPRESSED.items() if magic.startswith(start)), file)
@@ -270,37 +272,40 @@ def _search_file(
                 block += lines.readline(LINE_BYTES_MAX)
             yield from pick(block, wanted, report)
             if progress:
-                progress(file.tell() - told)
-                told = file.tell()
+                progress(file.tell() - reported)
+                reported = file.tell()
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         report.unreadable.append(f"{path} is damaged, and was read up to there: {why}")
 
 
 def _candidates(block: bytes, needle: bytes, report: SearchReport) -> Iterable[bytes]:
-    """Return the lines of a block that may be wanted. Lines without the needle are only looked at from outside.
-
-    Where a client has quoted what needs no quotes, as in `<"joe"@example.org>`, all lines are.
-    """
+    """Return the lines of a block that may be wanted, as far as that shows without decoding them."""
+    # An address may be quoted although it needs no quotes, as in `<"joe"@example.org>`; then the needle is not in its
+    # line. JSON writes such quotes with a backslash, so without one the needle decides.
     if not needle or b'\\"@' in block or b"\\\\" in block:
         return block.split(b"\n")
+    # Lines without the needle are not decoded, so that a torn one among them has to be found by its ends.
     if not _looks_whole(block):
         lines = block.split(b"\n")
         torn = [line for line in lines if line and not (line.startswith(b"{") and line.endswith(b"}"))]
         report.damaged += len(torn)
         lines = [line for line in lines if line.startswith(b"{") and line.endswith(b"}")]
         return [line for line in lines if needle in line.lower()]
+    # The usual case: no line is looked at but those around a needle.
     return _lines_with(block, needle)
 
 
 def _looks_whole(block: bytes) -> bool:
-    """Whether each line of a block begins and ends as an object does; much faster than looking at each."""
+    """Whether each line of a block begins and ends as an object does; much faster than looking at each line."""
+    # With N lines there are N ends `}` and N - 1 places where one line ends and the next begins: `}`, newline, `{`.
     newlines = block.count(b"\n")
     ends = block.count(b"}\n") + (not block.endswith(b"\n"))
     return block.startswith(b"{") and block.count(b"}\n{") == ends - 1 and newlines + (block[-1:] != b"\n") == ends
 
 
 def _lines_with(block: bytes, needle: bytes) -> Iterator[bytes]:
+    """Yield the lines of a block that hold the needle, in any case of letters."""
     lower = block.lower()
     at = lower.find(needle)
     while at >= 0:
@@ -325,7 +330,7 @@ def _asked(text: str) -> tuple[Address, Recipients]:
 
 
 def _needle(name: str) -> str:
-    """Return what the line of an address or a domain holds; nothing for a domain that can be written in two ways."""
+    """Return what the line of an address or a domain must hold; nothing where that can be written in two ways."""
     return "" if "xn--" in name else name.lower()
 
 

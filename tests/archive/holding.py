@@ -71,7 +71,7 @@ def names_in(root: Path) -> list[str]:
 
 
 def files_in(root: Path) -> list[str]:
-    """Every file below `root` that is no directory."""
+    """Every file below `root` that is not a directory."""
     return sorted(str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir() or path.is_symlink())
 
 

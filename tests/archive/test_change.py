@@ -150,7 +150,7 @@ def test_a_day_that_is_gone(archive: Archive, message: Message) -> None:
 
 def test_a_damaged_envelope_cannot_be_released(message: Message) -> None:
     message.day.envelope(message.name).write_text("{")
-    with pytest.raises(ArchiveError, match=re.escape(f"{message.name}.json: is no JSON")), locked(message):
+    with pytest.raises(ArchiveError, match=re.escape(f"{message.name}.json: is not JSON")), locked(message):
         pass
 
 

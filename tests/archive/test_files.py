@@ -78,7 +78,7 @@ def test_a_file_in_the_archive_s_place_is_no_directory(root: Path, inside: bool)
     root.parent.mkdir()
     root.touch()
     path = root / "archive" if inside else root
-    with pytest.raises(ArchiveError, match=f"^archive.dir: {path} is no directory; create it"):
+    with pytest.raises(ArchiveError, match=f"^archive.dir: {path} is not a directory; create it"):
         Writer(path).prepare()
 
 
@@ -117,7 +117,7 @@ def test_whether_an_archive_can_be_there(tmp_path: Path, where: str, wrong: bool
     with contextlib.ExitStack() as stack:
         if wrong:
             stack.enter_context(
-                pytest.raises(ArchiveError, match=r"^archive\.dir: .*/(file|link) is no directory; name another")
+                pytest.raises(ArchiveError, match=r"^archive\.dir: .*/(file|link) is not a directory; name another")
             )
         Writer(tmp_path / where).check()
     assert not (tmp_path / "new").exists()
@@ -151,7 +151,7 @@ def refused(number: int, name: str | None = "/a/b") -> OSError:
         (refused(errno.EPERM), "archive.dir: /a/b: Operation not permitted; the daemon's user must be able to write"),
         (refused(errno.EIO), "archive.dir: /a/b: Input/output error"),
         (refused(errno.EIO, None), "archive.dir: ROOT: Input/output error"),
-        (refused(errno.ENOENT), "archive.dir: ROOT is no directory; create it, or mount what belongs there"),
+        (refused(errno.ENOENT), "archive.dir: ROOT is not a directory; create it, or mount what belongs there"),
     ],
 )
 def test_every_error_names_what_to_change(root: Path, error: OSError, text: str) -> None:

@@ -93,9 +93,9 @@ async def test_two_domains_have_a_file_each(settings: Callable[..., Settings], t
     [
         pytest.param({"spool": ""}, "spool=$spool_directory", id="no spool"),
         pytest.param({"spool": "/nowhere"}, "/nowhere: No such file or directory", id="another machine's spool"),
-        pytest.param({"spool": "SPOOL", "id": "../../../etc/passwd"}, "no message id of Exim's", id="a path as an id"),
+        pytest.param({"spool": "SPOOL", "id": "../../../etc/passwd"}, "not a message id of Exim's", id="a path as an id"),
         pytest.param({"spool": "SPOOL", "queue": "../x"}, "cannot be the name of a queue", id="a path as a queue"),
-        pytest.param({"spool": "SPOOL", "rcpts": ""}, "belongs to nobody", id="no recipient"),
+        pytest.param({"spool": "SPOOL", "rcpts": ""}, "has no held recipient", id="no recipient"),
         pytest.param({"spool": "SPOOL", "headers": "x" * 65536}, "65536 bytes or more", id="cut headers"),
     ],
 )
@@ -124,7 +124,7 @@ def test_the_archive_s_directory_is_made_at_the_start(settings: Callable[..., Se
 
 def test_an_archive_that_cannot_be_is_refused_at_the_start(settings: Callable[..., Settings], tmp_path: Path) -> None:
     (tmp_path / "archive").write_text("a file")
-    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/archive is no directory; create it"):
+    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/archive is not a directory; create it"):
         Archiver(settings())
     with pytest.raises(ArchiveError, match=r"archive\.group: there is no group 'nosuchgroup'"):
         Archiver(settings('dir = "archive2"\ngroup = "nosuchgroup"'))

@@ -69,9 +69,9 @@ def test_opening_one_that_was_deleted(archive: Archive, spool: Path) -> None:
 
 
 DAMAGE = [
-    ("torn", b'{"ref": "7KQ2', "is no JSON"),
-    ("empty", b"", "is no JSON"),
-    ("huge", b" " * (MAX_ENVELOPE_BYTES + 10) + b"{}", "is no JSON"),
+    ("torn", b'{"ref": "7KQ2', "is not JSON"),
+    ("empty", b"", "is not JSON"),
+    ("huge", b" " * (MAX_ENVELOPE_BYTES + 10) + b"{}", "is not JSON"),
     ("missing", None, "No such file or directory"),
 ]
 

@@ -51,9 +51,9 @@ def test_the_body_is_what_follows_the_first_line(tmp_path: Path, message_id: str
 
 
 REFUSED = [
-    ("id", "/spool", "../x", "", "id: '../x' is no message id"),
-    ("relative", "spool", ID, "", "spool: 'spool' is no absolute path"),
-    ("nul", "/spool\0", ID, "", "is no absolute path; send spool=\\$spool_directory"),
+    ("id", "/spool", "../x", "", "id: '../x' is not a message id"),
+    ("relative", "spool", ID, "", "spool: 'spool' is not an absolute path"),
+    ("nul", "/spool\0", ID, "", "is not an absolute path; send spool=\\$spool_directory"),
     ("queue-up", "/spool", ID, "..", "queue: '..' cannot be the name of a queue"),
     ("queue-path", "/spool", ID, "a/b", "queue: 'a/b' cannot be the name of a queue"),
     ("queue-long", "/spool", ID, "a" * 101, "cannot be the name of a queue"),
@@ -129,12 +129,12 @@ def torn_name(spool: Path, outside: Path) -> None:
 
 
 FOUND = [
-    (link_file, "-D: Too many levels of symbolic links; it must be a part of Exim's spool, and no symbolic link"),
+    (link_file, "-D: Too many levels of symbolic links; it must be a part of Exim's spool, and not a symbolic link"),
     (link_split_file, "input/n/.*-D: Too many levels of symbolic links"),
     (link_input, "input: Not a directory; it must be a part"),
     (link_split, "input/n: Not a directory; it must be a part"),
-    (fifo, "-D is no regular file"),
-    (directory, "-D is no regular file"),
+    (fifo, "-D is not a regular file"),
+    (directory, "-D is not a regular file"),
     (nothing, f"input holds no {ID}-D: the daemon must run on the same machine as Exim and see the same"),
     (nothing_split, f"input holds no {ID}-D"),
     (file_for_directory, "input/n: Not a directory"),

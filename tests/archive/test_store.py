@@ -191,7 +191,7 @@ def test_prepare_makes_the_directory_and_leaves_one_that_is_there(tmp_path: Path
     archive_at(tmp_path / "a/b/archive")
     assert stat.S_IMODE((tmp_path / "a/b/archive").stat().st_mode) == 0o700
     (tmp_path / "file").touch()
-    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/file/archive is no directory; create it"):
+    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/file/archive is not a directory; create it"):
         archive_at(tmp_path / "file/archive")
 
 
@@ -206,19 +206,19 @@ def without(archive: Archive, message: Held, text: str, error: type[ArchiveError
 
 
 def test_the_directory_is_missing(tmp_path: Path, spool: Path) -> None:
-    without(Archive(tmp_path / "none"), held(spool), r"archive\.dir: .*/none is no directory; create it, or mount")
+    without(Archive(tmp_path / "none"), held(spool), r"archive\.dir: .*/none is not a directory; create it, or mount")
     assert not (tmp_path / "none").exists()
 
 
 def test_the_directory_is_a_file(tmp_path: Path, spool: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/file is no directory; create it"):
+    with pytest.raises(ArchiveError, match=r"archive\.dir: .*/file is not a directory; create it"):
         Archive(tmp_path / "file").store(held(spool))
 
 
 SPOOLS: list[tuple[str, dict[str, Any], str]] = [
     ("no body", {"id": "1xVYtn-00005a-09"}, "holds no 1xVYtn-00005a-09-D"),
-    ("no id", {"id": "../../x"}, "is no message id"),
+    ("no id", {"id": "../../x"}, "is not a message id"),
     ("no spool", {"spool": "/nonexistent"}, "/nonexistent: No such file"),
     ("headers cut", {"headers": "x" * 65_536}, "a message is archived whole or not at all"),
 ]
@@ -243,7 +243,7 @@ def test_nothing_is_stored_behind_a_link(archive: Archive, spool: Path, tmp_path
 
 
 def test_a_message_for_nobody(archive: Archive, spool: Path) -> None:
-    without(archive, held(spool, recipients=()), "belongs to nobody")
+    without(archive, held(spool, recipients=()), "has no held recipient")
 
 
 def test_a_name_that_is_taken_is_never_taken_twice(archive: Archive, spool: Path) -> None:

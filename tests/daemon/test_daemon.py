@@ -264,7 +264,7 @@ async def test_an_archive_that_cannot_be_stops_a_start_and_a_reload(config: Path
     async with running(config):
         config.write_text(CONFIG + '[archive]\ndir = "file"\n')
         (problem,) = (await control(config, "reload"))["problems"]
-        assert problem.startswith(f"archive.dir: {config.parent}/file is no directory; create it")
+        assert problem.startswith(f"archive.dir: {config.parent}/file is not a directory; create it")
         assert (await control(config, "status"))["problems"] == [problem]
         assert (await query(config)).reason == "rdns-tld"
     with pytest.raises(StartError, match=r"^archive\.dir: .*/file is no directory"):

@@ -279,7 +279,7 @@ def test_a_full_disk() -> None:
 def test_no_archive_directory() -> None:
     with holding() as kept:
         kept.archive.rmdir()
-        refused_without_archive(kept, f"{kept.archive} is no directory; create it, or mount what belongs there")
+        refused_without_archive(kept, f"{kept.archive} is not a directory; create it, or mount what belongs there")
         kept.archive.mkdir()
         assert kept.of(kept.send(HEADERS))
 

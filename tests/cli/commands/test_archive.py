@@ -107,10 +107,10 @@ def test_a_damaged_envelope_hides_nothing(config: Path, root: Path) -> None:
     done = eximacl("archive", "list", "--since", "2026-11-01", "--domain", "example.org")
     assert done.status == 0
     assert done.out.splitlines()[1].split()[2] == "?"
-    assert f"{envelope}: is no JSON" in done.err
-    assert "is no JSON" in json.loads(eximacl("archive", "list", "--json").out)["problem"]
+    assert f"{envelope}: is not JSON" in done.err
+    assert "is not JSON" in json.loads(eximacl("archive", "list", "--json").out)["problem"]
     done = eximacl("archive", "list", "--sender", "ann")
-    assert (done.status, f"Not compared: {envelope}: is no JSON" in done.err) == (66, True)
+    assert (done.status, f"Not compared: {envelope}: is not JSON" in done.err) == (66, True)
     assert eximacl("archive", "list", "--sender", "ann", "--domain", "example.com").err == "Nothing was found.\n"
 
 
@@ -143,8 +143,8 @@ def test_what_a_damaged_envelope_may_be_about(config: Path, root: Path) -> None:
     done = eximacl("archive", "show", ref)
     assert done.status == 66
     assert "or it is one of these, held at that time, of which only the envelope cannot be read:\n" in done.err
-    assert f"{stored.filename}.json: is no JSON" in done.err
-    assert done.err.count("is no JSON") == 1
+    assert f"{stored.filename}.json: is not JSON" in done.err
+    assert done.err.count("is not JSON") == 1
 
 
 def test_a_message_by_the_reference_of_each_of_its_recipients(config: Path) -> None:
