@@ -101,7 +101,11 @@ DAMAGED = [
             ("size", -1, "size is not a number of bytes"),
             ("released", {}, "released is not a list"),
             ("released", ["x"], "released is not a list of objects"),
-            ("released", [{"time": "9999-12-31T23:59:59-23:59", "to": [], "by": ""}], "time is not a time in the years"),
+            (
+                "released",
+                [{"time": "9999-12-31T23:59:59-23:59", "to": [], "by": ""}],
+                "time is not a time in the years",
+            ),
             ("released", [{"time": GOOD["time"], "to": []}], "by is not a string"),
             ("released", [{**GOOD["released"][0], "state": "x"}], "released has a state other than sent, sending"),
         )

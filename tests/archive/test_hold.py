@@ -93,7 +93,9 @@ async def test_two_domains_have_a_file_each(settings: Callable[..., Settings], t
     [
         pytest.param({"spool": ""}, "spool=$spool_directory", id="no spool"),
         pytest.param({"spool": "/nowhere"}, "/nowhere: No such file or directory", id="another machine's spool"),
-        pytest.param({"spool": "SPOOL", "id": "../../../etc/passwd"}, "not a message id of Exim's", id="a path as an id"),
+        pytest.param(
+            {"spool": "SPOOL", "id": "../../../etc/passwd"}, "not a message id of Exim's", id="a path as an id"
+        ),
         pytest.param({"spool": "SPOOL", "queue": "../x"}, "cannot be the name of a queue", id="a path as a queue"),
         pytest.param({"spool": "SPOOL", "rcpts": ""}, "has no held recipient", id="no recipient"),
         pytest.param({"spool": "SPOOL", "headers": "x" * 65536}, "65536 bytes or more", id="cut headers"),
