@@ -54,11 +54,11 @@ class Options:
             raise ValueError("retry_hours: a retry after delay_minutes would come too late; make it longer")
 
 
-def _heard(options: Options) -> tuple[str, ...]:
+def _listens_to(options: Options) -> tuple[str, ...]:
     return options.suspicious if options.when == "suspicious" else ()
 
 
-@check("greylist", stages={"rcpt", "data"}, options=Options, action="off", listens_to=_heard)
+@check("greylist", stages={"rcpt", "data"}, options=Options, action="off", listens_to=_listens_to)
 async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
     """Ask an unknown client to try again after some minutes, which most junk senders never do.
 
@@ -67,8 +67,8 @@ async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
     address, recipient = ip_address(query.ip), query.recipient
     if address is None or recipient is None or query.sender is None:
         return None
-    heard = _heard(options)
-    if heard and not any(name in heard for name in ask.observed):
+    sources = _listens_to(options)
+    if sources and not any(name in sources for name in ask.observed):
         return None
     if query.sender.is_null and query.stage == "rcpt":
         ask.want_data()

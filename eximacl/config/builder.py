@@ -33,10 +33,10 @@ class Builder:
         self._steps: dict[str, Step] = {}
         self._declarations = {name: check_table(checks[name]) for name in order}
         self._exempt = (_exempt(tables["exempt"]),)
-        self._plans: dict[str, DomainPolicy] = {}
+        self._domain_policies: dict[str, DomainPolicy] = {}
         self._probes: dict[str, ListProbe] = {}
         self._running: set[str] = set()
-        self._heard: list[tuple[Site, str, str]] = []
+        self._listeners: list[tuple[Site, str, str]] = []
 
     def read_base(self, raw: Any, site: Site) -> None:
         """Read `[checks.*]` of the main file: a table for each check of the order, defaults where none is given."""
@@ -68,7 +68,7 @@ class Builder:
                 inherited = base.exempt if "exempt" in values else ()
                 self._make_step(name, merged, inherited, here, steps)
         self.overlays[domain] = overlay
-        self._plans[domain] = self._plan(steps, (*self._exempt, *_exempts(overlay.get("exempt"))))
+        self._domain_policies[domain] = self._domain_policy(steps, (*self._exempt, *_exempts(overlay.get("exempt"))))
 
     def _check_hold(self, table: OptionTable, values: Values, site: Site) -> None:
         archive = self._tables["archive"].get("dir")
@@ -78,27 +78,27 @@ class Builder:
             if option.type == Action and option.name in values and values[option.name].value == "hold":
                 site.at(option.name).report(NO_HOLD)
 
-    def _wrong_heard(self, name: str, heard: str) -> str:
+    def _wrong_source(self, name: str, other: str) -> str:
         """Return why a check cannot listen to another; empty if it can."""
-        if heard not in self._checks:
-            return f"{name} depends on the hits of {heard}: {unknown('check', heard, self._checks)}"
-        if heard == name:
+        if other not in self._checks:
+            return f"{name} depends on the hits of {other}: {unknown('check', other, self._checks)}"
+        if other == name:
             return f"{name} cannot depend on its own hits; name checks that come before it"
-        if heard not in self._order[: self._order.index(name)]:
-            return f"{name} depends on the hits of {heard}, so policy.order must name {heard} before {name}"
+        if other not in self._order[: self._order.index(name)]:
+            return f"{name} depends on the hits of {other}, so policy.order must name {other} before {name}"
         return ""
 
     def check_running(self) -> None:
         """Report the checks that listen to one that runs for no domain. Call this when all files have been read."""
-        for site, name, heard in self._heard:
-            if heard in self._steps and heard not in self._running:
+        for site, name, other in self._listeners:
+            if other in self._steps and other not in self._running:
                 never = "which never runs: its action is off, or it has nothing to look for"
-                site.report(f"{name} depends on the hits of {heard}, {never}")
+                site.report(f"{name} depends on the hits of {other}, {never}")
 
     def policy(self, domains: Any) -> Policy:
         """Return the policy of all that was read. It can be used only if there were no problems."""
-        base = self._plan(self._steps, self._exempt)
-        return Policy(domains, base, self._plans, self._early(), tuple(self._probes.values()))
+        base = self._domain_policy(self._steps, self._exempt)
+        return Policy(domains, base, self._domain_policies, self._early(), tuple(self._probes.values()))
 
     def _early(self) -> DomainPolicy:
         """Return the policy of the stages before a recipient is known.
@@ -114,9 +114,9 @@ class Builder:
             for name, step in self._steps.items()
             if f"checks.{name}" not in touched and not any(exempt.recipients for exempt in step.exempt)
         }
-        return self._plan(kept, self._exempt)
+        return self._domain_policy(kept, self._exempt)
 
-    def _plan(self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...]) -> DomainPolicy:
+    def _domain_policy(self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...]) -> DomainPolicy:
         return DomainPolicy(tuple(steps[name] for name in self._order if name in steps), exempt)
 
     def _known_checks(self, raw: Any, site: Site) -> dict[str, Any]:
@@ -143,12 +143,12 @@ class Builder:
             return
         listens_to = frozenset(check.listens_to(options))
         action: Action = "off" if check.idle(options) else values["action"].value
-        for heard in sorted(listens_to):
-            wrong = self._wrong_heard(name, heard)
+        for other in sorted(listens_to):
+            wrong = self._wrong_source(name, other)
             if wrong:
                 site.report(wrong)
             elif action != "off":
-                self._heard.append((site, name, heard))
+                self._listeners.append((site, name, other))
         if action != "off":
             self._running.add(name)
             self._probes.update({probe.name: probe for probe in check.probes(options)})

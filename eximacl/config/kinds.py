@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import string
 import zoneinfo
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
@@ -247,6 +247,11 @@ def _is_there(path: Path) -> bool:
     return True
 
 
+def _alternatives(choices: Sequence[str]) -> str:
+    *others, last = [f'"{choice}"' for choice in choices]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
 def says(word: str) -> Callable[[Any], str]:
     """Return a function that gives every type the same word."""
     return lambda _: word
@@ -257,18 +262,14 @@ KINDS: Mapping[Any, Kind] = {
     int: Kind("a whole number", _integer, says("whole number")),
     float: Kind("a number", _number, says("number")),
     str: Kind("a string", _string, says("string")),
-    Literal: Kind(
-        "a string", _choice, lambda annotation: " or ".join(f'"{choice}"' for choice in get_args(annotation))
-    ),
+    Literal: Kind("a string", _choice, lambda annotation: _alternatives(get_args(annotation))),
     CHOICES: Kind(
         "an array of strings",
         _choices,
-        lambda annotation: "array of " + " or ".join(f'"{one}"' for one in get_args(get_args(annotation)[0])),
+        lambda annotation: "array of " + _alternatives(get_args(get_args(annotation)[0])),
     ),
     tuple[str, ...]: Kind("an array of strings", _strings, says("array of strings")),
-    Redacted: Kind(
-        "an array of strings", _redacted, says("array of " + " or ".join(f'"{name}"' for name in REDACTABLE))
-    ),
+    Redacted: Kind("an array of strings", _redacted, says("array of " + _alternatives(REDACTABLE))),
     Path: Kind("a path", _path, says("path")),
     Path | None: Kind("a path", _optional_path, says('path, or ""')),
     FileMode: Kind('a string such as "0660"', _file_mode, says("octal permissions")),

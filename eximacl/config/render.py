@@ -45,7 +45,7 @@ _HEAD = """\
 # The policy of eximacl. Test it with `eximacl config test`; put it in force with `eximacl reload`.
 #
 # A line that starts with # and a name shows a default: remove the # to change it.
-# A list is an array, or a path: of a file (one entry a line, # comments), or of a directory whose
+# A list is an array, or a path: of a file (one entry per line, # comments), or of a directory whose
 # file names are the entries. Paths start from this file's directory. Files and directories are read
 # again when they change, without a reload.
 # domains/<domain>.toml beside this file sets options of checks for one recipient domain.
@@ -182,7 +182,7 @@ def _list_text(option: Option) -> str:
     shipped = resources.files("eximacl").joinpath("sample", *Path(option.default).parts)
     if shipped.is_file():
         return shipped.read_text(encoding="utf-8")
-    return "\n".join((*_comment(option_help(option)), *_comment("One entry a line."))) + "\n"
+    return "\n".join((*_comment(option_help(option)), *_comment("One entry per line."))) + "\n"
 
 
 def show(loaded: Loaded, domain: str | None = None) -> dict[str, Any]:

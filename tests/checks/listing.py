@@ -10,7 +10,7 @@ from eximacl.policy.engine import Step
 
 
 def options_from(directory: Path, name: str, toml: str) -> Any:
-    """Return the options of the check `name`; `toml` stands below its header, and may go on with tables of its own."""
+    """Return the options of the check `name`; `toml` stands below its header, and may go on with more tables."""
     (step,) = steps_from(directory, name, toml)
     return step.options
 

@@ -19,7 +19,7 @@ from eximacl.policy.questions import Ask
 from eximacl.state import MemoryState
 from tests.asking import NOW, judge, query
 
-KEY, OLD, OTHER = "a key that is long enough", "the key of last year", "somebody else's key"
+KEY, OLD, OTHER = "a key that is long enough", "the key of last year", "another host's key"
 DAY = prvs.DAY_SECONDS
 
 
@@ -208,7 +208,7 @@ def test_tagged_mail_uses_up_the_same_count(policy: Policy) -> None:
 
 
 def test_behind_disposable_in_the_order_a_tagged_count_is_refused(tmp_path: Path) -> None:
-    """Or each new tag would begin a count of its own."""
+    """Otherwise each new tag would start another count."""
     text = '[policy]\ndomains = ["example.org"]\norder = ["disposable", "bounce_tag"]\n'
     (tmp_path / "eximacl.toml").write_text(text)
     wrong = load(tmp_path / "eximacl.toml").policy

@@ -1,4 +1,4 @@
-"""The check `disposable`: what is accepted, counted, deferred and refused, and what the client is told."""
+"""The check `disposable`: what is accepted, counted, deferred and refused, and what the client gets."""
 
 from __future__ import annotations
 

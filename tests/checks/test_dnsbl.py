@@ -1,4 +1,4 @@
-"""`dnsbl`: what is asked about which client, what it is told, and that it is harmless until it has lists."""
+"""`dnsbl`: what is asked about which client, what the client gets, and that nothing happens without lists."""
 
 from __future__ import annotations
 

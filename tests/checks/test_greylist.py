@@ -36,7 +36,7 @@ def options(**given: Any) -> Options:
 
 
 def asked(state: MemoryState, seconds: float, given: Options | None = None, stage: Any = "rcpt", **values: str) -> str:
-    """Send a mail at that time from NOW, and return what it came to."""
+    """Send a message at that time from NOW, and return what it came to."""
     outcome = judge(greylist, query(stage, **values), given or options(), state=state, now=NOW + seconds)
     return outcome.reason if isinstance(outcome, Hit) else str(outcome)
 
@@ -101,7 +101,7 @@ STEPS: list[tuple[str, dict[str, Any], list[tuple[float, dict[str, str]]], list[
         [LATER, LATER],
     ),
     (
-        "names in one public suffix are no pool",
+        "names in one public suffix are not a pool",
         {},
         [(0, {"host": "a.co.uk"}), (300, {"host": "b.co.uk", "ip": "203.0.113.9"})],
         [LATER, LATER],
@@ -116,7 +116,7 @@ def test_greylist(given: dict[str, Any], steps: list[tuple[float, dict[str, str]
 
 
 def send(state: MemoryState, seconds: float, number: int, given: Options) -> list[str]:
-    """Send one mail by a sender of its own, twice; return both fates."""
+    """Send one message from another sender, twice; return both results."""
     sender = f"s{number}@example.net"
     return [asked(state, seconds + wait, given, from_=sender) for wait in (0, 300)]
 
@@ -235,7 +235,7 @@ def test_options_that_do_not_go_together(given: dict[str, Any], text: str) -> No
         options(**given)
 
 
-# ---- what cannot be told
+# ---- what is unknown
 
 
 @pytest.mark.parametrize("verb", ["remember", "first_seen"])

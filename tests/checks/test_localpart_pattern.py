@@ -20,7 +20,7 @@ ROWS = [
     ("starts with a digit", "7steve", "^[^A-Za-z]"),
     ("starts with a dash", "-steve", "^[^A-Za-z]"),
     ("starts with a letter beyond ASCII", "ärla", "^[^A-Za-z]"),
-    ("starts with a byte that is no text", "\udce4rla", "^[^A-Za-z]"),
+    ("starts with a byte that is not text", "\udce4rla", "^[^A-Za-z]"),
     ("double quote", 'a"b', '"'),
     ("single quote", "o'brien", "'"),
     ("the first in list order is named", "'|,", ","),

@@ -79,7 +79,7 @@ class World(NamedTuple):
         return reply_for(drive_now(decide(self.policy, build_query(stage, values), asking), answers), "")
 
     def told(self, values: Mapping[str, str]) -> str:
-        """Return what a message's client is told, at RCPT or, where that is asked about, at DATA."""
+        """Return what the client gets, at RCPT or, if that is asked about, at DATA."""
         reply = self.ask("rcpt", values)
         if reply.verdict == "accept" and reply.want:
             reply = self.ask("data", {**values, "rcpts": values["rcpt"], "want": reply.want})

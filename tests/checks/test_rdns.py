@@ -1,4 +1,4 @@
-"""`rdns`: no name, a name that does not lead back, a name made from the address; each with its own action."""
+"""`rdns`: no name, a name that does not resolve back, a name made from the address; each with its own action."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ ROWS: list[tuple[str, dict[str, str], Outcome]] = [
     ("not listed", {"host": "mx.example.net"}, None),
     ("no PTR", {"host": "", "host_failed": "1", "host_deferred": "0"}, None),
     ("look-up deferred", {"host": "", "host_failed": "0", "host_deferred": "1"}, DEFERRED),
-    ("look-up deferred, told as failed too", {"host": "", "host_failed": "1", "host_deferred": "1"}, DEFERRED),
+    ("look-up deferred, and reported as failed, too", {"host": "", "host_failed": "1", "host_deferred": "1"}, DEFERRED),
     ("a name that is there counts", {"host": "mx.example.sa", "host_deferred": "1"}, hit("sa")),
     ("an honest name that is there counts", {"host": "mx.example.net", "host_deferred": "1"}, None),
     ("nothing known", {}, None),
@@ -65,7 +65,7 @@ def test_an_empty_list_refuses_nobody() -> None:
 PTR = "7.2.0.192.in-addr.arpa"
 NONE = {"host": "", "host_failed": "1"}
 ANY: list[tuple[str, dict[str, str], Any, Outcome]] = [
-    ("a name that does not lead back", NONE, ["mx.example.sa"], hit("sa")),
+    ("a name that does not resolve back", NONE, ["mx.example.sa"], hit("sa")),
     ("one of several", NONE, ["mx.example.net", "mx.example.zw"], hit("zw")),
     ("not listed", NONE, ["mx.example.net"], None),
     ("no name at all", NONE, [], None),

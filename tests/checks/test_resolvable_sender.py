@@ -1,4 +1,4 @@
-"""`resolvable_sender`: MX, the domain's own address, null MX, and what DNS does not tell."""
+"""`resolvable_sender`: MX, the domain's own address, null MX, and what DNS does not know."""
 
 from __future__ import annotations
 

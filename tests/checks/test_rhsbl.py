@@ -1,4 +1,4 @@
-"""`rhsbl`: which names are asked about, each once; what the client is told; hostile names ask nothing."""
+"""`rhsbl`: which names are asked about, each once; what the client gets; hostile names ask nothing."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def files_in(directory: Path) -> dict[str, str]:
 
 
 def exempt(policy: Path, mail: RefusedMail) -> bool:
-    """Whether the policy passes a mail before any check is asked."""
+    """Whether the policy passes a message before any check runs."""
     recipient = mail.query.recipient
     plan = load(policy).policy.for_domain(recipient.domain if recipient else "")
     return plan is not None and any(one.match(mail.query) for one in plan.exempt)

@@ -123,7 +123,7 @@ def test_a_list_that_is_not_shipped_says_what_goes_in(tmp_path: Path) -> None:
     check = Check("disposable", run, stages, NoOptions, (option,), "reject", "accept", "Doc.", "Doc.")  # type: ignore[arg-type]
     write_sample(tmp_path, [check])
     text = (tmp_path / "lists/of-nothing-shipped").read_text()
-    assert text == "# Who is refused. Each entry is a domain: itself and all below it.\n# One entry a line.\n"
+    assert text == "# Who is refused. Each entry is a domain: itself and all below it.\n# One entry per line.\n"
 
 
 @pytest.mark.parametrize(

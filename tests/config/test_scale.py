@@ -10,7 +10,7 @@ from tests.config.world import write
 
 NAMES = 1_000_000
 DOMAINS = 1_000
-# What the project promises; about a tenth and a third of it are needed. Processor time: a busy machine is no failure.
+# What the project promises; it needs about a tenth and a third of it. Processor time, since the machine may be busy.
 START_CPU_SECONDS_MAX = 10
 START_MEGABYTES_MAX = 400
 

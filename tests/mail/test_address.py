@@ -61,7 +61,7 @@ DOMAINS = [
     ("underscore", "_dmarc.Example.org", "_dmarc.example.org"),
     ("a label that IDNA refuses leaves the others", "ä" * 70 + ".рф", "ä" * 70 + ".xn--p1ai"),
     ("empty label beside U-labels", "a..рф", "a..xn--p1ai"),
-    ("8-bit that is no text", "\udcff.рф", "\udcff.xn--p1ai"),
+    ("8-bit that is not text", "\udcff.рф", "\udcff.xn--p1ai"),
     ("dot of another script at the end", "sa\u2024", "sa"),
     ("too long for a name", "ä." * MAX_NAME_CHARACTERS, ("ä." * MAX_NAME_CHARACTERS).rstrip(".")),
 ]

@@ -74,7 +74,7 @@ def test_tags_are_exims_own() -> None:
 
 
 def verdict(address: str, now: float) -> str:
-    """Say what ${prvscheck} says: nothing for what is no tagged address, else the address and 1 if it is good."""
+    """Say what ${prvscheck} says: nothing if the address has no tag, else the address, and 1 if the tag is valid."""
     tagged = parse(address)
     if tagged is None:
         return ""

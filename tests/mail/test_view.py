@@ -1,4 +1,4 @@
-"""A message as people read it, and messages that are made to break whoever reads them."""
+"""A message as people read it, and messages that are made to break their readers."""
 
 from __future__ import annotations
 
