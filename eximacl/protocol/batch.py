@@ -33,7 +33,7 @@ class Line(NamedTuple):
     problem: str = ""
 
 
-class Answer(NamedTuple):
+class BatchAnswer(NamedTuple):
     """The reply to a line of a batch; None where it could not be asked, and then `problem` says why."""
 
     line: Line
@@ -59,18 +59,18 @@ def read_batch(data: bytes) -> list[Line]:
     return [_tsv_line(number, columns, line) for number, line in lines[1:]]
 
 
-def ask_each(lines: Iterable[Line], ask: AskOne) -> Iterator[Answer]:
+def ask_each(lines: Iterable[Line], ask: AskOne) -> Iterator[BatchAnswer]:
     """Ask one line after the other, and yield the answers. Raises DaemonError where nothing can be asked."""
     for line in lines:
         if line.problem:
-            yield Answer(line, None, line.problem)
+            yield BatchAnswer(line, None, line.problem)
             continue
         try:
-            yield Answer(line, ask(line.stage, line.values))
+            yield BatchAnswer(line, ask(line.stage, line.values))
         except RequestRefused as error:
             if error.is_daemons_own:
                 raise
-            yield Answer(line, None, f"{error.reason}: {error}")
+            yield BatchAnswer(line, None, f"{error.reason}: {error}")
 
 
 def ip_problem(ip: str) -> str:
