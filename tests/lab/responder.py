@@ -21,7 +21,7 @@ CHUNK_BYTES = 65536
 # Exim notices a dropped connection at once; a machine under load may take a thousand times that.
 WAIT_SECONDS = 10.0
 LAST = b"\n"
-# What ask.acl sends after a failure is not a query, and its reply is not read.
+# What ask_again.acl sends after a failure is not a query, and its reply is not read.
 CONTROL = b"control "
 ACCEPT = Reply("accept", 250, ref="TESTTEST")
 

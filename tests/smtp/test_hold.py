@@ -25,7 +25,7 @@ MAIL = """
     """
 HELD = "C: RCPT TO:<held@example.org>\nS: 250\n"
 GOOD = "C: RCPT TO:<steve@example.org>\nS: 250\n"
-ALONE = "S: 451 4.5.3 please send this recipient a message of its own\n"
+ALONE = "S: 451 4.5.3 please send this recipient a separate message\n"
 DATA = """
     C: DATA
     S: 354
