@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import dns, dnslists, harvest, instructions, joe_job, policies, queries, size, speed
+from bench import accept, dns, dnslists, harvest, instructions, joe_job, policies, queries, size, speed
 from bench.running import BenchError, build, daemon, load, running
 from tests.lab.joe_job import Rehearsal
 
@@ -26,6 +26,11 @@ def test_speed_prints_a_row_for_each_server_and_mode(tmp_path: Path, monkeypatch
     assert [row.split("  ")[0] for row in rows if not row.startswith(" ")] == ["flat"] * 3 + ["paced"] * 3
     assert any("goal" in row and "0.40" in row for row in rows)
     assert re.search(r"accept [56]\d%", verdicts)
+
+
+def test_accept_compares_the_two_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(accept, "ROUNDS", 1)
+    assert [row.split()[0] for row in accept.measure()] == ["documented", "private"]
 
 
 def test_size_compares_many_with_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
-"""The listening sockets: opened at a path of the config's, or inherited from systemd.
+"""The listening sockets: opened at the configured path, or inherited from systemd.
 
-Rule: a path is ours only while we hold the lock beside it. So two daemons that start at once cannot both
-win, a stale socket file is replaced, and neither a live socket nor anything else is ever deleted.
+A path is ours only while we hold the lock beside it. So two daemons that start at once cannot both win, a stale socket
+file is replaced, and neither a live socket nor anything else is ever deleted.
 """
 
 from __future__ import annotations

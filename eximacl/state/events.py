@@ -1,4 +1,4 @@
-"""The events of a sliding window. Rule: pure; both backends count with this, so they count alike.
+"""The events of a sliding window. Both backends count with this, so they count alike.
 
 Events are times in seconds since 1970, the oldest first.
 """
@@ -12,7 +12,7 @@ from eximacl.policy.state import CLOCK_SLACK_SECONDS, EVENTS_MAX
 
 
 def recent(events: array[float], window: float, now: float) -> array[float]:
-    """Return the events of the last `window` seconds; those that a clock ahead has noted are none."""
+    """Return the events of the last `window` seconds; those noted by a clock ahead do not count."""
     return events[bisect_right(events, now - window) : bisect_right(events, now + CLOCK_SLACK_SECONDS)]
 
 
@@ -28,8 +28,8 @@ def noted(events: array[float], window: float, most: int, now: float) -> array[f
 def expiry(last: float, window: float, until: float | None) -> float:
     """Return when a window with this last event may be deleted; `until` is what was settled before, if anything.
 
-    It is settled for two windows and then stays for one: an index on it need not change with every event, which
-    would make half as much work again.
+    A new time is two windows away, and is kept until less than one is left: so the index on it need not change with
+    every event, which would add half the work again.
     """
     earliest = last + window
     if until is not None and earliest <= until <= earliest + window:

@@ -129,7 +129,7 @@ class MemoryState:
 
 
 class _Expiries(Generic[K]):
-    """When each key expires. One that was put off is looked at when it would have come, and no sooner."""
+    """When each key expires. A key whose end was put off is looked at again at its old end, not sooner."""
 
     def __init__(self, until_of: Callable[[K], float | None]) -> None:
         self._until_of = until_of

@@ -1,4 +1,4 @@
-"""What is blocked, in SQLite. Rule: a block that any process has made is found by all from then on."""
+"""What is blocked, in SQLite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sqlite3
 from eximacl.policy.state import BLOCKS_MAX, CLOCK_SLACK_SECONDS, Block
 from eximacl.state.sqlite.file import StateFile, to_bytes, to_text
 
-# 9e999 is infinity (SQLite has no word for it): no clock can make a block for ever one of the future.
+# 9e999 is infinity, for which SQLite has no word: no clock can make a block for ever one of the future.
 _STANDS = f"until > ? AND (since <= ? + {CLOCK_SLACK_SECONDS} OR until = 9e999)"
 _FIND = f"SELECT key, since, until, why FROM blocks WHERE key = ? AND {_STANDS}"
 _SOME = f"SELECT key, since, until, why FROM blocks WHERE key >= ? AND {_STANDS} ORDER BY key LIMIT ?"
@@ -18,7 +18,7 @@ _PRUNE = "DELETE FROM blocks WHERE key IN (SELECT key FROM blocks WHERE until <=
 
 
 class Blocks:
-    """`block`, `unblock`, `blocked` and `blocks` of `verbs.State`."""
+    """`block`, `unblock`, `blocked` and `blocks` of `State`."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
@@ -50,7 +50,7 @@ class Blocks:
         return tuple(_block(*row) for row in rows)
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
-        """Delete at most so many blocks that have ended; return how many."""
+        """Delete at most `most` blocks that have ended; return how many."""
         return db.execute(_PRUNE, (now, most)).rowcount
 
 

@@ -1,6 +1,6 @@
-"""One SQLite file that several processes share. Rule: a transaction is seen whole by all, or it never was.
+"""One SQLite file that several processes may share: transactions, opening, locks, migrations.
 
-The file is in WAL mode. What fails raises StateError, which names the file.
+The file is in WAL mode. Every failure raises StateError, which names the file.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from eximacl.system.files import PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE, Iden
 
 T = TypeVar("T")
 
-# A verb waits on the event loop for another process's transaction, which takes under a millisecond, or a slow
-# disk's sync some ten. Longer means that somebody holds the lock, and every query would wait behind this one.
+# A verb waits on the event loop for another process's transaction, which takes under a millisecond, or some ten with
+# a slow disk's sync. Longer means that a process holds the lock, and every query would wait behind this one.
 BUSY_MILLISECONDS = 100
-# After such a wait in vain no verb waits for this long: a hundred queries must not stand in line for ten seconds. The
-# loop is blocked for a tenth of the time at most, and after a short lock queries wait for their turn again.
+# After such a wait in vain, no verb waits at all for this long: a hundred queries must not queue up for ten seconds.
+# So the loop is blocked for at most a tenth of the time, and after a short lock queries wait for their turn again.
 IMPATIENT_SECONDS = 1.0
 # Opening waits for other processes that create, migrate or recover the same file at that moment.
 OPEN_SECONDS = 5.0
@@ -36,7 +36,7 @@ Sync = Literal["NORMAL", "FULL"]
 class StateFile:
     """An open state file of the newest schema; safe to share between threads, not across a fork.
 
-    path: the file; it and its directory are made where missing. Raises StateError when it cannot be used: not
+    path: the file; it and its directory are created where missing. Raises StateError when it cannot be used: not
     writable, damaged, not ours, or of a newer version.
     """
 
@@ -52,7 +52,7 @@ class StateFile:
         self._impatient_until: float | None = None
         try:
             _create(self._path)
-            # Looked at before it is opened: what replaces it in between is noticed.
+            # Taken before it is opened, so that a file that replaces it in between is noticed.
             self._files = {self._path: identity(self._path)}
             self._db = sqlite3.connect(self._path, timeout=OPEN_SECONDS, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
@@ -72,7 +72,7 @@ class StateFile:
             self._db.close()
 
     def transaction(self, work: Callable[[sqlite3.Connection], T], sync: Sync = "NORMAL") -> T:
-        """Do `work` in one transaction that others see whole or not at all. Raises StateError."""
+        """Do `work` in one transaction. Raises StateError."""
         with self._lock:
             db = self._db
             try:
@@ -106,7 +106,7 @@ class StateFile:
         self._db.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS if patient else 0}")
 
     def _check_files(self) -> None:
-        """Raise StateError when what is open is not what others find: what is counted there would be gone."""
+        """Raise StateError when the open file is not the one at its path: what is counted in it would be lost."""
         for path, known in self._files.items():
             if _identity(path) != known:
                 raise StateError(
@@ -115,7 +115,7 @@ class StateFile:
                 )
 
     def _tidy(self, sync: Sync) -> None:
-        """Leave the connection as every verb expects it; after a failure, roll back."""
+        """Leave the connection as each verb expects it; after a failure, roll back."""
         with contextlib.suppress(sqlite3.Error):
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
@@ -158,16 +158,16 @@ class StateFile:
 
 
 def _create(path: Path) -> None:
-    """Make the file and its directory where missing."""
+    """Create the file and its directory where missing."""
     path.parent.mkdir(mode=PRIVATE_DIRECTORY_MODE, parents=True, exist_ok=True)
-    # Opening it to create it would not do: closing a file drops this process's locks on it (POSIX, fcntl),
-    # those of another connection too.
+    # Not by opening it: closing a file drops all of this process's locks on it (POSIX, fcntl), also those of another
+    # connection.
     with contextlib.suppress(FileExistsError):
         os.mknod(path, PRIVATE_FILE_MODE)
 
 
 def use_wal(db: sqlite3.Connection) -> None:
-    """Put the file in WAL mode. On this one statement SQLite does not wait for other processes' locks by itself."""
+    """Put the file in WAL mode. For this one statement SQLite itself does not wait for other processes' locks."""
     deadline = time.monotonic() + OPEN_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""The places of counted addresses, in SQLite. Rule: a committed place is on the disk before anybody is told."""
+"""The places of counted addresses, in SQLite. `commit` answers only when its places are on the disk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PRUNE = """DELETE FROM places WHERE (key, holder) IN
 
 
 class Places:
-    """`reserve`, `peek`, `commit`, `release` and `places` of `verbs.State`."""
+    """`reserve`, `peek`, `commit`, `release` and `places` of `State`."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
@@ -69,13 +69,13 @@ class Places:
         return committed, live - committed
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
-        """Delete at most so many reservations that nobody has to be told about any more; return how many."""
+        """Delete at most `most` reservations that expired long ago (LOST_SECONDS); return how many."""
         then = now - LOST_SECONDS
         return db.execute(_PRUNE, (-then, then, most)).rowcount
 
 
 class _Found(NamedTuple):
-    """What `reserve` answers; whether the holder has that place already; whether the key has stale reservations."""
+    """place: what `reserve` answers; mine: the holder has it already; stale: the key has stale reservations."""
 
     place: Slot
     mine: bool

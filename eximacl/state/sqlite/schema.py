@@ -1,13 +1,13 @@
-"""The tables of the state file, and how each version came of the one before. Rule: what was released never changes.
+"""The tables of the state file, and how each version is made from the one before.
 
 Times are seconds since 1970. A key is UTF-8, or bytes as the client sent them.
 """
 
 from __future__ import annotations
 
-# "exac" in ASCII: tells this file from other programs' (SQLite's file format, section 1.3.17).
+# "exac" in ASCII; distinguishes this file from other programs' (SQLite's file format, section 1.3.17).
 APPLICATION_ID = 0x65786163
-# MIGRATIONS[n] makes version n + 1 of version n. What stands here has been released: append, never edit.
+# MIGRATIONS[n] makes version n + 1 from version n. Append, never edit: state files of these versions exist.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         f"PRAGMA application_id = {APPLICATION_ID}",

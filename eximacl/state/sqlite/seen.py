@@ -1,4 +1,4 @@
-"""When each key was first seen, in SQLite. Rule: what is known is found without waiting for a writer."""
+"""When each key was first seen, in SQLite. A known key is found without waiting for a writer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PRUNE = "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE until <= ? O
 
 
 class Seen:
-    """`first_seen`, `seen` and `remember` of `verbs.State`."""
+    """`first_seen`, `seen` and `remember` of `State`."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
@@ -48,7 +48,7 @@ class Seen:
         return self._file.transaction(lambda db: db.execute(_KEEP, asked).rowcount > 0)
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
-        """Forget at most so many keys whose time is over; return how many."""
+        """Forget at most `most` keys whose time is over; return how many."""
         return db.execute(_PRUNE, (now, most)).rowcount
 
 

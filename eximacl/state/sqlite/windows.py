@@ -1,6 +1,6 @@
-"""The sliding windows of events, in SQLite. Rule: one row a key, which is read and written in one transaction.
+"""The sliding windows of events, in SQLite: one row a key, which is read and written in one transaction.
 
-A row holds its events as packed doubles. One event more costs 34, 41, 60 and 360 µs in a window of 20, 100, 1,000 and
+A row holds its events as packed doubles. One more event costs 34, 41, 60 and 360 µs in a window of 20, 100, 1,000 and
 10,000 events (2-core machine, virtual disk); a msgpack list would add 3, 15, 50 and 900 µs.
 """
 
@@ -24,7 +24,7 @@ SWAPPED = sys.byteorder == "big"
 
 
 class Windows:
-    """`count`, `tally` and `forget` of `verbs.State`."""
+    """`count`, `tally` and `forget` of `State`."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
@@ -55,7 +55,7 @@ class Windows:
         self._file.transaction(lambda db: db.execute(_FORGET, (to_bytes(key),)))
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
-        """Delete at most so many windows without recent events; return how many."""
+        """Delete at most `most` windows without recent events; return how many."""
         return db.execute(_PRUNE, (now, most)).rowcount
 
 
