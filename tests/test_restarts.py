@@ -189,6 +189,6 @@ def test_it_tells_when_it_stops_and_when_it_has_reloaded(manager: Manager) -> No
     manager.wait_for("STATUS=reloaded")
     manager.config.write_text("[policy]\n")
     assert subprocess.run(command, check=False, capture_output=True).returncode != 0
-    manager.wait_for("STATUS=the new policy is wrong, the old one stays")
+    manager.wait_for("STATUS=the new policy has errors, so the daemon keeps the current one")
     assert manager.stop() == 0
     manager.wait_for("STOPPING=1")

@@ -112,15 +112,3 @@ async def test_nobody_else_waits_for_a_dead_state(config: Path, server: ToyServe
     began = time.monotonic()
     assert {reply.verdict for reply in await asyncio.gather(*waiting)} == {"defer"}
     assert time.monotonic() - began < STATE_SECONDS + PATIENCE_SECONDS
-
-
-async def test_a_dead_state_does_not_keep_the_daemon_from_pruning_later(
-    daemon: Daemon, server: ToyServer, caplog: pytest.LogCaptureFixture
-) -> None:
-    server.mood = "cut"
-    await daemon.prune()
-    assert "toy.sock: Ran out of input" in caplog.text
-    server.mood = "answers"
-    server.state.first_seen("key", 1000.0, 1001.0)
-    await daemon.prune()
-    assert server.state.prune(time.time()) == 0

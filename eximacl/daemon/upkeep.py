@@ -1,0 +1,120 @@
+"""What the daemon does at intervals: read changed lists, watch its sockets, prune its state, delete old records."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+from eximacl.archive import purge
+from eximacl.config import Settings
+from eximacl.config.sources import Sources
+from eximacl.daemon.answers import within
+from eximacl.daemon.recorder import Recorder
+from eximacl.daemon.sockets import Listener
+from eximacl.policy.state import PRUNE_ROWS, State, StateError
+from eximacl.system.systemd import Notifier
+
+# An admin who has edited a list expects the effect at once; a stat of each list a second costs nothing.
+LIST_REFRESH_SECONDS = 1.0
+# Often enough that an admin who deleted the socket sees the error while they still remember what they did.
+SOCKET_SECONDS = 1.0
+# Expired rows only take space.
+PRUNE_SECONDS = 60.0
+# A joe job or a day's greylisting leaves more rows than one call deletes: queries get their turn in between.
+PRUNE_PAUSE_SECONDS = 0.05
+# How long one call may take where the state has to be waited for. Nothing waits for it except the next call.
+PRUNE_ANSWER_SECONDS = 30.0
+# The journal is deleted in whole days.
+RETENTION_SECONDS = 3600.0
+
+log = logging.getLogger("eximacl")
+
+
+class Upkeep:
+    """Background tasks of a daemon, kept until they end or are stopped. Use it inside a running event loop."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine in the background; return its task."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` at this interval, from now on. An exception is logged, and the next time comes all the same."""
+        self.start(self._repeat(seconds, work))
+
+    async def stop(self) -> None:
+        """Cancel all tasks, and wait until they have ended."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _repeat(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await work()
+            except Exception:
+                log.exception("a regular task failed; the next try is in %g s", seconds)
+
+
+class SocketWatch:
+    """Notices that a socket's file is gone: the daemon runs and everything looks well, but no client can reach it.
+
+    lost: a line for each of these sockets, as of the last look.
+    """
+
+    def __init__(self, listeners: Sequence[Listener], notify: Notifier) -> None:
+        self.lost: tuple[str, ...] = ()
+        self._listeners = listeners
+        self._notify = notify
+
+    async def look(self) -> None:
+        """Look at each socket's file. A change is logged once, and shown by systemctl."""
+        lost = tuple(filter(None, (listener.lost() for listener in self._listeners)))
+        for line in lost if lost != self.lost else ():
+            log.error("%s", line)
+            self._notify.status(line)
+        self.lost = lost
+
+
+async def refresh_lists(sources: Sources) -> None:
+    """Read the lists again that have changed."""
+    refreshed = await asyncio.to_thread(sources.refresh)
+    for shown in refreshed.changed:
+        log.info("%s has changed and was read again", shown)
+    for problem in refreshed.problems:
+        log.error("%s", problem)
+
+
+async def prune_state(state: State) -> None:
+    """Delete what no longer counts, in as many calls as that takes."""
+    try:
+        while await within(PRUNE_ANSWER_SECONDS, state.prune(time.time())) == PRUNE_ROWS:
+            await asyncio.sleep(PRUNE_PAUSE_SECONDS)
+    except StateError as error:
+        log.error("%s", error)
+
+
+async def delete_old_records(recorder: Recorder, settings: Settings) -> None:
+    """Delete the days of the journal and the archived messages that are not to be kept any longer."""
+    await asyncio.to_thread(recorder.retain, time.time())
+    if settings.archive.dir is not None:
+        await asyncio.to_thread(_purge, settings)
+
+
+def _purge(settings: Settings) -> None:
+    archive = settings.archive
+    assert archive.dir is not None
+    purged = purge(archive.dir, keep_days=archive.keep_days, keep_mb=archive.keep_mb, now=time.time())
+    for message in purged.messages:
+        log.warning("archive: %s", message)
+    for problem in purged.problems:
+        log.error("archive: %s", problem)

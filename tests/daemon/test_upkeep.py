@@ -1,0 +1,115 @@
+"""What the daemon does at intervals: a task that fails is tried again, and what is old goes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eximacl.config import load
+from eximacl.daemon import upkeep
+from eximacl.daemon.recorder import Recorder
+from eximacl.daemon.sockets import open_socket
+from eximacl.daemon.upkeep import SocketWatch, Upkeep, delete_old_records, prune_state, refresh_lists
+from eximacl.policy.state import PRUNE_ROWS
+from eximacl.state import MemoryState, SqliteState
+from eximacl.system.systemd import Notifier
+from tests.archive.holding import archive_at, held, names_in, spool_with
+from tests.daemon.running import CONFIG, until
+from tests.state.toy import Mood, ToyServer, ToyState
+
+
+async def test_a_regular_task_that_fails_is_tried_again_until_it_is_stopped(caplog: pytest.LogCaptureFixture) -> None:
+    calls = []
+
+    async def fail() -> None:
+        calls.append(1)
+        raise RuntimeError("broken")
+
+    tasks = Upkeep()
+    tasks.every(0.001, fail)
+    await until(lambda: len(calls) > 1)
+    await tasks.stop()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert "a regular task failed; the next try is in 0.001 s" in caplog.text
+    assert "broken" in caplog.text
+
+
+async def test_a_changed_list_is_read_again(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "eximacl")
+    loaded = load(config)
+    for text, words in (("ru\nsa\n", "tlds has changed and was read again"), ("a b c d\n", "tlds")):
+        (config.parent / "tlds").write_text(text)
+        for _ in range(2):  # it is read once it has been still from one look to the next
+            await refresh_lists(loaded.sources)
+        assert words in caplog.text
+        caplog.clear()
+
+
+async def test_as_much_is_pruned_as_there_is() -> None:
+    state = MemoryState()
+    for number in range(PRUNE_ROWS + 1):
+        state.count(str(number), 1, 1, 1000.0)
+    await prune_state(state)
+    assert state.prune(time.time()) == 0
+
+
+async def test_a_state_that_cannot_be_pruned_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    state = SqliteState(tmp_path / "state.db")
+    state.close()
+    await prune_state(state)
+    assert "state.db: Cannot operate on a closed database" in caplog.text
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[ToyServer]:
+    with ToyServer(tmp_path / "toy.sock") as server:
+        yield server
+
+
+@pytest.mark.parametrize(("mood", "words"), [("cut", "Ran out of input"), ("silent", "did not answer within 0.1 s")])
+async def test_a_dead_state_is_pruned_when_it_is_back(
+    server: ToyServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, mood: Mood, words: str
+) -> None:
+    monkeypatch.setattr(upkeep, "PRUNE_ANSWER_SECONDS", 0.1)
+    server.mood = mood
+    await prune_state(ToyState(server.path))
+    assert words in caplog.text
+    server.mood = "answers"
+    server.state.first_seen("key", 1000.0, 1001.0)
+    await prune_state(ToyState(server.path))
+    assert server.state.prune(time.time()) == 0
+
+
+async def test_old_days_of_the_journal_and_old_messages_are_deleted(
+    config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config.write_text(CONFIG + '[archive]\ndir = "archive"\nkeep_days = 3\n')
+    old = config.parent / "journal" / "2001-01-01.mpk"
+    old.parent.mkdir()
+    old.touch()
+    archive = archive_at(config.parent / "archive")
+    archive.store(held(spool_with(config.parent / "spool"), time=time.time() - 10 * 86_400))
+    caplog.set_level("INFO", "eximacl")
+    settings = load(config).settings
+    recorder = Recorder(settings)
+    await delete_old_records(recorder, settings)
+    recorder.close()
+    assert not old.exists()
+    assert names_in(archive.root) == []
+    assert [line for line in caplog.messages if "(ref 7KQ2M9D4, " in line and "archive.keep_days" in line]
+
+
+async def test_a_lost_socket_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    listener = open_socket(tmp_path / "s")
+    watch = SocketWatch([listener], Notifier({}))
+    await watch.look()
+    assert watch.lost == ()
+    (tmp_path / "s").unlink()
+    for _ in range(3):
+        await watch.look()
+    assert len(watch.lost) == len(caplog.messages) == 1
+    listener.close()
