@@ -20,11 +20,11 @@ from eximacl.system.locks import open_lock
 from eximacl.system.systemd import FIRST_INHERITED_FD, InheritError, inherited_sockets
 from eximacl.system.users import group_id
 
-# What Linux allows without a change of net.core.somaxconn; a full backlog makes Exim wait in connect().
+# Linux's default of net.core.somaxconn; a full backlog makes Exim wait in connect().
 BACKLOG = 4096
 # sockaddr_un has 108 bytes, one of them the final NUL (unix(7)).
 MAX_PATH_BYTES = 107
-# What server.group is unless it is set, and whom it then means.
+# The default of server.group, and the group that it means.
 AUTO_GROUP = "auto"
 DEBIAN_GROUP = "Debian-exim"
 
@@ -34,9 +34,9 @@ class ListenError(Exception):
 
 
 class Listener:
-    """A listening socket, and what has to be undone about it.
+    """A listening socket, and what is to be undone when it closes.
 
-    path: where it was made, None when it was inherited. name: systemd's name for it, or the path.
+    path: where it was bound; None when it was inherited. name: systemd's name for it, or the path.
     """
 
     def __init__(self, sock: socket.socket, name: str, path: Path | None = None, lock: int | None = None) -> None:
@@ -48,9 +48,9 @@ class Listener:
         self._identity = identity(self._file, follow=False) if self._file else None
 
     def lost(self) -> str:
-        """Return what has become of the socket's file where no client finds the socket any more; empty: nothing.
+        """Return why clients cannot find the socket any more; empty: they can, as far as is known.
 
-        Of an inherited one nobody knows whether the file was it before; that one is there, is all that can be told.
+        Of an inherited socket's file only this is known: whether it is there.
         """
         if self._file is None:
             return ""
@@ -60,14 +60,14 @@ class Listener:
             return ""
         if there is not None and there == self._identity:
             return ""
-        what = "is gone" if there is None else "is not its file any more"
+        what = "is gone" if there is None else "was replaced"
         return (
-            f"the socket's file {self._file} {what}, so Exim finds nobody there and takes mail without asking: restart "
-            "the daemon; under systemd, systemctl restart eximacl.socket eximacl.service"
+            f"the socket's file {self._file} {what}, so Exim cannot reach the daemon and takes mail without asking: "
+            "restart the daemon; under systemd, systemctl restart eximacl.socket eximacl.service"
         )
 
     def withdraw(self) -> None:
-        """Let no new client find the socket: unlink the path if it still is this socket, and give up the lock.
+        """Hide the socket from new clients: unlink the path if it still is this socket, and give up the lock.
 
         An inherited socket stays where it is: systemd keeps it for the next daemon.
         """
@@ -88,7 +88,7 @@ class Listener:
 def open_socket(path: Path, mode: int = 0o660, group: str | None = None) -> Listener:
     """Listen at `path`, with permission bits and group (a name, or a number as text) set before anyone can connect.
 
-    Raises ListenError where the path is taken by a live socket or by something else, or cannot be made.
+    Raises ListenError where the path is taken by a live socket or by something else, or cannot be bound.
     """
     _check_path(path)
     gid = _gid(group)
@@ -110,7 +110,7 @@ def inherited_listeners(environ: Mapping[str, str], first: int = FIRST_INHERITED
 
 
 def allow_descriptors(wanted: int) -> int:
-    """Raise this process's soft limit of open files to `wanted` where the hard limit lets it; return what it is."""
+    """Raise this process's soft limit of open files to `wanted`, as far as the hard limit allows; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return soft
@@ -124,7 +124,7 @@ def _check_path(path: Path) -> None:
         # The socket's own mode and group say who may use it.
         path.parent.mkdir(PUBLIC_DIRECTORY_MODE, exist_ok=True)
     if not path.parent.is_dir():
-        raise ListenError(f"server.socket: the directory {path.parent} does not exist and cannot be made")
+        raise ListenError(f"server.socket: the directory {path.parent} does not exist and cannot be created")
     if len(os.fsencode(_private_name(path))) > MAX_PATH_BYTES:
         raise ListenError(f"server.socket: {path} is too long; a socket's path may have about 90 bytes")
 
@@ -141,7 +141,7 @@ def _gid(group: str | None) -> int:
 
 
 def _debian_exim() -> int:
-    """Return the group of Debian's Exim where it exists and we may give it a file, else -1."""
+    """Return the group of Debian's Exim where it exists and we may give it a file; else -1."""
     try:
         gid = grp.getgrnam(DEBIAN_GROUP).gr_gid
     except KeyError:
@@ -161,13 +161,13 @@ def _take_lock(path: Path) -> int:
 
 
 def _check_free(path: Path) -> None:
-    """Nothing may be there but a socket that nobody listens on."""
+    """Raise ListenError where there is anything except a socket on which no program listens."""
     try:
         found = path.lstat()
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise ListenError(f"server.socket: {path} exists and is no socket; remove it, or name another path")
+        raise ListenError(f"server.socket: {path} exists and is not a socket; remove it, or name another path")
     with socket.socket(socket.AF_UNIX) as probe:
         probe.setblocking(False)
         try:
@@ -177,12 +177,12 @@ def _check_free(path: Path) -> None:
         except BlockingIOError:
             pass  # its backlog is full: alive
         except OSError as error:
-            raise ListenError(f"server.socket: cannot tell who serves {path}: {error.strerror}") from None
+            raise ListenError(f"server.socket: cannot find out who serves {path}: {error.strerror}") from None
     raise ListenError(f"server.socket: another program serves {path}; stop it, or name another path")
 
 
 def _bind(path: Path, mode: int, gid: int) -> socket.socket:
-    """Bind under a private name, listen, and only then put it at `path`: whoever finds it may use it."""
+    """Bind under a private name, listen, and only then move it to `path`: a client that finds it can use it."""
     private = _private_name(path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:

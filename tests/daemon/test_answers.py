@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 
-from eximacl.daemon.answers import Answers, Network, NoNetwork
+from eximacl.daemon import answers as module
+from eximacl.daemon.answers import STATE_LATE, Answers, Network, NoNetwork
 from eximacl.policy.outcome import Unknown
 from eximacl.policy.questions import (
     Answered,
     Ask,
+    Blocked,
     ListFault,
     ListFaults,
     Lookup,
@@ -21,8 +24,8 @@ from eximacl.policy.questions import (
     ReserveSlot,
     StateQuestion,
 )
-from eximacl.policy.state import State, StateError
-from eximacl.state import open_state
+from eximacl.policy.state import Slot, State, StateError
+from eximacl.state import MemoryState
 from tests.dictionary import Dictionary
 
 
@@ -54,10 +57,10 @@ class Late:
         return f"{zone} lists everybody"
 
 
-def answers(network: Network | None = None, *, dry: bool = False) -> Answers:
+def answers(network: Network | None = None, *, dry: bool = False, state: State | None = None) -> Answers:
     ask = Ask(1000.0, "tx-1")
     ask.step = "a_check"
-    return Answers(open_state("memory:"), network or NoNetwork(), ask, dry=dry)
+    return Answers(state or MemoryState(), network or NoNetwork(), ask, dry=dry)
 
 
 def test_an_answer_is_given_and_remembered() -> None:
@@ -77,6 +80,50 @@ def test_a_failing_source_is_unknown() -> None:
     source = answers()
     assert source(Failing()) == Unknown("the disk is full")
     assert source.asked[0].as_list() == ["a_check", "failing", {"unknown": "the disk is full"}]
+
+
+class LateState(MemoryState):
+    """A state whose places have to be waited for. `asked` counts the calls; `silent`: it never answers."""
+
+    def __init__(self, *, silent: bool = False, broken: bool = False) -> None:
+        super().__init__()
+        self.asked = 0
+        self.silent = silent
+        self.broken = broken
+
+    async def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:  # type: ignore[override]  # later
+        self.asked += 1
+        await asyncio.sleep(0)
+        if self.broken:
+            raise StateError("the server is gone")
+        if self.silent:
+            await asyncio.Event().wait()
+        return super().reserve(key, limit, holder, now, until)
+
+
+async def test_a_state_may_answer_later() -> None:
+    source = answers(state=LateState())
+    waiting = source(ReserveSlot("key", 1, "tx-1"))
+    assert source.asked == []
+    assert await waiting == "reserved"
+    assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved"]
+    assert source(Blocked("key")) is None  # and some verbs at once
+
+
+async def test_a_state_may_fail_later() -> None:
+    source = answers(state=LateState(broken=True))
+    assert await source(ReserveSlot("key", 1, "tx-1")) == Unknown("the server is gone")
+    assert source.asked[0].as_list()[-1] == {"unknown": "the server is gone"}
+
+
+async def test_a_query_whose_time_for_the_state_is_over_asks_it_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STATE_SECONDS", 0.05)
+    state = LateState(silent=True)
+    source = answers(state=state)
+    assert await source(ReserveSlot("key", 1, "tx-1")) == Unknown(STATE_LATE)
+    for question in (ReserveSlot("key", 1, "tx-1"), Blocked("key")):
+        assert source(question) == Unknown(STATE_LATE)
+    assert (state.asked, len(source.asked)) == (1, 3)
 
 
 async def test_a_late_answer_is_remembered_once_it_is_there() -> None:

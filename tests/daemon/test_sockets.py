@@ -97,7 +97,7 @@ def make_link(path: Path) -> None:
 def test_what_is_no_socket_is_never_deleted(path: Path, make: Callable[[Path], None]) -> None:
     make(path)
     before = path.lstat()
-    with pytest.raises(ListenError, match="exists and is no socket"):
+    with pytest.raises(ListenError, match="exists and is not a socket"):
         open_socket(path)
     assert path.lstat().st_ino == before.st_ino
     (path.parent / "s.lock").unlink()
@@ -106,7 +106,7 @@ def test_what_is_no_socket_is_never_deleted(path: Path, make: Callable[[Path], N
 @pytest.mark.parametrize(
     ("name", "group", "error"),
     [
-        ("missing/too/s", None, "the directory .*missing/too does not exist and cannot be made"),
+        ("missing/too/s", None, "the directory .*missing/too does not exist and cannot be created"),
         ("x" * 100, None, "is too long"),
         ("s", "no-such-group", "server.group: there is no group 'no-such-group'"),
     ],
@@ -171,7 +171,7 @@ def test_an_unreachable_probe_is_an_error(path: Path) -> None:
     """A datagram socket lives there: neither ours nor stale."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.bind(str(path))
-        with pytest.raises(ListenError, match="cannot tell who serves"):
+        with pytest.raises(ListenError, match="cannot find out who serves"):
             open_socket(path)
     assert path.exists()
 
@@ -263,8 +263,8 @@ def replaced(path: Path) -> None:
 CHANGES: list[tuple[Callable[[Path], object], str]] = [
     (lambda _: None, ""),
     (lambda path: path.chmod(0o600), ""),
-    (lambda path: path.unlink(), "is gone, so Exim finds nobody there"),
-    (replaced, "is not its file any more"),
+    (lambda path: path.unlink(), "is gone, so Exim cannot reach the daemon"),
+    (replaced, "was replaced"),
     (lambda path: path.parent.rename(path.parent.with_name("elsewhere")), "is gone"),
 ]
 
