@@ -14,7 +14,7 @@ def test_good_mail_gets_through_a_joe_job() -> None:
     assert dict(found.good) == {"250 OK id": GOOD}
     assert dict(found.random) == {"550 5.1.1": BOUNCES}
     assert [reply[:9] for reply in found.real] == ["250 OK id"] * LIMIT + ["550 5.2.1"] * (TO_ONE - LIMIT)
-    assert "too many bounces to steve" in found.real[LIMIT]
+    assert "too many bounces for steve" in found.real[LIMIT]
     assert found.queued == GOOD + LIMIT
     assert found.exim_seconds > found.daemon_seconds > 0
 
