@@ -1,6 +1,8 @@
 """Exim's side of the machine: what it says about its configuration, and our snippets in it.
 
-Rule: nothing here talks to the daemon or prints. What changes a file does so in one place, `changing`.
+`program` asks Exim; `place` finds its configuration; `snippets` copies ours; `wiring` has the lines that include them;
+`plan` says what would change, `trial` tries that in a copy, `apply` does it. `installation` and `removal` put these
+together, `state` and `report` say what is there. Nothing here prints or talks to the daemon.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Carrying a plan out. Rule: at each moment, and after a `kill -9` at any, Exim has a configuration that it accepts.
+"""Carrying a plan out. At each moment, and after a `kill -9` at any, Exim has a configuration that it accepts.
 
-The copy of the snippets comes first, then the router, then the one switching file, each by a rename; the made
-configuration is Debian's own script's to replace, which does so by a rename, too. What Exim refuses is taken back, and
-so is what was begun when somebody stops it.
+The copy of the snippets comes first, then the router, then the one file that turns eximacl on, each by a rename; the
+generated configuration is replaced by Debian's own script, by a rename, too. What Exim refuses is undone, and so is
+what was begun when the command is stopped.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from eximacl.system import paths
 from eximacl.system.files import read_regular, replace_file, sweep, write_new
 from eximacl.system.locks import directory_lock
 
-# How somebody stops a command: Ctrl-C, `kill`, a terminal that is closed.
+# How a command is stopped: Ctrl-C, `kill`, a terminal that is closed.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PROC = Path("/proc")
 # A number and a newline.
@@ -61,13 +61,13 @@ def apply_plan(
 
 
 def _still(edit: Edit) -> None:
-    """Raise SetupError where a file is no longer what the plan was made for."""
+    """Raise SetupError where a file has changed since the plan was made."""
     if read(edit.path) != edit.before:
-        raise SetupError(f"{edit.path} has been changed meanwhile; nothing was done to it: run this again")
+        raise SetupError(f"{edit.path} has just been changed by someone else; nothing was done to it: run this again")
 
 
 def _take_back(plan: InstallPlan, backup: Path | None, complaint: str) -> None:
-    """Put every file back, the switch first. Raises SetupError where one cannot be, or no configuration be made."""
+    """Put every file back, the switch first. Raises SetupError where that fails, or no configuration can be made."""
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     try:
         left = [text for edit in reversed(plan.edits) if (text := _put_back(edit, plan, backup))]
@@ -92,20 +92,20 @@ def _put_back(edit: Edit, plan: InstallPlan, backup: Path | None) -> str:
         if kept is None:
             return f"{edit.path} could not be put back ({error}): delete it"
         try:
-            kept.replace(edit.path.resolve())  # no space for another file: the backup itself goes back
+            kept.replace(edit.path.resolve())  # there is no space for another file: move the backup itself back
         except OSError:
             return f"{edit.path} could not be put back ({error}): put {kept} there"
     return ""
 
 
 def _regenerate(plan: InstallPlan) -> None:
-    """Make the configuration that Exim reads; a directory that is not Exim's own is left to whoever uses it."""
+    """Generate the configuration that Exim reads, if this is Exim's own directory and not a copy."""
     if plan.place.kind != "plain" and plan.place.etc == paths.EXIM_CONFIG:
         run_update([UPDATE])
 
 
 def _back_up(plan: InstallPlan, stamp: str) -> Path | None:
-    """Copy each file that will change. Raises SetupError."""
+    """Copy each file that will change; return the directory. Raises SetupError."""
     kept = [edit for edit in plan.edits if edit.before is not None]
     if not kept:
         return None
@@ -138,25 +138,22 @@ def _new_directory(root: Path, stamp: str) -> Path:
 
 @contextmanager
 def _lock(etc: Path) -> Iterator[None]:
-    """Keep a second `install` or `remove` out."""
+    """Let only one `install` or `remove` run at a time. Raises SetupError."""
     try:
         with directory_lock(etc, wait=False):
             yield
     except BlockingIOError:
-        raise SetupError(f"{etc}: another `eximacl exim` is at work there; try again") from None
+        raise SetupError(f"{etc}: another `eximacl exim` is running there; try again later") from None
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Have every way to stop the command raise KeyboardInterrupt, so that what was begun is taken back.
-
-    May be nested.
-    """
+    """Make every way to stop the command raise KeyboardInterrupt, so that what was begun is undone. May be nested."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals go elsewhere
+        yield  # signals go to the main thread
         return
 
-    heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    heeded = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores SIGHUP
     before = [(number, signal.signal(number, signal.default_int_handler)) for number in heeded]
     try:
         yield
@@ -184,21 +181,21 @@ def duplicate(path: Path, copy: Path) -> None:
 
 
 def daemon_pid(exim: Exim, pid_file: Path | None = None, proc: Path = PROC) -> int | None:
-    """Return the process id of Exim's daemon; None where its pid file names no Exim that runs."""
+    """Return the process id of Exim's daemon; None where its pid file does not name a running Exim."""
     named = pid_file or Path(exim.options("pid_file_path").get("pid_file_path") or paths.EXIM_PID)
     try:
         pid = int(read_regular(named, PID_BYTES_MAX))
         program = str((proc / str(pid) / "exe").readlink())
     except (OSError, ValueError):
         return None
-    # The kernel marks a program that an upgrade has replaced since.
+    # The kernel marks a program that an upgrade has replaced.
     return pid if Path(program.removesuffix(" (deleted)")) == exim.path.resolve() else None
 
 
 def reload_exim(exim: Exim, pid_file: Path | None = None) -> int | None:
-    """Send SIGHUP to Exim's daemon, which then starts itself anew (Exim specification, section 3.3).
+    """Send SIGHUP to Exim's daemon, which then starts itself again (Exim specification, section 3.3).
 
-    Returns its process id, None where no daemon runs. Sessions that are open go on with the old configuration.
+    Returns its process id; None where no daemon runs. Open sessions go on with the old configuration.
     """
     pid = daemon_pid(exim, pid_file)
     if pid is not None:

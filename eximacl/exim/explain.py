@@ -1,4 +1,4 @@
-"""What Exim complains of, with the file and line that an admin can change. Rule: it only reads, and only adds."""
+"""Exim's complaints, with the file and line that an admin can change."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eximacl.exim.program import Exim
 
 
 def explain(complaint: str, place: EximConfig) -> str:
-    """Add to Exim's words which line of the admin's clashes with ours, and what to do."""
+    """Add to Exim's words which of the admin's lines clashes with ours, and what to do."""
     clash = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
     if not clash:
         return complaint
@@ -22,7 +22,7 @@ def explain(complaint: str, place: EximConfig) -> str:
         stage = name.removeprefix("acl_smtp_").upper()
         cure = f"delete that line, and set EXIMACL_NEXT_{stage} to its ACL in {place.settings}"
     elif name.startswith("MAIN_ACL_CHECK_"):
-        cure = f"move that line to the top of {place.settings}, where eximacl finds it and goes on to its ACL"
+        cure = f"move that line to the top of {place.settings}, where eximacl finds it and still runs its ACL"
     else:
         cure = f"delete that line; eximacl sets {name} itself"
     return f"{complaint}\n{name} is set{where(place, name)}: {cure}"
@@ -34,7 +34,7 @@ def debians_options(place: EximConfig) -> Path:
 
 
 def in_an_admins_words(complaint: str, made: Exim, place: EximConfig) -> str:
-    """Name the admin's file and line in place of those of a made configuration, which is gone when they are read."""
+    """Name the admin's file and line in place of those of a generated configuration, which is deleted by then."""
     found = re.search(r"line (\d+) of (\S+?)(?=:?(?:\s|\Z))", complaint)
     if not found or made.config is None or Path(found[2]) != made.config:
         return complaint
@@ -42,18 +42,18 @@ def in_an_admins_words(complaint: str, made: Exim, place: EximConfig) -> str:
     number = int(found[1])
     line = lines[number - 1].strip() if number <= len(lines) else ""
     places = lines_with(place, line) if line else []
-    named = " or ".join(places[:3]) or f"the configuration made of {place.etc}"
+    named = " or ".join(places[:3]) or f"the configuration generated from {place.etc}"
     return complaint.replace(found[0], f"{named} ({line})" if line else named)
 
 
 def where(place: EximConfig, name: str) -> str:
-    """Return where an admin sets a name, in words; empty where nobody does."""
+    """Return where an admin sets an option or a macro, in words; empty where that is not set."""
     found = settings_of(place, name)
     return f" in {', '.join(found)}" if found else ""
 
 
 def settings_of(place: EximConfig, name: str) -> list[str]:
-    """Return where an admin sets an option or a macro, each as `FILE:LINE`; Debian's and our own defaults are none."""
+    """Return where an admin sets an option or a macro, as `FILE:LINE`; defaults of Debian and of ours do not count."""
     return [f"{path}:{number}" for path in configuration_files(place) for number in _lines_of(read(path) or "", name)]
 
 
@@ -67,7 +67,7 @@ def _lines_of(text: str, name: str) -> Iterator[int]:
 
 
 def lines_with(place: EximConfig, wanted: str) -> list[str]:
-    """Return where a line stands with just this text, each as `FILE:LINE`."""
+    """Return where a line with exactly this text stands, as `FILE:LINE`."""
     return [
         f"{path}:{number}"
         for path in configuration_files(place)

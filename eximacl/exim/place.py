@@ -16,7 +16,7 @@ Kind = Literal["split", "unsplit", "plain"]
 
 SNIPPETS = "eximacl"  # our directory below Exim's
 BACKUPS = "eximacl-backups"
-# What debconf has asked, for Debian's script.
+# The answers to debconf's questions, for Debian's script.
 ANSWERS = "update-exim4.conf.conf"
 # What update-exim4.conf reads in conf.d.
 _READ_BY_DEBIAN = re.compile(r"[A-Za-z0-9_-]+")
@@ -31,18 +31,18 @@ class EximConfig:
 
     @property
     def own(self) -> Path:
-        """Our directory, with the copies of the snippets."""
+        """Our directory below Exim's, with the copies of the snippets."""
         return self.etc / SNIPPETS
 
     @property
     def switch(self) -> Path:
-        """The file whose lines turn eximacl on; for `plain` the admin's own."""
+        """The file with the lines that turn eximacl on; for `plain` the admin's own file."""
         names = {"split": "conf.d/main/00_eximacl", "unsplit": "exim4.conf.localmacros", "plain": "exim4.conf"}
         return self.etc / names[self.kind]
 
     @property
     def router(self) -> Path:
-        """The file that gets the router."""
+        """The file with the router."""
         names = {"split": "conf.d/router/050_eximacl", "unsplit": "exim4.conf.template", "plain": "exim4.conf"}
         return self.etc / names[self.kind]
 
@@ -54,7 +54,7 @@ class EximConfig:
 
 
 def find_place(etc: Path = paths.EXIM_CONFIG) -> EximConfig:
-    """Return what `etc` holds. Raises SetupError where that is no configuration, or one that is not yet made."""
+    """Return which configuration `etc` holds. Raises SetupError where there is none, or it is not generated yet."""
     if (etc / "exim4.conf").exists():
         return EximConfig(etc, "plain")
     conf = etc / ANSWERS
@@ -76,7 +76,7 @@ def find_place(etc: Path = paths.EXIM_CONFIG) -> EximConfig:
 
 
 def _settings(text: str) -> dict[str, str]:
-    """Return the variables that a shell script of nothing else sets; Debian's script lets a shell read it."""
+    """Return the variables that a shell script sets which does nothing else; Debian's script sources it."""
     found = {}
     for line in text.splitlines():
         try:
@@ -90,7 +90,7 @@ def _settings(text: str) -> dict[str, str]:
 
 
 def local_place() -> EximConfig | None:
-    """Return which of Exim's configurations this machine has; None where it has none that we know."""
+    """Return this machine's Exim configuration; None where there is none that we know."""
     try:
         return find_place()
     except SetupError:
@@ -98,15 +98,15 @@ def local_place() -> EximConfig | None:
 
 
 def sources(place: EximConfig) -> list[Path]:
-    """Return the files that the next configuration will be made of; for a plain one, the file itself."""
+    """Return the files from which the next configuration will be generated; for a plain one, the file itself."""
     found = configuration_files(place)
     return found if place.kind == "plain" else [*found, place.etc / ANSWERS]
 
 
 def configuration_files(place: EximConfig) -> list[Path]:
-    """Return the files that the configuration is made of, as far as an admin edits them."""
+    """Return the files that the configuration consists of and that an admin edits."""
     if place.kind == "split":
-        # Others Debian's script passes over: an editor's, or dpkg's.
+        # Debian's script skips others: an editor's, or dpkg's.
         found = (place.etc / "conf.d").glob("*/*")
         return sorted(path for path in found if _READ_BY_DEBIAN.fullmatch(path.name) and path.is_file())
     if place.kind == "plain":
@@ -115,7 +115,7 @@ def configuration_files(place: EximConfig) -> list[Path]:
 
 
 def read(path: Path) -> str | None:
-    """Return a file's text, None where there is none; bytes that are no UTF-8 survive."""
+    """Return the text of a file, None where there is none. Bytes that are not UTF-8 survive. Raises SetupError."""
     try:
         return path.read_bytes().decode("utf-8", "surrogateescape")
     except FileNotFoundError:

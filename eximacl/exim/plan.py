@@ -1,4 +1,4 @@
-"""What would be changed, before anything is. Rule: a plan only reads; the switching line is its last edit."""
+"""What an installation or a removal would change. Making a plan only reads; the line that turns eximacl on is last."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eximacl.exim.place import EximConfig, configuration_files, read
 
 @dataclass(frozen=True)
 class Edit:
-    """One file as it is and as it is to be; None: it does not exist."""
+    """One file as it is, and as it will be; None: it does not exist."""
 
     path: Path
     before: str | None
@@ -33,7 +33,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class InstallPlan:
-    """What to do to a place. directory: the copy of the snippets that it wires in; None: it takes eximacl out.
+    """The changes of a configuration. directory: the copy of the snippets to wire in; None: take eximacl out.
 
     routed: the router is there, or will be.
     """
@@ -44,14 +44,14 @@ class InstallPlan:
     routed: bool = False
 
     def diff(self) -> str:
-        """Return all changes of files that are there for other purposes too, and of those that are made for us."""
+        """Return all changes as unified diffs."""
         return "".join(edit.diff() for edit in self.edits)
 
 
 def plan_install(place: EximConfig, directory: Path, settings: Mapping[str, str], *, router: bool) -> InstallPlan:
     """Plan to wire in the snippets in `directory`. Raises SetupError where an admin has done so by hand.
 
-    router: put the router into the template too; a split configuration always gets it.
+    settings: macros for them. router: put the router into the template, too (a split configuration always gets it).
     """
     refuse_by_hand(place)
     switch = wiring.switch_lines(directory, settings)
@@ -68,7 +68,7 @@ def plan_install(place: EximConfig, directory: Path, settings: Mapping[str, str]
 
 
 def plan_remove(place: EximConfig) -> InstallPlan:
-    """Plan to take out what `plan_install` puts in, whichever kind it was then. The switch goes first."""
+    """Plan to take out what `plan_install` puts in, even if the configuration was of the other kind then."""
     return InstallPlan(place, tuple(_removals(place)))
 
 
@@ -79,12 +79,12 @@ def _removals(place: EximConfig) -> Iterator[Edit]:
             before = read(path)
             if before is not None and wiring.has_block(before):
                 after = wiring.without(before)
-                # In a split configuration these are files of our own.
+                # In a split configuration these files are ours alone.
                 yield Edit(path, before, None if kind == "split" and not (after or "").strip() else after)
 
 
 def refuse_by_hand(place: EximConfig) -> None:
-    """Raise SetupError where the snippets are included by lines that are not ours."""
+    """Raise SetupError where lines that are not ours include the snippets."""
     found = list(wired_by_hand(place))
     if found:
         lines = ", ".join(f"{path}:{number}" for path, number in found)
@@ -92,7 +92,7 @@ def refuse_by_hand(place: EximConfig) -> None:
 
 
 def wired_by_hand(place: EximConfig) -> Iterator[tuple[Path, int]]:
-    """Yield the file and line of each inclusion of our snippets that somebody wrote."""
+    """Yield the file and line number of each inclusion of our snippets that an admin wrote."""
     for path in configuration_files(place):
         for number in wiring.by_hand(read(path) or ""):
             yield path, number

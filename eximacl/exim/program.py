@@ -1,4 +1,4 @@
-"""Asking the Exim program. Rule: it is run with options that read, test and print; none that sends or changes."""
+"""Asking the Exim program. It is run only with options that read, test and print; nothing is sent or changed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from eximacl.exim.errors import SetupError
 from eximacl.system import paths
 
-# Reading a configuration takes some ten milliseconds; a whole `-bh` session waits for DNS and time limits, too.
+# Reading a configuration takes some ten milliseconds, but a `-bh` session also waits for DNS and time limits.
 RUN_SECONDS = 60.0
 
 _DATE = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ")
@@ -24,7 +24,7 @@ _OPTION = re.compile(r"^(\w+) =(?: (.*))?$", re.MULTILINE)
 
 @dataclass(frozen=True)
 class RunResult:
-    """What one run left behind: its exit status (or -1: it did not end in time), its output, its complaints."""
+    """The result of one run: exit status (-1: it did not end in time), standard output and standard error."""
 
     status: int
     out: str
@@ -32,7 +32,7 @@ class RunResult:
 
     @property
     def complaint(self) -> str:
-        """What is wrong in Exim's words: the first line that says so with those that go on, without the date."""
+        """What is wrong, in Exim's words: the first line that says so and its continuations, without the date."""
         lines = [_DATE.sub("", line.rstrip()) for line in (self.err + self.out).splitlines() if line.strip()]
         start = next((number for number, line in enumerate(lines) if _WRONG.search(line)), 0)
         more = itertools.takewhile(lambda line: line.startswith(" "), lines[start + 1 :])
@@ -41,9 +41,9 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Exim:
-    """An Exim program, and the configuration it is to read (None: its own).
+    """An Exim program, and the configuration that it is to read (None: its own).
 
-    macros: given with `-D`, which root may; they override what the configuration sets (Exim specification, 5.2).
+    macros: passed with `-D`, as root may; they override what the configuration sets (Exim specification, 5.2).
     """
 
     path: Path = paths.EXIM
@@ -71,18 +71,18 @@ class Exim:
         return RunResult(done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
     def options(self, *names: str) -> dict[str, str]:
-        """Return main options by name; an option that this Exim does not know is left out."""
+        """Return the values of main options by name, without those that this Exim does not know."""
         return {name: value or "" for name, value in _OPTION.findall(self.run("-bP", *names).out)}
 
     def lists(self, *names: str) -> dict[str, str]:
-        """Return named lists by name; one that the configuration does not have is left out."""
+        """Return named lists by name, without those that the configuration does not define."""
         found = dict(_LISTED.findall(self.run("-bP", *(f"+{name}" for name in names)).out))
-        for name in names if len(found) < len(names) > 1 else ():  # at the first that is missing Exim stops
+        for name in names if len(found) < len(names) > 1 else ():  # Exim stops at the first that is missing
             found.update(_LISTED.findall(self.run("-bP", f"+{name}").out))
         return found
 
     def macro(self, name: str) -> str | None:
-        """Return a macro's value, None where it is not defined."""
+        """Return the value of a macro; None where it is not defined."""
         for line in self.run("-bP", "macro", name).out.splitlines():
             key, _, value = line.partition("=")
             if key == name:
@@ -103,15 +103,15 @@ class Exim:
             return None
 
     def config_file(self) -> Path | None:
-        """Return the configuration that it reads."""
+        """Return the configuration file that it reads."""
         found = re.search(r"^Configuration file is (.*)$", self.run("-bV").out, re.MULTILINE)
         return Path(found[1]) if found else None
 
 
 def check_configuration(exim: Exim) -> str:
-    """Return Exim's complaint about its configuration; empty when it reads all of it.
+    """Return Exim's complaint about its configuration; empty where it can read all of it.
 
-    `-bV` reads the main section and the drivers; `-bP` makes it print what it has understood.
+    `-bV` reads the main section and the drivers; `-bP` makes it read and print the rest.
     """
     for args in (["-bV"], ["-bP"], ["-bP", "routers"], ["-bP", "transports"], ["-bP", "authenticators"]):
         said = exim.run(*args)

@@ -1,7 +1,7 @@
-"""The snippets as files: those that this version brings, and the copies that Exim reads.
+"""The snippets as files: those of this version, and the copies that Exim reads.
 
-Rule: a copy's directory is named after its contents. A running Exim, which opens the files for each mail, keeps those
-that it has started with, however often they are upgraded; and a copy that was changed by hand shows.
+The directory of a copy is named after its contents. So a running Exim, which opens the files for each message, keeps
+those that it has started with, however often they are upgraded; and a copy that was changed by hand is noticed.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from eximacl.exim.errors import SetupError
 from eximacl.system import paths
 from eximacl.system.files import PUBLIC_FILE_MODE, write_new
 
-# As many digits as tell any two versions apart.
+# Enough to tell any two versions apart.
 DIGITS = 8
 NAMED = re.compile(r"[0-9a-f]{8}")
-# What is there for Exim; a README is for people, and may change alone.
+# What Exim reads; the README may change without a new name.
 FILES = re.compile(r"[a-z_]+(\.acl)?")
 
 
 def find_shipped(given: Path | None = None) -> Path:
-    """Return the directory with this version's snippets. Raises SetupError where it is not found."""
+    """Return the directory with the snippets of this version (or `given`). Raises SetupError where it is not found."""
     package = Path(eximacl.__file__).parents[1]
     places = [package / "exim-snippets", Path(sys.prefix) / "share/eximacl/exim-snippets"]
     candidates = [given] if given else [*places, paths.SNIPPETS]
@@ -46,9 +46,9 @@ def files_of(directory: Path) -> list[Path]:
 
 
 def fingerprint(directory: Path, *, like: Path | None = None) -> str:
-    """Return the digest of a directory's snippets, by which its copy is named.
+    """Return the digest of the snippets in a directory, after which its copy is named.
 
-    like: only those count that this directory has, too; an admin may keep files of his own beside them.
+    like: count only files that this directory has, too; an admin may keep others beside them.
     """
     names = None if like is None else {path.name for path in files_of(like)}
     digest = hashlib.sha256()
@@ -62,9 +62,9 @@ def fingerprint(directory: Path, *, like: Path | None = None) -> str:
 
 
 def copy(shipped: Path, own: Path) -> Path:
-    """Copy the snippets into `own`; return the copy's directory. It is there whole, or not at all.
+    """Copy the snippets into a directory below `own`, and return it. It is there whole, or not at all.
 
-    What an admin has changed by hand in the same copy is moved to `NAME.changed`, or `NAME.changed-2` …
+    Where an admin has changed the same copy by hand, that is moved to `NAME.changed`, `NAME.changed-2` …
     """
     wanted = own / fingerprint(shipped)
     own.mkdir(parents=True, exist_ok=True)
@@ -88,9 +88,9 @@ def copy(shipped: Path, own: Path) -> Path:
 
 
 def prune(own: Path, keep: set[str]) -> list[Path]:
-    """Delete copies but those named in `keep`, and what a killed copying left. Returns what was deleted.
+    """Delete all copies except those named in `keep`, and what a killed `copy` left; return what was deleted.
 
-    A directory with anything else in it, or with another content than its name says, is an admin's, and stays.
+    A directory with anything else in it, or with other contents than its name says, is an admin's, and stays.
     """
     deleted = []
     for path in sorted(own.iterdir()) if own.is_dir() else []:
@@ -101,7 +101,7 @@ def prune(own: Path, keep: set[str]) -> list[Path]:
 
 
 def is_changed(directory: Path) -> bool:
-    """Whether this is a copy that has been changed by hand since."""
+    """Return whether this is a copy that was changed by hand."""
     return NAMED.fullmatch(directory.name) is not None and fingerprint(directory) != directory.name
 
 
@@ -118,7 +118,7 @@ def _unused(own: Path, name: str) -> Path:
 
 
 def _open(directory: Path) -> None:
-    """Let everybody read a copy, as Exim's user has to."""
+    """Let everyone read a copy, since Exim's user must."""
     directory.chmod(0o755)
     for path in files_of(directory):
         path.chmod(0o644)

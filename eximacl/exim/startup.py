@@ -1,8 +1,7 @@
-"""When Exim's daemon has read its configuration, and how it was called. Rule: only regular files are read; a FIFO in
-the place of one keeps nobody waiting.
+"""When Exim's daemon has read its configuration, and how it was called.
 
-At SIGHUP the daemon starts itself anew under its old number, and leaves its pid file alone (Exim 4.96): that start only
-its log tells, in a zone of its own.
+At SIGHUP the daemon starts itself again under its old process id, and leaves its pid file alone (Exim 4.96): only its
+log says so, in the time zone of the log. Only regular files are read, so that a FIFO in their place blocks nobody.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from zoneinfo import ZoneInfo
 from eximacl.exim import Exim
 from eximacl.system.files import open_regular
 
-# As long as the kernel lets a command line be, by default (execve(2)).
+# The kernel's default limit for a command line (execve(2)).
 ARGUMENTS_BYTES = 2 * 1024 * 1024
-# As much of a log's end as is read: days of a small host, an hour of a busy one.
+# How much of a log's end is read: days of a small host, an hour of a busy one.
 LOG_BYTES = 8 * 1024 * 1024
 # Where Debian's syslog daemons put the facility `mail`.
 SYSLOG_FILES = (Path("/var/log/mail.log"), Path("/var/log/syslog"))
-# Where syslog writes the line, its own date stands before Exim's; the selectors +millisec, +log_timezone and +pid add
-# to that.
+# In a file of syslog's, its own date stands before Exim's; the log selectors +millisec, +log_timezone and +pid add
+# more.
 _STARTED = (
     r"(?:^|: )(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)?(?: ([+-]\d{4}))?(?: \[\d+\])?"
     r" exim \S+ daemon started: pid=%d\b"
@@ -41,7 +40,7 @@ def arguments(process: Path) -> list[str]:
 
 
 def main_logs(exim: Exim) -> list[Path]:
-    """Return where Exim writes its main log; a name may have a date in it, as %D or %M."""
+    """Return the files of Exim's main log; a name may have a date in it, as %D or %M."""
     return [Path(part.replace("%s", "main")) for part in _log_parts(exim) if part.startswith("/")]
 
 
@@ -51,7 +50,7 @@ def _log_parts(exim: Exim) -> list[str]:
 
 
 def logs(exim: Exim) -> list[Path]:
-    """Return the files that have Exim's main log, the newest last: with those that were rotated or have a date."""
+    """Return the files with Exim's main log, the newest last, rotated and dated ones included."""
     found: list[Path] = []
     for path in main_logs(exim):
         dated = re.sub(r"%[DM]", "[0-9]*", path.name)
@@ -63,7 +62,7 @@ def logs(exim: Exim) -> list[Path]:
 
 
 def started(exim: Exim, pid_file: Path, pid: int) -> float:
-    """Return when the daemon has read its configuration: at its start, or at the last SIGHUP that a log tells."""
+    """Return when the daemon read its configuration, in seconds since 1970: its start, or the last SIGHUP logged."""
     zone = _zone(exim)
     pattern = re.compile((_STARTED % pid).encode(), re.MULTILINE)
     times = [pid_file.stat().st_mtime]
@@ -79,7 +78,7 @@ def _moment(found: re.Match[bytes], zone: tzinfo | None) -> float:
 
 
 def _zone(exim: Exim) -> tzinfo | None:
-    """Return the zone of the times in Exim's log; None: the system's."""
+    """Return the time zone of Exim's log; None: the system's."""
     named = exim.options("timezone").get("timezone", "")
     with contextlib.suppress(KeyError, ValueError, OSError):
         return ZoneInfo(named) if named else None
@@ -97,7 +96,7 @@ def _end_of(path: Path) -> bytes:
 
 
 def overrides(words: list[str]) -> Iterator[str]:
-    """Yield the arguments that give Exim another configuration, or other macros, than it would read by itself."""
+    """Yield the arguments that give Exim another configuration or other macros than its own."""
     for number, word in enumerate(words):
         if word in ("-C", "-D"):
             yield " ".join(words[number : number + 2])

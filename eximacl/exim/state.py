@@ -1,4 +1,4 @@
-"""What is installed. Rule: it is read from the files and from Exim, never from a note of what was once done."""
+"""What is installed: read from the files and from Exim, never from a note of what was once done."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from eximacl.system import paths
 
 @dataclass(frozen=True)
 class InstallState:
-    """What is installed in a place.
+    """What is installed in a configuration.
 
-    switched: the switching lines are in the files. in_force: Exim's configuration names our RCPT ACL. directory: the
-    snippets that it names. current, changed: they are this version's; or those of no version, changed by hand.
-    router: the router is there. by_hand: lines of an admin's that wire it in, `file:line`. acl: Exim's acl_smtp_rcpt.
+    switched: the lines that turn it on are in the files. in_force: Exim has our RCPT ACL. directory: the snippets that
+    Exim names. missing: they are not there. current: they are of this version. changed: they are of no version, but
+    changed by hand. router: the router is there. by_hand: where an admin has wired it in, as `FILE:LINE`. acl: Exim's
+    acl_smtp_rcpt.
     """
 
     place: EximConfig
@@ -35,12 +36,12 @@ class InstallState:
 
     @property
     def twice(self) -> bool:
-        """Whether it is wired in by us and by hand: the next configuration that is made is one that Exim refuses."""
+        """Whether it is wired in both by us and by hand; Exim will refuse the next configuration."""
         return self.switched and bool(self.by_hand)
 
 
 def still_named(place: EximConfig, exim: Exim) -> str:
-    """Return what of Exim's names our snippets; empty: nothing does."""
+    """Return what still names our snippets: an admin's lines, or Exim's configuration; empty: nothing."""
     lines = ", ".join(f"{path}:{number}" for path, number in wired_by_hand(place))
     if not lines and place.etc == paths.EXIM_CONFIG and exim.lists("eximacl_dir"):
         return "Exim's configuration"

@@ -1,4 +1,4 @@
-"""Trying a plan where it does no harm. Rule: a copy of the configuration is changed, made and read, never the other."""
+"""Trying a plan where it does no harm: a copy of the configuration is changed, generated, and read by Exim."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ PLAIN_ACL = re.compile(r"[\w./+-]{1,200}")
 class Trial:
     """What Exim makes of a plan.
 
-    needed: further EXIMACL_NEXT_… settings, so that each of the admin's own ACLs runs as before. own: those ACLs that
-    are not Debian's, by stage. complaint: Exim's own words where it refuses; empty: it is fine.
+    needed: further EXIMACL_NEXT_… settings, so that each of the admin's own ACLs runs as before. own: the ACLs that
+    are not Debian's, by stage. complaint: Exim's own words where it refuses the plan; empty: it accepts it.
     """
 
     needed: Mapping[str, str] = field(default_factory=dict)
@@ -43,14 +43,14 @@ class Trial:
 
 
 def try_plan(place: EximConfig, shipped: Path, settings: Mapping[str, str], exim: Exim, *, router: bool) -> Trial:
-    """Try to install, in a copy. Raises SetupError where the configuration is wrong already, before any change."""
+    """Try to install in a copy. Raises SetupError where the configuration is wrong already, without us."""
     refuse_by_hand(place)
     with _copy_of(place, exim) as scratch:
         without_us = _generate(scratch, exim, "without")
         complaint = check_configuration(without_us)
         if complaint:
-            told = in_an_admins_words(complaint, without_us, place)
-            raise SetupError(f"Exim refuses its configuration already, without eximacl: {told}")
+            why = in_an_admins_words(complaint, without_us, place)
+            raise SetupError(f"Exim refuses its configuration already, without eximacl: {why}")
         before = _acls(without_us)
         directory = copy(shipped, scratch.own)
         _apply(plan_install(scratch, directory, settings, router=router))
@@ -64,11 +64,11 @@ def try_plan(place: EximConfig, shipped: Path, settings: Mapping[str, str], exim
 
 
 def generate(etc: Path, output: Path) -> None:
-    """Let Debian's own script make a configuration of the directory `etc`. Raises SetupError with its words."""
+    """Have Debian's own script generate a configuration from the directory `etc`. Raises SetupError with its words."""
     command = [UPDATE, "--keepcomments", "-d", str(etc), "-o", str(output)]
     run_update(command)
     if not output.exists():
-        raise SetupError(f"{UPDATE} wrote no {output}")
+        raise SetupError(f"{UPDATE} did not write {output}")
 
 
 def run_update(command: list[str]) -> None:
@@ -84,13 +84,13 @@ def run_update(command: list[str]) -> None:
 
 
 def _with_sbin() -> dict[str, str]:
-    """Return the environment with a path that an ordinary user's shell, or cron, may lack."""
+    """Return the environment with directories in PATH that an ordinary user's shell, or cron, may lack."""
     return {**os.environ, "PATH": f"{os.environ.get('PATH', '/usr/bin:/bin')}:/usr/sbin:/sbin"}
 
 
 @contextmanager
 def _copy_of(place: EximConfig, exim: Exim) -> Iterator[EximConfig]:
-    """Yield a copy of a place, with eximacl taken out."""
+    """Yield a copy of a configuration, with eximacl taken out."""
     with private_directory(exim.user_id()) as home:
         scratch = EximConfig(home / "etc", place.kind)
         scratch.etc.mkdir()
@@ -109,10 +109,10 @@ def _copy_of(place: EximConfig, exim: Exim) -> Iterator[EximConfig]:
 
 
 def _generate(scratch: EximConfig, exim: Exim, name: str) -> Exim:
-    """Make the configuration of a copy.
+    """Generate the configuration of a copy.
 
-    The script reads `exim4.conf.localmacros` of another directory only while /etc/exim4 has one, too. So the copy's
-    stands in front of its template instead.
+    The script reads `exim4.conf.localmacros` of another directory only while /etc/exim4 has one, too. So its text is
+    put in front of the copy's template instead.
     """
     template, macros = scratch.etc / "exim4.conf.template", scratch.etc / "exim4.conf.localmacros"
     output = scratch.etc.parent / name
@@ -140,19 +140,19 @@ def _write(path: Path, text: str) -> None:
 def _acls(exim: Exim) -> dict[str, str]:
     found = exim.options(*(f"acl_smtp_{stage}" for stage in STAGES))
     if len(found) < len(STAGES):
-        raise SetupError(f"{exim.path} does not tell its options: is it Exim 4?")
+        raise SetupError(f"{exim.path} does not print its options: is it Exim 4?")
     return {name.removeprefix("acl_smtp_"): value for name, value in found.items()}
 
 
 def _needed(before: Mapping[str, str], ours: Exim) -> Iterator[tuple[str, str]]:
-    """Yield the settings without which an ACL that ran before would not run after."""
+    """Yield the settings without which an ACL that ran before would not run any more."""
     after = ours.lists(*(f"eximacl_next_{stage}" for stage in ("mail", "rcpt", "data")))
     for stage in ("mail", "rcpt", "data"):
         was, now = before[stage], after.get(f"eximacl_next_{stage}", "")
         if was and not PLAIN_ACL.fullmatch(was):
             raise SetupError(
                 f"acl_smtp_{stage} is {was!r}: eximacl can go on only to an ACL with a name or a path; "
-                f"put that into an ACL of your own and name it"
+                f"put that into an ACL with a name, and name it there"
             )
         if was == now or (was == "" and now == "accept"):
             continue
@@ -160,7 +160,7 @@ def _needed(before: Mapping[str, str], ours: Exim) -> Iterator[tuple[str, str]]:
 
 
 def _not_in_force(place: EximConfig, ours: Exim, directory: Path) -> str:
-    """Return which ACL is not ours although Exim is content; empty when all are."""
+    """Return which ACL is not ours although Exim accepts the configuration; empty where all are."""
     for stage in ("rcpt", "data"):
         found = ours.options(f"acl_smtp_{stage}").get(f"acl_smtp_{stage}", "")
         if f"{directory}/{stage}.acl" not in found:

@@ -1,7 +1,7 @@
-"""The lines that go into Exim's configuration. Rule: pure; what stands between our marks is ours, all else is not.
+"""The lines that go into Exim's configuration, as text. What stands between our marks is ours, and nothing else.
 
-Every line that we add is harmless when what it names is gone: `.include_if_exists` reads nothing then, and the
-router's lines count only where EXIMACL_DIR is defined.
+Every line that we add is harmless when what it names is gone: `.include_if_exists` then reads nothing, and the lines
+of the router count only where EXIMACL_DIR is defined.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from eximacl.exim.errors import SetupError
 
 BEGIN = "# >>> eximacl exim install >>>"
 END = "# <<< eximacl exim install <<<"
-# Lines of a block that say what `without` has to put back besides.
+# Lines in a block that say what else `without` has to undo.
 NO_FILE = "# There was no such file before."
 NO_NEWLINE = "# The line above had no newline."
-# An editor may have made all lines end in CRLF, or left the last newline out.
+# An editor may have changed all line ends to CRLF, or dropped the last newline.
 _BLOCK = re.compile(rf"(?m)^{re.escape(BEGIN)}\r?\n(?:.*\n)*?{re.escape(END)}[ \t\r]*(?:\n|\Z)")
-# What may stand in a macro that we write: nothing that could end its line, or mean something to Exim.
+# The value of a macro that we write: nothing that could end its line or mean something to Exim.
 _VALUE = re.compile(r"[\w./+@%-]+")
 _BY_HAND = re.compile(
     r"^[ \t]*\.include(?:_if_exists)?[ \t]+\S*eximacl\S*/(?:macros|router)[ \t\r]*$", re.MULTILINE | re.IGNORECASE
@@ -29,9 +29,10 @@ _ROUTERS = re.compile(r"(?m)^begin[ \t]+routers[ \t\r]*\n")
 
 
 def switch_lines(directory: Path, settings: Mapping[str, str]) -> str:
-    """Return the block that turns eximacl on, with the snippets of `directory`.
+    """Return the block that turns eximacl on, with the snippets in `directory`.
 
-    settings: macros that count unless the admin has set them above. Raises SetupError for one that is no path or name.
+    settings: macros, which an admin may set above the block instead. Raises SetupError for a value that is not a path
+    or a name.
     """
     for name, value in settings.items():
         if not _VALUE.fullmatch(value):
@@ -50,7 +51,7 @@ def router_lines() -> str:
 
 
 def without(text: str) -> str | None:
-    """Return a file's text without our blocks; None where there was no file before the first one."""
+    """Return the text of a file without our blocks; None where there was no such file before."""
     found = _BLOCK.search(text)
     if found is None:
         return text
@@ -62,12 +63,12 @@ def without(text: str) -> str | None:
 
 
 def has_block(text: str) -> bool:
-    """Whether a file has one of our blocks."""
+    """Return whether a text has one of our blocks."""
     return _BLOCK.search(text) is not None
 
 
 def appended(text: str | None, block: str) -> str:
-    """Return a file's text with our block at its end, in place of an older one. None: there is no such file."""
+    """Return a text with our block at its end, in place of an older one. None: there is no such file."""
     own = None if text is None else without(text)
     if own is None:
         return _marked(block, NO_FILE)
@@ -81,7 +82,7 @@ def _marked(block: str, mark: str) -> str:
 
 
 def first_router(text: str, where: Path) -> str:
-    """Return a template's text with our router first. Raises SetupError where it has no routers."""
+    """Return the text of a template with our router first. Raises SetupError where it has no routers."""
     text = without(text) or ""
     found = _ROUTERS.search(text)
     if found is None:
@@ -90,6 +91,6 @@ def first_router(text: str, where: Path) -> str:
 
 
 def by_hand(text: str) -> list[int]:
-    """Return the numbers of the lines that include our snippets and that we did not write."""
+    """Return the numbers of the lines that include our snippets and were not written by us."""
     blank = _BLOCK.sub(lambda found: "\n" * found[0].count("\n"), text)
     return [blank.count("\n", 0, found.start()) + 1 for found in _BY_HAND.finditer(blank)]

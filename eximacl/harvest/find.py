@@ -25,7 +25,7 @@ EXCLUDED_FOLDERS = (
     "Junk", "Junk E-mail", "Junk Email", "Spam", "Trash", "Deleted Items", "Deleted Messages", "Drafts",
 )  # fmt: skip
 # Long enough that handing over a piece of work costs nothing, short enough that all processes end together; and the
-# names of so many files fit into a pipe (64 KiB), so that handing them over never waits.
+# names of that many files fit into a pipe (64 KiB), so that handing them over never waits.
 CHUNK_FILES = 250
 CHUNK_BYTES = 8 * 1024 * 1024
 # An mbox is weighed in messages, for the progress bar.

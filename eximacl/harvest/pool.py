@@ -75,7 +75,7 @@ class _Worker:
     @classmethod
     def start(cls, reader: Reader, since: float) -> None:
         """Prepare a new process."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us, too; whoever started us ends us
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches us, too; our parent ends us
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         # A killed parent cannot end us, and the queue that we wait at stays open in our siblings.
         threading.Thread(target=_end_with_parent, daemon=True).start()

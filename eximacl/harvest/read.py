@@ -187,7 +187,7 @@ class _MboxWindow:
 def _tally_mbox(found: Tally, chunk: Chunk, reader: Reader, since: float) -> None:
     try:
         with open_mbox(chunk.path, max(chunk.start - LOOK_BACK_BYTES, 0)) as file:
-            status = os.stat(chunk.path)  # noqa: PTH116 (a path that is no text, too)
+            status = os.stat(chunk.path)  # noqa: PTH116 (paths are text here)
             changed = nearest(int(status.st_mtime), reader.now)
             for line, header in mbox_messages(file, chunk.start, chunk.end):
                 try:

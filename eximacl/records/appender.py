@@ -1,13 +1,13 @@
-"""Appending records to a file, off the path of a query. Rule: `write` never waits, never fails, never raises.
+"""Appending records to a file without delaying a query: `write` never waits and never raises.
 
-A record is put in memory and written with the others of the next FLUSH_SECONDS, after their replies have long been
+A record is kept in memory and written with the others of the next FLUSH_SECONDS, when their replies have long been
 sent. So a `kill -9` loses at most the records of the last FLUSH_SECONDS; an orderly end loses none.
 
-Why a timer and not the end of each turn of the event loop: asked 3,000 times a second a turn holds one query, and
-writing to two files in each costs it 21 µs of CPU; with the timer it is 5 µs. Flat out they are alike.
+Why a timer and not the end of each turn of the event loop: at 3,000 queries a second a turn handles one, and writing to
+two files in each turn costs a query 21 µs of CPU; with the timer it is 5 µs. At full load the two are alike.
 
-Each file has one writing process. Renaming or deleting it under the writer is safe: it is looked for at most
-once a second, and made anew; what is written in between goes into the renamed file.
+Each file has one writing process. Renaming or deleting it under the writer is safe: the writer looks at most once a
+second, and creates it again; what is written in between goes into the renamed file.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from eximacl.system.throttle import Throttle
 FLUSH_SECONDS = 0.05
 # How soon a renamed file is noticed, and how soon a full disk is tried again.
 LOOK_SECONDS = 1.0
-# Some ten thousand decisions: minutes of a busy host, while its admin frees the disk.
+# Some ten thousand decisions: minutes on a busy host, in which its admin can free space.
 MAX_BACKLOG_BYTES = 8 * 1024 * 1024
 NEVER = float("-inf")
-# One write; above it the kernel's own copying would hold the event loop for milliseconds.
+# One write; with more, the kernel's copying would block the event loop for milliseconds.
 MAX_WRITE_BYTES = 1024 * 1024
 
-# Calls a function after so many seconds; `asyncio.loop.call_later` is one.
+# Calls a function after that many seconds; `asyncio.loop.call_later` is one.
 Later = Callable[[float, Callable[[], None]], object]
 
 log = logging.getLogger("eximacl")
@@ -41,8 +41,8 @@ log = logging.getLogger("eximacl")
 class Appender:
     """Appends records to the file at `path`, which need not exist yet.
 
-    key: the setting that names the file, for complaints. later: a timer that flushes what was written;
-    without one the owner calls `flush`. newline: begin a new line first where the file ends inside one.
+    key: the setting that names the file, for log messages. later: a timer, which flushes what was written; without
+    one the owner calls `flush`. newline: where the file ends within a line, begin a new one first.
     """
 
     def __init__(self, path: Path, *, key: str, later: Later | None = None, newline: bool = False) -> None:
@@ -62,7 +62,7 @@ class Appender:
         self._dropped = 0
 
     def write(self, record: bytes) -> None:
-        """Take a record; it is dropped (and counted) where MAX_BACKLOG_BYTES wait already."""
+        """Take a record. It is dropped, and counted, where MAX_BACKLOG_BYTES are waiting already."""
         if self._waiting_bytes > MAX_BACKLOG_BYTES:
             self._dropped += 1
             return
@@ -73,7 +73,7 @@ class Appender:
             self._later(FLUSH_SECONDS, self._flush_in_time)
 
     def flush(self) -> bool:
-        """Write all that waits. Returns False where that could not be done; the rest is kept and the reason logged."""
+        """Write all waiting records. Returns False where that fails; then the rest is kept, and the reason logged."""
         try:
             while self._waiting:
                 self._open()
@@ -86,7 +86,7 @@ class Appender:
         return True
 
     def reopen(self, path: Path | None = None) -> None:
-        """Write what waits to the file that is open, then go on with the one at `path` (default: the same path)."""
+        """Write what is waiting to the open file, then go on with the one at `path` (default: the same path)."""
         self.flush()
         self._close_file()
         if path is not None:
@@ -94,16 +94,18 @@ class Appender:
         self.flush()
 
     def close(self) -> None:
-        """Flush and close. What cannot be written now is lost, and that is logged. Twice is harmless."""
+        """Flush and close. What cannot be written now is lost, which is logged. Twice is harmless."""
         if not self.flush():
-            log.error("%s: %s: %d records are lost at the end", self._key, self.path, len(self._waiting))
+            log.error(
+                "%s: %s: %d records are lost, since they cannot be written", self._key, self.path, len(self._waiting)
+            )
             self._waiting.clear()
             self._waiting_bytes = 0
         self._close_file()
 
     @property
     def backlog(self) -> tuple[int, int]:
-        """How many records wait, and how many were dropped since the file could last be written."""
+        """How many records are waiting, and how many were dropped since the file was last writable."""
         return len(self._waiting), self._dropped
 
     def _flush_in_time(self) -> None:
@@ -113,7 +115,7 @@ class Appender:
             self._later(LOOK_SECONDS, self._flush_in_time)
 
     def _open(self) -> None:
-        """Make sure that the descriptor is that of the file at `path`; look only once in LOOK_SECONDS."""
+        """Make sure that the open file is the one at `path`; look only once in LOOK_SECONDS."""
         now = time.monotonic()
         if self._fd >= 0 and now - self._looked < LOOK_SECONDS:
             return
@@ -134,11 +136,11 @@ class Appender:
             if size and os.pread(self._fd, 1, size - 1) != b"\n":
                 os.write(self._fd, b"\n")
         except OSError:
-            self._close_file()  # or the next try would write into the torn line
+            self._close_file()  # so that the next try does not write into the torn line
             raise
 
     def _write_some(self) -> None:
-        """Write a batch. A write may be cut short by a full disk; then the rest of that record comes next."""
+        """Write a batch. A full disk may cut a write short; then the rest of that record comes next."""
         batch, size = [], 0
         for record in self._waiting:
             batch.append(record)
@@ -157,7 +159,7 @@ class Appender:
             self._waiting_bytes -= len(record)
 
     def _close_file(self) -> None:
-        """Close. A record that is only half in the old file is written whole into the next one."""
+        """Close. A record that is only partly in the old file is written whole into the next one."""
         if self._fd >= 0:
             os.close(self._fd)
         self._fd = -1
@@ -165,7 +167,7 @@ class Appender:
 
     def _failed(self, error: OSError) -> None:
         self._failing = True
-        self._looked = NEVER  # look for the file at the next try: it may be the path that is wrong
+        self._looked = NEVER  # look at the path again at the next try: perhaps it is wrong
         if self._quiet.due() is not None:
             waiting, dropped = self.backlog
             cure = (

@@ -113,7 +113,7 @@ def replace_file(
     follow: bool = True,
     give_away: bool = True,
 ) -> None:
-    """Put `data` at `path` in one step: whoever reads it, even after a crash, finds the old content or the new.
+    """Put `data` at `path` in one step: a reader, even after a crash, finds the old content or the new.
 
     The new file has the owner and the mode of the old one. Where there was none, it has PUBLIC_FILE_MODE and
     `new_owner` (user and group; -1: ours). Raises OSError; then nothing is changed.

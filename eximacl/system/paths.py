@@ -1,4 +1,4 @@
-"""Where things are unless somebody says otherwise. Every default path stands here once."""
+"""The default paths: where things are unless an option or the policy says otherwise. Each stands here once."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Plugins: what a decorator has marked, found in the modules of a package. Nothing keeps a list of them.
 
-A decorator such as `@check` or `@diagnosis` puts a declaration on a function with `mark`; whoever runs such functions
+A decorator such as `@check` or `@diagnosis` puts a declaration on a function with `mark`; what runs such functions
 imports the modules of a package and asks each for its declarations.
 """
 

@@ -1,6 +1,6 @@
 """Points in time and spans as people type them: `2026-12-31`, `2026-12-31 14:30`, `2h`, `30d`.
 
-Rule: what cannot be read for certain is refused, and the text says what can.
+What is ambiguous is refused, with a text that says what is accepted.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from eximacl.system.files import open_regular
 
 LOCALTIME = Path("/etc/localtime")
 
-# The letters of a span. A month is none: it has no length.
+# The letters of a span. There is none for a month, which has no fixed length.
 UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-# Beyond it some time zone has left the calendar, which is an error to Python.
+# After it, some time zone is beyond Python's calendar.
 TIME_MAX_SECONDS = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
-# More are a slip of the finger.
+# More digits are a typing error.
 SPAN_DIGITS_MAX = 6
 _SPAN = re.compile(r"(\d+)\s*([smhdw])", re.ASCII)
 _HELP = "give a span such as 2h or 3d, a day such as 2026-12-31, or a time such as 2026-12-31T14:30"
@@ -30,7 +30,7 @@ def parse_span(text: str) -> float:
     """Return the seconds of a span: a number and one of s, m, h, d, w. Raises ValueError."""
     match = _SPAN.fullmatch(text.strip().lower())
     if match is None:
-        raise ValueError(f"{text!r} is no span of time; give a number and one of s, m, h, d, w, such as 30d")
+        raise ValueError(f"{text!r} is not a span of time; give a number and one of s, m, h, d, w, such as 30d")
     if len(match[1]) > SPAN_DIGITS_MAX:
         raise ValueError(f"{text!r} is too long; the number has at most {SPAN_DIGITS_MAX} digits")
     return float(int(match[1]) * UNIT_SECONDS[match[2]])
@@ -46,7 +46,7 @@ def parse_time(text: str, now: float) -> float:
     try:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{text!r} is no time; {_HELP}") from None
+        raise ValueError(f"{text!r} is not a time; {_HELP}") from None
 
 
 def parse_instant(text: str) -> float:

@@ -33,7 +33,7 @@ def test_every_option_is_there() -> None:
         ("recipient", "a@", "--recipient: 'a@' is not a localpart"),
         ("sender", "", "--sender is empty; the null sender is '<>'"),
         ("recipient", "", "--recipient is empty"),
-        ("since", "soon", "--since: 'soon' is no time"),
+        ("since", "soon", "--since: 'soon' is not a time"),
         ("until", "999999w", "--until: "),
     ],
 )

@@ -48,7 +48,7 @@ def test_a_file_that_somebody_has_changed_meanwhile(place: EximConfig) -> None:
     before = (place.etc / "exim4.conf.template").read_bytes()
     (place.etc / "exim4.conf.localmacros").write_text("MINE = 1\n")
     with pytest.raises(
-        SetupError, match="localmacros has been changed meanwhile; nothing was done to it: run this again"
+        SetupError, match="localmacros has just been changed by someone else; nothing was done to it: run this again"
     ):
         apply_plan(plan, EXIM, "x")
     assert (place.etc / "exim4.conf.localmacros").read_text() == "MINE = 1\n"
@@ -151,7 +151,7 @@ def test_two_at_once(place: EximConfig) -> None:
     handle = os.open(place.etc, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        with pytest.raises(SetupError, match="another `eximacl exim` is at work there; try again"):
+        with pytest.raises(SetupError, match="another `eximacl exim` is running there; try again later"):
             apply_plan(InstallPlan(place, ()), EXIM, "x")
     finally:
         os.close(handle)

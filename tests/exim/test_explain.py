@@ -15,7 +15,7 @@ NOWHERE = EximConfig(Path("/e"), "split")
 
 @pytest.fixture
 def made(place: EximConfig) -> Exim:
-    """A configuration made of the place's files, as Exim would have complained of it."""
+    """A configuration generated from the files, as Exim would have complained of it."""
     (place.etc / "exim4.conf.localmacros").write_text("A = 1\nfoo bar\n")
     config = place.etc / "made"
     config.write_text("A = 1\nfoo bar\nmade = by Debian\n")
@@ -24,8 +24,8 @@ def made(place: EximConfig) -> Exim:
 
 COMPLAINTS = [
     ("error in line 2 of {made}: what", "error in {macros}:2 (foo bar): what"),
-    ("error in line 3 of {made}: what", "error in the configuration made of {etc} (made = by Debian): what"),
-    ("error in line 99 of {made}: what", "error in the configuration made of {etc}: what"),
+    ("error in line 3 of {made}: what", "error in the configuration generated from {etc} (made = by Debian): what"),
+    ("error in line 99 of {made}: what", "error in the configuration generated from {etc}: what"),
     ("error in line 2 of /another: what", "error in line 2 of /another: what"),
     ("no such option", "no such option"),
 ]

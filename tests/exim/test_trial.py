@@ -74,7 +74,7 @@ def test_what_clashes_is_named_with_its_line(made: Callable[..., EximConfig], li
 
 
 def test_an_acl_that_is_no_name_is_refused(made: Callable[..., EximConfig]) -> None:
-    with pytest.raises(SetupError, match="put that into an ACL of your own and name it"):
+    with pytest.raises(SetupError, match="put that into an ACL with a name, and name it there"):
         tried(made(macros={"MAIN_ACL_CHECK_RCPT": "${if eq{1}{1}{acl_check_rcpt}}"}))
 
 
@@ -136,7 +136,7 @@ def test_what_debians_script_passes_over_is_passed_over(made: Callable[..., Exim
 
 
 def test_no_exim_at_all(made: Callable[..., EximConfig]) -> None:
-    with pytest.raises(SetupError, match="/bin/true does not tell its options: is it Exim 4"):
+    with pytest.raises(SetupError, match="/bin/true does not print its options: is it Exim 4"):
         try_plan(made(), SHIPPED, {}, Exim(Path("/bin/true")), router=True)
 
 
@@ -151,5 +151,5 @@ def test_no_script_and_one_that_fails(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(SetupError, match="exited 3: it says so"):
         run_update(["sh", "-c", "echo it says so; exit 3"])
     monkeypatch.setattr("eximacl.exim.trial.UPDATE", "true")
-    with pytest.raises(SetupError, match=f"true wrote no {tmp_path}/out"):
+    with pytest.raises(SetupError, match=f"true did not write {tmp_path}/out"):
         generate(tmp_path, tmp_path / "out")

@@ -265,7 +265,7 @@ def test_what_cannot_be_written_is_told_with_the_setting(
     assert f"cannot write {path}: " in caplog.text
     assert "mend it or change log.rejections (1 records waiting, 0 dropped)" in caplog.text
     file.close()
-    assert "1 records are lost at the end" in caplog.text
+    assert "1 records are lost, since they cannot be written" in caplog.text
     assert file.backlog == (0, 0)
 
 

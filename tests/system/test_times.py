@@ -48,13 +48,13 @@ def test_times(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "2", "h", "-2h", "2h3m", "1.5h", "two hours", "٣d", "30days"])
 def test_no_span(text: str) -> None:
-    with pytest.raises(ValueError, match="is no span of time; give a number and one of s, m, h, d, w"):
+    with pytest.raises(ValueError, match="is not a span of time; give a number and one of s, m, h, d, w"):
         parse_span(text)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "2026-12", "0001-01-01", "12:30"])
 def test_no_time(text: str) -> None:
-    with pytest.raises(ValueError, match="is no time; give a span such as 2h"):
+    with pytest.raises(ValueError, match="is not a time; give a span such as 2h"):
         parse_time(text, NOW)
 
 

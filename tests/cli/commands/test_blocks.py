@@ -180,7 +180,7 @@ def test_what_is_listed_can_be_removed(state: SqliteState, localpart: str) -> No
         pytest.param(("add", "<>", "--for", "2h"), "give an address", id="nobody"),
         pytest.param(("add", "a@example.org"), "Missing option '--for'", id="no span"),
         pytest.param(("add", "a@example.org", "--for", "soon"), "such as 30d, or ever", id="no such span"),
-        pytest.param(("add", "a@example.org", "--for", "-2h"), "is no span", id="negative"),
+        pytest.param(("add", "a@example.org", "--for", "-2h"), "is not a span", id="negative"),
         pytest.param(("add", "a@example.org", "--for", "0h"), "eximacl blocks remove", id="nothing"),
         pytest.param(("add", "a@example.org", "--for", "999999w"), "a hundred years; give ever", id="too long"),
         pytest.param(("remove", "steve"), "give an address", id="remove what"),
