@@ -21,7 +21,7 @@ from eximacl.archive.index import Message, copies_of, open_message
 from eximacl.archive.sendmail import deliver, release_header, sendmail_arguments
 from eximacl.config.exempt import Exempter, Exemption, ExemptionPlan, RefusedMail
 from eximacl.config.exempt_change import ExemptError
-from eximacl.system.times import local
+from eximacl.system.times import local, zoned
 
 
 class Released(NamedTuple):
@@ -68,7 +68,7 @@ def _refuse_second(envelopes: Sequence[Envelope]) -> None:
     if not notes:
         return
     last = max(notes, key=lambda note: note.time)
-    what = f"{local(last.time)} to {', '.join(last.recipients)} by {last.by}"
+    what = f"{zoned(last.time)} to {', '.join(last.recipients)} by {last.by}"
     ref, message_id = envelopes[0].ref, envelopes[0].message_id.strip("<>")
     if last.state == "sent":
         raise AlreadyReleased(

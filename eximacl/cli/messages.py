@@ -19,7 +19,7 @@ from eximacl.cli.filters import reference_of
 from eximacl.cli.options import Failure, find_path
 from eximacl.cli.output import Column, Table, printable_lines, size, terminal_width, write_line, write_object
 from eximacl.system.text import printable
-from eximacl.system.times import local, zone_names
+from eximacl.system.times import local, zone_names, zoned
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -147,7 +147,7 @@ def _print_envelope(copy: Message) -> None:
     if envelope is None:
         click.echo(printable(copy.problem), err=True)
         return
-    write_line(f"{envelope.ref}   {local(envelope.time)}   {size(envelope.size)}   {copy.path}")
+    write_line(f"{envelope.ref}   {zoned(envelope.time)}   {size(envelope.size)}   {copy.path}")
     fields = {
         "from": f"<{envelope.sender}>",
         "to": ", ".join(envelope.recipients),
@@ -157,7 +157,7 @@ def _print_envelope(copy: Message) -> None:
     for name, text in fields.items():
         write_line(f"  {name + ':':<9} {printable(text)}")
     for note in envelope.released:
-        what = f"{local(note.time)} to {printable(', '.join(note.recipients))} by {printable(note.by)}"
+        what = f"{zoned(note.time)} to {printable(', '.join(note.recipients))} by {printable(note.by)}"
         write_line(f"  {'released:':<9} {what}{'' if note.state == 'sent' else ' (perhaps: it was interrupted)'}")
     write_line("")
 

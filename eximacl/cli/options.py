@@ -17,10 +17,8 @@ from eximacl.cli.output import Style, has_colour, paint
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.peek import NoPolicyFile, PeekError, PolicyDenied, default_setting, read_setting
 from eximacl.mail.lists import Domains
-from eximacl.protocol.client import DaemonError
-from eximacl.protocol.control import RequestRefused
+from eximacl.protocol.client import DaemonError, RequestRefused
 from eximacl.system import paths
-from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -152,8 +150,8 @@ def daemon_failures() -> Iterator[None]:
     try:
         yield
     except RequestRefused as error:
-        status = exits.UNAVAILABLE if error.is_daemons_own else exits.DATA
-        raise Failure(f"the query was refused: {error.reason}: {printable(str(error))}", status) from None
+        status = exits.IO_ERROR if error.reason == "permission" else exits.DATA
+        raise Failure(str(error), exits.UNAVAILABLE if error.is_daemons_own else status) from None
     except DaemonError as error:
         raise Failure(str(error), exits.UNAVAILABLE) from None
 

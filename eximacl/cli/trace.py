@@ -1,6 +1,6 @@
-"""Printing how a decision came about: each check with its result, and under it what it asked.
+"""How a decision came about: each check with its result, and under it the questions that it asked.
 
-Rule: what `eximacl check --explain` and `eximacl why` show is the same, line for line.
+`eximacl check --explain` and `eximacl why` print this alike.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ from typing import Any
 
 import click
 
+from eximacl.cli.output import VERDICT_STYLES, Style, paint
 from eximacl.policy.outcome import Traced
 from eximacl.system.text import printable
+
+# Of a check's result; one that passes is not worth a colour.
+STYLES = {**VERDICT_STYLES, "observe": Style.WARNING, "unknown": Style.WARNING}
 
 
 def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, times: bool) -> None:
@@ -20,7 +24,8 @@ def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, 
     for index, line in enumerate(trace):
         reason = ": ".join(part for part in (line.reason, line.detail) if part)
         time = f"{line.seconds * 1e6:>7.0f} µs   " if times else ""
-        click.echo(f"  {printable(line.check):<20} {printable(line.result):<8} {time}{printable(reason)}".rstrip())
+        result = paint(f"{printable(line.result):<8}", STYLES.get(line.result))
+        click.echo(f"  {printable(line.check):<20} {result} {time}{printable(reason)}".rstrip())
         for check, kind, *fields, answer in questions:
             if check == line.check and last[check] == index:
                 for asked, found in _pairs(kind, fields, answer):

@@ -18,7 +18,7 @@ from eximacl.daemon.answers import STATE_SECONDS, within
 from eximacl.mail.address import Address, is_mailbox, parse_quoted, quoted, without_brackets
 from eximacl.policy.later import settled
 from eximacl.policy.state import BLOCKS_MAX, Block, State, StateError
-from eximacl.protocol.client import UNREADABLE, ControlRefused, DaemonError, ask_control
+from eximacl.protocol.client import UNREADABLE, DaemonError, RequestRefused, ask_control
 from eximacl.protocol.exim import ProtocolError
 from eximacl.state import MemoryState, file_of, is_shared, open_state
 from eximacl.state.owner import as_owner
@@ -33,7 +33,7 @@ ANSWER_CHARACTERS = 256 * 1024
 Values = Mapping[str, str]
 # What the daemon does for a request: given its state, the request's values, and the time.
 Work = Callable[[State, Values, float], Awaitable[dict[str, Any]]]
-# A request's name and its values in, its answer out. Raises StateError, ControlRefused, DaemonError.
+# A request's name and its values in, its answer out. Raises StateError, RequestRefused, DaemonError.
 Source = Callable[[str, Values], Any]
 
 
@@ -94,7 +94,7 @@ def daemon_source(socket: Path) -> Source:
     def ask(request: str, values: Values) -> Any:
         try:
             return ask_control(socket, request, values)
-        except ControlRefused as error:
+        except RequestRefused as error:
             if error.reason == "state":
                 raise StateError(str(error)) from None
             raise

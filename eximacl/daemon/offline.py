@@ -11,7 +11,8 @@ from eximacl.daemon.daemon import network_of
 from eximacl.daemon.judge import Judge
 from eximacl.dns.list_health import DnsNetwork
 from eximacl.protocol.batch import AskOne
-from eximacl.protocol.control import RequestRefused, accepted
+from eximacl.protocol.client import RequestRefused
+from eximacl.protocol.control import accepted
 from eximacl.protocol.exim import Reply, format_query, limit_for, parse_reply
 from eximacl.state import open_state
 

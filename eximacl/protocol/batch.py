@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from eximacl.policy.query import STAGES
-from eximacl.protocol.control import RequestRefused
+from eximacl.protocol.client import RequestRefused
 from eximacl.protocol.exim import NEEDED, ProtocolError, Reply, parse_line
 
 COLUMNS = ("stage", "ip", "host", "host_deferred", "helo", "from", "rcpt", "rcpts", "tx")
@@ -70,7 +70,7 @@ def ask_each(lines: Iterable[Line], ask: AskOne) -> Iterator[BatchAnswer]:
         except RequestRefused as error:
             if error.is_daemons_own:
                 raise
-            yield BatchAnswer(line, None, f"{error.reason}: {error}")
+            yield BatchAnswer(line, None, f"{error.reason}: {error.message}")
 
 
 def ip_problem(ip: str) -> str:

@@ -25,11 +25,13 @@ REPLY_BYTES_MAX = 4 * 1024 * 1024
 READ_BYTES = 64 * 1024
 
 UNREADABLE = (
-    "the daemon's answer cannot be read: is it of another version, or another program? "
-    "Restart it: systemctl restart eximacl"
+    "the answer cannot be read: is it from another version, or another program? "
+    "Restart the daemon: systemctl restart eximacl"
 )
 
 ANSWERS = (*WORDS, "ok", "error")
+# Reasons that say nothing about what was asked.
+DAEMONS_OWN = ("late", "overload", "internal", "stopping")
 
 
 class DaemonError(Exception):
@@ -40,12 +42,21 @@ class NoDaemon(DaemonError):
     """No program listens on the socket."""
 
 
-class ControlRefused(DaemonError):
-    """The daemon refused a control request; `reason` is its slug (docs/protocol.md)."""
+class RequestRefused(DaemonError):
+    """A query or a control request was refused.
 
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
+    reason: its slug (docs/protocol.md); message: the daemon's own words; what: the beginning of a sentence about it.
+    """
+
+    def __init__(self, reason: str, message: str, what: str = "the query was") -> None:
         self.reason = reason
+        self.message = printable(message)
+        super().__init__(f"{what} refused: {self.message} ({printable(reason)})")
+
+    @property
+    def is_daemons_own(self) -> bool:
+        """Whether the daemon could not answer, whatever was asked."""
+        return self.reason in DAEMONS_OWN
 
 
 def ask(path: Path, line: bytes, timeout: float = TIMEOUT_SECONDS) -> Reply:
@@ -68,11 +79,11 @@ def ask(path: Path, line: bytes, timeout: float = TIMEOUT_SECONDS) -> Reply:
 def ask_control(path: Path, word: str, values: Mapping[str, str], timeout: float = TIMEOUT_SECONDS) -> Any:
     """Put a control request to the daemon, and return its answer: any JSON value, or None where it says only `ok`.
 
-    Raises ControlRefused where the daemon refuses, else DaemonError.
+    Raises RequestRefused where the daemon refuses, else DaemonError.
     """
     reply = ask(path, format_query(CONTROL, {"do": word, **values}), timeout)
     if reply.verdict == "error":
-        raise ControlRefused(reply.reason, f"{path}: the daemon refused: {printable(reply.message)}")
+        raise RequestRefused(reply.reason, reply.message, f"{path}: the daemon")
     try:
         return json.loads(reply.extra.get("answer", "null"))
     except (ValueError, RecursionError):

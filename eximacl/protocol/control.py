@@ -6,35 +6,17 @@ expected shape.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from eximacl.protocol.client import DaemonError, ask
-from eximacl.protocol.exim import CONTROL, Reply, format_query
+from eximacl.protocol.client import UNREADABLE, DaemonError, RequestRefused, ask, ask_control
+from eximacl.protocol.exim import Reply, format_query
 
 Status = Mapping[str, Any]
 # The kernel's limit of process ids on 64 bits (proc(5), pid_max).
 PID_MAX = 1 << 22
-
-
-# Reasons that say nothing about what was asked.
-DAEMONS_OWN = ("late", "overload", "internal", "stopping")
-
-
-class RequestRefused(DaemonError):
-    """The daemon does not do what it was asked to. reason: the protocol's word, such as `permission`."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        self.reason = reason
-        super().__init__(message)
-
-    @property
-    def is_daemons_own(self) -> bool:
-        """Whether the daemon could not answer, whatever was asked."""
-        return self.reason in DAEMONS_OWN
 
 
 class Reloaded(NamedTuple):
@@ -65,9 +47,9 @@ def reload(path: Path) -> Reloaded:
 
     Raises DaemonError where it does not answer, RequestRefused where it will not: only root and its own user may ask.
     """
-    answer = _request(path, "reload")
+    answer = ask_control(path, "reload", {})
     if not (isinstance(answer, dict) and _are_texts(answer.get("problems")) and _are_texts(answer.get("notes"))):
-        raise _foreign(path)
+        raise DaemonError(f"{path}: {UNREADABLE}")
     return Reloaded(answer["problems"], answer["notes"])
 
 
@@ -76,27 +58,11 @@ def read_status(path: Path) -> Status:
 
     A daemon of another version may leave out all but version, pid, config and uptime.
     """
-    answer = _request(path, "status")
+    answer = ask_control(path, "status", {})
     if not is_status(answer):
-        raise _foreign(path)
+        raise DaemonError(f"{path}: {UNREADABLE}")
     found: Status = answer
     return found
-
-
-def _request(path: Path, word: str) -> Any:
-    """Ask for one thing; return its answer, of whatever shape."""
-    reply = accepted(ask(path, format_query(CONTROL, {"do": word})))
-    try:
-        return json.loads(reply.extra["answer"])
-    except (KeyError, ValueError, RecursionError):
-        return None
-
-
-def _foreign(path: Path) -> DaemonError:
-    return DaemonError(
-        f"{path}: the answer cannot be read, so it is from another version, or from another program; "
-        "restart the daemon: systemctl restart eximacl"
-    )
 
 
 def is_status(answer: object) -> bool:

@@ -26,7 +26,7 @@ from eximacl.daemon.blocks import (
     state_source,
 )
 from eximacl.policy.state import BLOCKS_MAX, Block, StateError
-from eximacl.protocol.client import ControlRefused, DaemonError, NoDaemon
+from eximacl.protocol.client import DaemonError, NoDaemon, RequestRefused
 from eximacl.state import BACKENDS, SqliteState
 from tests.daemon.running import query, running
 from tests.lab.daemon import Daemon
@@ -99,7 +99,7 @@ def test_a_block_is_set_extended_listed_and_ended(source: Source) -> None:
 def test_wrong_requests(tmp_path: Path, request_: str, values: dict[str, str], words: str) -> None:
     with Daemon(policy_with(tmp_path, "memory:"), tmp_path / "eximacl.sock", tmp_path / "log") as daemon:
         source = daemon_source(daemon.path)
-        with pytest.raises(ControlRefused, match=words):
+        with pytest.raises(RequestRefused, match=words):
             source(request_, values)
         assert list(blocks_of(source)) == []
 
@@ -201,7 +201,7 @@ def test_an_answer_of_another_shape_is_refused(answer: Any) -> None:
         lambda: end_block(source, STEVE),
     )
     for call in calls:
-        with pytest.raises(DaemonError, match="the daemon's answer cannot be read"):
+        with pytest.raises(DaemonError, match="the answer cannot be read"):
             call()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from eximacl.daemon.control import Control, Request
 from eximacl.policy.state import StateError
-from eximacl.protocol.client import ControlRefused, ask, ask_control
+from eximacl.protocol.client import RequestRefused, ask, ask_control
 from eximacl.protocol.exim import ProtocolError, Reply, format_reply, parse_reply
 from tests.daemon.running import control, running
 
@@ -82,6 +82,6 @@ async def test_the_daemon_answers_them_over_its_socket(config: Path) -> None:
         path = config.parent / "eximacl.sock"
         assert (await asyncio.to_thread(ask, path, b"control v=1 do=ping\n")).verdict == "ok"
         assert (await control(config, "status"))["pid"] == os.getpid()
-        with pytest.raises(ControlRefused, match="do= is one of ping, status, reload, blocks, block, unblock"):
+        with pytest.raises(RequestRefused, match="do= is one of ping, status, reload, blocks, block, unblock"):
             await asyncio.to_thread(ask_control, path, "explode", {})
         assert daemon.status()["counts"]["error"] == 1

@@ -8,7 +8,7 @@ import pytest
 
 from eximacl.config import Loaded, load
 from eximacl.daemon.offline import judge_without_dns, offline_judge
-from eximacl.protocol.control import RequestRefused
+from eximacl.protocol.client import RequestRefused
 from eximacl.protocol.exim import MAX_LINE_BYTES
 
 QUERY = {"tx": "1", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "steve@example.org", "dry": "1"}

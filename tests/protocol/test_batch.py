@@ -7,8 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from eximacl.protocol.batch import BatchError, Line, ask_each, read_batch
-from eximacl.protocol.client import DaemonError
-from eximacl.protocol.control import RequestRefused
+from eximacl.protocol.client import DaemonError, RequestRefused
 from eximacl.protocol.exim import Reply
 
 

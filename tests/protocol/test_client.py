@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.protocol import client as asking
-from eximacl.protocol.client import ControlRefused, DaemonError, NoDaemon, ask, ask_control
+from eximacl.protocol.client import DaemonError, NoDaemon, RequestRefused, ask, ask_control
 from eximacl.protocol.exim import Reply, format_reply
 from tests.state.forks import Child
 
@@ -144,7 +144,7 @@ def test_a_control_request(tmp_path: Path, extra: dict[str, str], expected: obje
 
 def test_a_control_request_that_is_refused(tmp_path: Path) -> None:
     thread = answers(tmp_path / "s", format_reply(Reply("error", reason="state", message="the disk is full")))
-    with pytest.raises(ControlRefused, match="the daemon refused: the disk is full") as error:
+    with pytest.raises(RequestRefused, match="the daemon refused: the disk is full") as error:
         ask_control(tmp_path / "s", "block", {})
     assert error.value.reason == "state"
     thread.join()
@@ -153,7 +153,7 @@ def test_a_control_request_that_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000])
 def test_a_control_answer_that_is_not_json(tmp_path: Path, text: str) -> None:
     thread = answers(tmp_path / "s", format_reply(Reply("ok", extra={"answer": text})))
-    with pytest.raises(DaemonError, match="the daemon's answer cannot be read"):
+    with pytest.raises(DaemonError, match="the answer cannot be read"):
         ask_control(tmp_path / "s", "status", {})
     thread.join()
 

@@ -16,6 +16,7 @@ from eximacl.cli.command import Group, Section
 from eximacl.cli.options import (
     Failure,
     config_option,
+    daemon_failures,
     find_socket,
     find_value,
     json_option,
@@ -36,21 +37,21 @@ from eximacl.daemon.blocks import (
     state_source,
 )
 from eximacl.policy.state import Block, StateError
-from eximacl.protocol.client import ControlRefused, DaemonError, NoDaemon
+from eximacl.protocol.client import NoDaemon
 from eximacl.state import absolute_url
 from eximacl.system import paths
 from eximacl.system.text import printable
-from eximacl.system.times import local, zone_names
+from eximacl.system.times import local, zone_names, zoned
 from eximacl.system.users import current_user
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _time(seconds: float) -> str:
+def _time(seconds: float, shown: Callable[[float], str] = local) -> str:
     if seconds == math.inf:
         return "for ever"
     try:
-        return local(seconds)
+        return shown(seconds)
     except (ValueError, OverflowError, OSError):  # what the state says is in no calendar
         return "?"
 
@@ -165,8 +166,8 @@ def add(
     if as_json:
         print_json(_as_dict(block))
     else:
-        still = "" if before is None else f", since {_time(before.since)} already ({before.why})"
-        until = " for ever" if block.until == math.inf else f" until {_time(block.until)}"
+        still = "" if before is None else f", since {_time(before.since, zoned)} already ({before.why})"
+        until = " for ever" if block.until == math.inf else f" until {_time(block.until, zoned)}"
         click.echo(printable(f"{_what(key)} blocked{until}{still}"))
     return 0
 
@@ -238,12 +239,8 @@ def _source(config_path: Path, socket_path: Path | None, state_path: Path | None
 def _failures() -> Iterator[None]:
     """Turn what may go wrong into a Failure."""
     try:
-        yield
-    except ControlRefused as error:
-        status = exits.IO_ERROR if error.reason == "permission" else exits.UNAVAILABLE
-        raise Failure(str(error), status) from None
-    except DaemonError as error:
-        raise Failure(str(error), exits.UNAVAILABLE) from None
+        with daemon_failures():
+            yield
     except StateError as error:
         raise Failure(str(error), exits.IO_ERROR) from None
     except ValueError as error:

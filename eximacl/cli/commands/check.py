@@ -25,6 +25,7 @@ from eximacl.cli.options import (
     print_json,
     socket_option,
 )
+from eximacl.cli.output import VERDICT_STYLES, paint
 from eximacl.cli.trace import print_trace
 from eximacl.daemon.offline import offline_judge
 from eximacl.mail.address import parse_address, parse_quoted, quoted, without_brackets
@@ -182,7 +183,8 @@ def _print(reply: Reply, explain: bool) -> None:
     by = f"   ({printable(answer['check'])}: {printable(reply.reason)})" if answer.get("check") else ""
     if any(line["reason"] == NOT_OURS.trace[0].reason for line in answer.get("trace", ())):
         by = "   (not in policy.domains)"
-    click.echo(f"{reply.verdict}   {reply.code} {printable(reply.message) or 'no objection'}{by}")
+    verdict = paint(reply.verdict, VERDICT_STYLES.get(reply.verdict))
+    click.echo(f"{verdict}   {reply.code} {printable(reply.message) or 'no objection'}{by}")
     if not explain:
         return
     click.echo()

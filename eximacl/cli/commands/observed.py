@@ -20,7 +20,7 @@ from eximacl.cli.output import VERDICT_STYLES, Column, Table, terminal_width, wr
 from eximacl.records.observed import Observed, counted
 from eximacl.records.observed import observed as find_observed
 from eximacl.system.text import printable
-from eximacl.system.times import local, parse_time, zone_names
+from eximacl.system.times import local, parse_time, zone_names, zoned
 
 COLUMNS = (
     Column[Observed](f"TIME ({zone_names()})", lambda one: local(one.entry.time), 19, 19, 0),
@@ -64,7 +64,7 @@ def observed(
         shown = _print_counts(found, as_json) if count else _print_each(found, as_json)
     if not shown:
         by = f" by {check}" if check else ""
-        raise Failure(f"nothing was observed{printable(by)} since {local(began)}", exits.NOT_FOUND)
+        raise Failure(f"nothing was observed{printable(by)} since {zoned(began)}", exits.NOT_FOUND)
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from pathlib import Path
 
 import click
@@ -12,10 +11,12 @@ from eximacl.cli.complete import logged
 from eximacl.cli.errors import explained
 from eximacl.cli.filters import reference_of
 from eximacl.cli.options import config_option, journal_of, journal_option, json_option, print_json
+from eximacl.cli.output import VERDICT_STYLES, paint
 from eximacl.cli.trace import print_trace
 from eximacl.records.decisions import as_dict, find, query_of
 from eximacl.records.journal import Entry
 from eximacl.system.text import printable
+from eximacl.system.times import zoned
 
 # What the query says about the message, in the order in which a person asks.
 SHOWN = ("ip", "host", "helo", "from", "rcpt", "rcpts", "tx", "id")
@@ -61,8 +62,8 @@ def _print(*entries: Entry) -> None:
 
 def _print_one(entry: Entry, query: dict[str, str], shown: dict[str, str]) -> None:
     """Print one entry, and of its query's values those that are `shown`."""
-    when = datetime.fromtimestamp(entry.time).astimezone()
-    click.echo(f"{entry.ref}   {when:%Y-%m-%d %H:%M:%S %Z}   at {query.get('stage', '?')}: {printable(entry.word)}")
+    verdict = paint(printable(entry.word), VERDICT_STYLES.get(entry.word))
+    click.echo(f"{entry.ref}   {zoned(entry.time)}   at {query.get('stage', '?')}: {verdict}")
     if entry.message:
         click.echo(f"  told:     {entry.code} {printable(entry.message)}")
     for key, value in shown.items():

@@ -19,7 +19,7 @@ from eximacl.policy.state import Block
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
 from eximacl.state import SqliteState
-from eximacl.system.times import local
+from eximacl.system.times import local, zoned
 from tests.cli.running import eximacl
 from tests.lab.daemon import Daemon
 from tests.lab.site import ROOT
@@ -78,7 +78,7 @@ def test_what_add_tells() -> None:
     }
     again = eximacl(*ADD, "--for", "1h", "--why", "another").out
     assert again == (
-        f"bounces to steve@example.org are blocked until {local(block['until'])}, since {local(block['since'])} already"
+        f"bounces to steve@example.org are blocked until {zoned(block['until'])}, since {zoned(block['since'])} already"
         " (a\\x1b[31mstorm)\n"
     )
 

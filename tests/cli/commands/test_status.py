@@ -105,7 +105,7 @@ def told(config: Path, command: str, answer: str) -> Done:
 def test_an_answer_of_another_program(config: Path, command: str) -> None:
     done = told(config, command, "[]")
     assert (done.status, done.out) == (exits.UNAVAILABLE, "")
-    assert "from another version, or from another program" in done.err
+    assert "is it from another version, or another program" in done.err
     assert len(done.err.splitlines()) == 1
 
 
