@@ -20,12 +20,12 @@ from bench import queries
 from bench.policies import sample_policy
 from eximacl.config import load
 from eximacl.daemon.answers import Answers, NoNetwork
-from eximacl.daemon.judge import Judge, reply_for
+from eximacl.daemon.front_end import EximFrontEnd
+from eximacl.daemon.judge import Judge
 from eximacl.daemon.recorder import Recorder
 from eximacl.policy.drive import drive
 from eximacl.policy.engine import decide
-from eximacl.policy.questions import Ask
-from eximacl.protocol.exim import format_reply, parse_query
+from eximacl.protocol.exim import format_reply, parse_query, reply_for
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import pack_entry
 from eximacl.records.references import References
@@ -69,13 +69,16 @@ def run(directory: Path) -> None:
     recording = Recorder(loaded.settings, lambda _seconds, _flush: None)
     state = open_state("memory:")
     kept: list[DecisionRecord] = []
-    records = (recording.record, kept.append)
-    judge = Judge(loaded.policy, state, next_ref=References().next, records=records)
+
+    def keep(record: DecisionRecord) -> None:
+        recording.record(record)
+        kept.append(record)
+
+    front_end = EximFrontEnd(Judge(loaded.policy, state, next_ref=References().next), keep)
     lines = [line[:-1].replace(b"tx=TX", b"tx=%d" % n) for n, line in enumerate(islice(queries.sample_mix(), QUERIES))]
 
-    def decided(judged: DecisionRecord) -> Any:
-        ask = Ask(judged.now, judged.query.transaction)
-        return drive(decide(loaded.policy, judged.query, ask), Answers(state, NoNetwork(), ask, dry=False))
+    def decided(record: DecisionRecord) -> Any:
+        return drive(decide(loaded.policy, record.query), Answers(state, NoNetwork(), record.query))
 
     def flush(_last: DecisionRecord) -> None:
         for record in (recording._journal, recording._rejections):
@@ -83,18 +86,18 @@ def run(directory: Path) -> None:
                 record.file.flush()
 
     for line in lines:  # once to warm up: caches, and references' heads
-        judge.judge(line)
+        front_end.handle(line)
     flush(kept[0])
     kept.clear()
     next_ref = References().next
-    _part(judge.judge, lines)
-    refused = [judged for judged in kept if judged.decision.word != "accept"]
+    _part(front_end.handle, lines)
+    refused = [record for record in kept if record.decision.word != "accept"]
     waiting = kept[:1]
     parts: tuple[tuple[Callable[[Any], Any], list[Any]], ...] = (
         (parse_query, lines),
         (decided, kept),
-        (lambda judged: format_reply(reply_for(judged.decision, judged.ref)), kept),
-        (lambda judged: next_ref(judged.now), kept),
+        (lambda record: format_reply(reply_for(record.decision, record.ref)), kept),
+        (lambda record: next_ref(record.query.now), kept),
         (pack_entry, kept),
         (rejection_line, refused),
         (flush, waiting),

@@ -22,14 +22,15 @@ from eximacl.policy.declare import (
     strongest,
     tables_of,
 )
-from eximacl.policy.outcome import Alias, Allowed, Hit, Outcome, Unknown
-from eximacl.policy.query import Query
+from eximacl.policy.outcome import Alias, Allowed, AtData, Hit, Outcome, Reserve, Unknown
+from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import Ask, RecordKind
 
 __all__ = [
     "Alias",
     "Allowed",
     "Ask",
+    "AtData",
     "Check",
     "CheckFunction",
     "Hit",
@@ -46,7 +47,9 @@ __all__ = [
     "Query",
     "Recipients",
     "RecordKind",
+    "Reserve",
     "Secrets",
+    "Stage",
     "Suffixes",
     "Tables",
     "Text",

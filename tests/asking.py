@@ -1,36 +1,21 @@
-"""Running one check in a test: build a query, ask the check's coroutine, answer its questions from a real state.
-
-    outcome = judge(valid_recipient, query(rcpt="steve@example.org"), options)
-
-Rule: nothing is faked. The query is built as the wire builds it, and the questions are put to a State and a Network.
-"""
+"""Running one check in a test, by `eximacl.testing`; and what only our own tests need."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from eximacl.check import CheckFunction
 from eximacl.daemon.answers import Answers, Network, NoNetwork
-from eximacl.policy.drive import drive_now
-from eximacl.policy.outcome import Alias, Hit, Outcome, Unknown
-from eximacl.policy.query import Query, Stage
-from eximacl.policy.questions import AnyQuestion, Ask
+from eximacl.policy.outcome import Alias, Hit, Outcome, Reserve, Unknown
+from eximacl.policy.query import Query
+from eximacl.policy.questions import Ask
 from eximacl.policy.state import State, StateError
-from eximacl.protocol.exim import build_query
 from eximacl.state import MemoryState
+from eximacl.testing import NOW, decision_of, outcome_of, query
 
-# 2027-01-15 08:00:00 UTC.
-NOW = 1_800_000_000.0
+__all__ = ["ASK", "NOW", "Dead", "answers", "judge", "query", "reserve"]
 
-_COMMON = {"v": "1", "ip": "192.0.2.7", "port": "40112", "host": "mx.example.net", "helo": "mx.example.net"}
-_BY_STAGE: dict[Stage, dict[str, str]] = {
-    "connect": {"helo": ""},
-    "helo": {},
-    "mail": {"from": "sender@example.net"},
-    "rcpt": {"from": "sender@example.net", "tx": "4711-1", "rcpt": "steve@example.org"},
-    "data": {"from": "sender@example.net", "tx": "4711-1", "rcpts": "steve@example.org"},
-    "end": {"tx": "4711-1"},
-}
+ASK = Ask("check")
 
 
 class Dead(MemoryState):
@@ -45,14 +30,8 @@ class Dead(MemoryState):
         setattr(self, verb, fail)
 
 
-def query(stage: Stage = "rcpt", /, **values: str) -> Query:
-    """Build a query as the wire does, with sensible values unless given; write `from` as `from_`."""
-    given = {key.rstrip("_"): value for key, value in values.items()}
-    return build_query(stage, {**_COMMON, **_BY_STAGE[stage], **given})
-
-
 def judge(
-    check_function: Callable[[Query, Any, Ask], Coroutine[Any, Any, Outcome]],
+    run: CheckFunction,
     asked: Query,
     options: Any = None,
     *,
@@ -61,28 +40,31 @@ def judge(
     observed: tuple[str, ...] = (),
     now: float = NOW,
 ) -> Outcome:
-    """Run a check on a query and return its outcome; an Alias with its `last` not yet asked."""
-    ask = Ask(now, asked.transaction)
-    ask.observed = observed
-    return drive_now(check_function(asked, options, ask), answers(state, now, asked.dry, names))
+    """Run a check on a query at a time, and return its outcome; what it reserves is not reserved yet."""
+    return outcome_of(run, asked, options, state=state, dns=names, now=now, observed=observed)
 
 
-def judge_last(
-    outcome: Outcome, *, state: State | None = None, now: float = NOW, dry: bool = False
+def reserve(
+    outcome: Outcome, *, state: State | None = None, now: float = NOW, dry: bool = False, tx: str = "4711-1"
 ) -> Hit | Unknown | None:
-    """Ask an Alias for its `last` outcome, as the policy does when nothing else objected."""
+    """Reserve what an Alias needs, as the policy does when nothing else objected, and return what comes of that."""
     assert isinstance(outcome, Alias)
-    if outcome.last is None:
+    needed = outcome.reserve
+    if needed is None:
         return None
-    return drive_now(_await(outcome.last()), answers(state, now, dry))
+
+    async def needs(_query: Query, _options: Any, _ask: Ask) -> Reserve:
+        return needed
+
+    asked = query(tx=tx, dry="1" if dry else "0")
+    decision = decision_of(needs, asked, state=state, now=now, on_unknown="defer")
+    if decision.word == "accept":
+        return None
+    objections = {needed.full.reason: needed.full, needed.pending.reason: needed.pending}
+    return objections.get(decision.reason) or Unknown(decision.detail)
 
 
-def answers(
-    state: State | None, now: float, dry: bool = False, names: Network | None = None
-) -> Callable[[AnyQuestion], Any]:
+def answers(state: State | None, now: float, dry: bool = False, names: Network | None = None) -> Answers:
     """Return what answers questions from `state` and `names`; without them, from an empty memory, and not at all."""
-    return Answers(state or MemoryState(), names or NoNetwork(), Ask(now), dry)
-
-
-async def _await(awaitable: Awaitable[Hit | Unknown | None]) -> Hit | Unknown | None:
-    return await awaitable
+    asked = query(dry="1" if dry else "0")._replace(now=now)
+    return Answers(state or MemoryState(), names or NoNetwork(), asked)

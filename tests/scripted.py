@@ -6,7 +6,7 @@ A plan is written as steps, in order:
 
 OUTCOME is `pass`, `hit`, `hit(ACTION)` (a hit with an action of its own), `temp` (a hit that time may cure),
 `unknown`, `spared`, `later` (passed, and asked again at DATA), `heard(NAME)` (a hit if NAME had one under observe),
-`alias(NAME)`, or `place(NAME)`: an alias whose last question reserves a place. With `@MAILBOX` it holds for that
+`alias(NAME)`, or `place(NAME)`: an alias that needs a slot. With `@MAILBOX` it holds for that
 mailbox only; others pass. A check whose name begins with `data` runs at DATA only, with `both` at RCPT and DATA.
 """
 
@@ -18,10 +18,11 @@ from typing import Any, cast
 
 from eximacl.mail.lists import Networks, Recipients, Suffixes
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import DomainPolicy, Exempt, Policy, Step, decide
-from eximacl.policy.outcome import Action, Alias, Allowed, Decision, Hit, OnUnknown, Outcome, Unknown
+from eximacl.policy.engine import decide
+from eximacl.policy.outcome import Action, Alias, Allowed, AtData, Decision, Hit, OnUnknown, Outcome, Reserve, Unknown
+from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step
 from eximacl.policy.query import Query, Stage
-from eximacl.policy.questions import AnyQuestion, Ask
+from eximacl.policy.questions import AnyRequest, Ask
 
 STEP = re.compile(r"([a-z_]+)(?::([a-z]+))?(?:/([a-z]+))?(?:!([^=]+=[^=]+))?=([a-z]+)(?:\((.*?)\))?(?:@(.*))?")
 EARLY_AND_RCPT: frozenset[Stage] = frozenset(("connect", "helo", "mail", "rcpt"))
@@ -32,7 +33,7 @@ def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query,
         if only and query.mailbox != only:
             return None
         if kind == "place":
-            return Alias(argument, lambda: reserve_one(ask, argument))
+            return Alias(argument, one_slot(argument))
         outcomes: dict[str, Outcome] = {
             "pass": None,
             "hit": Hit(
@@ -42,23 +43,17 @@ def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query,
             "unknown": Unknown(f"{name} cannot tell"),
             "alias": Alias(argument),
             "spared": Allowed("by the best"),
-            "later": None,
+            "later": AtData(),
             "heard": Hit(f"{name}-heard", argument, f"{name} objects") if argument in ask.observed else None,
         }
-        if kind == "later":
-            ask.want_data()
         return outcomes[kind]
 
     return run
 
 
-async def reserve_one(ask: Ask, key: str) -> Hit | Unknown | None:
-    place = await ask.reserve(key, 1)
-    if isinstance(place, Unknown):
-        return place
-    if place == "reserved":
-        return None
-    return Hit(f"place-{place}", key, f"place is {place}", temporary=place == "pending")
+def one_slot(key: str) -> Reserve:
+    full = Hit("place-full", key, "place is full")
+    return Reserve(key, 1, full, full._replace(reason="place-pending", text="place is pending", temporary=True))
 
 
 def exempt_of(text: str) -> Exempt:
@@ -106,10 +101,10 @@ class Answers:
     def __init__(self, text: str) -> None:
         self.left = text.split()
 
-    def __call__(self, question: AnyQuestion) -> Any:
-        assert self.left, f"unexpected question: {question}"
+    def __call__(self, request: AnyRequest) -> Any:
+        assert self.left, f"unexpected question: {request.question}"
         name, _, value = self.left.pop(0).partition("=")
-        assert question.kind == name
+        assert request.question.kind == name
         return Unknown("the state is dead") if value == "unknown" else value
 
 
@@ -120,7 +115,7 @@ def trace_of(decision: Decision) -> str:
 def run(policy: Policy, query: Query, answers: str = "") -> Decision:
     """Decide, and insist that exactly the expected questions were asked."""
     answer = Answers(answers)
-    decision = drive_now(decide(policy, query, Ask(0.0, query.transaction)), answer)
+    decision = drive_now(decide(policy, query), answer)
     assert not answer.left, f"never asked: {answer.left}"
     return decision
 

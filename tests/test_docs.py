@@ -8,11 +8,11 @@ from typing import get_args
 import pytest
 
 from eximacl.archive.spool import HEADERS_CUT_BYTES
-from eximacl.daemon.judge import held_words
 from eximacl.daemon.server import Limits
 from eximacl.mail import lists
 from eximacl.policy.outcome import Decision, Word
 from eximacl.protocol import exim as wire
+from eximacl.protocol.exim import held_words
 from eximacl.records import appender as records
 from tests.lab.site import ROOT
 
@@ -104,5 +104,6 @@ def test_the_texts_about_a_message_that_is_not_kept() -> None:
     assert "the held message %s is refused without being archived: %s" in judge
     assert "the held message 7KQ2M9D4 is refused without being archived: …" in archive
     assert f"{HEADERS_CUT_BYTES // 1024} KiB" in archive
-    assert "eximacl: held, {text} (ref {ref})" in judge
+    wire_text = (ROOT / "eximacl" / "protocol" / "exim.py").read_text(encoding="utf-8")
+    assert "eximacl: held, {outcome} (ref {ref})" in wire_text
     assert "eximacl: held, archived (ref 7KQ2M9D4)" in exim

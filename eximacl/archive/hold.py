@@ -1,4 +1,4 @@
-"""Keeping a held message: from its DATA query to the archive. Rule: what cannot be kept is refused as well.
+"""From the DATA query of a held message to the archive. A message that cannot be archived is refused all the same.
 
 The daemon remembers nothing from RCPT to DATA: why the message is held comes with the query, in the words that
 the reply to RCPT had (`held`, `held_reason`, `held_check`, `held_message`, `held_sentence`).
@@ -7,24 +7,17 @@ the reply to RCPT had (`held`, `held_reason`, `held_check`, `held_message`, `hel
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
 
 from eximacl.archive import Archive, ArchiveError, Envelope, Held, logged_subject
 from eximacl.config import Settings
 from eximacl.mail.address import quoted
+from eximacl.policy.outcome import Unknown
 from eximacl.policy.query import Query
 from eximacl.records.references import normalise
 
 
-class ArchiveResult(NamedTuple):
-    """What became of a held message: the names of its files in the archive, or why there are none."""
-
-    filenames: tuple[str, ...]
-    problem: str = ""
-
-
 class Archiver:
-    """Keeps held messages as the settings want it. Raises ArchiveError where the archive cannot be used at all."""
+    """Archives held messages as the settings want. Raises ArchiveError where the archive cannot be used at all."""
 
     def __init__(self, settings: Settings) -> None:
         archive = settings.archive
@@ -33,18 +26,19 @@ class Archiver:
         if self._archive is not None:
             self._archive.prepare()
 
-    async def keep(self, query: Query, now: float) -> ArchiveResult:
+    async def archive(self, query: Query, now: float) -> tuple[str, ...] | Unknown:
         """Archive the message of a held DATA query; it is on the disk when this returns. Raises nothing.
 
-        The work is done in a thread: a large message takes some tenths of a second, and others ask meanwhile.
+        Returns the names of its files, or why there are none. It works in a thread: a large message takes some tenths
+        of a second, and other queries must be answered meanwhile.
         """
         if self._archive is None:
-            return ArchiveResult((), "archive.dir is not set any more")
+            return Unknown("archive.dir is not set any more")
         try:
             stored = await asyncio.to_thread(self._archive.store, self._held(query, now))
         except ArchiveError as error:
-            return ArchiveResult((), str(error))
-        return ArchiveResult(tuple(one.filename for one in stored))
+            return Unknown(str(error))
+        return tuple(one.filename for one in stored)
 
     def _held(self, query: Query, now: float) -> Held:
         value = query.values.get
@@ -71,13 +65,8 @@ class Archiver:
         )
 
 
-def is_held(query: Query) -> bool:
-    """Whether this DATA query is about a message whose recipients are held."""
-    return query.stage == "data" and "held" in query.values
-
-
 def held_ref(query: Query) -> str:
-    """Return the reference under which the message is held; empty when the query has none that could be one."""
+    """Return the reference under which the message is held; empty where the query has none that is valid."""
     try:
         return normalise(query.values.get("held", ""))
     except ValueError:

@@ -58,7 +58,7 @@ async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
     key = storm_key(mailbox, recipient.domain)
     # One more than the limit: the limit itself still passes.
     seconds = options.minutes * MINUTE_SECONDS
-    count = await ask.count(key, seconds, options.limit + 1)
+    count = await ask.count_event(key, seconds, options.limit + 1)
     if isinstance(count, Unknown):
         return count
     if count <= options.limit:

@@ -52,7 +52,7 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     if sender.is_null and options.keys.filled and _is_listed(owner, recipient.domain, options):
         if not batv.is_signed(tagged, options.keys):
             return _hit("bounce-tag-bad", tagged.digits, owner, recipient.domain)
-        if batv.is_over(tagged, ask.now):
+        if batv.is_over(tagged, query.now):
             return _hit("bounce-tag-over", tagged.day, owner, recipient.domain)
     return Alias(owner)
 

@@ -6,10 +6,9 @@ A message that cannot be counted is not accepted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from zoneinfo import ZoneInfo
 
-from eximacl.check import Alias, Ask, Hit, Outcome, Query, Secrets, Unknown, check, option
+from eximacl.check import Alias, Ask, Hit, Outcome, Query, Reserve, Secrets, check, option
 from eximacl.mail.address import Address
 from eximacl.mail.disposable import Disposable, Malformed, Rules, parse, standing
 
@@ -58,21 +57,21 @@ async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
     if isinstance(address, Malformed):
         return _unknown_recipient(recipient, *address)
     if address.until is None:
-        return Alias(address.name, partial(_reserve, query, recipient, address, ask))
-    stands = standing(options, address.until, ask.now)
+        return Alias(address.name, _slot(recipient, address))
+    stands = standing(options, address.until, query.now)
     if stands == "too-far":
         return _unknown_recipient(recipient, "dated-too-far", str(address.until))
     return Alias(address.name) if stands == "open" else _expired(recipient, str(address.until))
 
 
-async def _reserve(query: Query, recipient: Address, address: Disposable, ask: Ask) -> Hit | Unknown | None:
-    """Reserve a place for this message, once no other check has objected to it."""
-    if not ask.holder and not query.dry:
-        return Unknown("the query names no transaction (tx=), so the message cannot be counted")
-    place = await ask.reserve(f"counted:{address.unsigned}@{recipient.domain}", address.limit)
-    if isinstance(place, Unknown) or place == "reserved":
-        return place if isinstance(place, Unknown) else None
-    return _used_up(recipient, address.limit) if place == "full" else _pending(recipient, address.limit)
+def _slot(recipient: Address, address: Disposable) -> Reserve:
+    """Return the slot that counts this message."""
+    return Reserve(
+        f"counted:{address.unsigned}@{recipient.domain}",
+        address.limit,
+        full=_used_up(recipient, address.limit),
+        pending=_pending(recipient, address.limit),
+    )
 
 
 def _unknown_recipient(recipient: Address, reason: str, detail: str) -> Hit:

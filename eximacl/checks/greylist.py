@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from eximacl.check import Ask, Hit, Outcome, Query, Unknown, check, option
+from eximacl.check import Ask, AtData, Hit, Outcome, Query, Unknown, check, option
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.hosts import IPAddress, ip_address
 from eximacl.mail.registrable import registrable_domain
@@ -71,14 +71,23 @@ async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
     if sources and not any(name in sources for name in ask.observed):
         return None
     if query.sender.is_null and query.stage == "rcpt":
-        ask.want_data()
-        return None
+        return AtData()
     if query.stage == "data":
         if not query.sender.is_null:
             return None  # judged at RCPT
         recipient = query.recipients[0]  # a message waits as a whole: once, under the name of its first recipient
     client = _client(query, address, options)
-    return await _judge(client, str(query.sender).lower(), str(recipient).lower(), options, ask)
+    attempt = _Attempt(client, str(query.sender).lower(), str(recipient).lower(), query.now)
+    return await _judge(attempt, options, ask)
+
+
+class _Attempt(NamedTuple):
+    """A greylist triplet, and when it is tried, in seconds since 1970."""
+
+    client: str
+    sender: str
+    recipient: str
+    now: float
 
 
 def _client(query: Query, address: IPAddress, options: Options) -> str:
@@ -90,7 +99,8 @@ def _client(query: Query, address: IPAddress, options: Options) -> str:
     return str(ipaddress.ip_network((address, bits), strict=False))
 
 
-async def _judge(client: str, sender: str, recipient: str, options: Options, ask: Ask) -> Hit | Unknown | None:
+async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Hit | Unknown | None:
+    client, sender, recipient, now = attempt
     lifetime = options.lifetime_days * DAY_SECONDS
     known = await ask.remember(f"greylist:known:{client}", lifetime)
     if known:  # or Unknown
@@ -99,20 +109,21 @@ async def _judge(client: str, sender: str, recipient: str, options: Options, ask
     first = await ask.first_seen(triplet, options.retry_hours * HOUR_SECONDS)
     if isinstance(first, Unknown):
         return first
-    if ask.now - first < options.delay_minutes * MINUTE_SECONDS:
+    if now - first < options.delay_minutes * MINUTE_SECONDS:
         return _hit(client, options.delay_minutes)
     await ask.remember(triplet, lifetime)
     if options.known_after:
-        await _note_pass(client, sender, lifetime, options.known_after, ask)
+        await _note_pass(attempt, lifetime, options.known_after, ask)
     return None
 
 
-async def _note_pass(client: str, sender: str, lifetime: float, known_after: int, ask: Ask) -> None:
-    """Count a sender that has passed for the first time; what cannot be noted is not a reason to delay the message."""
+async def _note_pass(attempt: _Attempt, lifetime: float, known_after: int, ask: Ask) -> None:
+    """Count a sender that passes for the first time; if that fails, it is not a reason to delay the message."""
+    client, sender, _, now = attempt
     first = await ask.first_seen(f"greylist:passed:{client} {sender}", lifetime)
-    if first != ask.now:
+    if first != now:
         return
-    passed = await ask.count(f"greylist:passes:{client}", lifetime, known_after)
+    passed = await ask.count_event(f"greylist:passes:{client}", lifetime, known_after)
     if not isinstance(passed, Unknown) and passed >= known_after:
         await ask.first_seen(f"greylist:known:{client}", lifetime)
 

@@ -48,7 +48,7 @@ async def rate(query: Query, options: Options, ask: Ask) -> Outcome:
     limits = list(_limits(query, options))
     seconds = options.minutes * MINUTE_SECONDS
     for what, limit in limits:
-        count = await ask.tally(f"rate:{what}", seconds)
+        count = await ask.count_events(f"rate:{what}", seconds)
         if isinstance(count, Unknown):
             return count
         if count >= limit:
@@ -56,7 +56,7 @@ async def rate(query: Query, options: Options, ask: Ask) -> Outcome:
             text = f"too much mail from or to {who} in {options.minutes} min; please try again later"
             return Hit("rate", f"{what}: {limit} in {options.minutes} min", text, temporary=True)
     for what, limit in limits:
-        noted = await ask.count(f"rate:{what}", seconds, limit)
+        noted = await ask.count_event(f"rate:{what}", seconds, limit)
         if isinstance(noted, Unknown):
             return noted
     return None

@@ -13,8 +13,8 @@ from eximacl.config.settings import NARROW_EXEMPT_TABLE, OptionTable, check_tabl
 from eximacl.config.sources import Sources
 from eximacl.config.values import Values, read_given, read_table
 from eximacl.policy.declare import Check, ListProbe
-from eximacl.policy.engine import DomainPolicy, Exempt, Policy, Step
 from eximacl.policy.outcome import Action
+from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step
 
 NO_HOLD = "hold needs the archive: set archive.dir, or use another action"
 

@@ -18,11 +18,11 @@ from eximacl.config.load import Loaded, load
 from eximacl.config.problems import ConfigError
 from eximacl.config.values import Values
 from eximacl.mail.address import NULL_SENDER, canonical_domain, parse_address, parse_quoted, quoted
-from eximacl.policy.engine import Exempt
+from eximacl.policy.plan import Exempt
 from eximacl.policy.query import Query
 from eximacl.protocol.client import DaemonError
 from eximacl.protocol.control import reload
-from eximacl.protocol.exim import ProtocolError, build_query, parse_line, split_addresses
+from eximacl.protocol.exim import build_query, split_addresses
 from eximacl.records.journal import Entry
 from eximacl.system.locks import directory_lock
 
@@ -60,10 +60,7 @@ def refused_mails(entry: Entry) -> list[RefusedMail]:
 
     At DATA these are all recipients that were held; before RCPT there are none, and the mail has an empty one.
     """
-    try:
-        _, values = parse_line(entry.line)
-    except ProtocolError:
-        values = {}
+    values = entry.values()
     recipients = (parse_address(values["rcpt"]),) if "rcpt" in values else split_addresses(values.get("rcpts", ""))
     sender, ip, host, helo = (values.get(key, "") for key in ("from", "ip", "host", "helo"))
     by_domain: dict[str, str] = {}

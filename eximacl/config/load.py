@@ -26,7 +26,7 @@ from eximacl.config.values import Value, Values, read_given, read_table
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.lists import Domains
 from eximacl.policy.declare import Check
-from eximacl.policy.engine import Policy
+from eximacl.policy.plan import Policy
 from eximacl.system.files import read_regular
 
 DOMAINS_DIRECTORY = "domains"

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple, NewType
 
 from eximacl.mail.lists import Domains, Networks, Recipients, Suffixes
 from eximacl.policy.declare import Check, Named, Option, option, options_of, tables_of
-from eximacl.policy.engine import Exempt
 from eximacl.policy.outcome import Action, OnUnknown
+from eximacl.policy.plan import Exempt
 from eximacl.system import paths
 
 FileMode = NewType("FileMode", int)

@@ -22,7 +22,7 @@ from eximacl.config.settings import NARROW_EXEMPT_TABLE, OptionTable, named_tabl
 from eximacl.config.sources import Sources
 from eximacl.config.toml import toml, toml_key, toml_type
 from eximacl.policy.declare import Named, Option, Tables, tables_of
-from eximacl.policy.engine import Exempt
+from eximacl.policy.plan import Exempt
 
 
 class Value(NamedTuple):

@@ -1,4 +1,4 @@
-"""Answering one query's questions from the state and the network, and remembering each answer for the journal.
+"""Answering the questions of one query from the state, the network and the archive, and noting each for the records.
 
 A source that fails gives `Unknown`, never an exception: whether that matters is the check's `on_unknown`.
 """
@@ -6,14 +6,16 @@ A source that fails gives `Unknown`, never an exception: whether that matters is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from eximacl.policy.later import MayWait, settled, waits
 from eximacl.policy.outcome import Unknown
+from eximacl.policy.query import Query
 from eximacl.policy.questions import (
     Answered,
-    AnyQuestion,
+    AnyRequest,
+    ArchiveMessage,
     Ask,
     ListFault,
     ListFaults,
@@ -25,6 +27,9 @@ from eximacl.policy.state import State, StateError
 from eximacl.records.decision import AskedQuestion
 
 T = TypeVar("T")
+
+# Archives the message of a held DATA query, in the seconds since 1970 that are given (`archive.hold.Archiver.archive`).
+ArchiveCall: TypeAlias = Callable[[Query, float], Awaitable["tuple[str, ...] | Unknown"]]
 
 # For all of a query's state verbs that have to be waited for. A server in the same building answers within some
 # milliseconds; with this and the two seconds of DNS, a query whose state is dead still ends well before Exim's five.
@@ -43,7 +48,7 @@ class Network(Protocol):
         """Return by when a query that asks now for the first time must have all its answers."""
 
     def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered | Awaitable[Answered]:
-        """Return an answer for each of `asked`, or an awaitable of them when only waiting can tell."""
+        """Return an answer for each of `asked`, or an awaitable of them where that takes waiting."""
 
     def list_fault(self, zone: str) -> str:
         """Return what is wrong with a DNS list; empty: nothing."""
@@ -65,48 +70,56 @@ class NoNetwork:
         return ""
 
 
+async def no_archive(_query: Query, _now: float) -> Unknown:
+    """An archive that takes nothing."""
+    return Unknown("there is no archive here")
+
+
 class Answers:
     """Answers the questions of one query; `asked` grows with each."""
 
-    __slots__ = ("_ask", "_dry", "_network", "_state", "_state_dead", "_state_until", "_until", "asked")
+    __slots__ = ("_archive", "_network", "_query", "_state", "_state_dead", "_state_until", "_until", "asked")
 
-    def __init__(self, state: State, network: Network, ask: Ask, dry: bool) -> None:
+    def __init__(self, state: State, network: Network, query: Query, archive: ArchiveCall = no_archive) -> None:
         self._state = state
         self._network = network
-        self._ask = ask
-        self._dry = dry
+        self._query = query
+        self._archive = archive
         self._until: float | None = None
         # By the event loop's clock; set by the first state verb that has to be waited for.
         self._state_until: float | None = None
         self._state_dead = False
         self.asked: list[AskedQuestion] = []
 
-    def __call__(self, question: AnyQuestion) -> Any:
-        """Answer one question, or return an awaitable of the answer. TypeError: nobody here can answer its kind."""
+    def __call__(self, request: AnyRequest) -> Any:
+        """Return the answer, or an awaitable of it. Raises TypeError for a kind of question that has no source."""
+        question, ask = request
         if isinstance(question, StateQuestion):
-            answer = self._ask_state(question)
+            answer = self._ask_state(question, ask)
             if waits(answer):
-                return self._later(question, self._wait_for_state(answer))
+                answer = self._wait_for_state(answer)
         elif isinstance(question, Lookup):
             answer = self._look_up(question)
-            if waits(answer):
-                return self._later(question, answer)
         elif isinstance(question, ListFault):
             answer = self._network.list_fault(question.zone)
-            if not answer:  # asked about every list in every query, and nearly never worth a record
+            if not answer:  # asked about every list in every query, and hardly ever worth a record
                 return answer
         elif isinstance(question, ListFaults):
-            return self._faults(question.zones)
+            return self._list_faults(question.zones, ask)
+        elif isinstance(question, ArchiveMessage):
+            answer = self._archive(question.query, self._query.now)
         else:
             raise TypeError(f"no source answers {type(question).__name__}")
-        self.asked.append(AskedQuestion(self._ask.step, question, answer))
+        if waits(answer):
+            return self._later(request, answer)
+        self.asked.append(AskedQuestion(ask.check, question, answer))
         return answer
 
-    def _ask_state(self, question: StateQuestion[Any]) -> Any:
+    def _ask_state(self, question: StateQuestion[Any], ask: Ask) -> Any:
         if self._state_dead:
             return Unknown(STATE_LATE)
         try:
-            return question.put(self._state, self._ask.now, self._dry or self._ask.again)
+            return question.put(self._state, self._query.now, self._query.dry or ask.replaying_at_data)
         except StateError as error:
             return Unknown(str(error))
 
@@ -122,9 +135,9 @@ class Answers:
         except StateError as error:
             return Unknown(str(error))
 
-    def _faults(self, zones: tuple[str, ...]) -> dict[str, str]:
+    def _list_faults(self, zones: tuple[str, ...], ask: Ask) -> dict[str, str]:
         faults = {zone: fault for zone in zones if (fault := self._network.list_fault(zone))}
-        self.asked += [AskedQuestion(self._ask.step, ListFault(zone), fault) for zone, fault in faults.items()]
+        self.asked += [AskedQuestion(ask.check, ListFault(zone), fault) for zone, fault in faults.items()]
         return faults
 
     def _look_up(self, question: Lookup) -> Answered | Awaitable[Answered]:
@@ -136,10 +149,10 @@ class Answers:
             return answer
         return question.without_keys(answer) if isinstance(answer, tuple) else _without_keys(question, answer)
 
-    async def _later(self, question: AnyQuestion, waiting: Awaitable[Any]) -> Any:
-        step = self._ask.step
+    async def _later(self, request: AnyRequest, waiting: Awaitable[Any]) -> Any:
+        question, ask = request
         answer = await waiting
-        self.asked.append(AskedQuestion(step, question, answer))
+        self.asked.append(AskedQuestion(ask.check, question, answer))
         return answer
 
 

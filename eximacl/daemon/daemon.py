@@ -26,6 +26,7 @@ from eximacl.config.settings import DnsSettings
 from eximacl.daemon import blocks
 from eximacl.daemon.answers import STATE_SECONDS, within
 from eximacl.daemon.control import Control, Request
+from eximacl.daemon.front_end import EximFrontEnd
 from eximacl.daemon.judge import Judge
 from eximacl.daemon.preflight import spool_problem
 from eximacl.daemon.recorder import Recorder
@@ -90,10 +91,10 @@ class Daemon:
             loaded.policy,
             self._state,
             next_ref=References().next,
-            records=(self._recording.record,),
-            keep=archiver.keep,
+            archive=archiver.archive,
             network=self._network,
         )
+        self._front_end = EximFrontEnd(self._judge, self._recording.record)
 
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then answer what has arrived, and return. Raises StartError."""
@@ -161,7 +162,7 @@ class Daemon:
         for line in self._notes:
             log.warning("%s", line)
         self._judge.policy = loaded.policy
-        self._judge.keep = archiver.keep
+        self._judge.archive = archiver.archive
         if loaded.settings.dns != self._loaded.settings.dns:
             network = network_of(loaded.settings.dns)
             network.take_over(self._network)
@@ -189,8 +190,9 @@ class Daemon:
 
     def _server(self, listeners: list[Listener]) -> Server:
         limits = Limits(waiting=self._loaded.settings.server.connections)
-        control = Control(self._requests(), self._judge.refuse)
-        return Server(listeners, self._judge.judge, self._judge.refuse, control.handle, limits)
+        front_end = self._front_end
+        control = Control(self._requests(), front_end.refuse)
+        return Server(listeners, front_end.handle, front_end.refuse, control.handle, limits)
 
     def _set_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -262,7 +264,7 @@ class Daemon:
             "config": str(self._loaded.path),
             "uptime": round(time.time() - self._started, 1),
             "loaded": round(self._loaded_at, 1),
-            "counts": dict(self._judge.counts),
+            "counts": {**self._judge.counts, "error": self._front_end.errors},
             "records": self._recording.status(),
             "dns": self._network.status(),
             "problems": [*self._problems, *self._sockets.lost, *self._unkept(), *self._network.problems()],

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from eximacl.config import Loaded
 from eximacl.daemon.daemon import network_of
+from eximacl.daemon.front_end import EximFrontEnd
 from eximacl.daemon.judge import Judge
 from eximacl.dns.list_health import DnsNetwork
 from eximacl.protocol.batch import AskOne
@@ -24,11 +25,11 @@ def offline_judge(loaded: Loaded) -> Iterator[AskOne]:
     It raises RequestRefused for a query that the daemon would refuse.
     """
     network = network_of(loaded.settings.dns)
-    judge = Judge(loaded.policy, open_state("memory:"), next_ref=lambda _: "", network=network)
+    front_end = EximFrontEnd(Judge(loaded.policy, open_state("memory:"), next_ref=lambda _: "", network=network))
     with asyncio.Runner() as runner:
 
         def ask(stage: str, values: Mapping[str, str]) -> Reply:
-            return accepted(parse_reply(runner.run(_answer(judge, _line_of(stage, values)))))
+            return accepted(parse_reply(runner.run(_answer(front_end, _line_of(stage, values)))))
 
         try:
             # A list that was not tried out is not believed.
@@ -40,14 +41,14 @@ def offline_judge(loaded: Loaded) -> Iterator[AskOne]:
 
 def judge_without_dns(loaded: Loaded, stage: str, values: Mapping[str, str]) -> Reply:
     """Return the verdict on one query by a policy, with an empty state; no DNS name is known. Raises RequestRefused."""
-    judge = Judge(loaded.policy, open_state("memory:"), next_ref=lambda _: "")
-    answer = judge.judge(_line_of(stage, values))
+    front_end = EximFrontEnd(Judge(loaded.policy, open_state("memory:"), next_ref=lambda _: ""))
+    answer = front_end.handle(_line_of(stage, values))
     assert isinstance(answer, bytes), "without DNS nothing is waited for"
     return accepted(parse_reply(answer))
 
 
-async def _answer(judge: Judge, line: bytes) -> bytes:
-    answer = judge.judge(line)
+async def _answer(front_end: EximFrontEnd, line: bytes) -> bytes:
+    answer = front_end.handle(line)
     return answer if isinstance(answer, bytes) else await answer
 
 

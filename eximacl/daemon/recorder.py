@@ -1,6 +1,6 @@
 """All records of a running daemon: the rejection log and the journal, opened, rotated and pruned together.
 
-Rule: one place knows which records there are; whoever judges hands over a `DecisionRecord` and goes on.
+The one place that knows which decisions are kept, and where.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ log = logging.getLogger("eximacl")
 
 
 class Recorder:
-    """Keeps decisions as the settings want them. Make it inside a running event loop, or give a timer."""
+    """Keeps decisions as the settings want. Make it inside a running event loop, or give a timer."""
 
     def __init__(self, settings: Settings, later: Later | None = None) -> None:
         self._later = later or asyncio.get_running_loop().call_later
@@ -29,17 +29,23 @@ class Recorder:
         self._journal: Journal | None = None
         self._open()
 
-    def record(self, judged: DecisionRecord) -> None:
-        """Keep one decision. Neither raises nor waits."""
-        if self._rejections is not None:
-            self._rejections.record(judged)
+    def record(self, record: DecisionRecord) -> None:
+        """Keep one decision: every one in the journal, refusals in the rejection log too, and nothing of a dry query.
+
+        A hold at RCPT is not a refusal yet; it is one at DATA. Neither raises nor waits.
+        """
+        if record.query.dry:
+            return
+        word, at_data = record.decision.word, record.query.stage == "data"
+        if self._rejections is not None and word != "accept" and (word != "hold" or at_data):
+            self._rejections.write(record)
         if self._journal is not None:
-            if judged.query.stage == "data":  # the only stage that knows the message
-                judged = redacted(judged, self._settings.archive.redact)
-            self._journal.record(judged)
+            if at_data:  # the only stage that knows the message
+                record = redacted(record, self._settings.archive.redact)
+            self._journal.write(record)
 
     def reopen(self, settings: Settings) -> None:
-        """Go on as new settings want it; also what a rotation by hand asks for. What waits is never thrown away."""
+        """Go on as new settings want; also after the files were rotated. What waits to be written is kept."""
         self._settings = settings
         path, directory = settings.log.rejections, settings.journal.dir
         if self._rejections is not None and path is not None:
@@ -76,7 +82,7 @@ class Recorder:
         }
 
     def close(self) -> None:
-        """Write what waits, and close. Twice is harmless."""
+        """Write what waits, and close. Calling it twice is harmless."""
         for record in (self._rejections, self._journal):
             if record is not None:
                 record.file.close()

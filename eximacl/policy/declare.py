@@ -27,44 +27,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
-from eximacl.mail.lists import Messages, Names, Networks, Patterns, PatternTimeout, Recipients, Secrets, Suffixes
-from eximacl.policy.outcome import Action, Alias, Allowed, Hit, OnUnknown, Outcome, Unknown
+from eximacl.policy.outcome import Action, Hit, OnUnknown, Outcome
 from eximacl.policy.query import STAGES, Query, Stage
-from eximacl.policy.questions import KEY, Ask, RecordKind
+from eximacl.policy.questions import KEY, Ask
 from eximacl.system import plugins
-
-__all__ = [
-    "Alias",
-    "Allowed",
-    "Ask",
-    "Check",
-    "CheckFunction",
-    "Hit",
-    "ListProbe",
-    "Messages",
-    "Named",
-    "Names",
-    "Networks",
-    "NoOptions",
-    "Option",
-    "Outcome",
-    "PatternTimeout",
-    "Patterns",
-    "Query",
-    "Recipients",
-    "RecordKind",
-    "Secrets",
-    "Suffixes",
-    "Tables",
-    "Text",
-    "Unknown",
-    "check",
-    "declared",
-    "option",
-    "options_of",
-    "strongest",
-    "tables_of",
-]
 
 CheckFunction = Callable[[Query, Any, Ask], Awaitable[Outcome]]
 F = TypeVar("F", bound=Callable[..., Awaitable[Outcome]])

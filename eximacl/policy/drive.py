@@ -1,7 +1,7 @@
-"""Driving a coroutine of questions. Rule: an answer that is there at once costs no task and no event-loop turn.
+"""Driving a coroutine of questions. An answer that is there at once costs no task and no event-loop turn.
 
-`answer` maps a question to its answer, or to an awaitable of it when only waiting can tell. `drive` goes as far
-as it can without waiting; what remains is a `Pending` that the event loop finishes.
+`answer` is given each request that the coroutine awaits; it returns the answer, or an awaitable of it where it takes
+waiting. `drive` goes as far as it can without waiting; what remains is a `Pending`, which the event loop finishes.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 from eximacl.policy.later import waits
-from eximacl.policy.questions import AnyQuestion
+from eximacl.policy.questions import AnyRequest
 
 R = TypeVar("R")
-Answer = Callable[[AnyQuestion], Any]
+Answer = Callable[[AnyRequest], Any]
 
 
 class Pending(Generic[R]):
@@ -22,7 +22,7 @@ class Pending(Generic[R]):
 
     __slots__ = ("_answer", "_coroutine", "_waiting")
 
-    def __init__(self, coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer, waiting: Awaitable[Any]) -> None:
+    def __init__(self, coroutine: Coroutine[AnyRequest, Any, R], answer: Answer, waiting: Awaitable[Any]) -> None:
         self._coroutine = coroutine
         self._answer = answer
         self._waiting = waiting
@@ -47,12 +47,12 @@ class Pending(Generic[R]):
             self._waiting.close()
 
 
-def drive(coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer) -> R | Pending[R]:
+def drive(coroutine: Coroutine[AnyRequest, Any, R], answer: Answer) -> R | Pending[R]:
     """Run `coroutine` as far as answers are there at once. Whatever it raises passes through."""
     return _advance(coroutine, answer, None)
 
 
-def drive_now(coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer) -> R:
+def drive_now(coroutine: Coroutine[AnyRequest, Any, R], answer: Answer) -> R:
     """Run `coroutine` to its end where every answer is there at once. Raises RuntimeError where one is not."""
     result = drive(coroutine, answer)
     if isinstance(result, Pending):
@@ -61,7 +61,7 @@ def drive_now(coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer) -> R:
     return result
 
 
-def _advance(coroutine: Coroutine[AnyQuestion, Any, R], answer: Answer, sent: Any) -> R | Pending[R]:
+def _advance(coroutine: Coroutine[AnyRequest, Any, R], answer: Answer, sent: Any) -> R | Pending[R]:
     try:
         while True:
             sent = answer(coroutine.send(sent))

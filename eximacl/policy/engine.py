@@ -1,172 +1,42 @@
 """The policy: which checks run in which order for which domain, and what their outcomes lead to.
 
-Rule: pure. No I/O, no clock, no asyncio: `decide` is a coroutine that only awaits questions, so whoever
-drives it decides where answers come from. The first hit whose action is not `observe` decides;
-exemptions come before all; every outcome goes into the trace.
+The first hit whose action is not `observe` decides; exemptions come before all checks; every outcome goes into the
+trace. No I/O, no clock and no event loop: `decide` is a coroutine that awaits nothing but questions, and whoever drives
+it has the answers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from eximacl.mail.lists import Networks, Recipients, Suffixes
-from eximacl.policy.declare import CheckFunction, ListProbe
-from eximacl.policy.outcome import Action, Alias, Allowed, Decision, Hit, OnUnknown, Outcome, Traced, Unknown, Word
-from eximacl.policy.query import STAGES, Query, Stage
-from eximacl.policy.questions import AnyQuestion, Ask
+from eximacl.policy.outcome import (
+    Alias,
+    Allowed,
+    AtData,
+    Bug,
+    Decision,
+    Hit,
+    Outcome,
+    Reserve,
+    Traced,
+    Unknown,
+    Word,
+)
+from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step
+from eximacl.policy.query import Query, Stage
+from eximacl.policy.questions import (
+    AnyRequest,
+    ArchiveMessage,
+    Ask,
+    CommitSlots,
+    ReleaseSlots,
+    Request,
+    ReserveSlot,
+)
 
 # What a `message` template may name.
 MESSAGE_FIELDS = ("ip", "host", "helo", "sender", "recipient", "localpart", "domain", "detail", "reason")
-
-
-@dataclass(frozen=True, slots=True)
-class Exempt:
-    """Who is never objected to. `match` names the list and the entry, for the trace."""
-
-    recipients: Recipients = field(default_factory=Recipients)
-    senders: Recipients = field(default_factory=Recipients)
-    sender_domains: Suffixes = field(default_factory=Suffixes)
-    ips: Networks = field(default_factory=Networks)
-    hosts: Suffixes = field(default_factory=Suffixes)
-
-    def match(self, query: Query) -> str | None:
-        """Return `list: entry` of the first list that covers the query, or None."""
-        recipient, sender = query.recipient, query.sender
-        if recipient is not None and self.recipients.filled:
-            entry = self.recipients.match(query.mailbox, recipient.domain)
-            if entry:
-                return f"recipients: {entry}"
-        if sender is not None and sender.domain:
-            entry = self.senders.match(*sender) if self.senders.filled else None
-            if entry:
-                return f"senders: {entry}"
-            entry = self.sender_domains.match(sender.domain) if self.sender_domains.filled else None
-            if entry:
-                return f"sender_domains: {entry}"
-        if self.ips.filled and query.ip in self.ips:
-            return f"ips: {query.ip}"
-        entry = self.hosts.match(query.host) if self.hosts.filled else None
-        return f"hosts: {entry}" if entry else None
-
-
-class Step:
-    """One check as one domain's policy wants it: bound to its options, action and exemptions. Never changed."""
-
-    __slots__ = (
-        "action",
-        "exempt",
-        "listens_to",
-        "message",
-        "name",
-        "on_unknown",
-        "options",
-        "passed",
-        "run",
-        "stages",
-    )
-
-    def __init__(
-        self,
-        name: str,
-        run: CheckFunction,
-        options: Any,
-        *,
-        stages: frozenset[Stage],
-        action: Action = "reject",
-        on_unknown: OnUnknown = "accept",
-        exempt: tuple[Exempt, ...] = (),
-        message: str = "",
-        listens_to: Container[str] = (),
-    ) -> None:
-        self.name = name
-        self.run = run
-        self.options = options
-        self.stages = stages
-        self.action = action
-        self.on_unknown = on_unknown
-        self.exempt = exempt
-        self.message = message
-        self.listens_to = listens_to
-        self.passed = Traced(name, "pass")
-
-
-class StagePlan:
-    """The steps of one stage, and what most queries come to, made once: each step is passed, the mail accepted."""
-
-    __slots__ = ("accepted", "passed", "steps")
-
-    def __init__(self, steps: tuple[Step, ...] = (), want: tuple[Stage, ...] = ()) -> None:
-        self.steps = steps
-        self.passed = tuple(step.passed for step in steps)
-        self.accepted = Decision("accept", self.passed, want=want)
-
-    def before(self, step: Step) -> list[Traced]:
-        """Return the lines of a trace in which every step before this one was passed."""
-        return list(self.passed[: self.steps.index(step)])
-
-
-class DomainPolicy:
-    """What one domain asks of its mail: exemptions, and the steps of each stage in the order of the config.
-
-    later: the stages after RCPT that every mail has to be asked about. A check that runs at `rcpt` and at `data`
-    says itself whether it needs the second (`Ask.want_data`).
-    """
-
-    __slots__ = ("_courses", "exempt", "later")
-
-    def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = ()) -> None:
-        enabled = tuple(step for step in steps if step.action != "off")
-        self.exempt = exempt
-        always = any("data" in step.stages and "rcpt" not in step.stages for step in enabled)
-        self.later: tuple[Stage, ...] = ("data",) if always else ()
-        self._courses = {
-            stage: StagePlan(_steps_at(stage, enabled), self.later if stage == "rcpt" else ()) for stage in STAGES
-        }
-
-    def course(self, stage: Stage) -> StagePlan:
-        """Return what is run at a stage."""
-        return self._courses[stage]
-
-    def steps(self, stage: Stage) -> tuple[Step, ...]:
-        """Return the enabled steps of a stage, in order."""
-        return self._courses[stage].steps
-
-
-def _steps_at(stage: Stage, enabled: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Return the steps of a stage, and those that one of them listens to."""
-    steps = [step for step in enabled if stage in step.stages]
-    return tuple(step for step in enabled if step in steps or any(step.name in other.listens_to for other in steps))
-
-
-class Policy:
-    """All plans of one configuration. `early` judges the stages before a recipient is known.
-
-    probes: how to tell whether the DNS lists that they ask do work.
-    """
-
-    __slots__ = ("base", "domains", "early", "overlays", "probes")
-
-    def __init__(
-        self,
-        domains: Container[str],
-        base: DomainPolicy,
-        overlays: Mapping[str, DomainPolicy] | None = None,
-        early: DomainPolicy | None = None,
-        probes: tuple[ListProbe, ...] = (),
-    ) -> None:
-        self.probes = probes
-        self.domains = domains
-        self.base = base
-        self.overlays: Mapping[str, DomainPolicy] = overlays or {}
-        self.early = early or base
-
-    def for_domain(self, domain: str) -> DomainPolicy | None:
-        """Return the plan for recipients at a canonical domain; None where this policy does not judge it."""
-        if domain not in self.domains:
-            return None
-        return self.overlays.get(domain, self.base)
 
 
 NOT_OURS = Decision(
@@ -184,123 +54,177 @@ STATE_UNKNOWN = LOST_PLACE._replace(
     detail="the state backend could not answer",
     text="temporary local problem; please send it again",
 )
+NO_TRANSACTION = Unknown("the query names no transaction (tx=), so the message cannot be counted")
+# The policy's own steps, as the records name them.
+TRANSACTION = Ask("transaction")
+ARCHIVE = Ask("archive")
 
 
-def decide(policy: Policy, query: Query, ask: Ask) -> Coroutine[AnyQuestion, Any, Decision]:
-    """Decide one query, when awaited. Raises nothing; what a check raises stands in `ask.fault`."""
+def decide(
+    policy: Policy, query: Query, timer: Callable[[], float] | None = None
+) -> Coroutine[AnyRequest, Any, Decision]:
+    """Decide one query, when awaited. timer: a running clock in seconds, by which each check is timed.
+
+    Raises nothing: what a check raises stands in the decision's `bugs`.
+    """
     if query.stage == "rcpt" and query.recipient is not None:
-        return _Evaluation(policy.for_domain(query.recipient.domain), query, ask).decide()
+        return _Evaluation(policy.for_domain(query.recipient.domain), query, timer).decide()
     if query.stage == "data":
-        return _decide_data(policy, query, ask)
+        return _decide_held(query) if query.is_held and not query.dry else _decide_data(policy, query, timer)
     if query.stage == "end":
-        return _decide_end(ask)
-    return _Evaluation(policy.early, query, ask).decide()
+        return _decide_end(query)
+    return _Evaluation(policy.early, query, timer).decide()
 
 
-async def _decide_end(ask: Ask) -> Decision:
-    """The message was not accepted in the end: give its places back."""
-    ask.step, ask.again = "transaction", False
-    released = await ask.release()
+async def _decide_end(query: Query) -> Decision:
+    """The message was not accepted in the end: give its slots back."""
+    released = await Request(ReleaseSlots(query.transaction), TRANSACTION)
     if isinstance(released, Unknown):
-        return Decision("accept", (Traced("transaction", "unknown", "unknown", released.detail),))
-    return Decision("accept", (Traced("transaction", "pass", "released", str(released)),))
+        return Decision("accept", (Traced(TRANSACTION.check, "unknown", "unknown", released.detail),))
+    return Decision("accept", (Traced(TRANSACTION.check, "pass", "released", str(released)),))
 
 
-async def _decide_data(policy: Policy, query: Query, ask: Ask) -> Decision:
-    """Judge DATA for each recipient; then settle the transaction's places: one message, one fate."""
+async def _decide_held(query: Query) -> Decision:
+    """Refuse a message whose recipients were held, once it is archived; `reject` where it could not be.
+
+    Why it is held comes with the query, in the words that the decision at RCPT had: nothing remembers them meanwhile.
+    """
+    value = query.values.get
+    archived = await Request(ArchiveMessage(query), ARCHIVE)
+    word: Word = "hold"
+    if isinstance(archived, Unknown):
+        word, line, archived = "reject", Traced(ARCHIVE.check, "unknown", "not-archived", archived.detail), ()
+    else:
+        line = Traced(ARCHIVE.check, "hold", "archived", archived[0])
+    return Decision(
+        word,
+        (line,),
+        check=value("held_check", ""),
+        reason=value("held_reason", ""),
+        detail=line.detail,
+        text="this message is not accepted here",
+        sentence=value("held_sentence", "") or "Mail not accepted",
+        status="7.1",
+        archived=archived,
+    )
+
+
+async def _decide_data(policy: Policy, query: Query, timer: Callable[[], float] | None) -> Decision:
+    """Judge DATA for each recipient; then settle the transaction's slots: one message, one fate."""
     trace: tuple[Traced, ...] = ()
+    bugs: tuple[Bug, ...] = ()
     for recipient in query.recipients:
         plan = policy.for_domain(recipient.domain)
         if plan is None or not plan.steps("data"):
             continue
-        ask.observed = ()
-        decision = await _Evaluation(plan, query.for_recipient(recipient), ask).decide()
+        decision = await _Evaluation(plan, query.for_recipient(recipient), timer).decide()
         trace += decision.trace
+        bugs += decision.bugs
         if decision.word != "accept":
             if query.reserved:
-                ask.step, ask.again = "transaction", False
-                await ask.release()
-            return decision._replace(trace=trace)
+                await Request(ReleaseSlots(query.transaction), TRANSACTION)
+            return decision._replace(trace=trace, bugs=bugs)
     if not query.reserved:
-        return Decision("accept", trace)
-    ask.step, ask.again = "transaction", False
-    settled = await ask.commit()
+        return Decision("accept", trace, bugs=bugs)
+    settled = await Request(CommitSlots(query.transaction), TRANSACTION)
+    name = TRANSACTION.check
     if settled == "committed":
-        return Decision("accept", (*trace, Traced("transaction", "pass", "committed")))
+        return Decision("accept", (*trace, Traced(name, "pass", "committed")), bugs=bugs)
     hit = LOST_PLACE if settled == "lost" else STATE_UNKNOWN
-    return _objection("transaction", "defer", hit, hit.text, (*trace, Traced("transaction", "defer", *hit[:2])), ())
+    return _objection(name, "defer", hit, hit.text, (*trace, Traced(name, "defer", *hit[:2])), bugs)
 
 
 class _Evaluation:
-    """One pass of one plan over one query. Short-lived. `trace` is made when a step is more than merely passed."""
+    """One pass of one domain's policy over one query. Short-lived.
 
-    __slots__ = ("ask", "course", "lasts", "plan", "query", "trace")
+    trace: made when a step does more than pass. observed: the checks that had a hit under `observe` so far.
+    reservations: the slots to reserve once nothing else objected, each with the step that needs it.
+    """
 
-    def __init__(self, plan: DomainPolicy | None, query: Query, ask: Ask) -> None:
-        self.plan = plan
+    __slots__ = (
+        "bugs", "observed", "plan", "policy", "query", "reservations", "reserved", "timer", "trace", "wants_data",
+    )  # fmt: skip
+
+    def __init__(self, policy: DomainPolicy | None, query: Query, timer: Callable[[], float] | None) -> None:
+        self.policy = policy
         self.query = query
-        self.ask = ask
+        self.timer = timer
         self.trace: list[Traced] | None = None
-        self.lasts: tuple[tuple[Step, Callable[[], Awaitable[Hit | Unknown | None]]], ...] = ()
+        self.observed: tuple[str, ...] = ()
+        self.reservations: tuple[tuple[Step, Ask, Reserve], ...] = ()
+        self.reserved = False
+        self.wants_data = False
+        self.bugs: tuple[Bug, ...] = ()
 
-    def decide(self) -> Coroutine[AnyQuestion, Any, Decision]:
-        if self.plan is None:
+    def decide(self) -> Coroutine[AnyRequest, Any, Decision]:
+        if self.policy is None:
             return _decided(NOT_OURS)
-        why = _covered(self.plan.exempt, self.query)
+        why = _covered(self.policy.exempt, self.query)
         if why:
             return _decided(Decision("accept", (Traced("policy", "exempt", "exempt", why),)))
-        return self._go(self.plan)
+        return self._run(self.policy)
 
-    async def _go(self, plan: DomainPolicy) -> Decision:
-        """Take one step after the other, until one objects or spares the mail the rest."""
-        self.course = course = plan.course(self.query.stage)
-        ask, clock, stage = self.ask, self.ask.clock, self.query.stage
-        for step in course.steps:
+    async def _run(self, policy: DomainPolicy) -> Decision:
+        """Take one step after the other, until one objects or allows the message."""
+        self.plan = plan = policy.at(self.query.stage)
+        timer = self.timer
+        for step, ask in plan.turns:
             if step.exempt and self._exempted(step):
                 continue
-            ask.step, ask.action, ask.again = step.name, step.action, stage not in step.stages
-            started = clock() if clock else 0.0
+            if self.observed and step.listens_to:
+                ask = ask._replace(observed=self.observed)
+            started = timer() if timer else 0.0
             try:
                 outcome = await step.run(self.query, step.options, ask)
             except (Exception, SystemExit) as error:
-                outcome = self._broken(error)
-            if outcome is None and clock is None:
+                outcome = self._broken(step, error)
+            # Nearly every step passes without a word. The trace is not even begun until one has something to say.
+            if outcome is None and timer is None:
                 if self.trace is not None:
                     self.trace.append(step.passed)
                 continue
-            decision = self._judge(step, outcome, clock() - started if clock else 0.0)
+            decision = self._judge(step, ask, outcome, timer() - started if timer else 0.0)
             if decision is not None:
                 return decision
             if isinstance(outcome, Allowed) and step.action != "observe":
                 break
-        if self.trace is None and not ask.reserved and not ask.wants_data:
-            return course.accepted
-        return await self._finish(plan)
+        return plan.accepted if self.trace is None else await self._finish(policy)
 
-    async def _finish(self, plan: DomainPolicy) -> Decision:
-        """Nothing objected: ask what was left for last, then accept. A reserved place has to be settled anyway."""
-        ask, clock = self.ask, self.ask.clock
-        decision = None
-        for step, last in self.lasts:
-            ask.step, ask.action, ask.again = step.name, step.action, self.query.stage not in step.stages
-            started = clock() if clock else 0.0
-            outcome: Outcome
-            try:
-                outcome = await last()
-            except (Exception, SystemExit) as error:
-                outcome = self._broken(error)
-            decision = self._judge(step, outcome, clock() - started if clock else 0.0)
-            if decision is not None:
-                break
-        want: tuple[Stage, ...] = ("data", "end") if ask.reserved else ("data",) if ask.wants_data else plan.later
+    async def _finish(self, policy: DomainPolicy) -> Decision:
+        """Nothing objected: reserve what was asked for, then accept. What is reserved must be settled in any case."""
+        decision = await self._reserve_all()
+        want: tuple[Stage, ...] = ("data", "end") if self.reserved else ("data",) if self.wants_data else policy.later
         if decision is not None:
-            return decision._replace(want=want) if ask.reserved else decision
-        trace = self.course.passed if self.trace is None else tuple(self.trace)
-        return Decision("accept", trace, want=want if self.query.stage == "rcpt" else ())
+            return decision._replace(want=want) if self.reserved else decision
+        trace = self.plan.passed if self.trace is None else tuple(self.trace)
+        return Decision("accept", trace, want=want if self.query.stage == "rcpt" else (), bugs=self.bugs)
 
-    def _broken(self, error: BaseException) -> Unknown:
-        """A bug in one check is that check's Unknown: the others go on, and whoever drives this logs it."""
-        self.ask.fault = error
+    async def _reserve_all(self) -> Decision | None:
+        """Reserve each slot that a step needs; return the objection where there is none for it."""
+        timer = self.timer
+        for step, ask, needed in self.reservations:
+            started = timer() if timer else 0.0
+            outcome = await self._reserve(ask, needed)
+            decision = self._judge(step, ask, outcome, timer() - started if timer else 0.0)
+            if decision is not None:
+                return decision
+        return None
+
+    async def _reserve(self, ask: Ask, needed: Reserve) -> Hit | Unknown | None:
+        transaction = self.query.transaction
+        if not transaction and not self.query.dry:
+            return NO_TRANSACTION
+        slot = await Request(ReserveSlot(needed.key, needed.limit, transaction), ask)
+        if isinstance(slot, Unknown):
+            return slot
+        if slot == "reserved":
+            self.reserved = True
+            return None
+        return needed.full if slot == "full" else needed.pending
+
+    def _broken(self, step: Step, error: BaseException) -> Unknown:
+        """A bug in one check is that check's Unknown: the others go on, and the bug is reported with the decision."""
+        self.bugs += (Bug(step.name, error),)
         return Unknown(f"a bug in this check: {type(error).__name__}: {error}")
 
     def _exempted(self, step: Step) -> bool:
@@ -312,34 +236,41 @@ class _Evaluation:
     def _note(self, step: Step, line: Traced) -> tuple[Traced, ...]:
         """Add a line about this step to the trace, and return the trace so far."""
         if self.trace is None:
-            self.trace = self.course.before(step)
+            self.trace = self.plan.before(step)
         self.trace.append(line)
         return tuple(self.trace)
 
-    def _judge(self, step: Step, outcome: Outcome, seconds: float) -> Decision | None:
+    def _judge(self, step: Step, ask: Ask, outcome: Outcome, seconds: float) -> Decision | None:
         """Turn an outcome into a decision, or into a line of the trace."""
-        if outcome is None:
-            self._note(step, Traced(step.name, "pass", seconds=seconds))
-            return None
-        if isinstance(outcome, Alias):
-            self._note(step, Traced(step.name, "alias", "alias", outcome.mailbox, seconds))
-            self.query = self.query.judged_as(outcome.mailbox)
-            if outcome.last is not None:
-                self.lasts += ((step, outcome.last),)
-            return None
+        if isinstance(outcome, Hit):
+            return self._act(step, outcome, seconds)
         if isinstance(outcome, Allowed):
             result = "observe" if step.action == "observe" else "spared"
             self._note(step, Traced(step.name, result, "spared", outcome.detail, seconds))
             return None
-        if isinstance(outcome, Hit):
-            return self._act(step, outcome, seconds)
+        if isinstance(outcome, Alias):
+            self._note(step, Traced(step.name, "alias", "alias", outcome.mailbox, seconds))
+            self.query = self.query.judged_as(outcome.mailbox)
+            if outcome.reserve is not None:
+                self.reservations += ((step, ask, outcome.reserve),)
+            return None
+        if outcome is None or isinstance(outcome, AtData | Reserve):
+            self._note(step, Traced(step.name, "pass", seconds=seconds))
+            if isinstance(outcome, Reserve):
+                self.reservations += ((step, ask, outcome),)
+            self.wants_data = self.wants_data or isinstance(outcome, AtData)
+            return None
         if not isinstance(outcome, Unknown):
-            outcome = self._broken(TypeError(f"returned {outcome!r}: expected None, Hit, Unknown, Alias or Spared"))
-        trace = self._note(step, Traced(step.name, "unknown", "unknown", outcome.detail, seconds))
+            outcome = self._broken(step, TypeError(f"returned {outcome!r}, which is not an outcome"))
+        return self._doubt(step, outcome, seconds)
+
+    def _doubt(self, step: Step, unknown: Unknown, seconds: float) -> Decision | None:
+        """Do what the admin wants done where a check could not find out."""
+        trace = self._note(step, Traced(step.name, "unknown", "unknown", unknown.detail, seconds))
         if step.on_unknown == "accept" or step.action == "observe":
             return None
-        hit = Hit(f"{step.name.replace('_', '-')}-unknown", outcome.detail, STATE_UNKNOWN.text, status="4.3")
-        return _objection(step.name, "defer", hit, hit.text, trace, ())
+        hit = Hit(f"{step.name.replace('_', '-')}-unknown", unknown.detail, STATE_UNKNOWN.text, status="4.3")
+        return _objection(step.name, "defer", hit, hit.text, trace, self.bugs)
 
     def _act(self, step: Step, hit: Hit, seconds: float) -> Decision | None:
         """Do what the admin wants done on a hit; None where it is only noted."""
@@ -347,14 +278,14 @@ class _Evaluation:
         if hit.temporary and action in ("reject", "hold"):
             action = "defer"
         if action == "hold" and self.query.stage != "rcpt":
-            action = "reject"  # there is no recipient yet whose message could be kept, or no more
+            action = "reject"  # there is no recipient yet whose message could be archived, or it is too late
         trace = self._note(step, Traced(step.name, action, hit.reason, hit.detail, seconds))
         if action == "observe" or action == "off":
-            self.ask.observed += (step.name,)
+            self.observed += (step.name,)
             return None
         text = hit.text if not step.message else fill(step.message, self.query, hit)
         want: tuple[Stage, ...] = ("data",) if action == "hold" else ()
-        return _objection(step.name, action, hit, text, trace, want)
+        return _objection(step.name, action, hit, text, trace, self.bugs, want)
 
 
 async def _decided(decision: Decision) -> Decision:
@@ -370,9 +301,16 @@ def _covered(exemptions: tuple[Exempt, ...], query: Query) -> str | None:
 
 
 def _objection(
-    check: str, word: Word, hit: Hit, text: str, trace: tuple[Traced, ...], want: tuple[Stage, ...]
+    check: str,
+    word: Word,
+    hit: Hit,
+    text: str,
+    trace: tuple[Traced, ...],
+    bugs: tuple[Bug, ...],
+    want: tuple[Stage, ...] = (),
 ) -> Decision:
-    return Decision(word, trace, check, hit.reason, hit.detail, text, hit.sentence or text, hit.status, want)
+    sentence = hit.sentence or text
+    return Decision(word, trace, check, hit.reason, hit.detail, text, sentence, hit.status, want, (), bugs)
 
 
 def fill(template: str, query: Query, hit: Hit) -> str:

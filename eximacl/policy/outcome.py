@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
 from eximacl.policy.query import Stage
@@ -41,23 +41,41 @@ class Unknown(NamedTuple):
     detail: str
 
 
-class Alias(NamedTuple):
-    """The recipient is another name of `mailbox`: from here on, checks judge that localpart.
+class Reserve(NamedTuple):
+    """No objection, if the message gets one of `limit` slots under `key`, which counts it.
 
-    last: asked once nothing else objected to the recipient; its outcome is judged like the check's own.
+    The slot is reserved once nothing else objected to the recipient, and used for good when the message is accepted.
+    full: the objection where all slots are used for good. pending: where all are taken, some of them only reserved.
+    """
+
+    key: str
+    limit: int
+    full: Hit
+    pending: Hit
+
+
+class Alias(NamedTuple):
+    """The recipient is another name for `mailbox`: the checks after this one judge that localpart.
+
+    reserve: the slot that the message needs besides.
     """
 
     mailbox: str
-    last: Callable[[], Awaitable[Hit | Unknown | None]] | None = None
+    reserve: Reserve | None = None
 
 
 class Allowed(NamedTuple):
-    """The mail is so well known that no check after this one is asked; `detail` says by whom."""
+    """The sender is so well known that the checks after this one are skipped; `detail` says who vouches for it."""
 
     detail: str
 
 
-Outcome: TypeAlias = Hit | Unknown | Alias | Allowed | None
+@dataclass(frozen=True, slots=True)
+class AtData:
+    """This message cannot be judged before DATA, where Exim asks again. For a check that runs at `rcpt` and `data`."""
+
+
+Outcome: TypeAlias = Hit | Unknown | Reserve | Alias | Allowed | AtData | None
 
 
 class Traced(NamedTuple):
@@ -73,10 +91,18 @@ class Traced(NamedTuple):
     seconds: float = 0.0
 
 
+class Bug(NamedTuple):
+    """A bug in a check: the exception that it raised, or that stands for an outcome which is none."""
+
+    check: str
+    error: BaseException
+
+
 class Decision(NamedTuple):
     """What the policy decided, and why. `check`, `reason`, `text` and `sentence` are empty for `accept`.
 
-    want: the later stages of this transaction that Exim still has to ask about.
+    want: the later stages of this transaction that Exim still has to ask about. archived: the files of a held message.
+    bugs: what checks raised; each is an Unknown in the trace.
     """
 
     word: Word
@@ -88,3 +114,5 @@ class Decision(NamedTuple):
     sentence: str = ""
     status: str = ""
     want: tuple[Stage, ...] = ()
+    archived: tuple[str, ...] = ()
+    bugs: tuple[Bug, ...] = ()

@@ -13,12 +13,12 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class Query(NamedTuple):
-    """One question of Exim's: the stage, and every value that Exim knew by then.
+    """One query of the mail server's: the stage, and every value that it knew by then.
 
-    `values` holds each key as it was sent, unknown ones too. `sender` is None before MAIL and
-    `NULL_SENDER` for a bounce; `recipient` is None before RCPT. `mailbox` is the localpart that the
-    recipient checks judge: the recipient's own, until an `Alias` puts its owner's in its place.
-    `recipients` are all that the message has, known from DATA on.
+    values: each key as it was sent, unknown ones too. sender: None before MAIL, `NULL_SENDER` for a bounce.
+    recipient: None before RCPT. mailbox: the localpart that the recipient checks judge: the recipient's own, until an
+    `Alias` replaces it by its owner's. recipients: all that the message has, known from DATA on. now: when it came, in
+    seconds since 1970. dry: nothing may be counted, reserved, archived or recorded for it.
     """
 
     stage: Stage
@@ -27,6 +27,8 @@ class Query(NamedTuple):
     recipient: Address | None = None
     mailbox: str = ""
     recipients: tuple[Address, ...] = ()
+    now: float = 0.0
+    dry: bool = False
 
     @property
     def ip(self) -> str:
@@ -50,18 +52,18 @@ class Query(NamedTuple):
 
     @property
     def transaction(self) -> str:
-        """The transaction's id: the same for every recipient of one message, never used again."""
+        """The transaction's id: the same for every recipient of one message, and never used twice."""
         return self.values.get("tx", "")
 
     @property
     def reserved(self) -> bool:
-        """Whether a reply to one of this transaction's recipients wanted `end`: it reserved a place."""
+        """Whether a reply to one of this transaction's recipients wanted `end`, because a slot was reserved."""
         return "end" in self.values.get("want", "")
 
     @property
-    def dry(self) -> bool:
-        """Whether nothing may be counted, reserved, recorded or logged for this query."""
-        return self.values.get("dry", "") == "1"
+    def is_held(self) -> bool:
+        """Whether this DATA query is about a message whose recipients were held."""
+        return self.stage == "data" and "held" in self.values
 
     def judged_as(self, mailbox: str) -> Query:
         """Return this query with the localpart that later checks are to judge."""

@@ -1,21 +1,24 @@
-"""The questions a check may await: a state verb, or what the network knows. Rule: a question is a frozen value.
+"""The questions that a check may await: a state verb, or what the network knows. A question is a frozen value.
 
-Awaiting a question yields the question itself; whoever drives the coroutine sends the answer back
-(`eximacl.policy.drive`). So the daemon, `eximacl check`, a test and a replay run the very same check.
+A check asks through its `Ask`. Awaiting what that returns yields a `Request`, the question with who asks it; whoever
+drives the coroutine sends the answer back (`eximacl.policy.drive`). So the daemon, `eximacl check` and a test run the
+very same check.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from eximacl.policy.later import MayWait, then
 from eximacl.policy.outcome import Action, Unknown
+from eximacl.policy.query import Query
 from eximacl.policy.state import RESERVATION_SECONDS, Block, Settled, Slot, State
 
+A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
 
 # The kinds of records that checks look up (RFC 1035, RFC 3596).
@@ -31,20 +34,27 @@ KEY = "{key}"
 
 @dataclass(frozen=True, slots=True)
 class Question(Generic[A_co]):
-    """A question; `await` it to be sent its answer. Subclasses are frozen values. `kind` names it in the records."""
+    """A question, whose answer is an A. Subclasses are frozen values. `kind` names it in the records."""
 
     kind: ClassVar[str]
 
-    def __await__(self) -> Generator[Question[A_co], A_co, A_co]:
+
+class Request(NamedTuple, Generic[A_co]):
+    """A question with who asks it. Awaiting it yields it and returns the answer that is sent back."""
+
+    question: Question[A_co]
+    ask: Ask
+
+    def __await__(self) -> Generator[Request[A_co], A_co, A_co]:
         return (yield self)
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup(Question[tuple[Records | Unknown, ...]]):
-    """What does DNS say to each of these (name, kind)? They are asked side by side, in the query's time budget.
+class Lookup(Question[Answered]):
+    """What does DNS say about each of these (name, kind)? They are looked up side by side, in the query's time budget.
 
-    keys: one for each of them, in the place of `{key}` in the name; empty: none has one. A key is for the name servers
-    only: no record holds it, and neither do the answers.
+    keys: a secret for each of them, in the place of `{key}` in the name; empty: none has one. Only the name servers
+    see a key: it stands in no record and in no answer.
     """
 
     kind = "lookup"
@@ -59,7 +69,7 @@ class Lookup(Question[tuple[Records | Unknown, ...]]):
         pairs = zip(self.asked, self.keys, strict=True)
         return tuple((name.replace(KEY, key), kind) for (name, kind), key in pairs)
 
-    def without_keys(self, answers: tuple[Records | Unknown, ...]) -> tuple[Records | Unknown, ...]:
+    def without_keys(self, answers: Answered) -> Answered:
         """Return the answers without the keys, which a list may repeat in its texts, and an error in the name."""
         return tuple(_without(key, answer) for key, answer in zip(self.keys, answers, strict=True))
 
@@ -75,7 +85,7 @@ def _without(key: str, answer: Records | Unknown) -> Records | Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ListFault(Question[str]):
-    """What is wrong with this DNS list (see `check.Probe`)? Empty: nothing is known against it."""
+    """What is wrong with this DNS list, named as its `ListProbe` names it? Empty: nothing."""
 
     kind = "listfault"
 
@@ -84,11 +94,23 @@ class ListFault(Question[str]):
 
 @dataclass(frozen=True, slots=True)
 class ListFaults(Question[dict[str, str]]):
-    """Which of these DNS lists is something known against, and what? A record holds a `ListFault` for each of them."""
+    """Which of these DNS lists are at fault, and why? The records hold a `ListFault` for each of those."""
 
     kind = "listfaults"
 
     zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveMessage(Question["tuple[str, ...] | Unknown"]):
+    """Archive the message of this held DATA query. The answer: its files' names, or why there are none.
+
+    The query, with all of the message's headers, is in the record already.
+    """
+
+    kind = "archive"
+
+    query: Query = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +124,7 @@ class StateQuestion(Question[A_co]):
 
 @dataclass(frozen=True, slots=True)
 class ReserveSlot(StateQuestion[Slot | Unknown]):
-    """May `holder` have one of `limit` places under `key`?"""
+    """May `holder` have one of `limit` slots under `key`?"""
 
     kind = "reserve"
 
@@ -118,7 +140,7 @@ class ReserveSlot(StateQuestion[Slot | Unknown]):
 
 @dataclass(frozen=True, slots=True)
 class CommitSlots(StateQuestion[Settled | Unknown]):
-    """The holder's message is accepted: are its places now used for good?"""
+    """The holder's message is accepted: are its slots now used for good?"""
 
     kind = "commit"
 
@@ -130,7 +152,7 @@ class CommitSlots(StateQuestion[Settled | Unknown]):
 
 @dataclass(frozen=True, slots=True)
 class ReleaseSlots(StateQuestion[int | Unknown]):
-    """The holder's message was not accepted: give its places back."""
+    """The holder's message was not accepted: give its slots back."""
 
     kind = "release"
 
@@ -186,7 +208,7 @@ class FirstSeen(StateQuestion[float | Unknown]):
 
 @dataclass(frozen=True, slots=True)
 class Remember(StateQuestion[bool | Unknown]):
-    """Is `key` known? Then let it be known for `seconds` from now."""
+    """Is `key` known? If so, it is known for `seconds` from now."""
 
     kind = "remember"
 
@@ -201,7 +223,7 @@ class Remember(StateQuestion[bool | Unknown]):
 
 @dataclass(frozen=True, slots=True)
 class MakeBlock(StateQuestion[bool | Unknown]):
-    """Let `key` be blocked for `seconds` from now, or longer where it is already. The answer is True."""
+    """Block `key` for `seconds` from now, or longer where it is blocked already. The answer is True."""
 
     kind = "makeblock"
 
@@ -227,104 +249,79 @@ class Blocked(StateQuestion["Block | Unknown | None"]):
         return state.blocked(self.key, now)
 
 
-class Ask:
-    """What a check asks through: the clock of this query, and one method a question.
+class Ask(NamedTuple):
+    """What a check asks through: one method a question. There is one for each check at each stage of a policy.
 
-    now: seconds since 1970, the same all through a query (in a replay: the recorded time).
-    holder: the transaction's id, under which places are reserved.
-    clock: only when explaining: a running clock in seconds, to time each check.
-    fault: what a check raised that it should not have, for the log.
-    reserved: whether a place was reserved for this query. step: the check that asks now, for the records.
-    action: what is to be done on its hit; under `observe` nothing that a check does may have consequences.
-    again: whether the check has had its say on this mail before, at a stage of its own, and is only heard now: what it
-    counts and remembers is read, and not changed.
-    observed: the names of the checks that had a hit under `observe` in this query, in order.
-    wants_data: whether a check asked to be run again at DATA.
+    check: who asks, for the records. action: what is done on its hit; under `observe` nothing that it does may have
+    consequences. replaying_at_data: the check has judged this recipient before, at a stage of its own, and runs at DATA
+    only because another check listens to it: what it counts and remembers is then read, and not changed. observed: the
+    checks that had a hit under `observe` before this one, in order (see `listens_to` of `Check`).
     """
 
-    __slots__ = ("action", "again", "clock", "fault", "holder", "now", "observed", "reserved", "step", "wants_data")
+    check: str
+    action: Action = "reject"
+    replaying_at_data: bool = False
+    observed: tuple[str, ...] = ()
 
-    def __init__(self, now: float, holder: str = "", clock: Callable[[], float] | None = None) -> None:
-        self.now = now
-        self.holder = holder
-        self.clock = clock
-        self.reserved = False
-        self.wants_data = False
-        self.again = False
-        self.observed: tuple[str, ...] = ()
-        self.step = ""
-        self.action: Action = "reject"
-        self.fault: BaseException | None = None
-
-    def want_data(self) -> None:
-        """Have Exim ask again at DATA about this transaction: for a check that runs at `rcpt` and `data`."""
-        self.wants_data = True
+    def _request(self, question: Question[A]) -> Request[A]:
+        return Request(question, self)
 
     async def look_up(self, name: str, kind: RecordKind, key: str = "") -> Records | Unknown:
         """Look one name up in DNS. key: a secret, in the place of `{key}` in the name."""
-        return (await Lookup(((name, kind),), (key,) if key else ()))[0]
+        return (await self._request(Lookup(((name, kind),), (key,) if key else ())))[0]
 
-    async def look_up_all(
-        self, asked: Sequence[tuple[str, RecordKind]], keys: Sequence[str] = ()
-    ) -> tuple[Records | Unknown, ...]:
+    async def look_up_all(self, asked: Sequence[tuple[str, RecordKind]], keys: Sequence[str] = ()) -> Answered:
         """Look names up in DNS, all at the same time. The answers are in the order of `asked`.
 
         keys: one secret for each of them, or empty (see `Lookup`).
         """
-        return await Lookup(tuple(asked), tuple(keys) if any(keys) else ()) if asked else ()
+        return await self._request(Lookup(tuple(asked), tuple(keys) if any(keys) else ())) if asked else ()
 
     async def reverse_names(self, ip: str) -> Records | Unknown:
-        """Return the names that DNS gives to an address, whether or not they lead back to it. `ip` must be one."""
+        """Return the names that DNS gives for an address, confirmed or not. `ip` must be an address."""
         return await self.look_up(ipaddress.ip_address(ip).reverse_pointer, "PTR")
 
-    async def list_fault(self, zone: str) -> str:
+    def list_fault(self, zone: str) -> Awaitable[str]:
         """Return what is wrong with a DNS list, named as the check's `probes` name it; empty: nothing."""
-        return await ListFault(zone)
+        return self._request(ListFault(zone))
 
     async def list_faults(self, zones: Sequence[str]) -> dict[str, str]:
-        """Return what is wrong with those of several lists that are at fault; empty: with none of them."""
-        return await ListFaults(tuple(zones)) if zones else {}
+        """Return which of several DNS lists are at fault, and why; empty: none is."""
+        return await self._request(ListFaults(tuple(zones))) if zones else {}
 
-    async def reserve(self, key: str, limit: int) -> Slot | Unknown:
-        """Reserve one of `limit` places under `key` for this transaction (see `State.reserve`)."""
-        answer = await ReserveSlot(key, limit, self.holder)
-        self.reserved = self.reserved or answer == "reserved"
-        return answer
+    def count_event(self, key: str, window: float, most: int) -> Awaitable[int | Unknown]:
+        """Note an event; return how many there were in the last `window` seconds, with it (see `State.count`).
 
-    async def commit(self) -> Settled | Unknown:
-        """Use this transaction's places for good (see `State.commit`)."""
-        return await CommitSlots(self.holder)
+        Where the check is replaying at DATA, the event was noted before.
+        """
+        if self.replaying_at_data:
+            return self._counted(key, window, most)
+        return self._request(Count(key, window, most))
 
-    async def release(self) -> int | Unknown:
-        """Give this transaction's places back (see `State.release`)."""
-        return await ReleaseSlots(self.holder)
-
-    async def count(self, key: str, window: float, most: int) -> int | Unknown:
-        """Note an event, unless it was already; return how many there were in `window` seconds (see `State.count`)."""
-        if not self.again:
-            return await Count(key, window, most)
-        noted = await CountEvents(key, window)
+    async def _counted(self, key: str, window: float, most: int) -> int | Unknown:
+        noted = await self._request(CountEvents(key, window))
         return noted if isinstance(noted, Unknown) else min(noted, most)
 
-    async def tally(self, key: str, window: float) -> int | Unknown:
+    def count_events(self, key: str, window: float) -> Awaitable[int | Unknown]:
         """Return how many events there were in the last `window` seconds (see `State.tally`)."""
-        return await CountEvents(key, window)
+        return self._request(CountEvents(key, window))
 
-    async def first_seen(self, key: str, seconds: float) -> float | Unknown:
+    def first_seen(self, key: str, seconds: float) -> Awaitable[float | Unknown]:
         """Return when `key` was first seen; if never, now, and it is known for `seconds` (see `State.first_seen`)."""
-        return await FirstSeen(key, seconds)
+        return self._request(FirstSeen(key, seconds))
 
-    async def remember(self, key: str, seconds: float) -> bool | Unknown:
+    def remember(self, key: str, seconds: float) -> Awaitable[bool | Unknown]:
         """Return whether `key` is known; if so, it is for `seconds` from now (see `State.remember`)."""
-        return await Remember(key, seconds)
+        return self._request(Remember(key, seconds))
 
-    async def block(self, key: str, seconds: float, why: str) -> bool | Unknown:
+    def block(self, key: str, seconds: float, why: str) -> Awaitable[bool | Unknown]:
         """Block `key` for `seconds` from now (see `State.block`)."""
-        return await MakeBlock(key, seconds, why)
+        return self._request(MakeBlock(key, seconds, why))
 
-    async def blocked(self, key: str) -> Block | Unknown | None:
+    def blocked(self, key: str) -> Awaitable[Block | Unknown | None]:
         """Return the block of `key` that stands now, or None (see `State.blocked`)."""
-        return await Blocked(key)
+        return self._request(Blocked(key))
 
 
 AnyQuestion = Question[Any]
+AnyRequest = Request[Any]

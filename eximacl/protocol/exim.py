@@ -1,9 +1,8 @@
-"""The socket protocol (DESIGN 3), sans I/O: bytes in, `Query` or `ProtocolError` out; `Reply` in, bytes out.
+"""The protocol of Exim's snippets, sans I/O: bytes in, `Query` or `ProtocolError` out; `Decision` in, bytes out.
 
 One line each way, of the same syntax: a word, then `key=value`. A value is bare, or quoted the way Exim's
 `${quote:}` writes and its `${extract}` reads it (Exim specification, chapter 11): `\\"`, `\\\\`, `\\n`, `\\r`
-and the other escapes of C. Rule: this module never sees a socket, and nothing that a client controls can
-leave the quotes it came in.
+and the other escapes of C. Nothing that a client controls can leave the quotes it came in.
 """
 
 from __future__ import annotations
@@ -13,10 +12,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 from eximacl.mail.address import NULL_SENDER, Address, parse_address, parse_quoted
+from eximacl.policy.outcome import Decision
 from eximacl.policy.query import STAGES, Query, Stage
 
+# How records name this protocol.
+NAME = "exim"
 VERSION = "1"
 CONTROL = "control"
+NOTHING = '""'
 
 # Addresses, names and HELO are bounded by Exim's 16 kB command line; each may double when quoted.
 MAX_LINE_BYTES = 64 * 1024
@@ -24,6 +27,9 @@ MAX_LINE_BYTES = 64 * 1024
 MAX_DATA_LINE_BYTES = 2 * 1024 * 1024 + MAX_LINE_BYTES
 # Exim answers its client with one SMTP line of at most 512 octets (RFC 5321 section 4.5.3.1.5).
 MAX_TEXT_BYTES = 400
+
+# What Exim's client is told for each verdict (RFC 5321 section 4.2.3).
+CODES: Mapping[str, int] = {"accept": 250, "defer": 451, "reject": 550, "hold": 550}
 
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "connect": ("ip",),
@@ -35,7 +41,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     CONTROL: ("do",),
 }
 
-# What is no pair swallows the rest of the line, so that a refused line is scanned once; possessive
+# What is not a pair swallows the rest of the line, so that a refused line is scanned once; possessive
 # repetitions never look back.
 _PAIR = re.compile(
     r"""
@@ -74,7 +80,7 @@ _BARE = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
 
 class ProtocolError(Exception):
-    """The peer sent what is no query. `reason` is a slug; the text says what was wrong, and quotes no value."""
+    """The peer sent something that is not a query. `reason`: a slug; the text says what is wrong, without values."""
 
     def __init__(self, reason: str, text: str) -> None:
         super().__init__(text)
@@ -113,7 +119,7 @@ class LineReader:
         return None if end < 0 else bytes(line)
 
     def end(self) -> bytes:
-        """The peer has half-closed: return what there is as the line. Raises ProtocolError on nothing."""
+        """The peer has half-closed: return what there is as the line. Raises ProtocolError where there is nothing."""
         if not self._buffer:
             raise ProtocolError("empty", "the connection ended before a query")
         return bytes(self._buffer)
@@ -149,12 +155,12 @@ def _split(text: str) -> tuple[str, dict[str, str]]:
     return word, values
 
 
-def parse_query(line: bytes) -> Query:
-    """Parse one query. Raises ProtocolError; unknown keys are kept."""
+def parse_query(line: bytes, now: float = 0.0) -> Query:
+    """Parse one query. now: the time, in seconds since 1970. Raises ProtocolError; unknown keys are kept."""
     text = _text(line)
     usual = _USUAL.fullmatch(text)
     if usual and usual[1] == VERSION and "\\" not in text:
-        return build_query(USUAL_STAGE, dict(zip(USUAL_KEYS, usual.groups())))  # noqa: B905 (naming strict costs)
+        return build_query(USUAL_STAGE, dict(zip(USUAL_KEYS, usual.groups())), now)  # noqa: B905 (naming strict costs)
     word, values = _split(text)
     needed = NEEDED.get(word)
     if needed is None:
@@ -165,12 +171,12 @@ def parse_query(line: bytes) -> Query:
         if key not in values:
             raise ProtocolError("missing-key", f"stage {word} needs {key}=")
     if word == CONTROL:
-        raise ProtocolError("control", "a control request is no query")
-    return build_query(cast("Stage", word), values)
+        raise ProtocolError("control", "a control request is not a query")
+    return build_query(cast("Stage", word), values, now)
 
 
-def build_query(stage: Stage, values: Mapping[str, str]) -> Query:
-    """Make a Query of values as they came."""
+def build_query(stage: Stage, values: Mapping[str, str], now: float = 0.0) -> Query:
+    """Return the Query of values as they came. now: the time, in seconds since 1970."""
     sender, recipient = values.get("from"), values.get("rcpt")
     to = None if recipient is None else parse_address(recipient)
     return Query(
@@ -180,6 +186,8 @@ def build_query(stage: Stage, values: Mapping[str, str]) -> Query:
         to,
         to.localpart if to else "",
         split_addresses(values["rcpts"]) if "rcpts" in values else (),
+        now,
+        values.get("dry") == "1",
     )
 
 
@@ -213,9 +221,11 @@ def format_query(word: str, values: Mapping[str, str]) -> bytes:
 def format_reply(reply: Reply) -> bytes:
     """Write a reply. Its texts lose control characters and are cut to MAX_TEXT_BYTES."""
     verdict, code, reason, ref, want, message, log, extra = reply
+    if message or log:
+        message, log = safe_text(message), safe_text(log)
     line = (
-        f"verdict={verdict} code={code} reason={quote(reason)} ref={ref} "
-        f'want="{want}" message="{safe_text(message)}" log="{safe_text(log)}"'
+        f"verdict={verdict} code={code} reason={quote(reason) if reason else NOTHING} ref={ref} "
+        f'want="{want}" message="{message}" log="{log}"'
     )
     if extra:
         line += "".join(f" {key}={quote(str(value))}" for key, value in extra.items())
@@ -229,14 +239,59 @@ def parse_reply(line: bytes) -> Reply:
         named = {key: values.pop(key) for key in ("verdict", "reason", "ref", "want", "message", "log")}
         code = int(values.pop("code"))
     except (KeyError, ValueError):
-        raise ProtocolError("syntax", "the reply lacks a field, or its code is no number") from None
+        raise ProtocolError("syntax", "the reply lacks a field, or its code is not a number") from None
     return Reply(code=code, extra=values, **named)
+
+
+def reply_for(decision: Decision, ref: str, extra: Mapping[str, str] | None = None) -> Reply:
+    """Return a decision as a reply. extra: further keys; without them a `hold` has those that DATA brings back."""
+    word = decision.word
+    want = " ".join(decision.want) if decision.want else ""
+    if word == "accept":
+        return Reply(word, CODES[word], "", ref, want, "", "", extra or {})
+    code = CODES[word]
+    suffix = f" (ref {ref})" if ref else ""
+    if extra is None:
+        extra = held_words(decision) if word == "hold" else {}
+    message = cut(f"{code // 100}.{decision.status} {decision.text}", suffix)
+    log = cut(f"eximacl: {decision.check} {decision.reason} {decision.detail}", suffix)
+    return Reply(word, code, decision.reason, ref, want, message, log, extra)
+
+
+def held_words(decision: Decision) -> dict[str, str]:
+    """Return what a `hold` says about itself at RCPT, for the snippet to send back at DATA."""
+    return {"check": decision.check, "sentence": one_line(decision.sentence)}
+
+
+def held_reply(query: Query, decision: Decision, ref: str) -> Reply:
+    """Return the decision on a held message as a reply: refused in the words that the recipient had at RCPT."""
+    message = query.values.get("held_message", "") or f"5.{decision.status} {decision.text}"
+    outcome = "archived" if decision.archived else "not archived"
+    return Reply("reject", CODES["reject"], decision.reason, ref, "", message, f"eximacl: held, {outcome} (ref {ref})")
+
+
+def error_reply(error: ProtocolError) -> Reply:
+    """Return the reply to what is not a query."""
+    return Reply("error", reason=error.reason, message=str(error), log=f"eximacl: {error}")
+
+
+def one_line(text: str) -> str:
+    """Return a text without control characters, cut so that an Exim variable and a log line can hold it."""
+    return "".join(char if char.isprintable() else " " for char in text[:MAX_TEXT_BYTES])
+
+
+def cut(text: str, suffix: str) -> str:
+    """Return text and suffix, the text cut to what leaves room for the suffix (see `safe_text`)."""
+    room = MAX_TEXT_BYTES - len(suffix)
+    if len(text) * 4 <= room:
+        return text + suffix
+    return text.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "ignore") + suffix
 
 
 def quote(text: str) -> str:
     """Quote as Exim's `${quote:}` does (Exim specification, section 11.7)."""
     if not text:
-        return '""'
+        return NOTHING
     if _BARE.fullmatch(text):
         return text
     text = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r")

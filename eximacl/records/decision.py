@@ -1,17 +1,17 @@
-"""A decided query, with all that the records keep of it. Rule: plain values, made once, read by every record."""
+"""A decided query, with all that the records keep of it: plain values, made once, read by every record."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple, Protocol
+from functools import cache
+from typing import Any, NamedTuple
 
 from eximacl.mail.address import Address
 from eximacl.policy.outcome import Decision, Unknown
 from eximacl.policy.query import Query
 from eximacl.policy.questions import AnyQuestion
 from eximacl.policy.state import Block
-from eximacl.protocol.exim import Reply
 
 
 class AskedQuestion(NamedTuple):
@@ -22,9 +22,17 @@ class AskedQuestion(NamedTuple):
     answer: Any
 
     def as_list(self) -> list[Any]:
-        """Return `[check, kind, fields…, answer]`, of plain values only; a field that `repr` leaves out is a secret."""
-        fields = [getattr(self.question, field.name) for field in dataclasses.fields(self.question) if field.repr]
-        return [self.check, self.question.kind, *fields, _plain(self.answer)]
+        """Return `[check, kind, fields…, answer]`, of plain values only."""
+        check, question, answer = self
+        kind: Any = type(question)
+        fields = [getattr(question, name) for name in _recorded(kind)]
+        return [check, question.kind, *fields, _plain(answer)]
+
+
+@cache
+def _recorded(kind: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a question's class, without what `repr` leaves out: secrets, whole queries."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.repr)
 
 
 def _plain(answer: Any) -> Any:
@@ -38,20 +46,31 @@ def _plain(answer: Any) -> Any:
     return answer
 
 
-class DecisionRecord(NamedTuple):
-    """One decided query. `now`: seconds since 1970; `line`: the query's bytes as they came, without newline.
+class Judgement(NamedTuple):
+    """What the judge says about a query. ref: the decision's reference, empty for a dry query."""
 
-    filename: a held message's in the archive.
+    ref: str
+    query: Query
+    decision: Decision
+    asked: list[AskedQuestion]
+
+
+class DecisionRecord(NamedTuple):
+    """One decision, with the query that it is about and the reply that it became.
+
+    protocol: by which the query came (see `eximacl.protocol.codecs`); line: its bytes as they came, without newline.
+    code, message: what the client is told, an SMTP code and its text; log: the text for the mail server's own log.
     """
 
     ref: str
-    now: float
+    protocol: str
     line: bytes
     query: Query
     asked: list[AskedQuestion]
     decision: Decision
-    reply: Reply
-    filename: str = ""
+    code: int
+    message: str
+    log: str
 
     @property
     def recipients(self) -> tuple[Address, ...]:
@@ -63,9 +82,3 @@ class DecisionRecord(NamedTuple):
         """The domain of the (first) recipient; empty before RCPT."""
         first = self.query.recipient or next(iter(self.query.recipients), None)
         return first.domain if first else ""
-
-
-class Record(Protocol):
-    """Whoever keeps decisions. It must neither raise nor wait."""
-
-    def __call__(self, judged: DecisionRecord, /) -> None: ...

@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from eximacl.protocol.exim import ProtocolError, parse_line
 from eximacl.records import journal
 from eximacl.records.errors import NoDecision, RecordsError, reading
 from eximacl.records.journal import Entry
@@ -35,11 +34,7 @@ def check_journal(directory: Path) -> None:
 
 def query_of(entry: Entry) -> dict[str, str]:
     """Return the stage of a recorded query, and its values; nothing of one that is damaged."""
-    try:
-        stage, values = parse_line(entry.line)
-    except ProtocolError:
-        return {}
-    return {"stage": stage, **values}
+    return {"stage": entry.stage, **entry.values()}
 
 
 def as_dict(first: Entry, *later: Entry) -> dict[str, Any]:
@@ -49,5 +44,5 @@ def as_dict(first: Entry, *later: Entry) -> dict[str, Any]:
 
 def _as_dict(entry: Entry) -> dict[str, Any]:
     values = dataclasses.asdict(entry)
-    del values["line"]
+    del values["line"], values["stage"]
     return {**values, "trace": [line._asdict() for line in entry.trace], "query": query_of(entry)}

@@ -1,9 +1,13 @@
-"""The journal: every decision, accepts too, as one msgpack record in `YYYY-MM-DD.mpk` (DESIGN 9). Days are UTC's.
+"""The journal: every decision, accepts too, as one msgpack record in `YYYY-MM-DD.mpk`. Days are UTC's.
 
-Rule: appended, never rewritten, and no torn record takes its neighbours with it. Each record is one msgpack
-object of extension type RECORD_TYPE with a 32-bit length (MessagePack specification, ext 32), whose data are a CRC-32
-and one msgpack array. A reader that meets garbage looks for the next such header whose checksum is right; so
-a crash, a full disk or a bad block costs the records it hit.
+It is appended to and never rewritten. Each record is one msgpack object of extension type RECORD_TYPE with a 32-bit
+length (MessagePack specification, ext 32), whose data are a CRC-32 and one msgpack array:
+
+    FORMAT, reference, time, stage, domain, protocol, line, questions, trace, verdict, more
+
+`more` is a map, empty in most records: what is added later (a second verdict, a scanner's answer, the hash of the
+record before) gets a name in it, and readers skip the names that they do not know. A reader that meets garbage looks
+for the next header whose checksum is right; so a crash, a full disk or a bad block costs only the records it hit.
 """
 
 from __future__ import annotations
@@ -12,8 +16,8 @@ import re
 import struct
 import time
 import zlib
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import chain
@@ -23,16 +27,22 @@ from typing import Any
 import msgpack
 
 from eximacl.policy.outcome import Decision, Traced
-from eximacl.protocol.exim import ProtocolError, parse_line
+from eximacl.protocol.codecs import query_values, shorten_values
 from eximacl.records.appender import Appender, Later
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.references import time_of
 
 KEY = "journal.dir"
-FORMAT = 1
+FORMAT = 2
 RECORD_TYPE = 0x45  # any number that is ours alone: b"E"
-# A record holds one line of at most 2 MiB and what was found about it.
-MAX_RECORD_BYTES = 8 * 1024 * 1024
+# An ordinary record has 600 bytes, one of DATA some 10 kB of headers. A sender may send a megabyte of headers with each
+# message, and must not fill the disk with it; a reader holds one whole record in memory.
+MAX_RECORD_BYTES = 256 * 1024
+# How a record that would be larger is cut: to texts of so many characters and lists of so many items, by the first of
+# these that is enough. A text that was cut ends in CUT_MARK, and CUT in `more` says how many bytes the query had.
+CUTS = ((4096, 1000), (256, 50), (256, 0))
+CUT = "cut"
+CUT_MARK = "…(cut)"
 SECONDS_PER_DAY = 86_400
 
 # From RCPT to the end of the message, as far as `find` looks: 50 MB at 64 kbit/s take two hours. To read on costs as
@@ -45,12 +55,13 @@ ACCEPTS_KEPT = 256
 _HEADER = struct.Struct(">BIBI")  # ext 32, length, type, CRC-32 of what follows
 _EXT32 = 0xC9
 _CRC_BYTES = 4
-# The first byte of a length is 0, and the array has eight elements, of which FORMAT is the first.
-_START = re.compile(rb"\xc9\x00.{3}E.{4}\x98\x01", re.DOTALL)
+_ROOM_BYTES = MAX_RECORD_BYTES - _HEADER.size
+# The first byte of a length is 0, and the array has eleven elements, of which FORMAT is the first.
+_START = re.compile(rb"\xc9\x00.{3}E.{4}\x9b\x02", re.DOTALL)
 _START_BYTES = 12
-_ARRAY_OF_8 = b"\x98"
+_ARRAY_OF_11 = b"\x9b"
+_NOTHING_MORE = b"\x80"
 _FILE_NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.mpk")
-_DATA = b"data "  # how a query of that stage begins
 _READ_BYTES = 1024 * 1024
 
 # `default` for an answer of a kind that msgpack does not know: a record never fails for it.
@@ -61,13 +72,16 @@ _pack = msgpack.Packer(unicode_errors="surrogateescape", default=str).pack
 class Entry:
     """One decision as it was recorded.
 
-    line: the query's bytes as they came (but for `archive.redact`), without newline. questions: who asked, the kind,
-    its fields, the answer last; an answer that could not be had is `{"unknown": why}`. log: the text sent for Exim's
-    own log.
+    line: the query's bytes as they came, without newline, unless `archive.redact` or a cut changed them. questions: who
+    asked, the kind, its fields, the answer last; an answer that could not be had is `{"unknown": why}`. log: the text
+    for the mail server's own log. more: what only some records have; CUT: how many bytes the query had before the cut.
     """
 
     ref: str
     time: float
+    stage: str
+    domain: str
+    protocol: str
     line: bytes
     questions: tuple[tuple[Any, ...], ...]
     trace: tuple[Traced, ...]
@@ -79,33 +93,84 @@ class Entry:
     want: str
     message: str
     log: str
-    domain: str
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def values(self) -> dict[str, str]:
+        """Return the values of the query; none of one that is damaged."""
+        return query_values(self.protocol, self.line)
 
 
-def pack_entry(judged: DecisionRecord) -> bytes:
-    """Write one decision as a framed record. A check that merely passed is its bare name in the trace."""
-    decision, reply = judged.decision, judged.reply
+def pack_entry(record: DecisionRecord) -> bytes:
+    """Return one decision as a framed record of at most MAX_RECORD_BYTES."""
+    ref, protocol, line, query, asked, decision, code, message, log = record
     # Accepts are alike; they have their trace and verdict packed once for all.
     pack_verdict = _pack_accept if decision.word == "accept" else _pack_verdict
-    verdict = pack_verdict(decision, reply.code, reply.want, reply.message, reply.log)
-    questions = [asked.as_list() for asked in judged.asked] if judged.asked else ()
-    start = _pack((FORMAT, judged.ref, judged.now, judged.line, judged.domain, questions))
-    return frame(b"%b%b%b" % (_ARRAY_OF_8, start[1:], verdict))
+    verdict = pack_verdict(decision, code, message, log)
+    questions = [one.as_list() for one in asked] if asked else ()
+    start = _pack((FORMAT, ref, query.now, query.stage, record.domain, protocol, line, questions))
+    data = b"".join((_ARRAY_OF_11, start[1:], verdict, _NOTHING_MORE))
+    return frame(data if len(data) <= _ROOM_BYTES else _pack_cut(record))
 
 
-def _pack_verdict(decision: Decision, code: int, want: str, message: str, log: str) -> bytes:
-    """Pack the last two of the eight elements."""
-    trace = [t.check if t.result == "pass" and not t.reason else t[:4] for t in decision.trace]
-    verdict = (decision.word, code, decision.reason, decision.check, decision.detail, want, message, log)
-    packed: bytes = _pack(trace) + _pack(verdict)
+def _pack_verdict(decision: Decision, code: int, message: str, log: str) -> bytes:
+    """Pack the two elements before the last."""
+    packed: bytes = _pack(_trace_of(decision)) + _pack(_verdict_of(decision, code, message, log))
     return packed
 
 
 _pack_accept = lru_cache(maxsize=ACCEPTS_KEPT)(_pack_verdict)
 
 
+def _trace_of(decision: Decision) -> list[Any]:
+    """Return a trace as it is packed: a check that merely passed is its bare name."""
+    return [t.check if t.result == "pass" and not t.reason else t[:4] for t in decision.trace]
+
+
+def _verdict_of(decision: Decision, code: int, message: str, log: str) -> tuple[Any, ...]:
+    want = " ".join(decision.want) if decision.want else ""
+    return decision.word, code, decision.reason, decision.check, decision.detail, want, message, log
+
+
+def _pack_cut(record: DecisionRecord) -> bytes:
+    """Pack a record whose texts or lists are too long, cut until it fits."""
+    line, decision = record.line, record.decision
+    questions: list[Any] = [one.as_list() for one in record.asked]
+    trace, verdict = _trace_of(decision), _verdict_of(decision, record.code, record.message, record.log)
+    more = {CUT: len(line)}
+    packed = b""
+    for characters, items in CUTS:
+        line = shorten_values(record.protocol, line, characters, CUT_MARK)
+        if not items:
+            line = line[: MAX_RECORD_BYTES // 2]
+        start = (
+            FORMAT,
+            record.ref,
+            record.query.now,
+            record.query.stage,
+            record.domain[:characters],
+            record.protocol,
+            line,
+        )
+        lists = (_shortened(questions, characters, items), _shortened(trace, characters, items))
+        packed = _pack((*start, *lists, _shortened(verdict, characters, len(verdict)), more))
+        if len(packed) <= _ROOM_BYTES:
+            break
+    return packed
+
+
+def _shortened(value: Any, characters: int, items: int) -> Any:
+    """Return plain values with each text and each list cut."""
+    if isinstance(value, str):
+        return value if len(value) <= characters else value[:characters] + CUT_MARK
+    if isinstance(value, list | tuple):
+        return [_shortened(one, characters, items) for one in value[:items]]
+    if isinstance(value, dict):
+        return {key: _shortened(one, characters, items) for key, one in value.items()}
+    return value
+
+
 def frame(data: bytes) -> bytes:
-    """Make a record of msgpack data."""
+    """Return msgpack data as a record."""
     return _HEADER.pack(_EXT32, len(data) + _CRC_BYTES, RECORD_TYPE, zlib.crc32(data)) + data
 
 
@@ -118,15 +183,16 @@ class Journal:
         self._day_began = _day_began(now)
         self.file = Appender(directory / _file_name(now), key=KEY, later=later)
 
-    def record(self, judged: DecisionRecord) -> None:
+    def write(self, record: DecisionRecord) -> None:
         """Record one decision."""
-        if not 0 <= judged.now - self._day_began < SECONDS_PER_DAY:
-            self._day_began = _day_began(judged.now)
-            self.file.reopen(self.directory / _file_name(judged.now))
-        self.file.write(pack_entry(judged))
+        now = record.query.now
+        if not 0 <= now - self._day_began < SECONDS_PER_DAY:
+            self._day_began = _day_began(now)
+            self.file.reopen(self.directory / _file_name(now))
+        self.file.write(pack_entry(record))
 
     def move(self, directory: Path) -> None:
-        """Go on in another directory, or in the same one with the file opened anew; what waits comes along."""
+        """Go on in another directory, or reopen the file in the same one; what waits to be written comes along."""
         self.directory = directory
         self.file.reopen(directory / self.file.path.name)
 
@@ -141,7 +207,7 @@ class Reading:
 def read_journal(path: Path, reading: Reading | None = None) -> Iterator[Entry]:
     """Yield the entries of one file in the order they were written, stepping over what is torn or garbage.
 
-    `reading` is told how many bytes were stepped over. Raises OSError.
+    reading: its `skipped_bytes` grows by what was stepped over. Raises OSError.
     """
     reading = reading or Reading()
     buffer = b""
@@ -155,9 +221,9 @@ def read_journal(path: Path, reading: Reading | None = None) -> Iterator[Entry]:
 def find(directory: Path, ref: str, now: float | None = None) -> tuple[Entry, ...]:
     """Return the decisions with a (normalised) reference, the earliest first; none where there are none.
 
-    Looks for the first where its time says, then everywhere. Only a recipient that was held has more: what became of
-    the message at DATA, which is looked for in the records of the next MAX_TRANSACTION_SECONDS. Of several recipients
-    that were held, the message has the reference of the first, and is found by the transaction.
+    The first is looked for in the file of its time, then in all others. Only a recipient that was held has more: what
+    became of the message at DATA, which is looked for in the records of the next MAX_TRANSACTION_SECONDS. Where several
+    recipients were held, the message has the reference of the first one, and is found by its transaction.
     """
     likely = datetime.fromtimestamp(time_of(ref, time.time() if now is None else now), UTC)
     names = [f"{likely + timedelta(days=shift):%Y-%m-%d}.mpk" for shift in (0, 1, -1)]
@@ -174,24 +240,17 @@ def find(directory: Path, ref: str, now: float | None = None) -> tuple[Entry, ..
 
 def _later(first: Entry, following: Iterator[Entry]) -> Iterator[Entry]:
     """Yield what else is recorded of a held recipient's message. DATA is the end of a transaction."""
-    if first.word != "hold" or first.line.startswith(_DATA):
+    if first.word != "hold" or first.stage == "data":
         return
-    transaction = _transaction(first)
+    transaction = first.values().get("tx", "")
     for entry in following:
         if entry.time > first.time + MAX_TRANSACTION_SECONDS:
             return
-        at_data = entry.line.startswith(_DATA)
-        if entry.ref == first.ref or (at_data and transaction and _transaction(entry) == transaction):
+        at_data = entry.stage == "data"
+        if entry.ref == first.ref or (at_data and transaction and entry.values().get("tx", "") == transaction):
             yield entry
             if at_data:
                 return
-
-
-def _transaction(entry: Entry) -> str:
-    try:
-        return parse_line(entry.line)[1].get("tx", "")
-    except ProtocolError:
-        return ""
 
 
 def _next_day(path: Path) -> Iterator[Entry]:
@@ -259,17 +318,18 @@ def _record_end(buffer: bytes, start: int) -> int | None:
 
 
 def _decode(record: bytes) -> Entry | None:
-    """Decode a whole record; None where its checksum is wrong or it is of another format."""
+    """Decode a whole record; None where its checksum is wrong or it has another format."""
     data = memoryview(record)[_HEADER.size :]
     if zlib.crc32(data) != _HEADER.unpack_from(record)[3]:
         return None
     try:
         found = msgpack.unpackb(data, use_list=False, strict_map_key=False, unicode_errors="surrogateescape")
-        form, ref, when, line, domain, questions, trace, verdict = found
+        form, ref, when, stage, domain, protocol, line, questions, trace, verdict, more = found
         word, code, reason, check, detail, want, message, log = verdict
     except (ValueError, TypeError, msgpack.UnpackException):
         return None
     if form != FORMAT:
         return None
     traced = tuple(Traced(t, "pass") if isinstance(t, str) else Traced(*t) for t in trace)
-    return Entry(ref, when, line, questions, traced, word, code, reason, check, detail, want, message, log, domain)
+    what = (ref, when, stage, domain, protocol, line, questions, traced)
+    return Entry(*what, word, code, reason, check, detail, want, message, log, more)

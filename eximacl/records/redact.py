@@ -1,6 +1,6 @@
-"""What `[archive] redact` takes out of a query before the journal gets it. Pure.
+"""What `[archive] redact` takes out of a query before the journal gets it.
 
-Rule: the line stays a query that reads and replays as before; each hidden value says so, and no other byte changes.
+The line stays a query that can be read; each hidden value says so, and no other byte changes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Container, Mapping
 
 from eximacl.mail.subject import REDACTED, logged_subject
-from eximacl.protocol.exim import rewrite
+from eximacl.protocol.codecs import CODECS
 from eximacl.records.decision import DecisionRecord
 
 # A header of `$message_headers_raw` that holds a subject, with its continuation lines (RFC 5322 sections 2.2.3 and
@@ -20,11 +20,11 @@ _SUBJECT_HEADER = re.compile(
 )
 
 
-def redacted(judged: DecisionRecord, redact: Container[str]) -> DecisionRecord:
-    """Return a decision as the journal may keep it. `redact`: `archive.redact`."""
+def redacted(record: DecisionRecord, redact: Container[str]) -> DecisionRecord:
+    """Return a decision as the journal may keep it. redact: `archive.redact`."""
     if "subject" not in redact:
-        return judged
-    return judged._replace(line=rewrite(judged.line, _CHANGES))
+        return record
+    return record._replace(line=CODECS[record.protocol].rewrite(record.line, _CHANGES))
 
 
 def without_subject(headers: str) -> str:

@@ -1,7 +1,7 @@
-"""The rejection log: one JSON object a line (DESIGN 8), so that a person can find each refused mail again.
+"""The rejection log: one JSON object a line, so that a person can find each refused message again.
 
-Rule: pure ASCII. Whatever bytes a client sent, they are escaped: none can end a line, forge a key or move a cursor.
-The first ten keys and their order never change, since others' programs read them.
+It is pure ASCII. Whatever bytes a client sent, they are escaped: none can end a line, forge a key or move a cursor.
+The first ten keys and their order never change, since other people's programs read them.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ _LINE = (
 _quote = json.encoder.encode_basestring_ascii
 
 
-def rejection_line(judged: DecisionRecord, redact: Container[str] = ()) -> bytes:
-    """Write one refusal as a line, newline included. `redact`: archive.redact.
+def rejection_line(record: DecisionRecord, redact: Container[str] = ()) -> bytes:
+    """Return one refusal as a line, newline included. redact: `archive.redact`.
 
-    `from` stands in angle brackets, `<>` for the null sender, and is empty before MAIL; `recipient` is empty before
-    RCPT, and holds all recipients when it was DATA that was refused: quoted as in SMTP and joined with `, `. `host` is
-    `Unknown` without a reverse name. `reason` is a sentence, `check` the stable slug, `filename` the archived message.
+    `from` stands in angle brackets, `<>` for the null sender, and is empty before MAIL. `recipient` is empty before
+    RCPT; where DATA was refused it holds all recipients, quoted as in SMTP and joined with `, `. `host` is `Unknown`
+    without a reverse name. `reason` is a sentence, `check` the stable slug, `filename` the archived message.
     """
-    query, decision = judged.query, judged.decision
+    query, decision = record.query, record.decision
     value = query.values.get
-    second, millisecond = divmod(int(judged.now * 1000), 1000)
+    second, millisecond = divmod(int(query.now * 1000), 1000)
     line = _LINE % (
         _date_and_time(second),
         millisecond,
         _quote(f"<{value('from', '')}>" if query.sender is not None else ""),
         _quote(value("helo", "")),
         _quote(decision.sentence),
-        _quote(judged.filename),
+        _quote(" ".join(decision.archived)),
         _quote(logged_subject(value("subject", ""), redact)),
         _quote(value("ip", "")),
         _quote(value("message_id", "")),
-        _quote(", ".join(map(quoted, judged.recipients))),
+        _quote(", ".join(map(quoted, record.recipients))),
         _quote(value("host") or NO_HOST),
-        judged.ref,
+        record.ref,
         query.stage,
         _quote(decision.reason),
         decision.word,
-        _quote(judged.domain),
+        _quote(record.domain),
     )
     return line.replace("\x7f", "\\u007f").encode("ascii")
 
@@ -73,7 +73,6 @@ class RejectionLog:
         self.redact = redact
         self.file = Appender(path, key=KEY, later=later, newline=True)
 
-    def record(self, judged: DecisionRecord) -> None:
-        """Log a reject, a defer, and a held message; an accept is no rejection, and a hold at RCPT not yet one."""
-        if judged.decision.word != "accept" and (judged.decision.word != "hold" or judged.query.stage == "data"):
-            self.file.write(rejection_line(judged, self.redact))
+    def write(self, record: DecisionRecord) -> None:
+        """Log one refusal."""
+        self.file.write(rejection_line(record, self.redact))

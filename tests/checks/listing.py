@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from eximacl.config import load
-from eximacl.policy.engine import Step
+from eximacl.policy.plan import Step
 
 
 def options_from(directory: Path, name: str, toml: str) -> Any:

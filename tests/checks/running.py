@@ -7,7 +7,7 @@ from typing import Any
 from eximacl.check import Ask, CheckFunction, Outcome, declared
 from eximacl.policy.drive import drive_now
 from eximacl.policy.query import Query, Stage
-from eximacl.policy.questions import AnyQuestion
+from eximacl.policy.questions import AnyRequest
 from eximacl.protocol.exim import build_query
 
 
@@ -31,8 +31,8 @@ def documented_defaults(run: CheckFunction) -> dict[str, Any]:
 
 
 async def _coroutine(run: CheckFunction, options: Any, asked: Query) -> Outcome:
-    return await run(asked, options, Ask(0.0))
+    return await run(asked, options, Ask("check"))
 
 
-def _nothing_to_ask(question: AnyQuestion) -> Any:
-    raise AssertionError(f"this check asks nothing, but asked {question}")
+def _nothing_to_ask(request: AnyRequest) -> Any:
+    raise AssertionError(f"this check asks nothing, but asked {request.question}")

@@ -6,14 +6,13 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Ask, Hit, Patterns, Unknown, declared
+from eximacl.check import Hit, Patterns, Unknown, declared
 from eximacl.checks._block_keys import block_key
 from eximacl.checks.bounce_storm import Options, bounce_storm
-from eximacl.policy.drive import drive_now
-from eximacl.policy.outcome import Outcome
 from eximacl.policy.state import StateError
 from eximacl.state import MemoryState
-from tests.asking import NOW, answers, judge, query
+from eximacl.testing import outcome_of
+from tests.asking import NOW, judge, query
 from tests.checks.running import documented_defaults
 
 MINUTE = 60.0
@@ -116,12 +115,8 @@ def test_a_pattern_that_does_not_end_is_unknown() -> None:
 def test_observing_blocks_nobody() -> None:
     state = MemoryState()
 
-    async def observed() -> Outcome:
-        ask = Ask(NOW)
-        ask.action = "observe"
-        return await bounce_storm(query(from_=""), options(limit=1), ask)
-
-    outcomes = [drive_now(observed(), answers(state, NOW)) for _ in range(2)]
+    given = options(limit=1)
+    outcomes = [outcome_of(bounce_storm, query(from_=""), given, state=state, action="observe") for _ in range(2)]
     assert isinstance(outcomes[1], Hit)
     assert state.blocks(NOW) == ()
 

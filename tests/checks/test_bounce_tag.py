@@ -13,9 +13,9 @@ from eximacl.config import load
 from eximacl.daemon.answers import Answers, NoNetwork
 from eximacl.mail import batv as prvs
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import Policy, decide
+from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Decision, Outcome
-from eximacl.policy.questions import Ask
+from eximacl.policy.plan import Policy
 from eximacl.state import MemoryState
 from tests.asking import NOW, judge, query
 
@@ -161,9 +161,8 @@ def policy(tmp_path: Path) -> Policy:
 
 
 def decided(policy: Policy, rcpt: str, state: MemoryState, sender: str = "a@example.net", tx: str = "1") -> Decision:
-    ask = Ask(NOW, tx)
-    answers = Answers(state, NoNetwork(), ask, dry=False)
-    return drive_now(decide(policy, query(rcpt=rcpt, from_=sender, tx=tx), ask), answers)
+    asked = query(rcpt=rcpt, from_=sender, tx=tx)
+    return drive_now(decide(policy, asked), Answers(state, NoNetwork(), asked))
 
 
 TAGS = {"none": "", "one": "prvs=0840abcdef=", "capitals": "PRVS=0840ABCDEF=", "two": "prvs=0840abcdef=" * 2}

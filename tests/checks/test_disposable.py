@@ -13,22 +13,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eximacl.check import Ask, declared
+from eximacl.check import declared
 from eximacl.checks.disposable import FARTHEST_DAYS_MAX, Options, disposable
 from eximacl.checks.valid_recipient import Options as ValidOptions
 from eximacl.checks.valid_recipient import valid_recipient
 from eximacl.config import load
-from eximacl.daemon.judge import reply_for
+from eximacl.daemon.answers import Answers, NoNetwork
 from eximacl.mail.disposable import mint, standing
 from eximacl.mail.lists import Recipients, Secrets
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import DomainPolicy, Policy, Step, decide
+from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Alias, Decision, Hit, Outcome, Unknown
+from eximacl.policy.plan import DomainPolicy, Policy, Step
 from eximacl.policy.query import Query
 from eximacl.policy.state import RESERVATION_SECONDS, StateError
-from eximacl.protocol.exim import parse_line
+from eximacl.protocol.exim import parse_line, reply_for
 from eximacl.state import MemoryState, SqliteState
-from tests.asking import NOW, answers, judge, judge_last, query
+from tests.asking import NOW, judge, query, reserve
 from tests.checks.test_pages import BLOCK, DOCS, ROW
 
 
@@ -99,7 +100,7 @@ def test_what_it_finds(rcpt: str, changes: dict[str, Any], expected: str | None)
         assert not outcome.temporary
     elif isinstance(outcome, Alias):
         assert outcome.mailbox == expected
-        assert (outcome.last is not None) == ("count" in rcpt.lower())
+        assert (outcome.reserve is not None) == ("count" in rcpt.lower())
     else:
         assert (outcome, expected) == (None, None)
 
@@ -138,7 +139,7 @@ def test_what_the_client_and_the_log_are_told() -> None:
     state = MemoryState()
     one = query(rcpt="steve.1.count@example.org")
     state.reserve("counted:steve.1.count@example.org", 1, "another", NOW, NOW + 10)
-    assert judge_last(judge(disposable, one, options(), state=state), state=state) == Hit(
+    assert reserve(judge(disposable, one, options(), state=state), state=state) == Hit(
         "counted-pending",
         "1",
         "another message to steve.1.count is just coming in; please try again later",
@@ -147,7 +148,7 @@ def test_what_the_client_and_the_log_are_told() -> None:
         temporary=True,
     )
     state.commit("another", NOW)
-    assert judge_last(judge(disposable, one, options(), state=state), state=state) == Hit(
+    assert reserve(judge(disposable, one, options(), state=state), state=state) == Hit(
         "counted-used-up",
         "1",
         "mail to steve.1.count not accepted here: this address has reached its limit of 1",
@@ -162,7 +163,7 @@ def test_what_the_client_and_the_log_are_told() -> None:
 def deliver(state: Kept, number: int, rcpt: str = STEVE, now: float = NOW, **changes: Any) -> str:
     """Ask about one recipient in transaction `number`; return what became of the place."""
     outcome: Outcome = judge(disposable, query(rcpt=rcpt, tx=f"t{number}"), options(**changes), state=state, now=now)
-    last = judge_last(outcome, state=state, now=now)
+    last = reserve(outcome, state=state, now=now, tx=f"t{number}")
     return last.reason if isinstance(last, Hit) else str(last)
 
 
@@ -220,23 +221,23 @@ def test_another_address_is_another_count(state: Kept, rcpt: str) -> None:
 def test_a_dry_query_reserves_nothing(state: Kept) -> None:
     for number in range(9):
         dry = query(rcpt=STEVE, tx=f"t{number}", dry="1")
-        assert judge_last(judge(disposable, dry, options()), state=state, dry=True) is None
+        assert reserve(judge(disposable, dry, options()), state=state, dry=True) is None
     assert state.places(f"counted:{STEVE}", NOW) == (0, 0)
 
 
 def test_a_dry_query_needs_no_transaction() -> None:
-    assert judge_last(judge(disposable, query(rcpt=STEVE, tx="", dry="1"), options()), dry=True) is None
+    assert reserve(judge(disposable, query(rcpt=STEVE, tx="", dry="1"), options()), dry=True, tx="") is None
 
 
 def test_without_a_transaction_there_is_no_counting() -> None:
-    last = judge_last(judge(disposable, query(rcpt=STEVE, tx=""), options()))
+    last = reserve(judge(disposable, query(rcpt=STEVE, tx=""), options()), tx="")
     assert last == Unknown("the query names no transaction (tx=), so the message cannot be counted")
 
 
 def test_a_state_that_cannot_answer_is_unknown(tmp_path: Path) -> None:
     closed = SqliteState(tmp_path / "state.db")
     closed.close()
-    last = judge_last(judge(disposable, THREE, options()), state=closed)
+    last = reserve(judge(disposable, THREE, options()), state=closed)
     assert isinstance(last, Unknown)
     assert "state.db" in last.detail
 
@@ -258,7 +259,7 @@ def policy(**changes: Any) -> Policy:
 
 
 def decided(asked: Query, state: Kept) -> Decision:
-    return drive_now(decide(policy(), asked, Ask(NOW, asked.transaction)), answers(state, NOW))
+    return drive_now(decide(policy(), asked), Answers(state, NoNetwork(), asked))
 
 
 @pytest.mark.parametrize(
@@ -333,7 +334,7 @@ def test_the_examples_of_its_page_are_true(state: Kept, tmp_path: Path) -> None:
     for number, (values, told) in enumerate(rows):
         given: dict[str, Any] = parse_line(f"rcpt {values}".encode())[1]
         asked = query(**given, tx=f"t{number}")
-        reply = reply_for(drive_now(decide(loaded, asked, Ask(NOW, f"t{number}")), answers(state, NOW)), "")
+        reply = reply_for(drive_now(decide(loaded, asked), Answers(state, NoNetwork(), asked)), "")
         assert (values, told) == (values, f"{reply.code} {reply.message}" if reply.message else "accepted")
         state.commit(f"t{number}", NOW)
     assert {"accepted"} < {told for _, told in rows}
@@ -359,7 +360,7 @@ def test_any_localpart_has_an_outcome(localpart: str, tx: str) -> None:
     outcome = judge(disposable, query(rcpt=f"{localpart}@example.org", tx=tx), options(), state=state)
     if isinstance(outcome, Alias):
         assert outcome.mailbox
-        assert judge_last(outcome, state=state) is None or not tx
+        assert reserve(outcome, state=state, tx=tx) is None or not tx
 
 
 @given(until=st.dates(date(2020, 1, 1), date(2035, 1, 1)), now=st.floats(NOW - 1e8, NOW + 1e8))

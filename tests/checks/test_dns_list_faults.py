@@ -9,25 +9,25 @@ import pytest
 from eximacl.config import load
 from eximacl.daemon.answers import Answers
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import Policy, decide
+from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Decision
-from eximacl.policy.questions import Ask
+from eximacl.policy.plan import Policy
 from eximacl.state import MemoryState
-from tests.asking import NOW, query
-from tests.dictionary import SERVFAIL, Dictionary
+from eximacl.testing import SERVFAIL, Dns
+from tests.asking import query
 from tests.golden import rows
 
 TABLE = rows("dns_lists")
 ASKED = {"dnsbl": "7.2.0.192", "dnswl": "7.2.0.192", "rhsbl": "example.net"}
 
 
-def names_for(check: str, answer: str) -> Dictionary:
+def names_for(check: str, answer: str) -> Dns:
     found = SERVFAIL if answer == "SERVFAIL" else [] if answer == "-" else answer.split()
     if answer == "FAULT":
         found = ["127.0.0.2", "127.0.1.2", "127.0.5.2"]
     faulty = "list.example.net (test, invalid)" if check == "rhsbl" else "list.example.net"
     faults = {faulty: "it lists everybody"} if answer == "FAULT" else {}
-    return Dictionary({(f"{ASKED[check]}.list.example.net", "A"): found}, faults)
+    return Dns({(f"{ASKED[check]}.list.example.net", "A"): found}, faults)
 
 
 def policy_of(directory: Path, check: str, on_unknown: str, zones: str) -> Policy:
@@ -43,9 +43,9 @@ def policy_of(directory: Path, check: str, on_unknown: str, zones: str) -> Polic
     return load(directory / "eximacl.toml").policy
 
 
-def decided(policy: Policy, names: Dictionary) -> Decision:
-    ask = Ask(NOW)
-    return drive_now(decide(policy, query(helo="example.net"), ask), Answers(MemoryState(), names, ask, dry=False))
+def decided(policy: Policy, names: Dns) -> Decision:
+    asked = query(helo="example.net")
+    return drive_now(decide(policy, asked), Answers(MemoryState(), names, asked))
 
 
 @pytest.mark.parametrize("zones", ['"list.example.net"', '"list.example.net", "other.example.net"'], ids=["one", "two"])

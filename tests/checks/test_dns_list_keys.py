@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from eximacl.config import load, show, show_toml
+from eximacl.daemon.front_end import EximFrontEnd
 from eximacl.daemon.judge import Judge
 from eximacl.policy.outcome import Unknown
 from eximacl.protocol.exim import format_query
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import pack_entry
 from eximacl.state import MemoryState
-from tests.dictionary import Dictionary
+from eximacl.testing import Dns
 
 SECRET = "geheim7key"
 POLICY = """
@@ -61,14 +62,14 @@ def test_a_key_is_in_no_reply_trace_journal_or_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     kept: list[DecisionRecord] = []
-    network = Dictionary(names)
-    judge = Judge(load(policy).policy, MemoryState(), next_ref=lambda _: "REF", records=(kept.append,), network=network)
+    network = Dns(names)
+    judge = Judge(load(policy).policy, MemoryState(), next_ref=lambda _: "REF", network=network)
     with caplog.at_level(logging.DEBUG):
-        reply = judge.judge(format_query("rcpt", {**VALUES, "dry": dry}).rstrip(b"\n"))
+        reply = EximFrontEnd(judge, kept.append).handle(format_query("rcpt", {**VALUES, "dry": dry}).rstrip(b"\n"))
     assert isinstance(reply, bytes)
     assert verdict.encode() in reply
     assert any(SECRET in name for name, _ in network.asked)
-    assert dry or kept
+    assert len(kept) == 1
     shown = [reply, *map(pack_entry, kept), repr(kept).encode(), caplog.text.encode()]
     assert not [text for text in shown if SECRET.encode() in text.lower()]
     assert b"{key}" in (reply if dry else pack_entry(kept[0]))

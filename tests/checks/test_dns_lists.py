@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Ask, ListProbe, Named, Tables, Unknown
+from eximacl.check import ListProbe, Named, Tables, Unknown
 from eximacl.checks._dns_lists import (
     WEIGHT_MAX,
     AddressZone,
@@ -28,8 +28,8 @@ from eximacl.checks._dns_lists import (
     reply_text,
 )
 from eximacl.policy.drive import drive_now
-from tests.asking import NOW, answers
-from tests.dictionary import SERVFAIL, Dictionary
+from eximacl.testing import SERVFAIL, Dns
+from tests.asking import ASK, NOW, answers
 
 SECRET = "Geheim7Key"
 
@@ -124,12 +124,12 @@ VOTES: list[tuple[str, dict[str, Any], set[str], float, Any]] = [
     ("said", "faults", "threshold", "expected"), [row[1:] for row in VOTES], ids=[row[0] for row in VOTES]
 )
 def test_lists_are_weighed(said: dict[str, Any], faults: set[str], threshold: float, expected: Any) -> None:
-    names = Dictionary(
+    names = Dns(
         {(f"7.2.0.192.{name}.example.net", "A"): answer for name, answer in said.items()},
         {f"{name}.example.net": "it lists everybody" for name in faults},
     )
     entries = address_questions(LISTS, ipaddress.ip_address("192.0.2.7"))
-    found = drive_now(consult(entries, threshold, Ask(NOW)), answers(None, NOW, names=names))
+    found = drive_now(consult(entries, threshold, ASK), answers(None, NOW, names=names))
     if isinstance(expected, str):
         assert found == Unknown(expected)
     elif expected is None:
@@ -143,26 +143,26 @@ def test_lists_are_weighed(said: dict[str, Any], faults: set[str], threshold: fl
 
 def test_tenths_add_up() -> None:
     tenths = [zone(f"z{number}.example.net", weight=0.1) for number in range(10)]
-    names = Dictionary({(f"7.2.0.192.{one.name}", "A"): HIT for one in tenths})
+    names = Dns({(f"7.2.0.192.{one.name}", "A"): HIT for one in tenths})
     entries = address_questions(tenths, ipaddress.ip_address("192.0.2.7"))
-    found = drive_now(consult(entries, 1, Ask(NOW)), answers(None, NOW, names=names))
+    found = drive_now(consult(entries, 1, ASK), answers(None, NOW, names=names))
     assert isinstance(found, list)
     assert len(found) == len(tenths)
 
 
 def test_all_lists_are_asked_in_one_question() -> None:
-    source = answers(None, NOW, names=Dictionary())
-    drive_now(consult(address_questions(LISTS, ipaddress.ip_address("192.0.2.7")), 1, Ask(NOW)), source)
-    asked = [one.as_list() for one in source.asked]  # type: ignore[attr-defined]
+    source = answers(None, NOW, names=Dns())
+    drive_now(consult(address_questions(LISTS, ipaddress.ip_address("192.0.2.7")), 1, ASK), source)
+    asked = [one.as_list() for one in source.asked]
     assert [one[1] for one in asked] == ["lookup"]
 
 
 def test_one_list_counts_once_however_many_names_it_lists() -> None:
     half = zone("half.example.net", weight=0.5)
     entries = [ListQuestion(half, name, name) for name in ("a.example", "b.example")]
-    names = Dictionary({(f"{name}.example.half.example.net", "A"): HIT for name in "ab"})
-    assert drive_now(consult(entries, 1, Ask(NOW)), answers(None, NOW, names=names)) is None
-    found = drive_now(consult(entries, 0.5, Ask(NOW)), answers(None, NOW, names=names))
+    names = Dns({(f"{name}.example.half.example.net", "A"): HIT for name in "ab"})
+    assert drive_now(consult(entries, 1, ASK), answers(None, NOW, names=names)) is None
+    found = drive_now(consult(entries, 0.5, ASK), answers(None, NOW, names=names))
     assert isinstance(found, list)
     assert [one.question.what for one in found] == ["a.example", "b.example"]
     assert detail_of(found) == "half.example.net 127.0.0.2, half.example.net 127.0.0.2"
@@ -293,7 +293,7 @@ def test_a_key_is_kept_when_its_file_is_emptied() -> None:
 def test_a_key_goes_to_the_name_servers_and_nowhere_else() -> None:
     keyed = zone("{key}.bl.example.net", key=ZoneKey([SECRET]))
     plain = zone("plain.example.net")
-    names = Dictionary(
+    names = Dns(
         {
             (f"7.2.0.192.{SECRET}.bl.example.net".lower(), "A"): Unknown(f"nothing from 7.2.0.192.{SECRET.lower()}"),
             ("7.2.0.192.plain.example.net", "A"): [],
@@ -301,12 +301,12 @@ def test_a_key_goes_to_the_name_servers_and_nowhere_else() -> None:
     )
     source = answers(None, NOW, names=names)
     entries = address_questions([keyed, plain], ipaddress.ip_address("192.0.2.7"))
-    found = drive_now(consult(entries, 1, Ask(NOW)), source)
+    found = drive_now(consult(entries, 1, ASK), source)
     assert found == Unknown("bl.example.net: nothing from 7.2.0.192.{key}")
     assert names.asked[0][0] == f"7.2.0.192.{SECRET}.bl.example.net"
-    recorded = repr([one.as_list() for one in source.asked])  # type: ignore[attr-defined]
+    recorded = repr([one.as_list() for one in source.asked])
     assert "7.2.0.192.{key}.bl.example.net" in recorded
-    for text in (recorded, repr(source.asked), repr(found), repr(keyed)):  # type: ignore[attr-defined]
+    for text in (recorded, repr(source.asked), repr(found), repr(keyed)):
         assert SECRET.lower() not in text.lower()
 
 
@@ -328,18 +328,18 @@ TEXTS = [
 
 @pytest.mark.parametrize(("text", "code", "txt", "expected"), TEXTS)
 def test_texts(text: str, code: str, txt: Any, expected: str) -> None:
-    names = Dictionary({("7.2.0.192.bl.example.net", "TXT"): txt})
+    names = Dns({("7.2.0.192.bl.example.net", "TXT"): txt})
     table = Tables([TextCode(name="127.0.0.2", weight=1, text=ReplyText(code))])
-    asking = reply_text(said_by(zone()), text, table, "192.0.2.7", Ask(NOW))
+    asking = reply_text(said_by(zone()), text, table, "192.0.2.7", ASK)
     assert drive_now(asking, answers(None, NOW, names=names)) == expected
     assert len(names.asked) == ("{txt}" in (code or text))
 
 
 def test_a_text_that_repeats_the_key_is_cleaned() -> None:
-    names = Dictionary({(f"7.2.0.192.{SECRET}.bl.example.net", "TXT"): [f"see https://{SECRET.upper()}.example.net"]})
-    names.names = {(name.lower(), kind): found for (name, kind), found in names.names.items()}
+    names = Dns({(f"7.2.0.192.{SECRET}.bl.example.net", "TXT"): [f"see https://{SECRET.upper()}.example.net"]})
+    names.records = {(name.lower(), kind): found for (name, kind), found in names.records.items()}
     keyed = zone("{key}.bl.example.net", key=ZoneKey([SECRET]))
-    asking = reply_text(said_by(keyed), "{txt}", Tables(), "192.0.2.7", Ask(NOW))
+    asking = reply_text(said_by(keyed), "{txt}", Tables(), "192.0.2.7", ASK)
     assert drive_now(asking, answers(None, NOW, names=names)) == "see https://{key}.example.net"
 
 

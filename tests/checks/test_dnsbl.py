@@ -11,10 +11,10 @@ from eximacl.check import Hit, ListProbe, Unknown, declared
 from eximacl.checks._dns_lists import list_probes
 from eximacl.checks.dnsbl import dnsbl
 from eximacl.policy.query import Query
+from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
 from tests.checks.listing import options_from, steps_from
 from tests.checks.running import documented_defaults
-from tests.dictionary import SERVFAIL, Dictionary
 
 LISTED = ["127.0.0.2"]
 V6 = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
@@ -29,8 +29,8 @@ NAMES = {
 BOTH = 'zones = ["bl.example.net", "bl.example.com"]'
 
 
-def outcome(tmp_path: Path, toml: str, asked: Query, names: Dictionary | None = None) -> Any:
-    return judge(dnsbl, asked, options_from(tmp_path, "dnsbl", toml), names=names or Dictionary(NAMES))
+def outcome(tmp_path: Path, toml: str, asked: Query, names: Dns | None = None) -> Any:
+    return judge(dnsbl, asked, options_from(tmp_path, "dnsbl", toml), names=names or Dns(NAMES))
 
 
 # client, detail and text of the hit; a detail alone: Unknown
@@ -68,7 +68,7 @@ def test_every_stage_is_the_same(tmp_path: Path, stage: Any) -> None:
 
 
 def test_both_lists_are_asked_at_once(tmp_path: Path) -> None:
-    names = Dictionary(NAMES)
+    names = Dns(NAMES)
     outcome(tmp_path, BOTH, query(), names)
     assert names.asked == [("7.2.0.192.bl.example.net", "A"), ("7.2.0.192.bl.example.com", "A")]
 
@@ -76,7 +76,7 @@ def test_both_lists_are_asked_at_once(tmp_path: Path) -> None:
 def test_lists_of_one_family_are_not_asked_about_the_other(tmp_path: Path) -> None:
     toml = '[checks.dnsbl.zones."bl.example.net"]\nipv6 = false\n[checks.dnsbl.zones."bl.example.com"]\nipv4 = false\n'
     for client, asked in (("192.0.2.7", "7.2.0.192.bl.example.net"), ("2001:db8::7", f"{V6}.bl.example.com")):
-        names = Dictionary(NAMES)
+        names = Dns(NAMES)
         outcome(tmp_path, toml, query(ip=client), names)
         assert names.asked == [(asked, "A")]
 
@@ -87,10 +87,10 @@ def test_a_text_for_the_list_and_one_for_a_code(tmp_path: Path) -> None:
         codes = { "127.0.0.2" = { weight = 2, text = "{txt}" }, "127.0.0.4" = {} }
         text = "{ip} is on {zone}"
     """
-    names = Dictionary({**NAMES, ("8.2.0.192.bl.example.net", "TXT"): ["see https://bl.example.net/8"]})
+    names = Dns({**NAMES, ("8.2.0.192.bl.example.net", "TXT"): ["see https://bl.example.net/8"]})
     found = outcome(tmp_path, toml, query(ip="192.0.2.8"), names)
     assert found.text == "see https://bl.example.net/8"
-    names.names["8.2.0.192.bl.example.net", "A"] = ("127.0.0.4",)
+    names.records["8.2.0.192.bl.example.net", "A"] = ("127.0.0.4",)
     found = outcome(tmp_path, toml, query(ip="192.0.2.8"), names)
     assert found.text == "192.0.2.8 is on bl.example.net"
     assert [kind for _, kind in names.asked] == ["A", "TXT", "A"]
@@ -102,7 +102,7 @@ def test_a_threshold(tmp_path: Path) -> None:
 
 
 def test_a_list_at_fault_is_not_asked(tmp_path: Path) -> None:
-    names = Dictionary(NAMES, {"bl.example.net": "it lists everybody"})
+    names = Dns(NAMES, {"bl.example.net": "it lists everybody"})
     assert outcome(tmp_path, BOTH, query(), names) == Unknown("bl.example.net: it lists everybody")
     assert isinstance(outcome(tmp_path, BOTH, query(ip="192.0.2.8"), names), Hit)
     assert {name for name, _ in names.asked} == {"7.2.0.192.bl.example.com", "8.2.0.192.bl.example.com"}

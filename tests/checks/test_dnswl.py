@@ -10,16 +10,16 @@ import pytest
 from eximacl.check import Allowed, Unknown, declared
 from eximacl.checks._dns_lists import list_probes
 from eximacl.checks.dnswl import dnswl
+from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
 from tests.checks.listing import options_from, steps_from
 from tests.checks.running import documented_defaults
-from tests.dictionary import SERVFAIL, Dictionary
 
 ONE = 'zones = ["wl.example.net"]'
 
 
 def outcome(tmp_path: Path, toml: str, answer: Any, **values: Any) -> Any:
-    names = Dictionary({("7.2.0.192.wl.example.net", "A"): answer, ("7.2.0.192.wl.example.com", "A"): ["127.0.9.1"]})
+    names = Dns({("7.2.0.192.wl.example.net", "A"): answer, ("7.2.0.192.wl.example.com", "A"): ["127.0.9.1"]})
     return judge(dnswl, query(**values), options_from(tmp_path, "dnswl", toml), names=names)
 
 

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Ask, Hit, Outcome, Unknown, declared
+from eximacl.check import AtData, Hit, Outcome, Unknown, declared
 from eximacl.checks.greylist import Options, greylist
 from eximacl.policy.drive import drive_now
-from eximacl.policy.query import Query
-from eximacl.policy.questions import Remember
+from eximacl.policy.questions import AnyRequest, Remember
 from eximacl.state import MemoryState
-from tests.asking import NOW, Dead, answers, judge, query
+from tests.asking import ASK, NOW, Dead, answers, judge, query
 from tests.checks.running import documented_defaults
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -178,16 +177,13 @@ def data(state: MemoryState, seconds: float, rcpts: str = "steve@example.org", s
     return found
 
 
-def wants_data(values: dict[str, str], observed: tuple[str, ...] = (), **given: Any) -> tuple[Outcome, bool]:
-    ask = Ask(NOW)
-    ask.observed = observed
-    outcome = drive_now(greylist(query(**values), options(**given), ask), answers(MemoryState(), NOW))
-    return outcome, ask.wants_data
+def waits(values: dict[str, str], observed: tuple[str, ...] = (), **given: Any) -> bool:
+    return judge(greylist, query(**values), options(**given), observed=observed) == AtData()
 
 
 def test_a_bounce_passes_at_rcpt_and_waits_at_data() -> None:
-    assert wants_data({"from_": ""}) == (None, True)
-    assert wants_data({}) != (None, True)
+    assert waits({"from_": ""})
+    assert not waits({})
     state = MemoryState()
     assert isinstance(data(state, 0), Hit)
     assert isinstance(data(state, 299), Hit)
@@ -219,8 +215,8 @@ def test_only_the_suspicious_are_delayed(observed: tuple[str, ...], expected: st
 
 def test_a_bounce_of_the_unsuspicious_is_not_asked_about_again() -> None:
     given: dict[str, Any] = {"when": "suspicious", "suspicious": ("rdns",)}
-    assert wants_data({"from_": ""}, **given) == (None, False)
-    assert wants_data({"from_": ""}, ("rdns",), **given) == (None, True)
+    assert not waits({"from_": ""}, **given)
+    assert waits({"from_": ""}, ("rdns",), **given)
 
 
 @pytest.mark.parametrize(
@@ -269,12 +265,11 @@ def test_one_who_is_known_costs_one_question() -> None:
     state.first_seen("greylist:known:example.net", NOW, NOW + DAY)
     source = answers(state, NOW)
 
-    def answer(question: Any) -> Any:
-        questions.append(question)
-        return source(question)
+    def answer(request: AnyRequest) -> Any:
+        questions.append(request.question)
+        return source(request)
 
-    made: Query = query()
-    assert drive_now(greylist(made, options(), Ask(NOW)), answer) is None
+    assert drive_now(greylist(query(), options(), ASK), answer) is None
     assert questions == [Remember("greylist:known:example.net", 36 * DAY)]
 
 

@@ -8,12 +8,12 @@ import pytest
 
 from eximacl.check import Hit, Networks, Suffixes, Unknown, declared
 from eximacl.checks.helo import Options, helo
+from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
 from tests.checks.running import documented_defaults
-from tests.dictionary import SERVFAIL, Dictionary
 
 ALL = {"no_name": "defer", "ours": "reject", "other_address": "reject", "unresolvable": "reject"}
-DNS = Dictionary(
+DNS = Dns(
     {
         ("mx.example.net", "A"): ["192.0.2.7"],
         ("six.example.net", "AAAA"): ["2001:db8::7"],
@@ -83,14 +83,14 @@ def test_helo(greeting: str, actions: dict[str, str], values: dict[str, str], ex
 
 def test_what_is_sure_counts_though_dns_fails() -> None:
     own = options(ours="reject", unresolvable="reject")
-    names = Dictionary({("mail.example.org", "A"): SERVFAIL})
+    names = Dns({("mail.example.org", "A"): SERVFAIL})
     outcome = judge(helo, query(helo="mail.example.org"), own, names=names)
     assert isinstance(outcome, Hit)
     assert outcome.reason == "helo-ours"
 
 
 def test_dns_is_asked_for_names_only_and_only_if_it_matters() -> None:
-    names = Dictionary()
+    names = Dns()
     for greeting in ("[192.0.2.7]", "localhost", "192.0.2.7"):
         judge(helo, query(helo=greeting), options(**ALL), names=names)
     judge(helo, query(helo="mx.example.net"), options(no_name="reject"), names=names)

@@ -18,15 +18,14 @@ import pytest
 
 from eximacl.config import load
 from eximacl.daemon.answers import Answers
-from eximacl.daemon.judge import reply_for
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import Policy, decide
+from eximacl.policy.engine import decide
+from eximacl.policy.plan import Policy
 from eximacl.policy.query import Stage
-from eximacl.policy.questions import Ask
 from eximacl.policy.state import State
-from eximacl.protocol.exim import Reply, build_query, parse_line
+from eximacl.protocol.exim import Reply, build_query, parse_line, reply_for
 from eximacl.state import MemoryState
-from tests.dictionary import Dictionary
+from eximacl.testing import Dns
 
 DOCS = Path(__file__).parents[2] / "docs" / "checks"
 NOON = 1800014400.0
@@ -71,12 +70,12 @@ class World(NamedTuple):
 
     policy: Policy
     state: State
-    names: Dictionary
+    names: Dns
 
     def ask(self, stage: Stage, values: Mapping[str, str]) -> Reply:
-        asking = Ask(NOON + float(values.get("after", "0")), values["tx"])
-        answers = Answers(self.state, self.names, asking, dry=False)
-        return reply_for(drive_now(decide(self.policy, build_query(stage, values), asking), answers), "")
+        asked = build_query(stage, values, NOON + float(values.get("after", "0")))
+        answers = Answers(self.state, self.names, asked)
+        return reply_for(drive_now(decide(self.policy, asked), answers), "")
 
     def told(self, values: Mapping[str, str]) -> str:
         """Return what the client gets, at RCPT or, if that is asked about, at DATA."""
@@ -96,7 +95,7 @@ def test_an_example_is_true(example: Example, tmp_path: Path) -> None:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)  # it may hold secrets
-    world = World(load(tmp_path / "eximacl.toml").policy, MemoryState(), Dictionary(example.names))
+    world = World(load(tmp_path / "eximacl.toml").policy, MemoryState(), Dns(example.names))
     for number, (asked, reply) in enumerate(example.rows):
         _, values = parse_line(f"rcpt {asked}".encode())
         assert (asked, world.told({**USUAL, "tx": str(number), **values})) == (asked, reply)

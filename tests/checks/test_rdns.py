@@ -9,9 +9,9 @@ import pytest
 from eximacl.check import Hit, Outcome, Patterns, Unknown, declared
 from eximacl.checks.rdns import GENERIC, Options, rdns
 from eximacl.policy.query import Stage
+from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
 from tests.checks.running import documented_defaults
-from tests.dictionary import SERVFAIL, Dictionary
 
 PTR4, PTR6 = "7.2.0.192.in-addr.arpa", f"7.{'0.' * 23}8.b.d.0.1.0.0.2.ip6.arpa"
 NONE = {"host": "", "host_failed": "1"}
@@ -71,7 +71,7 @@ ROWS: list[tuple[str, dict[str, str], Any, dict[str, str], Any]] = [
 @pytest.mark.parametrize(("values", "found", "actions", "expected"), [r[1:] for r in ROWS], ids=[r[0] for r in ROWS])
 @pytest.mark.parametrize("stage", ["connect", "rcpt"])
 def test_rdns(values: dict[str, str], found: Any, actions: dict[str, str], expected: Any, stage: Stage) -> None:
-    names = Dictionary({(PTR4, "PTR"): found, (PTR6, "PTR"): found})
+    names = Dns({(PTR4, "PTR"): found, (PTR6, "PTR"): found})
     assert_outcome(judge(rdns, query(stage, **values), options(**actions), names=names), expected)
 
 
@@ -88,14 +88,14 @@ def assert_outcome(outcome: Outcome, expected: Any) -> None:
 
 
 def test_dns_is_asked_only_where_the_answer_matters() -> None:
-    names = Dictionary()
+    names = Dns()
     judge(rdns, query(host="mx.example.net"), options(**ALL), names=names)
     assert names.asked == []
 
 
 def test_a_pattern_that_does_not_end_is_unknown() -> None:
     slow = options(["(?:xy|xyxy)+$"], generic="reject")
-    outcome = judge(rdns, query(host="xy" * 100 + ".example"), slow, names=Dictionary())
+    outcome = judge(rdns, query(host="xy" * 100 + ".example"), slow, names=Dns())
     assert isinstance(outcome, Unknown)
     assert outcome.detail.startswith("took over")
 

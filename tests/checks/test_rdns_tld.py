@@ -9,10 +9,10 @@ import pytest
 from eximacl.check import Hit, Outcome, Suffixes, Unknown, declared
 from eximacl.checks.rdns_tld import Options, rdns_tld
 from eximacl.policy.query import Stage
+from eximacl.testing import SERVFAIL, Dns
 from tests import asking
 from tests.asking import judge
 from tests.checks.running import documented_defaults, outcome_of, query
-from tests.dictionary import SERVFAIL, Dictionary
 
 TLDS = ["sa", "com.br", ".ZW", "рф", "xn--fiqs8s"]
 DEFERRED = Unknown("the reverse look-up of the client was deferred")
@@ -79,11 +79,11 @@ ANY: list[tuple[str, dict[str, str], Any, Outcome]] = [
 @pytest.mark.parametrize(("values", "found", "expected"), [row[1:] for row in ANY], ids=[row[0] for row in ANY])
 def test_any_name(values: dict[str, str], found: Any, expected: Outcome) -> None:
     options = Options(tlds=Suffixes(TLDS), names="any")
-    assert judge(rdns_tld, asking.query(**values), options, names=Dictionary({(PTR, "PTR"): found})) == expected
+    assert judge(rdns_tld, asking.query(**values), options, names=Dns({(PTR, "PTR"): found})) == expected
 
 
 def test_without_entries_dns_is_not_asked() -> None:
-    names = Dictionary()
+    names = Dns()
     assert judge(rdns_tld, asking.query(**NONE), Options(tlds=Suffixes(), names="any"), names=names) is None
     assert names.asked == []
 

@@ -9,8 +9,8 @@ import pytest
 from eximacl.check import Hit, NoOptions, Unknown, declared
 from eximacl.checks.resolvable_sender import resolvable_sender
 from eximacl.policy.query import Stage
+from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
-from tests.dictionary import SERVFAIL, Dictionary
 
 DNS: dict[tuple[str, str], Any] = {
     ("mx.example", "MX"): ["10 a.mx.example", "20 b.mx.example"],
@@ -54,7 +54,7 @@ ROWS: list[tuple[str, Any]] = [
 @pytest.mark.parametrize(("sender", "expected"), ROWS)
 @pytest.mark.parametrize("stage", ["mail", "rcpt"])
 def test_resolvable_sender(sender: str, expected: Any, stage: Stage) -> None:
-    outcome = judge(resolvable_sender, query(stage, from_=sender), NoOptions(), names=Dictionary(DNS))
+    outcome = judge(resolvable_sender, query(stage, from_=sender), NoOptions(), names=Dns(DNS))
     if isinstance(outcome, Hit):
         assert outcome.reason == expected
         assert outcome.status == ("7.27" if expected == "sender-null-mx" else "1.8")
@@ -63,7 +63,7 @@ def test_resolvable_sender(sender: str, expected: Any, stage: Stage) -> None:
 
 
 def test_most_senders_cost_one_look_up() -> None:
-    names = Dictionary(DNS)
+    names = Dns(DNS)
     judge(resolvable_sender, query(from_="a@mx.example"), NoOptions(), names=names)
     assert names.asked == [("mx.example", "MX")]
 
@@ -76,5 +76,5 @@ def test_declaration() -> None:
 
 
 def test_unknown_is_what_dns_said() -> None:
-    outcome = judge(resolvable_sender, query(from_="a@fail.example"), NoOptions(), names=Dictionary(DNS))
+    outcome = judge(resolvable_sender, query(from_="a@fail.example"), NoOptions(), names=Dns(DNS))
     assert outcome == Unknown(SERVFAIL.detail)

@@ -10,11 +10,11 @@ import pytest
 from eximacl.check import Hit, Unknown, declared
 from eximacl.checks._dns_lists import list_probes
 from eximacl.checks.rhsbl import PARENTS_MAX, rhsbl
+from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
 from tests.checks.listing import options_from, steps_from
 from tests.checks.running import documented_defaults
 from tests.config.world import problems_of
-from tests.dictionary import SERVFAIL, Dictionary
 
 ONE = 'zones = ["dbl.example.net"]'
 ZONE = '[checks.rhsbl.zones."dbl.example.net"]\n'
@@ -22,7 +22,7 @@ QUIET: dict[str, Any] = {"helo": "", "host": "", "host_failed": "1", "from_": ""
 
 
 def asked_about(tmp_path: Path, toml: str, **values: Any) -> list[str]:
-    names = Dictionary()
+    names = Dns()
     judge(rhsbl, query(**{**QUIET, **values}), options_from(tmp_path, "rhsbl", toml), names=names)
     assert all(kind == "A" for _, kind in names.asked)
     return [name.removesuffix(".dbl.example.net") for name, _ in names.asked]
@@ -65,7 +65,7 @@ def test_what_is_asked(tmp_path: Path, toml: str, values: dict[str, Any], expect
 
 
 def test_before_mail_there_is_no_sender(tmp_path: Path) -> None:
-    names = Dictionary()
+    names = Dns()
     judge(rhsbl, query("helo", helo="mx.example.com", host=""), options_from(tmp_path, "rhsbl", ONE), names=names)
     assert names.asked == [("mx.example.com.dbl.example.net", "A")]
 
@@ -125,7 +125,7 @@ OUTCOMES: list[tuple[str, dict[str, str], Any]] = [
 @pytest.mark.parametrize(("toml", "values", "expected"), OUTCOMES)
 def test_rhsbl(tmp_path: Path, toml: str, values: dict[str, Any], expected: Any) -> None:
     options = options_from(tmp_path, "rhsbl", toml)
-    found = judge(rhsbl, query(**{**QUIET, **values}), options, names=Dictionary(NAMES))
+    found = judge(rhsbl, query(**{**QUIET, **values}), options, names=Dns(NAMES))
     assert found == (
         Hit("rhsbl-listed", *expected) if isinstance(expected, tuple) and type(expected) is tuple else expected
     )

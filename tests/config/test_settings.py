@@ -22,7 +22,7 @@ from eximacl.config.settings import (
     tables_within,
 )
 from eximacl.config.values import kind_of
-from eximacl.policy.engine import Exempt
+from eximacl.policy.plan import Exempt
 
 TABLES = [*SETTINGS_TABLES.values(), EXEMPT_TABLE, NARROW_EXEMPT_TABLE, COMMON_TABLE]
 CHECKS = [found.check for found in supplied()]

@@ -16,7 +16,7 @@ from eximacl.config.settings import NARROW_EXEMPT_TABLE, OptionTable
 from eximacl.config.sources import Sources
 from eximacl.config.values import KINDS, Value, given_tables, kind_of, read_given, read_table, read_value
 from eximacl.mail.lists import EntryList, Names, Suffixes
-from eximacl.policy.engine import Exempt
+from eximacl.policy.plan import Exempt
 from tests.config.world import option_of, site
 
 HOME = Path("/etc/eximacl")

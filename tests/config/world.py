@@ -14,7 +14,6 @@ from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Decision
 from eximacl.policy.query import Stage
-from eximacl.policy.questions import Ask
 from eximacl.protocol.exim import build_query
 from eximacl.state import MemoryState
 
@@ -51,9 +50,8 @@ def decision(loaded: Loaded, stage: str = "rcpt", **values: str) -> Decision:
     given = {"tx": "1-1", "ip": "192.0.2.7", **values}
     if "sender" in given:
         given["from"] = given.pop("sender")
-    query = build_query(cast("Stage", stage), given)
-    ask = Ask(0.0, "1-1")
-    return drive_now(decide(loaded.policy, query, ask), Answers(MemoryState(), NoNetwork(), ask, dry=True))
+    query = build_query(cast("Stage", stage), {**given, "dry": "1"})
+    return drive_now(decide(loaded.policy, query), Answers(MemoryState(), NoNetwork(), query))
 
 
 def word(loaded: Loaded, rcpt: str, sender: str = "a@spam.example", **values: str) -> str:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from eximacl.daemon import answers as module
 from eximacl.daemon.answers import STATE_LATE, Answers, Network, NoNetwork
 from eximacl.policy.outcome import Unknown
+from eximacl.policy.query import Query
 from eximacl.policy.questions import (
     Answered,
+    AnyQuestion,
+    ArchiveMessage,
     Ask,
     Blocked,
     ListFault,
@@ -21,12 +25,15 @@ from eximacl.policy.questions import (
     Question,
     RecordKind,
     Records,
+    Request,
     ReserveSlot,
     StateQuestion,
 )
 from eximacl.policy.state import Slot, State, StateError
 from eximacl.state import MemoryState
-from tests.dictionary import Dictionary
+from eximacl.testing import Dns
+
+ASK = Ask("a_check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,27 +65,29 @@ class Late:
 
 
 def answers(network: Network | None = None, *, dry: bool = False, state: State | None = None) -> Answers:
-    ask = Ask(1000.0, "tx-1")
-    ask.step = "a_check"
-    return Answers(state or MemoryState(), network or NoNetwork(), ask, dry=dry)
+    return Answers(state or MemoryState(), network or NoNetwork(), Query("rcpt", {}, now=1000.0, dry=dry))
+
+
+def asked_of(source: Answers, question: AnyQuestion, ask: Ask = ASK) -> Any:
+    return source(Request(question, ask))
 
 
 def test_an_answer_is_given_and_remembered() -> None:
     source = answers()
     question = ReserveSlot("key", 1, "tx-1")
-    assert source(question) == "reserved"
+    assert asked_of(source, question) == "reserved"
     assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved"]
 
 
 def test_dry_takes_no_place() -> None:
     source = answers(dry=True)
-    assert source(ReserveSlot("key", 1, "tx-1")) == "reserved"
-    assert source(ReserveSlot("key", 1, "tx-2")) == "reserved"
+    assert asked_of(source, ReserveSlot("key", 1, "tx-1")) == "reserved"
+    assert asked_of(source, ReserveSlot("key", 1, "tx-2")) == "reserved"
 
 
 def test_a_failing_source_is_unknown() -> None:
     source = answers()
-    assert source(Failing()) == Unknown("the disk is full")
+    assert asked_of(source, Failing()) == Unknown("the disk is full")
     assert source.asked[0].as_list() == ["a_check", "failing", {"unknown": "the disk is full"}]
 
 
@@ -103,16 +112,16 @@ class LateState(MemoryState):
 
 async def test_a_state_may_answer_later() -> None:
     source = answers(state=LateState())
-    waiting = source(ReserveSlot("key", 1, "tx-1"))
+    waiting = asked_of(source, ReserveSlot("key", 1, "tx-1"))
     assert source.asked == []
     assert await waiting == "reserved"
     assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved"]
-    assert source(Blocked("key")) is None  # and some verbs at once
+    assert asked_of(source, Blocked("key")) is None  # and some verbs at once
 
 
 async def test_a_state_may_fail_later() -> None:
     source = answers(state=LateState(broken=True))
-    assert await source(ReserveSlot("key", 1, "tx-1")) == Unknown("the server is gone")
+    assert await asked_of(source, ReserveSlot("key", 1, "tx-1")) == Unknown("the server is gone")
     assert source.asked[0].as_list()[-1] == {"unknown": "the server is gone"}
 
 
@@ -120,15 +129,15 @@ async def test_a_query_whose_time_for_the_state_is_over_asks_it_nothing_more(mon
     monkeypatch.setattr(module, "STATE_SECONDS", 0.05)
     state = LateState(silent=True)
     source = answers(state=state)
-    assert await source(ReserveSlot("key", 1, "tx-1")) == Unknown(STATE_LATE)
+    assert await asked_of(source, ReserveSlot("key", 1, "tx-1")) == Unknown(STATE_LATE)
     for question in (ReserveSlot("key", 1, "tx-1"), Blocked("key")):
-        assert source(question) == Unknown(STATE_LATE)
+        assert asked_of(source, question) == Unknown(STATE_LATE)
     assert (state.asked, len(source.asked)) == (1, 3)
 
 
 async def test_a_late_answer_is_remembered_once_it_is_there() -> None:
     source = answers(Late())
-    waiting = source(Lookup((("mx.example.net", "A"),)))
+    waiting = asked_of(source, Lookup((("mx.example.net", "A"),)))
     assert source.asked == []
     assert await waiting == (("192.0.2.7",),)
     assert source.asked[0].as_list() == ["a_check", "lookup", (("mx.example.net", "A"),), [["192.0.2.7"]]]
@@ -138,7 +147,7 @@ async def test_the_look_ups_of_a_query_share_one_deadline() -> None:
     late = Late()
     source = answers(late)
     for name in ("a.example", "b.example"):
-        await source(Lookup(((name, "A"),)))
+        await asked_of(source, Lookup(((name, "A"),)))
     assert late.untils == [42.0, 42.0]
 
 
@@ -148,7 +157,7 @@ KEYED = Lookup((("a.{key}.example", "A"), ("b.example", "TXT"), ("c.{key}.exampl
 async def test_a_key_is_asked_with_and_stays_in_no_record() -> None:
     late = Late(Unknown("nothing about a.secret.example"), ("Secret",), ("try xzy, or X.Y!",))
     source = answers(late)
-    found = await source(KEYED)
+    found = await asked_of(source, KEYED)
     assert late.names == ["a.Secret.example", "b.example", "c.x.y.example"]
     assert found == (Unknown("nothing about a.{key}.example"), ("Secret",), ("try xzy, or {key}!",))
     assert source.asked[0].as_list() == [
@@ -160,28 +169,42 @@ async def test_a_key_is_asked_with_and_stays_in_no_record() -> None:
 
 
 def test_a_key_is_taken_out_of_an_answer_that_is_there_at_once() -> None:
-    source = answers(Dictionary({("a.secret.example", "TXT"): ["secret"]}))
-    assert source(Lookup((("a.{key}.example", "TXT"),), ("secret",))) == (("{key}",),)
+    source = answers(Dns({("a.secret.example", "TXT"): ["secret"]}))
+    assert asked_of(source, Lookup((("a.{key}.example", "TXT"),), ("secret",))) == (("{key}",),)
 
 
 def test_a_list_may_be_at_fault() -> None:
-    assert answers(Late())(ListFault("bl.example")) == "bl.example lists everybody"
+    assert asked_of(answers(Late()), ListFault("bl.example")) == "bl.example lists everybody"
 
 
 def test_of_several_lists_those_at_fault_are_told_and_recorded() -> None:
-    source = answers(Dictionary({}, {"b.example": "it lists everybody"}))
-    assert source(ListFaults(("a.example", "b.example"))) == {"b.example": "it lists everybody"}
-    assert source(ListFaults(("a.example",))) == {}
+    source = answers(Dns({}, {"b.example": "it lists everybody"}))
+    assert asked_of(source, ListFaults(("a.example", "b.example"))) == {"b.example": "it lists everybody"}
+    assert asked_of(source, ListFaults(("a.example",))) == {}
     assert [one.as_list()[1:] for one in source.asked] == [["listfault", "b.example", "it lists everybody"]]
 
 
 def test_without_a_network_nothing_is_known_and_no_list_is_at_fault() -> None:
     source = answers()
-    assert source(Lookup((("a.example", "A"), ("a.example", "MX")))) == (Unknown("there is no DNS here"),) * 2
-    assert source(ListFault("bl.example")) == ""
+    assert asked_of(source, Lookup((("a.example", "A"), ("a.example", "MX")))) == (Unknown("there is no DNS here"),) * 2
+    assert asked_of(source, ListFault("bl.example")) == ""
     assert source.asked[0].as_list()[-1] == [{"unknown": "there is no DNS here"}] * 2
 
 
 def test_a_question_that_nobody_answers_is_a_bug() -> None:
     with pytest.raises(TypeError, match="no source answers Question"):
-        answers()(Question())
+        asked_of(answers(), Question())
+
+
+def test_a_check_that_replays_takes_no_place() -> None:
+    source = answers()
+    replaying = Ask("a_check", replaying_at_data=True)
+    assert asked_of(source, ReserveSlot("key", 1, "tx-1"), replaying) == "reserved"
+    assert asked_of(source, ReserveSlot("key", 1, "tx-2")) == "reserved"
+
+
+async def test_without_an_archive_nothing_is_archived() -> None:
+    source = answers()
+    question = ArchiveMessage(Query("data", {"headers": "x"}))
+    assert await asked_of(source, question) == Unknown("there is no archive here")
+    assert source.asked[0].as_list() == ["a_check", "archive", {"unknown": "there is no archive here"}]

@@ -13,7 +13,8 @@ from eximacl.config import Settings, load
 from eximacl.config.settings import Redacted
 from eximacl.daemon.recorder import Recorder
 from eximacl.policy.outcome import Decision, Traced
-from eximacl.protocol.exim import Reply, build_query, format_query, parse_query
+from eximacl.policy.query import Stage
+from eximacl.protocol.exim import build_query, format_query, parse_query
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import journal_files, read_journal
 from tests.archive.holding import small_disk
@@ -36,7 +37,7 @@ def settings(
 
 def judged(word: str = "reject", ref: str = "7KQ2M9D4", now: float = NOW) -> DecisionRecord:
     decision = Decision(word, (Traced("a_check", "pass"),), reason="a-reason")  # type: ignore[arg-type]
-    return DecisionRecord(ref, now, b"rcpt v=1", build_query("rcpt", VALUES), [], decision, Reply(word, 550))
+    return DecisionRecord(ref, "exim", b"rcpt v=1", build_query("rcpt", VALUES, now), [], decision, 550, "", "")
 
 
 @pytest.fixture
@@ -65,9 +66,30 @@ def test_a_rejection_goes_into_both_an_accept_only_into_the_journal(
     records.close()
 
 
+KEPT = [
+    pytest.param("accept", "rcpt", False, [0, 1], id="an accept"),
+    pytest.param("reject", "rcpt", False, [1, 1], id="a refusal"),
+    pytest.param("defer", "rcpt", False, [1, 1], id="a refusal for now"),
+    pytest.param("hold", "rcpt", False, [0, 1], id="a hold at RCPT, whose fate is open"),
+    pytest.param("hold", "data", False, [1, 1], id="a hold at DATA"),
+    pytest.param("reject", "rcpt", True, [0, 0], id="a dry query"),
+]
+
+
+@pytest.mark.parametrize(("word", "stage", "dry", "expected"), KEPT)
+def test_which_decisions_are_kept_where(
+    tmp_path: Path, timers: list[Callable[[], None]], word: str, stage: Stage, dry: bool, expected: list[int]
+) -> None:
+    records = recording(settings(tmp_path), timers)
+    one = judged(word)
+    records.record(one._replace(query=one.query._replace(stage=stage, dry=dry)))
+    assert [records.status()[name]["waiting"] for name in ("rejections", "journal")] == expected
+    records.close()
+
+
 def test_a_reload_redacts_from_then_on(tmp_path: Path, timers: list[Callable[[], None]]) -> None:
     data = {**VALUES, "rcpts": "joe@example.org", "subject": "secret"}
-    held = judged("hold")._replace(query=build_query("data", data), line=format_query("data", data).rstrip())
+    held = judged("hold")._replace(query=build_query("data", data, NOW), line=format_query("data", data).rstrip())
     made = settings(tmp_path)
     records = recording(made, timers)
     records.record(held)

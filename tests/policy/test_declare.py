@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 
+from eximacl.mail.lists import Names
 from eximacl.policy.declare import (
-    Ask,
     ListProbe,
     Named,
-    Names,
     NoOptions,
     Option,
-    Outcome,
-    Query,
     Tables,
     Text,
     check,
@@ -25,6 +22,9 @@ from eximacl.policy.declare import (
     options_of,
     tables_of,
 )
+from eximacl.policy.outcome import Outcome
+from eximacl.policy.query import Query
+from eximacl.policy.questions import Ask
 
 
 @dataclass(frozen=True, kw_only=True)

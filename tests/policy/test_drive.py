@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from eximacl.policy.drive import Pending, drive, drive_now
-from eximacl.policy.questions import AnyQuestion, Question
+from eximacl.policy.questions import AnyRequest, Ask, Question, Request
+
+ASK = Ask("check")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +26,19 @@ class Number(Question[int]):
 async def total(*values: int) -> int:
     result = 0
     for value in values:
-        result += await Number(value)
+        result += await Request(Number(value), ASK)
     return result
 
 
-def at_once(question: AnyQuestion) -> Any:
-    assert isinstance(question, Number)
-    return question.value
+def at_once(request: AnyRequest) -> Any:
+    assert isinstance(request.question, Number)
+    return request.question.value
 
 
-def later(question: AnyQuestion) -> Any:
+def later(request: AnyRequest) -> Any:
     """Answer even numbers at once, odd ones only after a turn of the event loop."""
-    assert isinstance(question, Number)
-    value = question.value
+    assert isinstance(request.question, Number)
+    value = request.question.value
 
     async def wait() -> int:
         await asyncio.sleep(0)
@@ -69,7 +71,7 @@ async def test_futures_and_tasks_are_awaitables_too() -> None:
 
 async def test_a_none_answer_is_an_answer() -> None:
     async def asks() -> bool:
-        answer: Any = await Number(1)
+        answer: Any = await Request(Number(1), ASK)
         return answer is None
 
     assert drive_now(asks(), lambda _: None) is True
@@ -84,7 +86,7 @@ async def raises_before() -> int:
 
 
 async def raises_after() -> int:
-    await Number(1)
+    await Request(Number(1), ASK)
     raise Broken
 
 
@@ -99,7 +101,7 @@ async def test_what_a_coroutine_raises_after_waiting_passes_through() -> None:
         await finished(drive(raises_after(), later))
 
 
-def refuse(question: AnyQuestion) -> Any:
+def refuse(request: AnyRequest) -> Any:
     raise Broken
 
 
@@ -137,8 +139,8 @@ def test_drive_now_refuses_to_wait_and_leaves_nothing_open() -> None:
     coroutine = total(1)
     waits: list[Any] = []
 
-    def answer(question: AnyQuestion) -> Any:
-        waits.append(later(question))
+    def answer(request: AnyRequest) -> Any:
+        waits.append(later(request))
         return waits[0]
 
     with pytest.raises(RuntimeError, match="without waiting"):

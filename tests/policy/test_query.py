@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from eximacl.mail.address import NULL_SENDER, Address
-from eximacl.policy.query import STAGES, Query
+from eximacl.policy.query import STAGES, Query, Stage
 
 VALUES = [
     ("ip", "ip", "192.0.2.7", "192.0.2.7", ""),
@@ -16,8 +16,6 @@ VALUES = [
     ("transaction", "tx", "4711-1", "4711-1", ""),
     ("host_deferred", "host_deferred", "1", True, False),
     ("host_deferred", "host_deferred", "0", False, False),
-    ("dry", "dry", "1", True, False),
-    ("dry", "dry", "0", False, False),
     ("reserved", "want", "data end", True, False),
     ("reserved", "want", "data", False, False),
 ]
@@ -27,6 +25,14 @@ VALUES = [
 def test_accessors(accessor: str, key: str, value: str, expected: Any, missing: Any) -> None:
     assert getattr(Query("rcpt", {key: value}), accessor) == expected
     assert getattr(Query("rcpt", {}), accessor) == missing
+
+
+@pytest.mark.parametrize(
+    ("stage", "values", "held"),
+    [("data", {"held": "7KQ2M9D4"}, True), ("data", {}, False), ("rcpt", {"held": "x"}, False)],
+)
+def test_a_message_is_held_at_data(stage: Stage, values: dict[str, str], held: bool) -> None:
+    assert Query(stage, values).is_held is held
 
 
 def test_the_stages() -> None:

@@ -10,8 +10,11 @@ import pytest
 
 from eximacl.policy.drive import drive_now
 from eximacl.policy.outcome import Unknown
+from eximacl.policy.query import Query
 from eximacl.policy.questions import (
     AnyQuestion,
+    AnyRequest,
+    ArchiveMessage,
     Ask,
     Blocked,
     CommitSlots,
@@ -24,6 +27,7 @@ from eximacl.policy.questions import (
     MakeBlock,
     ReleaseSlots,
     Remember,
+    Request,
     ReserveSlot,
     StateQuestion,
 )
@@ -31,6 +35,7 @@ from eximacl.policy.state import RESERVATION_SECONDS, Block, State
 from eximacl.state import MemoryState
 
 NOW = 1795450593.0
+ASK = Ask("a_check")
 
 
 class Calls:
@@ -143,11 +148,8 @@ def test_a_question_is_a_frozen_value() -> None:
 
 
 ASKED: list[tuple[Callable[[Ask], Awaitable[Any]], AnyQuestion]] = [
-    (lambda ask: ask.reserve("key", 3), ReserveSlot("key", 3, "T")),
-    (lambda ask: ask.commit(), CommitSlots("T")),
-    (lambda ask: ask.release(), ReleaseSlots("T")),
-    (lambda ask: ask.count("key", 600, 20), Count("key", 600, 20)),
-    (lambda ask: ask.tally("key", 600), CountEvents("key", 600)),
+    (lambda ask: ask.count_event("key", 600, 20), Count("key", 600, 20)),
+    (lambda ask: ask.count_events("key", 600), CountEvents("key", 600)),
     (lambda ask: ask.first_seen("key", 90), FirstSeen("key", 90)),
     (lambda ask: ask.remember("key", 90), Remember("key", 90)),
     (lambda ask: ask.block("key", 90, "a storm"), MakeBlock("key", 90, "a storm")),
@@ -162,20 +164,20 @@ ASKED: list[tuple[Callable[[Ask], Awaitable[Any]], AnyQuestion]] = [
 
 @pytest.mark.parametrize(("method", "question"), ASKED, ids=[type(question).__name__ for _, question in ASKED])
 @pytest.mark.parametrize("answer", ["answer", Unknown("dead")])
-def test_awaiting_a_question_yields_it_and_returns_the_answer(
+def test_awaiting_a_question_yields_it_with_who_asks_and_returns_the_answer(
     method: Callable[[Ask], Awaitable[Any]], question: AnyQuestion, answer: Any
 ) -> None:
-    asked: list[AnyQuestion] = []
+    asked: list[AnyRequest] = []
 
-    def source(question: AnyQuestion) -> Any:
-        asked.append(question)
+    def source(request: AnyRequest) -> Any:
+        asked.append(request)
         return answer
 
     async def asks(ask: Ask) -> Any:
         return await method(ask)
 
-    assert drive_now(asks(Ask(NOW, "T")), source) == answer
-    assert asked == [question]
+    assert drive_now(asks(ASK), source) == answer
+    assert asked == [Request(question, ASK)]
 
 
 @pytest.mark.parametrize(
@@ -211,10 +213,10 @@ def test_look_ups(
     seen: list[AnyQuestion] = []
 
     async def asks() -> Any:
-        return await method(Ask(NOW))
+        return await method(ASK)
 
-    def source(question: AnyQuestion) -> Any:
-        seen.append(question)
+    def source(request: AnyRequest) -> Any:
+        seen.append(request.question)
         return answers[len(seen) - 1]
 
     assert drive_now(asks(), source) == expected
@@ -223,50 +225,27 @@ def test_look_ups(
 
 @pytest.mark.parametrize(("answer", "expected"), [(2, 2), (7, 5), (Unknown("dead"), Unknown("dead"))])
 def test_what_was_counted_is_not_counted_again(answer: int | Unknown, expected: int | Unknown) -> None:
-    ask = Ask(NOW)
-    ask.again = True
+    ask = Ask("check", replaying_at_data=True)
     asked: list[AnyQuestion] = []
 
-    def source(question: AnyQuestion) -> Any:
-        asked.append(question)
+    def source(request: AnyRequest) -> Any:
+        asked.append(request.question)
         return answer
 
-    assert drive_now(ask.count("key", 60, 5), source) == expected
+    async def asks() -> Any:
+        return await ask.count_event("key", 60, 5)
+
+    assert drive_now(asks(), source) == expected
     assert asked == [CountEvents("key", 60)]
 
 
-def test_ask_knows_whether_data_is_wanted() -> None:
-    ask = Ask(NOW)
-    ask.want_data()
-    assert ask.wants_data
+def test_an_ask_is_never_changed() -> None:
+    with pytest.raises(AttributeError):
+        ASK.action = "observe"  # type: ignore[misc]
 
 
-@pytest.mark.parametrize(
-    ("answers", "reserved"),
-    [
-        (["reserved"], True),
-        (["reserved", "full"], True),
-        (["full"], False),
-        (["pending"], False),
-        ([Unknown("dead")], False),
-    ],
-)
-def test_ask_knows_whether_a_place_was_reserved(answers: list[Any], reserved: bool) -> None:
-    ask = Ask(NOW, "T")
-
-    async def asks() -> None:
-        for _ in range(len(left)):
-            await ask.reserve("key", 1)
-
-    left = list(answers)
-    drive_now(asks(), lambda _: left.pop(0))
-    assert ask.reserved is reserved
-
-
-def test_what_an_ask_knows() -> None:
-    ask = Ask(NOW)
-    assert (ask.now, ask.holder, ask.clock, ask.reserved, ask.step) == (NOW, "", None, False, "")
-    assert (ask.wants_data, ask.observed, ask.fault) == (False, (), None)
+def test_a_query_that_is_archived_is_not_shown_with_the_question() -> None:
+    assert repr(ArchiveMessage(Query("data", {"headers": "Subject: x"}))) == "ArchiveMessage()"
 
 
 def test_the_base_question_has_no_verb() -> None:

@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 from eximacl.policy.outcome import Decision, Traced, Unknown
 from eximacl.policy.questions import Question, ReleaseSlots, ReserveSlot
-from eximacl.protocol.exim import Reply, format_query, parse_query
+from eximacl.protocol.exim import format_query, parse_query
 from eximacl.records import journal
 from eximacl.records.decision import AskedQuestion, DecisionRecord
 from eximacl.records.journal import (
+    CUT,
     FORMAT,
+    MAX_RECORD_BYTES,
     MAX_TRANSACTION_SECONDS,
     RECORD_TYPE,
     SECONDS_PER_DAY,
@@ -50,8 +52,8 @@ def judged(
     ref: str = "7KQ2M9D4", now: float = NOW, line: bytes = LINE, asked: list[AskedQuestion] | None = None
 ) -> DecisionRecord:
     decision = Decision("reject", TRACE, "rdns_tld", "rdns-tld", "sa", "text", "sentence", "7.1", ("data", "end"))
-    reply = Reply("reject", 550, "rdns-tld", ref, "data end", "5.7.1 text", "log text")
-    return DecisionRecord(ref, now, line, parse_query(LINE), asked or [], decision, reply)
+    query = parse_query(LINE, now)._replace(stage="data" if line.startswith(b"data ") else "rcpt")
+    return DecisionRecord(ref, "exim", line, query, asked or [], decision, 550, "5.7.1 text", "log text")
 
 
 def written(tmp_path: Path, count: int = 3) -> tuple[Path, list[bytes]]:
@@ -72,12 +74,15 @@ def test_reads_what_was_written(tmp_path: Path) -> None:
         AskedQuestion("disposable", ReleaseSlots("1-2"), Unknown("locked")),
     ]
     journal = Journal(tmp_path / "journal")
-    journal.record(judged(asked=asked))
+    journal.write(judged(asked=asked))
     journal.file.close()
     [entry] = read_journal(tmp_path / "journal" / TODAY)
     assert entry == Entry(
         ref="7KQ2M9D4",
         time=NOW,
+        stage="rcpt",
+        domain="example.org",
+        protocol="exim",
         line=LINE,
         questions=(
             ("disposable", "reserve", "key", 3, "1-2", "reserved"),
@@ -92,8 +97,8 @@ def test_reads_what_was_written(tmp_path: Path) -> None:
         want="data end",
         message="5.7.1 text",
         log="log text",
-        domain="example.org",
     )
+    assert entry.values()["rcpt"] == "b@example.org"
 
 
 def test_a_record_is_one_msgpack_object(tmp_path: Path) -> None:
@@ -114,7 +119,7 @@ def test_keeps_the_query_s_bytes_as_they_came(line: bytes) -> None:
 
 def test_texts_that_are_not_utf_8_survive() -> None:
     one = judged()
-    packed = pack_entry(one._replace(reply=one.reply._replace(log="x\udcff\udc80")))
+    packed = pack_entry(one._replace(log="x\udcff\udc80"))
     entry = journal._decode(packed)
     assert entry is not None
     assert entry.log == "x\udcff\udc80"
@@ -133,6 +138,57 @@ def test_an_answer_of_an_unknown_kind_is_its_text() -> None:
     entry = journal._decode(pack_entry(judged(asked=[AskedQuestion("odd", Odd(Path("/x")), 1 << 70)])))
     assert entry is not None
     assert entry.questions == (("odd", "odd", "/x", str(1 << 70)),)
+
+
+def test_a_reader_steps_over_what_it_does_not_know(tmp_path: Path) -> None:
+    """A later version adds names to `more`, and older readers still read its records."""
+    packed = pack_entry(judged())
+    whole = msgpack.unpackb(packed[10:], unicode_errors="surrogateescape")
+    whole[-1] = {"shadow": ["accept", 250], "chain": b"x" * 32}
+    (tmp_path / TODAY).write_bytes(journal.frame(msgpack.packb(whole)))
+    [entry] = read_journal(tmp_path / TODAY)
+    assert (entry.ref, entry.more) == ("7KQ2M9D4", {"shadow": ("accept", 250), "chain": b"x" * 32})
+
+
+def test_a_query_of_an_unknown_protocol_has_no_values(tmp_path: Path) -> None:
+    (tmp_path / TODAY).write_bytes(pack_entry(judged()._replace(protocol="other")))
+    [entry] = read_journal(tmp_path / TODAY)
+    assert (entry.stage, entry.line, entry.values()) == ("rcpt", LINE, {})
+
+
+# Too large.
+
+MEGABYTE = 1024 * 1024
+HEADERS = format_query("data", {"ip": "192.0.2.7", "tx": "1-2", "subject": "x", "headers": "Received: x\n" * 80_000})
+TOO_LARGE = [
+    pytest.param({"line": HEADERS.rstrip()}, id="headers"),
+    pytest.param({"line": b"x" * MEGABYTE}, id="a query that cannot be read"),
+    pytest.param({"line": b"rcpt v=1" + b"".join(b" k%d=v" % n for n in range(50_000))}, id="very many values"),
+    pytest.param({"log": "x" * MEGABYTE, "message": "\udcff" * MEGABYTE}, id="texts"),
+    pytest.param({"asked": [AskedQuestion("a", ReleaseSlots("x"), ("t" * 9000,) * 40)] * 9}, id="answers"),
+    pytest.param({"asked": [AskedQuestion("a", ReleaseSlots("x"), (("t" * 250,) * 60,) * 60)] * 99}, id="many answers"),
+]
+
+
+@pytest.mark.parametrize("changes", TOO_LARGE)
+def test_a_record_that_is_too_large_is_cut(tmp_path: Path, changes: dict[str, Any]) -> None:
+    one = judged()._replace(**changes)
+    packed = pack_entry(one)
+    assert len(packed) <= MAX_RECORD_BYTES
+    (tmp_path / TODAY).write_bytes(packed)
+    [entry] = read_journal(tmp_path / TODAY)
+    assert entry.more[CUT] == len(one.line)
+    assert (entry.ref, entry.word, entry.check, entry.stage) == ("7KQ2M9D4", "reject", "rdns_tld", "rcpt")
+
+
+def test_what_was_cut_says_so_and_the_rest_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / TODAY).write_bytes(pack_entry(judged(line=HEADERS.rstrip())))
+    [entry] = read_journal(tmp_path / TODAY)
+    values = entry.values()
+    assert (values["ip"], values["tx"], values["subject"]) == ("192.0.2.7", "1-2", "x")
+    assert values["headers"].startswith("Received: x\n")
+    assert values["headers"].endswith("…(cut)")
+    assert [line.check for line in entry.trace] == [line.check for line in TRACE]
 
 
 # Damage.
@@ -188,10 +244,10 @@ def test_a_file_without_records_has_no_entries(tmp_path: Path, content: bytes) -
 @pytest.mark.parametrize(
     "data",
     [
-        (FORMAT + 1, "ref", 1.0, b"", "domain", (), (), ("accept", *range(7))),
+        (FORMAT + 1, "ref", 1.0, "rcpt", "domain", "exim", b"", (), (), ("accept", *range(7)), {}),
         (FORMAT, 2),
         7,
-        (FORMAT, "ref", 1.0, b"", "domain", (), (), 5),
+        (FORMAT, "ref", 1.0, "rcpt", "domain", "exim", b"", (), (), 5, {}),
     ],
 )
 def test_a_record_of_another_shape_is_stepped_over(tmp_path: Path, data: Any) -> None:
@@ -214,12 +270,12 @@ def test_what_is_written_after_a_full_disk_can_be_read(tmp_path: Path) -> None:
     with small_disk(disk, "size=64k"):
         first = Journal(disk)
         for _ in range(400):
-            first.record(judged("00000001"))
+            first.write(judged("00000001"))
         first.file.close()
         torn = first.file.path.stat().st_size % len(pack_entry(judged("00000001")))
         subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
         second = Journal(disk)
-        second.record(judged("00000002"))
+        second.write(judged("00000002"))
         second.file.close()
         reading = Reading()
         found = [entry.ref for path in journal_files(disk) for entry in read_journal(path, reading)]
@@ -236,7 +292,7 @@ def test_a_day_s_decisions_are_in_its_file(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     midnight = NOW - NOW % SECONDS_PER_DAY
     for number, now in enumerate((midnight - 0.001, midnight, midnight + 1, midnight + SECONDS_PER_DAY)):
-        journal.record(judged(f"0000000{number}", now))
+        journal.write(judged(f"0000000{number}", now))
     journal.file.close()
     found = {path.name: refs(path) for path in journal_files(tmp_path)}
     assert found == {"2026-11-22.mpk": ["0"], TODAY: ["1", "2"], "2026-11-24.mpk": ["3"]}
@@ -248,7 +304,7 @@ def test_finds_a_reference_in_whatever_file_it_is(tmp_path: Path, file_day: int)
     wanted = references.next(NOW)
     packed = [pack_entry(judged(ref)) for ref in (references.next(NOW), wanted)]
     written_to = Journal(tmp_path)
-    written_to.record(judged("00000009", NOW + file_day * SECONDS_PER_DAY))
+    written_to.write(judged("00000009", NOW + file_day * SECONDS_PER_DAY))
     written_to.file.close()
     with written_to.file.path.open("ab") as file:
         file.writelines(packed)
@@ -297,9 +353,9 @@ def test_finds_what_followed_from_a_hold(
     tmp_path: Path, word: str, began: float, following: list[tuple[str, float, bytes]], found: list[int]
 ) -> None:
     journal = Journal(tmp_path)
-    journal.record(of_word(word, HELD, began, LINE))
+    journal.write(of_word(word, HELD, began, LINE))
     for ref, seconds, line in following:
-        journal.record(of_word("hold", ref, began + seconds, line))
+        journal.write(of_word("hold", ref, began + seconds, line))
     journal.file.close()
     assert [entry.time for entry in find(tmp_path, HELD, NOW)] == [began, *(began + following[at][1] for at in found)]
 
@@ -308,7 +364,7 @@ def test_a_hold_at_data_is_the_last(tmp_path: Path) -> None:
     """Its record of RCPT was lost with a killed daemon."""
     journal = Journal(tmp_path)
     for seconds in (0, 1):
-        journal.record(of_word("hold", HELD, NOW + seconds, DATA + b" x=1"))
+        journal.write(of_word("hold", HELD, NOW + seconds, DATA + b" x=1"))
     journal.file.close()
     assert [entry.time for entry in find(tmp_path, HELD, NOW)] == [NOW]
 
@@ -322,9 +378,9 @@ def test_no_more_is_read_than_needed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("hold", OTHER, 2, LINE),
         ("hold", HELD, 3, DATA),
     ]:
-        writing.record(of_word(word, ref, NOW + seconds, line))
+        writing.write(of_word(word, ref, NOW + seconds, line))
     for number in range(1000):
-        writing.record(of_word("accept", f"1{number:07}", NOW + 4, LINE))
+        writing.write(of_word("accept", f"1{number:07}", NOW + 4, LINE))
     writing.file.close()
     decoded: list[bytes] = []
     decode = journal._decode

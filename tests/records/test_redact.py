@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eximacl.policy.outcome import Decision
-from eximacl.protocol.exim import Reply, format_query, parse_line, parse_query
+from eximacl.protocol.exim import format_query, parse_line, parse_query
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import _decode, pack_entry
 from eximacl.records.redact import redacted, without_subject
@@ -17,7 +17,7 @@ AROUND = "Received: by a.example\n\tfor b;\n{}From: a@example.net\n"
 
 
 def judged(line: bytes) -> DecisionRecord:
-    return DecisionRecord("7KQ2M9D4", 1.5, line, parse_query(line), [], Decision("accept", ()), Reply("accept", 250))
+    return DecisionRecord("7KQ2M9D4", "exim", line, parse_query(line), [], Decision("accept", ()), 250, "", "")
 
 
 HEADERS = [
@@ -67,15 +67,15 @@ def test_the_line_says_so_and_is_else_the_same() -> None:
     assert done._replace(line=line) == judged(line)
 
 
-def test_a_record_holds_the_redacted_line_and_replays() -> None:
+def test_a_record_holds_the_redacted_line_and_can_be_read() -> None:
     line = format_query("data", {**VALUES, "subject": "secret", "headers": "Subject: secret\n"}).rstrip()
     record = pack_entry(redacted(judged(line), ("subject",)))
     entry = _decode(record)
     assert entry is not None
     assert b"secret" not in record
-    replayed = parse_query(entry.line)
-    assert replayed.stage == "data"
-    assert replayed.values == {
+    read = parse_query(entry.line)
+    assert read.stage == "data"
+    assert read.values == {
         "v": "1",
         **VALUES,
         "subject": "(redacted)",

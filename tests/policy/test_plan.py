@@ -1,0 +1,56 @@
+"""Whose mail is exempt, and which checks run for a domain at a stage."""
+
+from __future__ import annotations
+
+import pytest
+
+from eximacl.policy.plan import DomainPolicy, Exempt
+from eximacl.policy.query import Query
+from eximacl.protocol.exim import parse_query
+from tests.scripted import exempt_of, plan_of, policy_of, run, step_of
+
+RCPT = 'rcpt v=1 tx=T ip=192.0.2.7 host="" helo=h from="a@example.net" rcpt="Steve@example.org"'
+
+
+def query_of(line: str) -> Query:
+    return parse_query(line.encode())
+
+
+EXEMPTIONS = [
+    ("recipients=steve", "recipients: steve"),
+    ("recipients=@example.org", "recipients: @example.org"),
+    ("senders=a", "senders: a"),
+    ("sender_domains=net", "sender_domains: net"),
+    ("ips=192.0.2.0/24", "ips: 192.0.2.7"),
+    ("hosts=example.com", "hosts: example.com"),
+]
+
+
+@pytest.mark.parametrize(("exempt", "why"), EXEMPTIONS)
+def test_an_exemption_names_its_list_and_entry(exempt: str, why: str) -> None:
+    line = RCPT.replace('host=""', "host=mx.example.com")
+    assert exempt_of(exempt).match(query_of(line)) == why
+    assert run(policy_of(plan_of("a=hit", exempt)), query_of(line)).trace[0].detail == why
+
+
+def test_nobody_is_exempt_by_default() -> None:
+    assert Exempt().match(query_of(RCPT)) is None
+    assert Exempt().match(Query("connect", {})) is None
+
+
+def test_steps_of_a_stage_keep_the_order_and_leave_out_what_is_off() -> None:
+    plan = DomainPolicy((step_of("b=pass"), step_of("data=pass"), step_of("off:off=pass"), step_of("a=pass")))
+    assert [step.name for step in plan.steps("rcpt")] == ["b", "a"]
+    assert [step.name for step in plan.steps("data")] == ["data"]
+    assert plan.steps("end") == ()
+
+
+def test_a_step_that_is_only_listened_to_replays() -> None:
+    plan = plan_of("a:observe=hit both=heard(a)")
+    assert [(ask.check, ask.replaying_at_data) for _, ask in plan.at("data").turns] == [("a", True), ("both", False)]
+    assert [(ask.check, ask.replaying_at_data) for _, ask in plan.at("rcpt").turns] == [("a", False), ("both", False)]
+    assert plan.at("data").turns[0][1].action == "observe"
+
+
+def test_a_domain_that_is_not_ours_has_no_policy() -> None:
+    assert policy_of(plan_of("a=hit")).for_domain("example.net") is None
