@@ -16,6 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "quiet: measures time, so that it has the machine for itself")
     for name, what in needs.MARKERS.items():
         config.addinivalue_line("markers", f"{name}: {what}")
+    needs.watch()
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m` selects by the markers

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import ParamSpec, TypeVar
@@ -19,6 +21,11 @@ MARKERS = {
     "needs_root": "the super-user: mounts, name spaces, other users and their files",
     "needs_exim": "Debian's Exim with its configuration, or another program that `make` gets with apt-get",
     "needs_network": "a package index, or the tests' DNS server, on port 53 of some 127.x.y.z",
+}
+# What the tests may start only with the marker, found by name on PATH or in the system's directories.
+PROGRAMS = {
+    "needs_root": ("mount", "nsenter", "umount", "unshare"),
+    "needs_exim": ("exim4", "gcc", "groff", "systemd-analyze", "update-exim4.conf"),
 }
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,11 +47,7 @@ def needs(*markers: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     def decorate(helper: Callable[P, T]) -> Callable[P, T]:
         @functools.wraps(helper)
         def checked(*args: P.args, **kwargs: P.kwargs) -> T:
-            item = _Running.item
-            missing = [name for name in markers if item and not item.get_closest_marker(name)]
-            if missing:
-                marks = ", ".join(f"pytest.mark.{name}" for name in missing)
-                pytest.fail(f"{helper.__module__}.{helper.__qualname__} needs what this test does not say: add {marks}")
+            _require(markers, f"{helper.__module__}.{helper.__qualname__}")
             return helper(*args, **kwargs)
 
         vars(checked)["needed"] = frozenset(markers)
@@ -56,6 +59,28 @@ def needs(*markers: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 def running(item: pytest.Item | None) -> None:
     """Say which test runs from now on."""
     _Running.item = item
+
+
+def watch() -> None:
+    """From now on, a test that starts one of PROGRAMS without the marker fails, even where the program is there."""
+    markers = {program: marker for marker, programs in PROGRAMS.items() for program in programs}
+
+    def see(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "subprocess.Popen" and _Running.item:
+            path = str(arguments[0])
+            directory, program = os.path.split(path)
+            if program in markers and directory in ("", "/bin", "/sbin", "/usr/bin", "/usr/sbin"):
+                _require([markers[program]], path)
+
+    sys.addaudithook(see)
+
+
+def _require(markers: Iterable[str], what: str) -> None:
+    """Fail the test that runs, if any, unless it has the markers."""
+    item = _Running.item
+    missing = [f"pytest.mark.{name}" for name in markers if item and not item.get_closest_marker(name)]
+    if missing:
+        pytest.fail(f"this test uses {what}, so it needs {', '.join(missing)}: see tests/needs.py")
 
 
 def mark(items: Iterable[pytest.Item]) -> None:

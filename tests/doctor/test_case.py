@@ -34,6 +34,7 @@ def case(tmp_path: Path) -> Callable[..., Case]:
     return made
 
 
+@pytest.mark.needs_exim
 @pytest.mark.parametrize(("listed", "domains"), LISTED)
 def test_local_domains(case: Callable[..., Case], listed: str, domains: tuple[str, ...]) -> None:
     assert case(f"domainlist local_domains = {listed}\n").local_domains == domains
@@ -46,11 +47,13 @@ RECIPIENTS = [
 ]
 
 
+@pytest.mark.needs_exim
 @pytest.mark.parametrize(("listed", "recipient"), RECIPIENTS)
 def test_whom_the_sessions_write_to(case: Callable[..., Case], listed: str, recipient: str) -> None:
     assert case(f"domainlist local_domains = {listed}\n").recipient == recipient
 
 
+@pytest.mark.needs_exim
 def test_what_exim_says(case: Callable[..., Case]) -> None:
     seen = case(f"acl_smtp_rcpt = /s/rcpt.acl\n{SETTINGS}exim_user = root\n")
     assert (seen.complaint, seen.acls["rcpt"], seen.acls["data"], seen.wired) == ("", "/s/rcpt.acl", "", True)
@@ -61,6 +64,7 @@ def test_what_exim_says(case: Callable[..., Case]) -> None:
     assert seen.sessions.early is False
 
 
+@pytest.mark.needs_exim
 def test_what_exim_says_of_nothing(case: Callable[..., Case]) -> None:
     seen = case()
     assert (seen.directory, seen.wired, seen.settings) == (None, False, {})
@@ -68,6 +72,7 @@ def test_what_exim_says_of_nothing(case: Callable[..., Case]) -> None:
     assert case("no_such_option = 1\n").complaint
 
 
+@pytest.mark.needs_exim
 def test_where_the_daemon_listens(case: Callable[..., Case], tmp_path: Path) -> None:
     policy = '[server]\nsocket = "/run/policy"\n'
     assert case(SETTINGS, policy, socket=Path("/run/told")).daemon_socket == Path("/run/told")
@@ -76,6 +81,7 @@ def test_where_the_daemon_listens(case: Callable[..., Case], tmp_path: Path) -> 
     assert "nonsense" in case("", "[nonsense]\n").problems[0]
 
 
+@pytest.mark.needs_exim
 def test_a_daemon_that_is_none(case: Callable[..., Case], tmp_path: Path) -> None:
     gone = case(socket=tmp_path / "none")
     assert (gone.status, "does not exist" in gone.silence, gone.daemon_user) == (None, True, None)

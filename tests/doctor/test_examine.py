@@ -11,6 +11,7 @@ from eximacl.exim import Exim, SetupError, find_shipped
 from tests.doctor.world import World
 
 
+@pytest.mark.needs_exim
 @pytest.mark.parametrize(
     ("error", "words"), [(SetupError("no such Exim"), "at: no such Exim"), (ValueError("x"), "a bug: ValueError('x')")]
 )

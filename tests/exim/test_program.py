@@ -55,6 +55,7 @@ def test_a_macro_of_the_command_line_overrides(exim: Exim) -> None:
     assert Exim(exim.path, exim.config, {"MACRO": "another"}).macro("MACRO") == "another"
 
 
+@pytest.mark.needs_exim
 def test_what_is_wrong(exim: Exim) -> None:
     assert exim.config
     exim.config.write_text("no_such_option = 1\n")

@@ -11,6 +11,8 @@ import pytest
 from eximacl.exim import Exim
 from eximacl.exim.startup import overrides, started
 
+pytestmark = pytest.mark.needs_exim
+
 
 def at(text: str) -> float:
     return datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()

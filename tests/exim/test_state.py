@@ -12,6 +12,8 @@ from eximacl.exim import Exim, EximConfig, fingerprint, read_state
 from eximacl.exim.snippets import copy
 from tests.lab.site import ROOT
 
+pytestmark = pytest.mark.needs_exim
+
 SHIPPED = ROOT / "exim-snippets"
 NOT_OURS = "acl_smtp_rcpt = acl_check_rcpt\nbegin acl\nacl_check_rcpt:\n  accept\n"
 Small = Callable[[str], Exim]

@@ -17,6 +17,8 @@ from tests.exim.machine import tree
 from tests.lab import Site
 from tests.lab.site import ROOT, Kind
 
+pytestmark = pytest.mark.needs_exim
+
 SHIPPED = ROOT / "exim-snippets"
 MACROS = "conf.d/main/000_localmacros"
 

@@ -34,11 +34,13 @@ def test_an_archive_that_is_off_is_not_looked_at(tmp_path: Path) -> None:
     assert told(archive, known(tmp_path)) == []
 
 
+@pytest.mark.needs_exim
 def test_with_no_daemon_to_be_seen_its_rights_are_not_guessed(tmp_path: Path) -> None:
     case = known(tmp_path, '[archive]\ndir = "kept"\n', exim=Exim(), daemon_user=None)
     assert told(archive, case) == []
 
 
+@pytest.mark.needs_exim
 def test_the_advice_names_the_file_that_the_package_brings(tmp_path: Path) -> None:
     spool = tmp_path / "spool"
     (spool / "input").mkdir(parents=True, mode=0o700)

@@ -39,6 +39,7 @@ def test_a_clock_before_this_version_is_wrong(tmp_path: Path) -> None:
     assert (level, what) == ("problem", "the clock is wrong: it is 1970")
 
 
+@pytest.mark.needs_exim
 def test_a_policy_that_is_wrong_leaves_exims_log(tmp_path: Path) -> None:
     log = tmp_path / "mainlog"
     log.touch()

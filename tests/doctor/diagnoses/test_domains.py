@@ -62,6 +62,7 @@ LISTS = [
 ]
 
 
+@pytest.mark.needs_exim
 @pytest.mark.parametrize(("local", "relayed", "level", "words"), LISTS)
 def test_exim_is_asked(tmp_path: Path, local: str, relayed: str, level: str, words: str) -> None:
     (tmp_path / "domains").write_text("example.org:\n")

@@ -35,11 +35,13 @@ def look(home: Path, path: str = "%slog", who: Who | None = None) -> list[tuple[
     return told(main_log, known(home, exim=Exim(config=config), complaint="", exim_user=who, exim_view=Path("/")))
 
 
+@pytest.mark.needs_exim
 def test_a_fifo(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "mainlog")
     assert look(tmp_path) == [("problem", f"Exim's main log: {tmp_path}/mainlog is no regular file")]
 
 
+@pytest.mark.needs_exim
 def test_of_a_log_with_a_date_the_directory_counts(tmp_path: Path) -> None:
     assert look(tmp_path, "%slog-%D") == [("ok", f"Exim can write its main log, {tmp_path}/mainlog-%D")]
     tmp_path.chmod(0o700)
@@ -47,6 +49,7 @@ def test_of_a_log_with_a_date_the_directory_counts(tmp_path: Path) -> None:
     assert (level, " other n" in what) == ("problem", True)
 
 
+@pytest.mark.needs_exim
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FREE_BYTES_MIN", 1 << 80)
     assert look(tmp_path) == [("problem", f"Exim's main log: the disk with {tmp_path}/mainlog is full")]

@@ -34,6 +34,7 @@ ROUTERS = [
 ]
 
 
+@pytest.mark.needs_exim
 @pytest.mark.parametrize(("order", "level", "words"), ROUTERS)
 def test_its_place(tmp_path: Path, order: list[str], level: str, words: str) -> None:
     config = tmp_path / "exim.conf"

@@ -49,6 +49,7 @@ RELAYS = [
 ]
 
 
+@pytest.mark.needs_exim
 @pytest.mark.parametrize(("listed", "first"), RELAYS)
 def test_a_relay_host_to_try(tmp_path: Path, listed: str, first: str) -> None:
     config = tmp_path / "exim.conf"

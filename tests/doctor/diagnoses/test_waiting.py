@@ -47,5 +47,6 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
     assert sound("waiting") == {"ok"}
 
 
+@pytest.mark.needs_exim
 def test_a_configuration_that_is_not_there_is_told_elsewhere(tmp_path: Path) -> None:
     assert told(waiting, known(tmp_path, exim=Exim(config=tmp_path / "none"))) == []
