@@ -185,7 +185,8 @@ def test_it_tells_when_it_stops_and_when_it_has_reloaded(manager: Manager) -> No
         "--socket",
         str(manager.path),
     ]
-    assert subprocess.run(command, check=False, capture_output=True, text=True).stdout == "The new policy is in force.\n"
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.stdout == "The new policy is in force.\n"
     manager.wait_for("STATUS=reloaded")
     manager.config.write_text("[policy]\n")
     assert subprocess.run(command, check=False, capture_output=True).returncode != 0
