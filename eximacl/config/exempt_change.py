@@ -25,21 +25,19 @@ from typing import NamedTuple
 from eximacl.config.edit import EditError, add_entry, set_key
 from eximacl.config.load import DOMAINS_DIRECTORY, Loaded
 from eximacl.config.problems import Refused, shown_path
+from eximacl.config.settings import EXEMPT_TABLE
 from eximacl.config.sources import fill
 from eximacl.config.values import Values
 from eximacl.mail.address import canonical_domain
-from eximacl.mail.lists import EntryList, Networks, Recipients, Suffixes
+from eximacl.mail.lists import EntryList
 from eximacl.system.files import PUBLIC_DIRECTORY_MODE, replace_file
 
-TABLE = "exempt"
+TABLE = EXEMPT_TABLE.key
 LISTS_DIRECTORY = "lists"
+_KEYS = {"sender": "senders", "domain": "sender_domains", "ip": "ips", "host": "hosts"}
+_TYPES = {option.name: option.type for option in EXEMPT_TABLE.options}
 # The list for each kind of exemption, and what it holds.
-LISTS: dict[str, tuple[str, type[EntryList]]] = {
-    "sender": ("senders", Recipients),
-    "domain": ("sender_domains", Suffixes),
-    "ip": ("ips", Networks),
-    "host": ("hosts", Suffixes),
-}
+LISTS: dict[str, tuple[str, type[EntryList]]] = {kind: (key, _TYPES[key]) for kind, key in _KEYS.items()}
 
 # A file's name has at most 255 bytes, and while it is written it has a prefix and a suffix.
 ENTRY_NAME_BYTES_MAX = 240
