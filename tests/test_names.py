@@ -16,7 +16,7 @@ NOT_PYTHON = ROOT / "tests" / "bad-config"
 # What a named tuple has in public, with an underscore because its fields come first.
 NAMED_TUPLE = {"_asdict", "_field_defaults", "_fields", "_make", "_replace"}
 # Some things cannot be seen from outside. More than these few would tie the tests to the code.
-REACHED_INTO_MAX = 20
+REACHED_INTO_MAX = 10
 
 
 def parsed(directory: Path) -> Iterator[tuple[str, ast.Module]]:

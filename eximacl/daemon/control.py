@@ -12,7 +12,7 @@ from eximacl.policy.state import StateError
 from eximacl.protocol.exim import ProtocolError, Reply, format_reply, parse_line
 
 
-class Request(NamedTuple):
+class ControlRequest(NamedTuple):
     """What a control request does.
 
     answer: given the request's values, returns a JSON value (None: nothing but `ok`), or an awaitable of it. Raises
@@ -27,7 +27,7 @@ class Request(NamedTuple):
 class Control:
     """Answers control requests by a table; `refuse` makes the reply to one that is refused."""
 
-    def __init__(self, requests: Mapping[str, Request], refuse: Callable[[ProtocolError], bytes]) -> None:
+    def __init__(self, requests: Mapping[str, ControlRequest], refuse: Callable[[ProtocolError], bytes]) -> None:
         self._requests = requests
         self._refuse = refuse
 

@@ -25,7 +25,7 @@ from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.settings import DnsSettings
 from eximacl.daemon import blocks
 from eximacl.daemon.answers import STATE_SECONDS, within
-from eximacl.daemon.control import Control, Request
+from eximacl.daemon.control import Control, ControlRequest
 from eximacl.daemon.front_end import EximFrontEnd
 from eximacl.daemon.judge import Judge
 from eximacl.daemon.preflight import spool_problem
@@ -241,12 +241,12 @@ class Daemon:
 
     # What commands ask.
 
-    def _requests(self) -> dict[str, Request]:
+    def _requests(self) -> dict[str, ControlRequest]:
         return {
-            "ping": Request(lambda _: None, everyone=True),
-            "status": Request(lambda _: self.status(), everyone=True),
-            "reload": Request(lambda _: self._answer_reload()),
-            **{name: Request(partial(self._ask_state, work)) for name, work in blocks.REQUESTS.items()},
+            "ping": ControlRequest(lambda _: None, everyone=True),
+            "status": ControlRequest(lambda _: self.status(), everyone=True),
+            "reload": ControlRequest(lambda _: self._answer_reload()),
+            **{name: ControlRequest(partial(self._ask_state, work)) for name, work in blocks.REQUESTS.items()},
         }
 
     async def _answer_reload(self) -> dict[str, Any]:

@@ -291,7 +291,7 @@ def _entries(buffer: bytes, reading: Reading, *, last: bool) -> Generator[Entry,
         end = _record_end(buffer, start)
         if end is not None and end > len(buffer) and not last:
             break
-        entry = _decode(buffer[start:end]) if end is not None and end <= len(buffer) else None
+        entry = unpack_entry(buffer[start:end]) if end is not None and end <= len(buffer) else None
         if end is not None and entry is not None:
             yield entry
             start = end
@@ -317,8 +317,8 @@ def _record_end(buffer: bytes, start: int) -> int | None:
     return end
 
 
-def _decode(record: bytes) -> Entry | None:
-    """Decode a whole record; None where its checksum is wrong or it has another format."""
+def unpack_entry(record: bytes) -> Entry | None:
+    """Return the entry of a whole record; None if its checksum is wrong or it has another format."""
     data = memoryview(record)[_HEADER.size :]
     if zlib.crc32(data) != _HEADER.unpack_from(record)[3]:
         return None

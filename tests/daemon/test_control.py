@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.daemon.control import Control, Request
+from eximacl.daemon.control import Control, ControlRequest
 from eximacl.policy.state import StateError
 from eximacl.protocol.client import RequestRefused, ask, ask_control
 from eximacl.protocol.exim import ProtocolError, Reply, format_reply, parse_reply
@@ -36,12 +36,12 @@ async def refuses(_values: Mapping[str, str]) -> Any:
 
 
 REQUESTS = {
-    "ping": Request(lambda _: None, everyone=True),
-    "count": Request(lambda _: [1, "two", None]),
-    "fail": Request(fails),
-    "fail-later": Request(fails_later),
-    "echo": Request(echoes),
-    "refuse": Request(refuses),
+    "ping": ControlRequest(lambda _: None, everyone=True),
+    "count": ControlRequest(lambda _: [1, "two", None]),
+    "fail": ControlRequest(fails),
+    "fail-later": ControlRequest(fails_later),
+    "echo": ControlRequest(echoes),
+    "refuse": ControlRequest(refuses),
 }
 
 

@@ -112,7 +112,7 @@ def test_a_record_is_one_msgpack_object(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=300))
 def test_keeps_the_query_s_bytes_as_they_came(line: bytes) -> None:
-    entry = journal._decode(pack_entry(judged(line=line)))
+    entry = journal.unpack_entry(pack_entry(judged(line=line)))
     assert entry is not None
     assert entry.line == line
 
@@ -120,7 +120,7 @@ def test_keeps_the_query_s_bytes_as_they_came(line: bytes) -> None:
 def test_texts_that_are_not_utf_8_survive() -> None:
     one = judged()
     packed = pack_entry(one._replace(log="x\udcff\udc80"))
-    entry = journal._decode(packed)
+    entry = journal.unpack_entry(packed)
     assert entry is not None
     assert entry.log == "x\udcff\udc80"
 
@@ -135,7 +135,7 @@ class Odd(Question[Any]):
 
 
 def test_an_answer_of_an_unknown_kind_is_its_text() -> None:
-    entry = journal._decode(pack_entry(judged(asked=[AskedQuestion("odd", Odd(Path("/x")), 1 << 70)])))
+    entry = journal.unpack_entry(pack_entry(judged(asked=[AskedQuestion("odd", Odd(Path("/x")), 1 << 70)])))
     assert entry is not None
     assert entry.questions == (("odd", "odd", "/x", str(1 << 70)),)
 
@@ -383,8 +383,8 @@ def test_no_more_is_read_than_needed(tmp_path: Path, monkeypatch: pytest.MonkeyP
         writing.write(of_word("accept", f"1{number:07}", NOW + 4, LINE))
     writing.file.close()
     decoded: list[bytes] = []
-    decode = journal._decode
-    monkeypatch.setattr(journal, "_decode", lambda record: decoded.append(record) or decode(record))  # type: ignore[func-returns-value]
+    decode = journal.unpack_entry
+    monkeypatch.setattr(journal, "unpack_entry", lambda record: decoded.append(record) or decode(record))  # type: ignore[func-returns-value]
     assert len(find(tmp_path, OTHER, NOW)) == 1
     assert len(decoded) == 1
     assert len(find(tmp_path, HELD, NOW)) == 2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from eximacl.policy.outcome import Decision
 from eximacl.protocol.exim import format_query, parse_line, parse_query
 from eximacl.records.decision import DecisionRecord
-from eximacl.records.journal import _decode, pack_entry
+from eximacl.records.journal import pack_entry, unpack_entry
 from eximacl.records.redact import redacted, without_subject
 
 VALUES = {"ip": "192.0.2.7", "tx": "1-2", "from": "a@example.net", "rcpts": "b@example.org", "x-new": 'a "b" \\ \udcff'}
@@ -70,7 +70,7 @@ def test_the_line_says_so_and_is_else_the_same() -> None:
 def test_a_record_holds_the_redacted_line_and_can_be_read() -> None:
     line = format_query("data", {**VALUES, "subject": "secret", "headers": "Subject: secret\n"}).rstrip()
     record = pack_entry(redacted(judged(line), ("subject",)))
-    entry = _decode(record)
+    entry = unpack_entry(record)
     assert entry is not None
     assert b"secret" not in record
     read = parse_query(entry.line)
