@@ -1,4 +1,4 @@
-"""Man pages, one a command, written from the commands' own help. Rule: only there a command is described.
+"""Man pages, one for each command, written from the commands' own help, which is the only description of a command.
 
     python -m tools.man_pages DIRECTORY
 
@@ -19,9 +19,10 @@ import click
 
 from eximacl import __version__
 from eximacl.cli import cli
+from eximacl.cli.command import first_sentence
 from eximacl.system import paths
 
-# What groff would print otherwise than it stands (groff_char(7)).
+# Characters that groff would print as others (groff_char(7)).
 _SPECIAL = {"\\": r"\e", "-": r"\-", "'": r"\(aq", "`": r"\(ga", "^": r"\(ha", "~": r"\(ti"}
 _FILES = (
     (paths.CONFIG, "The policy."),
@@ -32,13 +33,13 @@ _FILES = (
 
 
 def pages(date: str) -> Iterator[tuple[str, str]]:
-    """Yield the file name (eximacl-log.1) and the text of each command's page. `date` stands in its footer."""
+    """Yield the file name (eximacl-log.1) and the text of each command's page; `date` goes into its footer."""
     for context in _contexts(cli, "eximacl", None):
         yield f"{_dashed(context)}.1", "\n".join((*_page(context, date), ""))
 
 
 def write(directory: Path, date: str) -> list[Path]:
-    """Write all pages into `directory`, which is made; return their paths."""
+    """Write all pages into `directory`, which is created; return their paths."""
     directory.mkdir(parents=True, exist_ok=True)
     written = []
     for name, text in pages(date):
@@ -58,7 +59,7 @@ def _contexts(command: click.Command, name: str, parent: click.Context | None) -
 def _page(context: click.Context, date: str) -> Iterator[str]:
     name = _dashed(context)
     yield f'.TH "{_escape(name.upper())}" 1 "{date}" "eximacl {__version__}" "eximacl"'
-    yield from (".SH NAME", rf"{_escape(name)} \- {_escape(_summary(context.command).removesuffix('.'))}")
+    yield from (".SH NAME", rf"{_escape(name)} \- {_escape(first_sentence(context.command).removesuffix('.'))}")
     yield from (".SH SYNOPSIS", rf".B {_escape(context.command_path)}")
     yield _escape(" ".join(context.command.collect_usage_pieces(context)))
     yield ".SH DESCRIPTION"
@@ -74,7 +75,7 @@ def _page(context: click.Context, date: str) -> Iterator[str]:
 
 
 def _description(command: click.Command) -> Iterator[str]:
-    """Click's own rule: a paragraph that begins with a line of \\b is printed as it stands."""
+    """Yield the help, as click reads it: a paragraph that begins with a line of \\b is not wrapped."""
     for paragraph in re.split(r"\n\s*\n", _help(command)):
         yield ".PP"
         if paragraph.startswith("\b\n"):
@@ -96,7 +97,7 @@ def _commands(context: click.Context) -> Iterator[str]:
     yield ".SH COMMANDS"
     for name in context.command.list_commands(context):
         page = _escape(f"{_dashed(context)}-{name}")
-        yield from (".TP", rf"\fB{page}\fR(1)", _escape(_summary(context.command.commands[name])))
+        yield from (".TP", rf"\fB{page}\fR(1)", _escape(first_sentence(context.command.commands[name])))
 
 
 def _see_also(context: click.Context) -> Iterator[str]:
@@ -115,14 +116,8 @@ def _help(command: click.Command) -> str:
     return inspect.cleandoc(command.help or "")
 
 
-def _summary(command: click.Command) -> str:
-    """The first sentence."""
-    first = " ".join(_help(command).split("\n\n")[0].split())
-    return re.split(r"(?<=\.) ", first)[0]
-
-
 def _escape(text: str) -> str:
-    """A line for groff; one that begins with a dot is no request."""
+    """Return a line for groff. One that begins with a dot must not be taken for a request."""
     escaped = "".join(_SPECIAL.get(character, character) for character in text)
     return rf"\&{escaped}" if escaped.startswith(".") else escaped
 

@@ -5,6 +5,8 @@ Adding one touches `eximacl/cli/commands/NAME.py`, its test, and docs/cli.md (`m
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from types import ModuleType
@@ -31,6 +33,10 @@ class Command(click.Command):
     def __init__(self, *args: Any, section: Section | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
+
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the first sentence of the help, whole, however long it is."""
+        return first_sentence(self)
 
 
 class Group(click.Group):
@@ -61,19 +67,28 @@ class Group(click.Group):
             ctx.fail(f"No such command {args[0]!r}; it is `eximacl {self.aliases[args[0]]}`.")
         return super().resolve_command(ctx, args)
 
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """Return the first sentence of the help, whole, however long it is."""
+        return first_sentence(self)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands under the headings of their sections; those without one come first."""
         commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
-        room = formatter.width - 6 - max((len(name) for name, _ in commands), default=0)
         for section in (None, *Section):
             rows = [
-                (name, command.get_short_help_str(room))
+                (name, first_sentence(command))
                 for name, command in commands
                 if getattr(command, "section", None) is section and not command.hidden
             ]
             if rows:
                 with formatter.section(section.value if section else "Commands"):
                     formatter.write_dl(rows)
+
+
+def first_sentence(command: click.Command) -> str:
+    """Return what stands for a command in lists: the first sentence of its help."""
+    paragraph = inspect.cleandoc(command.help or "").partition("\n\n")[0]
+    return re.split(r"(?<=\.) ", " ".join(paragraph.split()))[0]
 
 
 def find_commands(package: ModuleType) -> Iterator[Command | Group]:

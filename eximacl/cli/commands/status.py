@@ -103,7 +103,7 @@ def _dns(figures: Mapping[str, Any]) -> str:
     """Say what a version of the daemon that counts such things has counted."""
     parts = []
     if "entries" in figures:
-        parts.append(f"{figures['entries']:,} answers known")
+        parts.append(f"{figures['entries']:,} answers cached")
     if "questions" in figures:
         parts.append(plural(figures["questions"], "question sent", "questions sent"))
     if figures.get("servers"):

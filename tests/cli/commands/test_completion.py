@@ -19,10 +19,24 @@ def test_completion(shell: str) -> None:
     assert "_EXIMACL_COMPLETE" in done.out
 
 
-def test_bash_completes_a_command() -> None:
-    environ = {**os.environ, "_EXIMACL_COMPLETE": "bash_complete", "COMP_WORDS": "eximacl che", "COMP_CWORD": "1"}
-    done = subprocess.run([sys.executable, "-m", "eximacl"], env=environ, check=False, capture_output=True, text=True)
-    assert "plain,check" in done.stdout
+SUMMARY = "Explain why a message was refused, deferred or accepted."
+
+
+@pytest.mark.parametrize(
+    ("shell", "words", "current", "offered"),
+    [
+        ("bash", "eximacl wh", "1", "plain,why\n"),
+        ("zsh", "eximacl wh", "1", f"plain\nwhy\n{SUMMARY}\n"),
+        ("fish", "eximacl wh", "wh", f"plain,why\t{SUMMARY}\n"),
+        ("bash", "eximacl archive rel", "2", "plain,release\n"),
+        ("bash", "eximacl exim install --dry", "3", "plain,--dry-run\n"),
+    ],
+)
+def test_a_shell_completes(shell: str, words: str, current: str, offered: str) -> None:
+    variables = {"_EXIMACL_COMPLETE": f"{shell}_complete", "COMP_WORDS": words, "COMP_CWORD": current}
+    command = [sys.executable, "-m", "eximacl"]
+    done = subprocess.run(command, env={**os.environ, **variables}, check=False, capture_output=True, text=True)
+    assert done.stdout == offered
 
 
 def test_an_unknown_shell() -> None:

@@ -53,7 +53,7 @@ def test_in_words() -> None:
         "Queries     28,483 answers: 20,131 accepted, 8,340 rejected, 12 deferred; 3 dry runs",
         "Rejections  /var/log/eximacl/rejections.jsonl",
         "Journal     /var/lib/eximacl/journal; 2 waiting to be written; 1 lost",
-        "DNS         812 answers known; 1 question sent; name servers: 192.0.2.53",
+        "DNS         812 answers cached; 1 question sent; name servers: 192.0.2.53",
         "",
         "No problems.",
     ]
