@@ -6,11 +6,14 @@ The stand-in for systemd holds the listening socket, passes it on (sd_listen_fds
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,7 +59,9 @@ class Manager:
         self._socket.listen(BACKLOG)
         self._told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._told.bind(str(directory / "notify"))
-        self._told.settimeout(READY_SECONDS)
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._listen, name="manager", daemon=True)
+        self._thread.start()
         self._environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("COV")},
             "LISTEN_FDS": "1",
@@ -81,11 +86,18 @@ class Manager:
 
     def wait_for(self, word: str) -> None:
         """Wait until the daemon tells `word`."""
-        try:
-            while word not in self._told.recv(4096).decode().splitlines():
-                pass
-        except TimeoutError:
-            raise AssertionError(f"no {word} from the daemon:\n{self._output.read_text()}") from None
+        deadline = time.monotonic() + READY_SECONDS
+        seen: list[str] = []
+        with contextlib.suppress(queue.Empty):
+            while word not in seen:
+                seen.append(self._lines.get(timeout=max(0, deadline - time.monotonic())))
+        assert word in seen, f"no {word} from the daemon, but {set(seen)}:\n{self._output.read_text()}"
+
+    def _listen(self) -> None:
+        """Take what the daemon tells: only a few datagrams may wait, and its watchdog's come all the time."""
+        while lines := self._told.recv(4096).decode().splitlines():
+            for line in lines:
+                self._lines.put(line)
 
     def stop(self) -> int:
         """Stop it as `systemctl stop` does; return its exit status."""
@@ -99,6 +111,8 @@ class Manager:
             self.process.kill()
             self.process.wait()
         self._socket.close()
+        self._told.shutdown(socket.SHUT_RD)
+        self._thread.join()
         self._told.close()
 
 
