@@ -61,7 +61,7 @@ def last_option(function: F) -> F:
 
 
 def reference_of(text: str) -> str:
-    """Return a reference in its one spelling, or fail."""
+    """Return a reference in its one spelling. Raises Failure."""
     try:
         return normalise(text)
     except ValueError as error:

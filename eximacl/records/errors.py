@@ -29,4 +29,4 @@ def reading(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         who = f"; {READERS}" if isinstance(error, PermissionError) else ""
-        raise RecordsError(f"{error.filename or path}: {error.strerror}{who}") from None
+        raise RecordsError(f"{error.filename or path} cannot be read: {error.strerror}{who}") from None

@@ -13,6 +13,7 @@ import json
 import lzma
 import os
 import re
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -24,7 +25,8 @@ from typing import IO, Any, NamedTuple
 from eximacl.mail.address import Address, canonical_domain, parse_quoted, quoted, without_brackets
 from eximacl.mail.lists import Domains, Networks, Recipients
 from eximacl.protocol.exim import split_addresses
-from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX
+from eximacl.records.errors import READERS, reading
+from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX, Follower
 from eximacl.system.files import Identity, identity_of, open_regular
 from eximacl.system.times import parse_instant
 
@@ -174,14 +176,17 @@ class Wanted:
 
 
 def log_files(path: Path) -> list[Path]:
-    """Return the files of a log, the oldest first: those that a rotation has renamed, then `path`. Raises OSError."""
+    """Return the files of a log, the oldest first: those that a rotation has renamed, then `path`.
+
+    Raises RecordsError.
+    """
     found = []
-    if path.parent.is_dir():
-        for each in path.parent.iterdir():
+    with reading(path.parent):
+        for each in path.parent.iterdir() if path.parent.is_dir() else ():
             match = _ROTATED.fullmatch(each.name.removeprefix(path.name)) if each.name.startswith(path.name) else None
             if match:
                 found.append(((1, -int(match[1]), "") if match[1] else (0, 0, match[2].replace("-", "")), each))
-    return [each for _, each in sorted(found)] + ([path] if path.exists() else [])
+        return [each for _, each in sorted(found)] + ([path] if path.exists() else [])
 
 
 def search(
@@ -206,8 +211,8 @@ def search(
             except FileNotFoundError:
                 continue
             except OSError as error:
-                whose = "; run this as root, or in the file's group" if isinstance(error, PermissionError) else ""
-                report.unreadable.append(f"{path} cannot be read: {error.strerror}{whose}")
+                who = f"; {READERS}" if isinstance(error, PermissionError) else ""
+                report.unreadable.append(f"{path} cannot be read: {error.strerror}{who}")
                 continue
             status = os.fstat(file.fileno())
             if identity_of(status) in seen:
@@ -222,6 +227,36 @@ def search(
             yield from _search_file(path, file, wanted, report, progress)
             if report.damaged > before:
                 report.damaged_in.append(path)
+
+
+class Tail:
+    """The wanted lines of a log: those that it has, then those that it gets. Close it.
+
+    clock: monotonic, in seconds.
+    """
+
+    def __init__(self, path: Path, wanted: Wanted, clock: Callable[[], float] = time.monotonic) -> None:
+        self.path = path
+        self._wanted = wanted
+        self._follower = Follower(path, clock)
+
+    def past(self, report: SearchReport) -> Iterator[LogLine]:
+        """Yield the lines of the rotated files, then all that the log itself has. Raises RecordsError."""
+        with reading(self.path):
+            # The log is opened before its rotated files are looked for: if it is rotated meanwhile, it is read once.
+            opened = self._follower.look()
+            yield from search(log_files(self.path), self._wanted, report, skip=opened)
+        yield from self.new(report)
+
+    def new(self, report: SearchReport) -> Iterator[LogLine]:
+        """Yield the lines that are new since the last call; never wait for one. Raises RecordsError."""
+        with reading(self.path):
+            for block in self._follower.read():
+                yield from pick(block, self._wanted, report)
+
+    def close(self) -> None:
+        """Close all files."""
+        self._follower.close()
 
 
 def pick(block: bytes, wanted: Wanted, report: SearchReport) -> Iterator[LogLine]:

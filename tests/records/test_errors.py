@@ -11,9 +11,12 @@ from tests.archive.holding import let_everybody_pass, nobody
 
 
 def test_the_path_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RecordsError, match=f"^{tmp_path}/none: No such file or directory$"), reading(tmp_path):
+    with (
+        pytest.raises(RecordsError, match=f"^{tmp_path}/none cannot be read: No such file or directory$"),
+        reading(tmp_path),
+    ):
         (tmp_path / "none").read_bytes()
-    with pytest.raises(RecordsError, match=f"^{tmp_path}: Input/output error$"), reading(tmp_path):
+    with pytest.raises(RecordsError, match=f"^{tmp_path} cannot be read: Input/output error$"), reading(tmp_path):
         raise OSError(5, "Input/output error")
 
 

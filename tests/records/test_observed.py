@@ -45,5 +45,5 @@ def test_what_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(RecordsError, match="does not exist"):
         list(observed(tmp_path / "none", 0))
     (tmp_path / "2026-11-23.mpk").mkdir()
-    with pytest.raises(RecordsError, match=r"2026-11-23\.mpk: Is a directory"):
+    with pytest.raises(RecordsError, match=r"2026-11-23.mpk cannot be read: Is a directory"):
         list(observed(tmp_path, 0))

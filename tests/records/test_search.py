@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import contextlib
 import gzip
 import json
 import lzma
@@ -15,10 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eximacl.records import search as search_module
+from eximacl.records.errors import RecordsError
 from eximacl.records.follow import LINE_BYTES_MAX
 from eximacl.records.search import (
     LogLine,
     SearchReport,
+    Tail,
     Wanted,
     decode,
     log_files,
@@ -250,7 +253,9 @@ def test_who_may_not_read_is_told(tmp_path: Path) -> None:
     report = SearchReport()
     with nobody():
         assert list(search([path], Wanted(), report)) == []
-    assert report.unreadable == [f"{path} cannot be read: Permission denied; run this as root, or in the file's group"]
+    assert report.unreadable == [
+        f"{path} cannot be read: Permission denied; run this as root or as a member of the daemon's group"
+    ]
 
 
 def test_where_damaged_lines_are(tmp_path: Path) -> None:
@@ -299,3 +304,29 @@ def test_lines_across_blocks_and_without_end(tmp_path: Path, monkeypatch: pytest
     found = list(search([path], Wanted(), report))
     assert refs(found) == [entry["ref"] for entry in ALL] * 2
     assert report.damaged >= 1
+
+
+def test_what_a_log_has_and_then_what_it_gets(tmp_path: Path) -> None:
+    path = log_in(tmp_path, {"r.jsonl": lines(BOUNCE), "r.jsonl.1": lines(ENTRY)})
+    report = SearchReport()
+    with contextlib.closing(Tail(path, Wanted(), clock=lambda: 0.0)) as tail:
+        assert refs(list(tail.past(report))) == ["7KQ2M9D4", "7KQ2M9D5"]
+        assert list(tail.new(report)) == []
+        with path.open("ab") as file:
+            file.write(lines(SEVERAL)[:20])
+            file.flush()
+            assert list(tail.new(report)) == []
+            file.write(lines(SEVERAL)[20:])
+        assert refs(list(tail.new(report))) == ["7KQ2M9D6"]
+        path.rename(tmp_path / "r.jsonl.2")
+        path.write_bytes(lines(EARLY))
+        assert refs(list(tail.new(report))) == ["7KQ2M9D7"]
+    assert report == SearchReport()
+
+
+def test_a_log_that_cannot_be_followed(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with contextlib.closing(Tail(tmp_path / "loop", Wanted())) as tail:
+        for read in (tail.past, tail.new):
+            with pytest.raises(RecordsError, match="loop cannot be read: Too many levels of symbolic links"):
+                list(read(SearchReport()))

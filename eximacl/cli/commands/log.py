@@ -1,4 +1,4 @@
-"""`eximacl log`: find refused mail in the rejection log, the rotated files too, or watch it being refused."""
+"""`eximacl log`: search the rejection log, with its rotated files, or follow it as it grows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ import contextlib
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
+from eximacl.cli.errors import explained
 from eximacl.cli.filters import filter_options, last_option, wanted_of
 from eximacl.cli.options import Failure, config_option, find_path, json_option
 from eximacl.cli.output import (
@@ -25,16 +27,14 @@ from eximacl.cli.output import (
     write_line,
     write_object,
 )
-from eximacl.records.errors import READERS
-from eximacl.records.follow import Follower
-from eximacl.records.search import Entry, LogLine, SearchReport, Wanted, log_files, pick, search, text_of, time_of
+from eximacl.records.search import Entry, LogLine, SearchReport, Tail, Wanted, log_files, search, text_of, time_of
 from eximacl.system.times import local, zone_names
 
-# As much as a person waits for without looking for a sign of life: half a second's reading.
+# Half a second's reading; for less a person does not miss a sign of life.
 PROGRESS_BYTES = 30_000_000
-# Soon enough for a person who waits for a mail, seldom enough to cost nothing.
+# Soon enough for a person who waits for a message, and rare enough to cost nothing.
 FOLLOW_SECONDS = 0.25
-# What `--follow` shows of the past unless it is asked for more.
+# How much of the past `--follow` shows by default.
 FOLLOW_LAST = 10
 NO_CHECK = " --check takes a reason as the log has it, not the name of a check: unknown-recipient, not valid_recipient."
 
@@ -101,12 +101,12 @@ def log(
     path = path or _configured(config_path)
     report = SearchReport()
     show = _json_line if as_json else _table_line()
-    files = _files(path)
-    if follow:
-        if not files:
-            click.echo(f"{path} does not exist yet; waiting for it", err=True)
-        last = last or (None if wanted.since is not None else FOLLOW_LAST)
-        return _follow(path, wanted, report, last, show)
+    with explained():
+        files = log_files(path)
+        if follow:
+            if not files:
+                click.echo(f"{path} does not exist yet; waiting for it", err=True)
+            _follow(path, wanted, report, last or (None if wanted.since is not None else FOLLOW_LAST), show)
     if not files:
         status = exits.NOT_FOUND if path.parent.is_dir() else exits.IO_ERROR
         raise Failure(f"{path} does not exist: has anything been refused yet?", status)
@@ -129,42 +129,20 @@ def _configured(config_path: Path) -> Path:
     return path
 
 
-def _files(path: Path) -> list[Path]:
-    try:
-        return log_files(path)
-    except OSError as error:
-        raise Failure(f"{path.parent} cannot be read: {error.strerror}; {READERS}", exits.IO_ERROR) from None
-
-
-def _follow(path: Path, wanted: Wanted, report: SearchReport, last: int | None, show: Callable[[LogLine], None]) -> int:
-    follower = Follower(path, time.monotonic)
-    try:
-        with contextlib.closing(follower):
-            read = follower.look()
-            old = _then(search(log_files(path), wanted, report, skip=read), _new(follower, wanted, report))
-            _show(old if last is None else deque(old, last), show)
-            _complain(report)
-            while True:
-                sys.stdout.flush()
-                time.sleep(FOLLOW_SECONDS)
-                new = SearchReport(damaged_in=[path])
-                _show(_new(follower, wanted, new), show)
-                _complain(new)
-    except OSError as error:
-        if isinstance(error, BrokenPipeError):
-            raise
-        whose = f"; {READERS}" if isinstance(error, PermissionError) else ""
-        raise Failure(f"{path} cannot be read: {error.strerror}{whose}", exits.IO_ERROR) from None
-
-
-def _then(first: Iterable[LogLine], second: Iterable[LogLine]) -> Iterator[LogLine]:
-    yield from first
-    yield from second
-
-
-def _new(follower: Follower, wanted: Wanted, report: SearchReport) -> Iterator[LogLine]:
-    for block in follower.read():
-        yield from pick(block, wanted, report)
+def _follow(
+    path: Path, wanted: Wanted, report: SearchReport, last: int | None, show: Callable[[LogLine], None]
+) -> NoReturn:
+    """Print what the log has, then what it gets, until Ctrl-C. Raises RecordsError."""
+    with contextlib.closing(Tail(path, wanted)) as tail:
+        past = tail.past(report)
+        _show(past if last is None else deque(past, last), show)
+        _complain(report)
+        while True:
+            sys.stdout.flush()
+            time.sleep(FOLLOW_SECONDS)
+            new = SearchReport(damaged_in=[path])
+            _show(tail.new(new), show)
+            _complain(new)
 
 
 def _show(found: Iterable[LogLine], show: Callable[[LogLine], None], bar: Progress | None = None) -> int:
@@ -180,7 +158,7 @@ def _show(found: Iterable[LogLine], show: Callable[[LogLine], None], bar: Progre
 
 
 def _json_line(found: LogLine) -> None:
-    """Print a line as it is; one that others wrote, with signs that a terminal would obey, in our own spelling."""
+    """Print a line as it is; one that we did not write, with characters that a terminal would obey, is escaped."""
     line = found.line.decode("utf-8", "surrogateescape")
     if line.isascii() and line.isprintable():
         sys.stdout.write(line + "\n")

@@ -138,7 +138,7 @@ def test_what_is_no_journal_file(config: Path) -> None:
     path = config.parent / "journal" / "2026-11-23.mpk"
     path.mkdir(parents=True)
     done = eximacl("why", "7KQ2M9D4")
-    assert (done.status, done.err) == (74, f"Error: {path}: Is a directory\n")
+    assert (done.status, done.err) == (74, f"Error: {path} cannot be read: Is a directory\n")
 
 
 def test_a_broken_policy_is_no_obstacle(daemon: Daemon, config: Path) -> None:
