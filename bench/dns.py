@@ -2,13 +2,15 @@
 
 The server is a process of its own; half of the names are listed, the others do not exist. Cold: no name is asked
 twice. Warm: the same four again and again. One query at a time: under load several share a wake-up and cost less.
-`python -m bench.dns` prints this table alone.
+`python -m bench.dns` prints this table alone, with aiodns (c-ares) where that is installed. docs/dns.md has figures.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
+import importlib.util
 import itertools
 import json
 import resource
@@ -37,7 +39,7 @@ QUERIES = 300
 WARM_QUERIES = 3000
 ZONES = ("bl1.example.org", "bl2.example.org", "bl3.example.org", "bl4.example.org")
 LISTED = ZONES[:2]
-# Nobody waits for it: the server is on this machine.
+# Never used up: the server is on this machine.
 WAIT_SECONDS = 10.0
 
 # Asks for one client's name in all zones, and waits for all the answers.
@@ -94,8 +96,26 @@ def library(server: tuple[str, int]) -> tuple[Ask, Callable[[], None]]:
     return ask, lambda: None
 
 
+def c_ares(server: tuple[str, int]) -> tuple[Ask, Callable[[], None]]:
+    """c-ares, by aiodns; without a cache and without limits of a query."""
+    aiodns = importlib.import_module("aiodns")
+    resolver = aiodns.DNSResolver([server[0]], udp_port=server[1], tcp_port=server[1], timeout=WAIT_SECONDS)
+    look_up = getattr(resolver, "query_dns", None) or resolver.query
+
+    async def one(name: str) -> object:
+        try:
+            return await look_up(name, "A")
+        except aiodns.error.DNSError:
+            return ()
+
+    async def ask(name: str) -> object:
+        return await asyncio.gather(*(one(f"{name}.{zone}") for zone in ZONES))
+
+    return ask, resolver.cancel
+
+
 class Messages:
-    """One connected UDP socket in the event loop, and whatever makes and reads the messages."""
+    """One connected UDP socket in the event loop, and functions that make and read the messages."""
 
     def __init__(
         self, server: tuple[str, int], make: Callable[[int, str], bytes], read: Callable[[bytes], object]
@@ -132,8 +152,21 @@ class Messages:
         self._sock.close()
 
 
+def reading(server: tuple[str, int]) -> tuple[Ask, Callable[[], None]]:
+    """Our queries, and dnspython's `from_wire` for the answers; over one socket, without a cache."""
+
+    def make(number: int, name: str) -> bytes:
+        return query(number, question(encode_name(name) or b"", "A"), True)
+
+    def read(wire: bytes) -> object:
+        return [item.to_text() for rrset in dns.message.from_wire(wire).answer for item in rrset]
+
+    asking = Messages(server, make, read)
+    return asking.ask, asking.close
+
+
 def messages(server: tuple[str, int]) -> tuple[Ask, Callable[[], None]]:
-    """dnspython's messages over one socket of our own; without a cache."""
+    """dnspython's messages over one socket of ours, in both directions; without a cache."""
 
     def make(number: int, name: str) -> bytes:
         return dns.message.make_query(name, "A", id=number, use_edns=0, payload=1232).to_wire()
@@ -146,7 +179,7 @@ def messages(server: tuple[str, int]) -> tuple[Ask, Callable[[], None]]:
 
 
 def nothing(server: tuple[str, int]) -> tuple[Ask, Callable[[], None]]:
-    """The limit in Python: send and receive in the event loop, and nobody looks at what comes."""
+    """The limit in Python: send and receive in the event loop, and ignore what comes."""
     asking = Messages(server, lambda number, name: query(number, question(encode_name(name) or b"", "A"), True), len)
     return asking.ask, asking.close
 
@@ -154,9 +187,12 @@ def nothing(server: tuple[str, int]) -> tuple[Ask, Callable[[], None]]:
 WAYS = {
     "dnspython's asyncresolver": library,
     "dnspython's messages": messages,
+    "dnspython reads": reading,
     "sockets alone": nothing,
     "eximacl.dns": ours,
 }
+if importlib.util.find_spec("aiodns"):
+    WAYS["aiodns"] = c_ares
 CACHED = ("dnspython's asyncresolver", "eximacl.dns")
 
 

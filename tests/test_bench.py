@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import accept, dns, dnslists, harvest, instructions, joe_job, policies, queries, size, speed
+from bench import accept, c_ares, dns, dnslists, harvest, instructions, joe_job, policies, queries, size, speed
 from bench.running import BenchError, build, daemon, load, running
 from tests.lab.joe_job import Rehearsal
 
@@ -51,6 +51,14 @@ def test_dns_compares_the_ways_to_ask(tmp_path: Path, monkeypatch: pytest.Monkey
     cold = {row[:28].strip(): float(row[28:].split()[0]) for row in rows}
     assert list(cold) == list(dns.WAYS)
     assert all(microseconds > 0 for microseconds in cold.values())
+
+
+@pytest.mark.needs_root
+@pytest.mark.needs_network
+@pytest.mark.parametrize("row", c_ares.ROWS)
+async def test_what_c_ares_is_compared_with(row: str) -> None:
+    with c_ares.ROWS[row].names() as names:
+        assert await c_ares.ours(names, c_ares.ROWS[row].kind) == c_ares.ROWS[row].expected
 
 
 def test_the_mix_meets_every_check_and_both_verdicts(tmp_path: Path) -> None:
