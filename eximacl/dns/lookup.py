@@ -146,7 +146,7 @@ class Fetch(Exchange):
 class Fetcher:
     """Asks in one event loop. finished: called once for each fetch, with its answer and the seconds that it holds.
 
-    counts: where it counts `late` and `tcp`.
+    counts: where it counts `late` and `tcp`. read: see `answer.read`.
     """
 
     def __init__(
@@ -155,6 +155,7 @@ class Fetcher:
         clock: Callable[[], float],
         timing: Timing,
         counts: dict[str, int],
+        read: Callable[[bytes, bytes], message.Result],
         finished: Callable[[Fetch, Resolved, int], None],
     ) -> None:
         self.loop = loop
@@ -163,6 +164,7 @@ class Fetcher:
         self._clock = clock
         self._timing = timing
         self._counts = counts
+        self._read = read
         self._finished = finished
         self._probes: set[Fetch] = set()
         self._streams = 0
@@ -282,7 +284,7 @@ class Fetcher:
             fetch.server = server
             self._try(fetch, self._clock())
             return
-        self._take(fetch, server, message.read(wire, fetch.question))
+        self._take(fetch, server, self._read(wire, fetch.question))
 
     def _take(self, fetch: Fetch, server: Upstream, result: message.Result) -> None:
         match result:
@@ -353,7 +355,7 @@ class Fetcher:
         if message.number_of(wire) != number or not message.is_answer(wire, question):
             self._fail(fetch, server, "another question's answer over TCP", alive=True)
             return
-        result = message.read(wire, question)
+        result = self._read(wire, question)
         if isinstance(result, message.Truncated):
             result = message.Failed("truncated over TCP")
         self._take(fetch, server, result)

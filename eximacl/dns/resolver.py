@@ -1,7 +1,7 @@
 """The resolver: what is known is answered at once, and what is not is asked once.
 
 Every caller is answered within its time, without a task of its own; a hundred callers with one question cost one
-packet. What it costs, and why it is not c-ares or dnspython: docs/dns.md.
+packet. What it costs, and why it is not c-ares: docs/dns.md.
 
 Case randomization (0x20) is left out: the path to the resolver lies within this machine or its network, and some
 devices on such paths change the case back.
@@ -76,6 +76,11 @@ class Resolver:
         clock: Callable[[], float] = time.monotonic,
         resolv_conf: Path = RESOLV_CONF,
     ) -> None:
+        # It loads dnspython, for which commands that look nothing up should not wait; and later, when there is no
+        # descriptor left, it could not be loaded.
+        from eximacl.dns.answer import read
+
+        self._read = read
         self._clock = clock
         self._timing = timing or Timing()
         self._cache = Cache(cache_entries)
@@ -170,7 +175,7 @@ class Resolver:
             return None
         if self._fetcher is None or self._fetcher.loop is not loop:
             self._detach()
-            self._fetcher = Fetcher(loop, self._clock, self._timing, self._counts, self._finish)
+            self._fetcher = Fetcher(loop, self._clock, self._timing, self._counts, self._read, self._finish)
         return self._fetcher
 
     def _wait(
