@@ -1,1 +1,1 @@
-"""What is run while building: man pages, and the parts of the documentation that are taken from the code."""
+"""Run while building: they write the man pages, and the documentation that is taken from the code."""

@@ -1,4 +1,4 @@
-"""docs/cli.md, written from the commands' own help. Rule: the help is the one place where a command is described."""
+"""docs/cli.md, written from the commands' own help, which is the only description of a command."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def outdated(root: Path) -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages anew, or with --check only tell which are out of date; return the exit status."""
+    """Rewrite the pages, or with --check only print which are out of date; return the exit status."""
     check = "--check" in arguments
     directories = [Path(argument) for argument in arguments if argument != "--check"] or [Path("docs")]
     stale = {path: text for directory in directories for path, text in outdated(directory).items()}

@@ -1,4 +1,4 @@
-"""The command line: the files of `commands/`, put together, and how a command may end."""
+"""The command line: the commands found in `commands/`, and how each may end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from eximacl.cli import commands, exits
 from eximacl.cli.command import Group, find_commands
 from eximacl.cli.options import Failure
 
-# What click's completion scripts set when a shell asks.
+# The variable that click's completion scripts set.
 COMPLETION = "_EXIMACL_COMPLETE"
 # Commands of a group that people look for at the top.
 ALIASES = {name: f"archive {name}" for name in ("list", "show", "export", "release", "purge")}
@@ -41,14 +41,14 @@ def cli() -> None:
     """
 
 
-# A command without a section belongs to the group that has added it.
+# A command without a section belongs to the group that added it.
 for _command in find_commands(commands):
     if _command.section is not None:
         cli.add_command(_command)
 
 
 def main(argv: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit. What went wrong never exits with 1 to 3, which are verdicts."""
+    """Run the command line and exit. An error never exits with 1 to 3, which are verdicts."""
     if COMPLETION in os.environ:
         cli.main(prog_name="eximacl", complete_var=COMPLETION)
     status = _run(argv)
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None) -> NoReturn:
         sys.stdout.flush()
     except OSError as error:
         _discard_output()
-        if not isinstance(error, BrokenPipeError):  # a reader that has seen enough is no failure to tell about
+        if not isinstance(error, BrokenPipeError):  # that reader has seen enough, which is not an error
             click.echo(f"Error: the output cannot be written: {error.strerror}", err=True)
         status = exits.IO_ERROR
     sys.exit(status)
@@ -93,6 +93,6 @@ def _run(argv: list[str] | None) -> int:
 
 
 def _discard_output() -> None:
-    """Let Python's own end not stumble over what could not be written."""
+    """Have Python's own flush at exit succeed, where standard output cannot be written."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

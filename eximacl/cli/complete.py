@@ -1,6 +1,7 @@
 """What the shell offers for an argument when Tab is pressed: references, checks, domains, options of the policy.
 
-Rule: what cannot be told is not offered; nothing is ever printed, and nothing offered means anything to a shell.
+Where that cannot be found out, nothing is offered, and no error is printed. No value that is offered has a character
+that a shell would interpret.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from eximacl.system.text import printable
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
-# The newest ones; more are no help.
+# The newest ones; nobody looks through more.
 OFFERED_MAX = 50
-# Some thousand lines of the log: read in a moment.
+# Some thousand lines of the log, which take a moment to read.
 LOG_BYTES = 1024 * 1024
 
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]+")
@@ -47,7 +48,7 @@ def archived_reference(context: click.Context, _: click.Parameter, incomplete: s
 
 
 def logged(key: str) -> Complete:
-    """Return what offers the newest values of a key of the rejection log."""
+    """Return a function that offers the newest values of a key in the rejection log."""
 
     def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
         with contextlib.suppress(Exception):
@@ -64,7 +65,7 @@ def logged(key: str) -> Complete:
 
 
 def explained_name(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer the tables and checks of the policy, and their options once one has begun to name one."""
+    """Offer the tables and checks of the policy, and after a dot their options."""
     with contextlib.suppress(Exception):
         tables = all_tables(find_checks(_config(context)))
         names = [(name, "") for name in tables]

@@ -10,6 +10,10 @@ from eximacl.cli import exits
 from eximacl.cli.options import Failure
 from eximacl.config.exempt_change import ExemptError
 from eximacl.daemon.mint import ForeignDomain, MintError, MintingOff, UnnamedDomain
+from eximacl.exim import SetupError
+from eximacl.harvest import WorkerLost
+from eximacl.policy.state import StateError
+from eximacl.protocol.client import DaemonError, RequestRefused
 from eximacl.records.errors import NoDecision, RecordsError
 from eximacl.system.text import printable_text
 
@@ -18,6 +22,7 @@ STATUSES: Mapping[type[Exception], int] = {
     AlreadyReleased: exits.ALREADY,
     AlteredMessage: exits.DATA,
     ArchiveError: exits.IO_ERROR,
+    DaemonError: exits.UNAVAILABLE,
     ExemptError: exits.CONFIG,
     ForeignDomain: exits.NOT_FOUND,
     MintError: exits.DATA,
@@ -26,15 +31,26 @@ STATUSES: Mapping[type[Exception], int] = {
     NoSuchMessage: exits.NOT_FOUND,
     RecordsError: exits.IO_ERROR,
     ReleaseError: exits.NOT_SENT,
+    RequestRefused: exits.DATA,
+    SetupError: exits.CONFIG,
+    StateError: exits.IO_ERROR,
     UnnamedDomain: exits.USAGE,
+    WorkerLost: exits.IO_ERROR,
 }
 
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Turn an error of the package's own into a Failure, with nothing in it that a terminal would obey."""
+    """Turn an error of the package's own into a Failure with a printable text."""
     try:
         yield
     except tuple(STATUSES) as error:
-        status = next(STATUSES[base] for base in type(error).__mro__ if base in STATUSES)
-        raise Failure(printable_text(str(error)), status) from None
+        raise Failure(printable_text(str(error)), _status_of(error)) from None
+
+
+def _status_of(error: Exception) -> int:
+    if isinstance(error, RequestRefused) and error.is_daemons_own:
+        return exits.UNAVAILABLE
+    if isinstance(error, RequestRefused) and error.reason == "permission":
+        return exits.IO_ERROR
+    return next(STATUSES[base] for base in type(error).__mro__ if base in STATUSES)

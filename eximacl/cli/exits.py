@@ -1,4 +1,4 @@
-"""Exit statuses, in one place. Verdicts are 0 to 3; what went wrong is 64 and above (as in sysexits.h)."""
+"""All exit statuses. Verdicts are 0 to 3; errors are 64 and above, as in sysexits.h."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 VERDICTS: Mapping[str, int] = {"accept": 0, "reject": 1, "defer": 2, "hold": 3}
 
-USAGE = 64  # the command line is wrong
-DATA = 65  # the input (a batch line, a reference) is wrong
-NOT_FOUND = 66  # what was asked for is not there
+USAGE = 64  # wrong command line
+DATA = 65  # wrong input, such as a batch line or a reference
+NOT_FOUND = 66  # there is nothing of what was asked for
 UNAVAILABLE = 69  # the daemon cannot be asked, or answered `error`
 SOFTWARE = 70  # a bug
-ALREADY = 73  # it was done before, and is not done twice unasked
-IO_ERROR = 74  # a file cannot be read or written
-NOT_SENT = 75  # Exim did not take a message; nothing is lost, and it can be tried again
-CONFIG = 78  # the configuration is wrong
+ALREADY = 73  # done before; it is done again only with an option that says so
+IO_ERROR = 74  # a file, or the state, cannot be read or written
+NOT_SENT = 75  # Exim did not accept a message; it is kept, and can be released again
+CONFIG = 78  # wrong configuration
 INTERRUPTED = 130  # Ctrl-C, as shells count it
 
 HELP = """\b

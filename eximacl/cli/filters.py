@@ -1,4 +1,4 @@
-"""The options that `eximacl log` and `eximacl archive list` search by, and what they mean."""
+"""The search options of `eximacl log` and `eximacl archive list`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OPTIONS = (
         "--domain",
         metavar="DOMAIN",
         shell_complete=logged("domain"),
-        help="The recipient's domain; with a dot before it: all below it.",
+        help="The recipient's domain; with a dot before it, all below it.",
     ),
     click.option("--recipient", metavar="WHO", help="The recipient: a localpart, an address, or @domain."),
     click.option(
@@ -30,18 +30,18 @@ _OPTIONS = (
         "--from",
         "sender",
         metavar="WHO",
-        help="The envelope sender, likewise; '<>' is the null sender of a bounce.",
+        help="The envelope sender, in the same way; '<>' is the null sender of a bounce.",
     ),
     click.option("--ip", metavar="IP", help="The client's address, or its network (192.0.2.0/24)."),
     click.option(
         "--check",
         metavar="SLUG",
         shell_complete=logged("check"),
-        help="Who objected, as the `check` column names it, such as rdns-tld.",
+        help="The reason, as in the column CHECK, such as rdns-tld.",
     ),
     click.option("--ref", metavar="REF", shell_complete=logged("ref"), help="The reference in the bounce."),
-    click.option("--since", metavar="WHEN", help="From then on: 2h, 3d, 2026-12-31, 2026-12-31T14:30."),
-    click.option("--until", metavar="WHEN", help="Before then; a day is meant as its beginning."),
+    click.option("--since", metavar="WHEN", help="Since then: 2h, 3d, 2026-12-31, 2026-12-31T14:30."),
+    click.option("--until", metavar="WHEN", help="Before then; a day means its beginning."),
 )
 NAMES = ("domain", "recipient", "sender", "ip", "check", "ref", "since", "until")
 
@@ -55,9 +55,9 @@ def filter_options(function: F) -> F:
 
 def last_option(function: F) -> F:
     """Add --last."""
-    return click.option(
-        "-n", "--last", type=click.IntRange(min=1), metavar="N", help="Only the last N that are found."
-    )(function)
+    return click.option("-n", "--last", type=click.IntRange(min=1), metavar="N", help="Only the last N found.")(
+        function
+    )
 
 
 def reference_of(text: str) -> str:
@@ -69,7 +69,7 @@ def reference_of(text: str) -> str:
 
 
 def wanted_of(given: dict[str, str | None]) -> Wanted:
-    """Return the search that the options ask for. Raises UsageError, or Failure for what is no reference."""
+    """Return the search that the options ask for. Raises UsageError, and Failure for a wrong reference."""
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if "ref" in values:
         values["ref"] = reference_of(values["ref"])

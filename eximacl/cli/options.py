@@ -1,12 +1,11 @@
-"""What several commands share: the --config, --socket and --json options, and errors with their exit status."""
+"""What commands share: the options --config, --socket, --journal and --json, and errors with an exit status."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -17,7 +16,6 @@ from eximacl.cli.output import Style, has_colour, paint
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.peek import NoPolicyFile, PeekError, PolicyDenied, default_setting, read_setting
 from eximacl.mail.lists import Domains
-from eximacl.protocol.client import DaemonError, RequestRefused
 from eximacl.system import paths
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -142,18 +140,6 @@ def policy_domains(config_path: Path) -> Domains:
         return read_setting(config_path, "policy", "domains") or Domains()
     except PeekError as error:
         raise ValueError(error) from None
-
-
-@contextlib.contextmanager
-def daemon_failures() -> Iterator[None]:
-    """Turn what goes wrong when the daemon is asked into a Failure."""
-    try:
-        yield
-    except RequestRefused as error:
-        status = exits.IO_ERROR if error.reason == "permission" else exits.DATA
-        raise Failure(str(error), exits.UNAVAILABLE if error.is_daemons_own else status) from None
-    except DaemonError as error:
-        raise Failure(str(error), exits.UNAVAILABLE) from None
 
 
 def print_json(value: Any) -> None:

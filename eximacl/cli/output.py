@@ -1,6 +1,6 @@
-"""How everything that people read is printed: in colour on a terminal, in columns that fit it, and never raw.
+"""Printing what people read: in colour on a terminal, in columns that fit it, and never raw.
 
-What comes from outside is made printable here, so that nothing a client or a file says can control the terminal.
+Foreign text is made printable here, so that no client and no file can control the terminal.
 Output to a pipe or a file has no colour, and its tables have all columns with nothing cut: `grep` and `awk` need whole
 values, and there is no width to fit.
 """
@@ -28,7 +28,7 @@ T = TypeVar("T")
 GAP = "  "
 CUT = "…"
 TAB_COLUMNS = 8
-# Lines of text that are longer are hard to read, however wide the terminal is; shorter ones than that are no text.
+# Longer lines of text are hard to read, however wide the terminal is; shorter ones look like a column of words.
 PROSE_COLUMNS_MOST = 100
 PROSE_COLUMNS_LEAST = 20
 CLEAR_LINE = "\r\x1b[K"
@@ -162,7 +162,7 @@ class Progress:
             click.echo(CLEAR_LINE, err=True, nl=False)
 
     def written(self) -> None:
-        """Have the line that was written on the terminal before the bar is."""
+        """Flush the line, so that it is on the terminal before the bar is drawn again."""
         if self._same_terminal:
             sys.stdout.flush()
 
@@ -219,7 +219,7 @@ def cells(text: str) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """Return a text cut to so many cells; what is missing is `…`."""
+    """Return a text cut to `width` cells, with `…` for the rest."""
     if cells(text) <= width:
         return text
     kept, used = [], len(CUT)

@@ -27,7 +27,7 @@ class HarvestRequest:
 
     domains: ours. all_headers: To and Cc, too, and not only what a delivery adds. tags: characters that start a tag in
     a localpart. keep_disposable: count disposable addresses as they are. since: only messages from then on, in seconds
-    since 1970. min_count: only those who received so many messages. localparts: list them without their domain.
+    since 1970. min_count: only those who received that many messages, or more. localparts: list no domains.
     """
 
     domains: Domains

@@ -1,1 +1,1 @@
-"""The commands, one file each. They parse options, call the library and print."""
+"""The commands, one file each. They parse options, call the library, and print."""

@@ -13,10 +13,10 @@ import click
 from eximacl.checks._block_keys import Scope
 from eximacl.cli import exits
 from eximacl.cli.command import Group, Section
+from eximacl.cli.errors import explained
 from eximacl.cli.options import (
     Failure,
     config_option,
-    daemon_failures,
     find_socket,
     find_value,
     json_option,
@@ -36,7 +36,7 @@ from eximacl.daemon.blocks import (
     split_key,
     state_source,
 )
-from eximacl.policy.state import Block, StateError
+from eximacl.policy.state import Block
 from eximacl.protocol.client import NoDaemon
 from eximacl.state import absolute_url
 from eximacl.system import paths
@@ -239,10 +239,8 @@ def _source(config_path: Path, socket_path: Path | None, state_path: Path | None
 def _failures() -> Iterator[None]:
     """Turn what may go wrong into a Failure."""
     try:
-        with daemon_failures():
+        with explained():
             yield
-    except StateError as error:
-        raise Failure(str(error), exits.IO_ERROR) from None
     except ValueError as error:
         raise Failure(f"state.url: {error}", exits.CONFIG) from None
 

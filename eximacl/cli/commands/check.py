@@ -16,9 +16,9 @@ import click
 from eximacl.cli import exits
 from eximacl.cli.batch import read_file, run_batch
 from eximacl.cli.command import Command, Section
+from eximacl.cli.errors import explained
 from eximacl.cli.options import (
     config_option,
-    daemon_failures,
     find_socket,
     json_option,
     load_config,
@@ -154,7 +154,7 @@ def _complete(stage: str, values: Mapping[str, str]) -> dict[str, str]:
 @contextlib.contextmanager
 def _judge(offline: bool, config_path: Path, socket_path: Path | None) -> Iterator[AskOne]:
     """Yield what answers one query: the daemon, or this process. Raises Failure for what it raises."""
-    with daemon_failures():
+    with explained():
         if offline:
             with offline_judge(load_config(config_path)) as ask:
                 yield ask

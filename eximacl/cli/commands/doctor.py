@@ -14,10 +14,11 @@ import click
 from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
 from eximacl.cli.commands.exim import snippets_option
+from eximacl.cli.errors import explained
 from eximacl.cli.options import Failure, config_option, json_option, print_json, socket_option
 from eximacl.cli.output import Style, paint, plural, wrapped, write_line
 from eximacl.doctor import Case, Finding, examine
-from eximacl.exim import Exim, SetupError, find_shipped
+from eximacl.exim import Exim, find_shipped
 from eximacl.system import paths
 from eximacl.system.text import printable
 
@@ -68,10 +69,8 @@ def doctor(
     """
     if os.geteuid() != 0:
         raise Failure("the doctor looks at Exim's and the daemon's files: run it as root", exits.USAGE)
-    try:
+    with explained():
         shipped = find_shipped(snippets)
-    except SetupError as error:
-        raise Failure(str(error), exits.CONFIG) from None
     case = Case(
         Exim(exim_path if len(exim_path.parts) == 1 else _absolute(exim_path, "--exim")),
         _absolute(config_path, "--config"),

@@ -18,6 +18,7 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.command import Group, Section
+from eximacl.cli.errors import explained
 from eximacl.cli.options import Failure, config_option, find_socket, json_option, print_json
 from eximacl.cli.output import Style, fields, paint, plural, write_line
 from eximacl.exim import (
@@ -26,7 +27,6 @@ from eximacl.exim import (
     Installation,
     InstallPlan,
     InstallState,
-    SetupError,
     apply_plan,
     describe,
     drop_old_copies,
@@ -59,11 +59,8 @@ def place_options(function: F) -> F:
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
-        try:
-            with stoppable():  # so that the directory in which a change is tried is deleted
-                return function(*args, **kwargs)
-        except SetupError as error:
-            raise Failure(printable_text(str(error)), exits.CONFIG) from None
+        with explained(), stoppable():  # so that the directory in which a change is tried is deleted
+            return function(*args, **kwargs)
 
     for decorate in (
         click.option("--exim", "exim_path", type=click.Path(path_type=Path), default=paths.EXIM, show_default=True,

@@ -12,9 +12,10 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
+from eximacl.cli.errors import explained
 from eximacl.cli.options import Failure, config_option, json_option, policy_domains
 from eximacl.cli.output import Style, paint, plural, progress, write_line, write_object
-from eximacl.harvest import EXCLUDED_FOLDERS, AddressCount, ListFile, ListFileError, MailSource, Tally, WorkerLost, run
+from eximacl.harvest import EXCLUDED_FOLDERS, AddressCount, ListFile, ListFileError, MailSource, Tally, run
 from eximacl.harvest.listfile import day, utc
 from eximacl.mail.lists import Domains
 from eximacl.system.text import printable
@@ -135,10 +136,8 @@ def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path
     request = _request(given, _domains(domains, config_path))
     surveyed = _survey(paths, given)
     try:
-        with progress("Reading", surveyed.weight, PROGRESS_MESSAGES) as bar:
+        with explained(), progress("Reading", surveyed.weight, PROGRESS_MESSAGES) as bar:
             tally = run.read(surveyed, request, given.jobs, time.time(), bar.advance)
-    except WorkerLost as error:
-        raise Failure(str(error), exits.IO_ERROR) from None
     except KeyboardInterrupt:
         if listfile:
             click.echo(f"{listfile.path} is unchanged.", err=True)

@@ -8,10 +8,10 @@ import click
 
 from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
+from eximacl.cli.errors import explained
 from eximacl.cli.options import (
     Failure,
     config_option,
-    daemon_failures,
     find_socket,
     json_option,
     print_json,
@@ -39,7 +39,7 @@ def reload(config_path: Path, socket_path: Path | None, as_json: bool) -> int:
     Exit status: 0 the new policy is in force
       69 the daemon did not answer    78 the new policy has errors
     """
-    with daemon_failures():
+    with explained():
         done = reload_daemon(find_socket(socket_path, config_path))
     if as_json:
         print_json(done._asdict())

@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from eximacl.cli.command import Command, Section
+from eximacl.cli.errors import explained
 from eximacl.cli.options import (
     config_option,
-    daemon_failures,
     find_socket,
     json_option,
     print_json,
@@ -43,7 +43,7 @@ def status(config_path: Path, socket_path: Path | None, as_json: bool) -> int:
     \b
     Exit status: 0 the daemon answered    69 it did not
     """
-    with daemon_failures():
+    with explained():
         found = read_status(find_socket(socket_path, config_path))
     if as_json:
         print_json(found)
