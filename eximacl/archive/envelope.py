@@ -17,7 +17,7 @@ from eximacl.system.times import parse_instant
 # More than any file system holds, but such numbers can still be added and shown.
 MAX_SIZE = 2**63 - 1
 
-State = Literal["sent", "sending"]
+ReleaseState = Literal["sent", "sending"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class ReleaseNote:
     time: float
     recipients: tuple[str, ...]
     by: str = ""
-    state: State = "sent"
+    state: ReleaseState = "sent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +120,8 @@ def _release(found: Any) -> ReleaseNote:
     if not isinstance(found, dict):
         raise ValueError("released is not a list of objects")
     state = found.get("state", "sent")
-    if state not in get_args(State):
-        raise ValueError(f"released has a state other than {', '.join(get_args(State))}")
+    if state not in get_args(ReleaseState):
+        raise ValueError(f"released has a state other than {', '.join(get_args(ReleaseState))}")
     return ReleaseNote(time=_time(found), recipients=_strings(found, "to"), by=_string(found, "by"), state=state)
 
 

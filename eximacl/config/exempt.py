@@ -26,8 +26,8 @@ from eximacl.protocol.exim import build_query, split_addresses
 from eximacl.records.journal import Entry
 from eximacl.system.locks import directory_lock
 
-Kind = Literal["sender", "domain", "ip", "host"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+ExemptKind = Literal["sender", "domain", "ip", "host"]
+KINDS: tuple[ExemptKind, ...] = get_args(ExemptKind)
 
 # A list's lines end with a comment after a blank and #; an address with such signs in it would be cut there.
 _UNFIT = re.compile(r"[\s#\x00-\x1f\x7f]")
@@ -111,9 +111,9 @@ class Exempter:
     everywhere: for all domains, and not only for that of the recipient. socket: the daemon's; None: the policy's.
     """
 
-    def __init__(self, config: Path, kind: Kind, *, everywhere: bool = False, socket: Path | None = None) -> None:
+    def __init__(self, config: Path, kind: ExemptKind, *, everywhere: bool = False, socket: Path | None = None) -> None:
         self._config = config.absolute()
-        self._kind: Kind = kind
+        self._kind: ExemptKind = kind
         self._everywhere = everywhere
         self._socket = socket
         self._loaded: Loaded | None = None
@@ -169,7 +169,7 @@ class Exempter:
         return "not in force: run `eximacl reload`" if problems else "in force"
 
 
-def _plan(loaded: Loaded, kind: Kind, mail: RefusedMail, comment: str, *, everywhere: bool) -> Change:
+def _plan(loaded: Loaded, kind: ExemptKind, mail: RefusedMail, comment: str, *, everywhere: bool) -> Change:
     """Work out how to exempt a mail. Raises ExemptError, OSError."""
     entry = entry_for(kind, mail)
     recipient = mail.query.recipient
@@ -190,7 +190,7 @@ def _plan(loaded: Loaded, kind: Kind, mail: RefusedMail, comment: str, *, everyw
     return plan_change(loaded, domain, key, list_type, entry, comment)
 
 
-def entry_for(kind: Kind, mail: RefusedMail) -> str:
+def entry_for(kind: ExemptKind, mail: RefusedMail) -> str:
     """Return the narrowest entry that covers a mail by its sender, sender's domain, ip or host.
 
     Raises ExemptError where the mail has no such thing.

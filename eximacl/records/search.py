@@ -51,14 +51,14 @@ _STAMP_SECONDS = 0.001
 # Characters that JSON writes as they are, so that they can be found without decoding it.
 _PLAIN = re.compile(r"[a-z0-9@._+=-]+", re.ASCII)
 
-Entry = dict[str, Any]
+LogEntry = dict[str, Any]
 
 
 class LogLine(NamedTuple):
     """One line: its bytes as they stand in the file, without newline, and what they say."""
 
     line: bytes
-    entry: Entry
+    entry: LogEntry
 
 
 @dataclass(slots=True)
@@ -98,8 +98,8 @@ class Wanted:
         self._since = b"" if since is None else _stamp(since)
         self._until = b"" if until is None else _stamp(until + _STAMP_SECONDS)
         needles: list[str] = []
-        self._in_domain: Callable[[Entry], bool] | None = None
-        self._tests: list[Callable[[Entry], bool]] = []
+        self._in_domain: Callable[[LogEntry], bool] | None = None
+        self._tests: list[Callable[[LogEntry], bool]] = []
         if domain:
             needles.append(self._domain(domain))
         if recipient:
@@ -123,15 +123,15 @@ class Wanted:
         stamp = line[len(_STAMP) : _STAMP_END]
         return stamp >= self._since and (not self._until or stamp < self._until)
 
-    def covers(self, entry: Entry) -> bool:
+    def covers(self, entry: LogEntry) -> bool:
         """Whether a decoded line is wanted."""
         return self.may_cover(entry) and all(test(entry) for test in self._tests)
 
-    def may_cover(self, entry: Entry) -> bool:
+    def may_cover(self, entry: LogEntry) -> bool:
         """Whether time and domain are as wanted, of an entry of which nothing else may be known."""
         return self._time(entry) and (self._in_domain is None or self._in_domain(entry))
 
-    def _time(self, entry: Entry) -> bool:
+    def _time(self, entry: LogEntry) -> bool:
         if self.since is None and self.until is None:
             return True
         when = time_of(entry)
@@ -142,7 +142,7 @@ class Wanted:
     def _domain(self, text: str) -> str:
         domains = Domains([text])
 
-        def test(entry: Entry) -> bool:
+        def test(entry: LogEntry) -> bool:
             return text_of(entry, "domain") in domains or any(one[1] in domains for one in _recipients(entry))
 
         self._in_domain = test
@@ -271,7 +271,7 @@ def pick(block: bytes, wanted: Wanted, report: SearchReport) -> Iterator[LogLine
             yield LogLine(line, entry)
 
 
-def decode(line: bytes) -> Entry | None:
+def decode(line: bytes) -> LogEntry | None:
     """Return the JSON object of a line; None where it is damaged or empty."""
     try:
         entry = json.loads(line)
@@ -280,13 +280,13 @@ def decode(line: bytes) -> Entry | None:
     return entry if isinstance(entry, dict) and entry else None
 
 
-def text_of(entry: Entry, key: str) -> str:
+def text_of(entry: LogEntry, key: str) -> str:
     """Return a value as text; empty where it is missing. Lines that we did not write may hold anything."""
     value = entry.get(key, "")
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def time_of(entry: Entry) -> float | None:
+def time_of(entry: LogEntry) -> float | None:
     """Return when a line was written, in seconds since 1970; None where it does not say."""
     try:
         return parse_instant(text_of(entry, "time"))
@@ -369,7 +369,7 @@ def _needle(name: str) -> str:
     return "" if "xn--" in name else name.lower()
 
 
-def _recipients(entry: Entry) -> tuple[Address, ...]:
+def _recipients(entry: LogEntry) -> tuple[Address, ...]:
     """Return localpart and domain of each recipient of a line."""
     return split_addresses(text_of(entry, "recipient"))
 

@@ -39,7 +39,7 @@ BODY = (
 )
 
 
-class Office:
+class MailServer:
     """An Exim, a policy and its archive. `sendmail` is a program that hands over to that Exim."""
 
     def __init__(self, lab: Lab, config: Path) -> None:
@@ -81,216 +81,216 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def office(lab: Lab, config: Path) -> Office:
+def server(lab: Lab, config: Path) -> MailServer:
     for mailbox in lab.mail.iterdir():
         subprocess.run(["rm", "-rf", mailbox], check=True)
-    return Office(lab, config)
+    return MailServer(lab, config)
 
 
-def held_bytes(office: Office) -> bytes:
-    return find(office.root, REF)[0].path.read_bytes()
+def held_bytes(server: MailServer) -> bytes:
+    return find(server.root, REF)[0].path.read_bytes()
 
 
-def test_delivers_the_very_bytes_with_one_header_more(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    assert held_bytes(office) == HEADERS.encode("utf-8", "surrogateescape") + b"\n" + BODY
-    done = office.release()
+def test_delivers_the_very_bytes_with_one_header_more(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    assert held_bytes(server) == HEADERS.encode("utf-8", "surrogateescape") + b"\n" + BODY
+    done = server.release()
     assert done == Done(0, f"{REF} was given to Exim for steve@example.org\n", "")
-    [found] = office.delivered("steve")
+    [found] = server.delivered("steve")
     header, _, rest = found.partition(b"\n")
     assert header.startswith(f"X-Eximacl-Released: {REF} ".encode())
     assert header.endswith(b" by root")
-    assert rest == held_bytes(office)
+    assert rest == held_bytes(server)
 
 
-def test_exim_has_its_own_line_ends(office: Office) -> None:
+def test_exim_has_its_own_line_ends(server: MailServer) -> None:
     """As on receiving; only with spool_wireformat does the archive have others."""
-    hold(office.config, HEADERS, b"one\r\ntwo\rthree\r\n", "steve@example.org")
-    assert office.release().status == 0
-    assert office.delivered("steve")[0].endswith(b"\n\none\ntwo\nthree\n")
+    hold(server.config, HEADERS, b"one\r\ntwo\rthree\r\n", "steve@example.org")
+    assert server.release().status == 0
+    assert server.delivered("steve")[0].endswith(b"\n\none\ntwo\nthree\n")
 
 
 def test_the_debian_configuration_delivers_the_same(config: Path) -> None:
     with Lab(Site("split", snippets=False)) as debian:
-        office = Office(debian, config)
+        server = MailServer(debian, config)
         hold(config, HEADERS, BODY, "steve@example.org")
-        assert office.release().status == 0
-        [found] = office.delivered("steve")
-        assert found.partition(b"\n")[2] == held_bytes(office)
+        assert server.release().status == 0
+        [found] = server.delivered("steve")
+        assert found.partition(b"\n")[2] == held_bytes(server)
 
 
-def test_every_recipient_of_every_domain_gets_it_once(office: Office) -> None:
-    config = office.config
+def test_every_recipient_of_every_domain_gets_it_once(server: MailServer) -> None:
+    config = server.config
     config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
     hold(config, HEADERS, BODY, "steve@example.org", "juha@example.com", "juha@example.org")
-    done = json.loads(office.release("--json").out)
+    done = json.loads(server.release("--json").out)
     assert done["to"] == ["juha@example.com", "steve@example.org", "juha@example.org"]
-    assert [len(office.delivered(name)) for name in ("steve", "juha")] == [1, 2]
-    assert all(message.envelope and message.envelope.released for message in find(office.root, REF))
+    assert [len(server.delivered(name)) for name in ("steve", "juha")] == [1, 2]
+    assert all(message.envelope and message.envelope.released for message in find(server.root, REF))
 
 
-def test_a_second_release_needs_to_be_asked_for(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    assert office.release().status == 0
-    second = office.release()
+def test_a_second_release_needs_to_be_asked_for(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    assert server.release().status == 0
+    second = server.release()
     assert second.status == 73
     assert f"Error: {REF} was released already, " in second.err
     assert "to steve@example.org by root; --again does it once more" in second.err
-    assert len(office.delivered("steve")) == 1
-    assert office.release("--again").status == 0
-    assert len(office.delivered("steve")) == 2
+    assert len(server.delivered("steve")) == 1
+    assert server.release("--again").status == 0
+    assert len(server.delivered("steve")) == 2
     assert eximacl("archive", "show", REF).out.count("released:") == 2
 
 
-def test_two_at_once_release_it_once(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
+def test_two_at_once_release_it_once(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(server.sendmail)]
     started = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(2)]
     assert sorted(process.wait(60) for process in started) == [0, 73]
-    assert len(office.delivered("steve")) == 1
+    assert len(server.delivered("steve")) == 1
 
 
-def test_the_null_sender_and_another_recipient(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org", sender="")
-    done = office.release("--to", "juha@example.org")
+def test_the_null_sender_and_another_recipient(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org", sender="")
+    done = server.release("--to", "juha@example.org")
     assert done.out == f"{REF} was given to Exim for juha@example.org\n"
-    assert office.arguments()[-4:] == ["-f", "<>", "--", "juha@example.org"]
-    assert office.delivered("steve") == []
-    assert len(office.delivered("juha")) == 1
-    [message] = find(office.root, REF)
+    assert server.arguments()[-4:] == ["-f", "<>", "--", "juha@example.org"]
+    assert server.delivered("steve") == []
+    assert len(server.delivered("juha")) == 1
+    [message] = find(server.root, REF)
     assert message.envelope
     assert message.envelope.released[0].recipients == ("juha@example.org",)
 
 
-def test_a_large_message(office: Office) -> None:
+def test_a_large_message(server: MailServer) -> None:
     body = bytes(range(1, 13)) * 8 + b"\n" + (b"\xe4" * 70 + b"\n.\n") * 140_000
-    hold(office.config, HEADERS, body.replace(b"\r", b"_"), "steve@example.org")
-    assert office.release().status == 0
-    [found] = office.delivered("steve")
-    assert hashlib.sha256(found.partition(b"\n")[2]).digest() == hashlib.sha256(held_bytes(office)).digest()
+    hold(server.config, HEADERS, body.replace(b"\r", b"_"), "steve@example.org")
+    assert server.release().status == 0
+    [found] = server.delivered("steve")
+    assert hashlib.sha256(found.partition(b"\n")[2]).digest() == hashlib.sha256(held_bytes(server)).digest()
 
 
-def test_exim_refuses_it(office: Office) -> None:
+def test_exim_refuses_it(server: MailServer) -> None:
     """It takes a message for all recipients, or not at all."""
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    office.sendmail.write_text(f"{office.sendmail.read_text().rstrip()} steve\n")
-    done = office.release()
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    server.sendmail.write_text(f"{server.sendmail.read_text().rstrip()} steve\n")
+    done = server.release()
     assert done.status == 75
-    assert f"{REF} was not released: {office.sendmail} did not take the message (exit status 1): exim: " in done.err
+    assert f"{REF} was not released: {server.sendmail} did not take the message (exit status 1): exim: " in done.err
     assert 'bad recipient address "steve": unqualified recipient address not allowed' in done.err
     assert '"released": []' in eximacl("archive", "list", "--json").out
     # Nobody was told: least of all the sender, who may be anybody.
-    assert office.lab.queued() == 0
+    assert server.lab.queued() == 0
 
 
-def test_exim_does_not_trust_everybody(office: Office) -> None:
+def test_exim_does_not_trust_everybody(server: MailServer) -> None:
     """Without trust it would send in the name of whoever runs it; better not at all."""
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    untrusted = office.lab.namespace.command("setpriv", "--reuid=65534", "--clear-groups", EXIM)
-    office.sendmail.write_text(f'#!/bin/sh\nexec {" ".join(untrusted)} "$@"\n')
-    done = office.release()
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    untrusted = server.lab.namespace.command("setpriv", "--reuid=65534", "--clear-groups", EXIM)
+    server.sendmail.write_text(f'#!/bin/sh\nexec {" ".join(untrusted)} "$@"\n')
+    done = server.release()
     assert done.status == 75
     assert "exim: permission denied (-G requires a trusted user)" in done.err
 
 
-def test_there_is_no_sendmail(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    office.sendmail.unlink()
-    done = office.release()
+def test_there_is_no_sendmail(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    server.sendmail.unlink()
+    done = server.release()
     assert done.status == 75
     assert "sendmail cannot be run: No such file or directory; name another with --sendmail" in done.err
 
 
-def test_the_setting_names_the_program(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    office.config.write_text(f'{office.config.read_text()}sendmail = "sendmail"\n')
+def test_the_setting_names_the_program(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    server.config.write_text(f'{server.config.read_text()}sendmail = "sendmail"\n')
     assert eximacl("archive", "release", REF).status == 0
-    assert len(office.delivered("steve")) == 1
+    assert len(server.delivered("steve")) == 1
 
 
-def test_what_is_not_what_came_is_not_sent(office: Office) -> None:
-    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+def test_what_is_not_what_came_is_not_sent(server: MailServer) -> None:
+    [stored] = hold(server.config, HEADERS, BODY, "steve@example.org")
     stored.path.write_bytes(stored.path.read_bytes() + b"more\n")
-    done = office.release()
+    done = server.release()
     assert done.status == 65
     assert "its SHA-256 differs from the envelope's" in done.err
-    assert office.delivered("steve") == []
+    assert server.delivered("steve") == []
 
 
-def test_a_damaged_envelope(office: Office) -> None:
-    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+def test_a_damaged_envelope(server: MailServer) -> None:
+    [stored] = hold(server.config, HEADERS, BODY, "steve@example.org")
     (stored.path.parents[1] / "envelope" / f"{stored.filename}.json").write_text("{")
-    done = office.release()
+    done = server.release()
     assert done.status == 66
-    assert f"{REF} is not in {office.root}: " in done.err
+    assert f"{REF} is not in {server.root}: " in done.err
 
 
-def test_it_cannot_be_written_down(office: Office) -> None:
-    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+def test_it_cannot_be_written_down(server: MailServer) -> None:
+    [stored] = hold(server.config, HEADERS, BODY, "steve@example.org")
     with read_only(stored.path.parents[1] / "envelope"):
-        done = office.release()
+        done = server.release()
     assert done.status == 74
     assert "Read-only file system; the release is not written down; nothing was released" in done.err
-    assert office.delivered("steve") == []
+    assert server.delivered("steve") == []
 
 
-def test_what_two_domains_have_is_written_down_in_both_or_in_none(office: Office) -> None:
-    config = office.config
+def test_what_two_domains_have_is_written_down_in_both_or_in_none(server: MailServer) -> None:
+    config = server.config
     config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
     _, second = hold(config, HEADERS, BODY, "juha@example.com", "steve@example.org")
     with read_only(second.path.parents[1] / "envelope"):
-        assert office.release().status == 74
-    assert office.release().status == 0
+        assert server.release().status == 74
+    assert server.release().status == 0
 
 
-def test_a_full_disk_stops_it_before_anything_is_sent(office: Office) -> None:
-    with small_disk(office.root, "size=64k"):
-        hold(office.config, HEADERS, BODY, "steve@example.org")
-        filler = office.root / "filler"
+def test_a_full_disk_stops_it_before_anything_is_sent(server: MailServer) -> None:
+    with small_disk(server.root, "size=64k"):
+        hold(server.config, HEADERS, BODY, "steve@example.org")
+        filler = server.root / "filler"
         with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(b"x" * 4096)
         for _ in range(2):
-            done = office.release()
+            done = server.release()
             assert done.status == 74
             assert "No space left on device; the release is not written down; nothing was released" in done.err
-        assert office.delivered("steve") == []
+        assert server.delivered("steve") == []
         filler.unlink()
-        assert office.release().status == 0
-    assert len(office.delivered("steve")) == 1
+        assert server.release().status == 0
+    assert len(server.delivered("steve")) == 1
 
 
-def test_it_cannot_be_written_down_once_it_was_sent(office: Office) -> None:
+def test_it_cannot_be_written_down_once_it_was_sent(server: MailServer) -> None:
     """Then the envelope still says that it was being sent."""
-    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    [stored] = hold(server.config, HEADERS, BODY, "steve@example.org")
     envelopes = stored.path.parents[1] / "envelope"
-    office.sendmail.write_text(office.sendmail.read_text().replace("exec", f"{READ_ONLY.format(envelopes)}\nexec"))
-    done = office.release()
+    server.sendmail.write_text(server.sendmail.read_text().replace("exec", f"{READ_ONLY.format(envelopes)}\nexec"))
+    done = server.release()
     assert done.status == 74
     assert f"the release is not written down; {REF} was given to Exim: do not release it again" in done.err
     writable_again(envelopes)
-    perhaps_released(office)
-    assert len(office.delivered("steve")) == 1
+    perhaps_released(server)
+    assert len(server.delivered("steve")) == 1
 
 
-def test_a_release_that_is_killed_is_not_made_twice_unasked(office: Office) -> None:
+def test_a_release_that_is_killed_is_not_made_twice_unasked(server: MailServer) -> None:
     """Exim has the message already, and delivers it; nobody knows but Exim."""
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    here = office.config.parent
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    here = server.config.parent
     os.mkfifo(here / "go")
-    office.sendmail.write_text(office.sendmail.read_text().replace("exec", f"read go < {here}/go\nexec"))
-    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
+    server.sendmail.write_text(server.sendmail.read_text().replace("exec", f"read go < {here}/go\nexec"))
+    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(server.sendmail)]
     with subprocess.Popen(command) as process:
         until((here / "arguments").exists, "sendmail")
         process.kill()
     (here / "go").write_text("go\n")
-    until(lambda: len(office.delivered("steve")) == 1, "the message")
-    assert office.delivered("steve")[0].partition(b"\n")[2] == held_bytes(office)
-    perhaps_released(office)
+    until(lambda: len(server.delivered("steve")) == 1, "the message")
+    assert server.delivered("steve")[0].partition(b"\n")[2] == held_bytes(server)
+    perhaps_released(server)
 
 
-def perhaps_released(office: Office) -> None:
-    done = office.release()
+def perhaps_released(server: MailServer) -> None:
+    done = server.release()
     assert done.status == 73
     assert f"Error: {REF} may have been released already: a release, 20" in done.err
     assert "was interrupted. Look in Exim's main log whether it took the message (id=1@example.net);" in done.err
@@ -298,52 +298,52 @@ def perhaps_released(office: Office) -> None:
     assert json.loads(eximacl("archive", "list", "--json").out)["released"][0]["state"] == "sending"
 
 
-def test_a_sendmail_that_is_killed_may_have_taken_it(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    sendmail = office.sendmail.read_text()
-    office.sendmail.write_text("#!/bin/sh\nkill -9 $$\n")
-    done = office.release()
+def test_a_sendmail_that_is_killed_may_have_taken_it(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    sendmail = server.sendmail.read_text()
+    server.sendmail.write_text("#!/bin/sh\nkill -9 $$\n")
+    done = server.release()
     assert done.status == 75
-    assert f"{REF} may have been released: {office.sendmail} was killed by signal 9" in done.err
-    perhaps_released(office)
-    office.sendmail.write_text(sendmail)
-    assert office.release("--again").status == 0
-    assert f"{REF} was released already" in office.release().err
+    assert f"{REF} may have been released: {server.sendmail} was killed by signal 9" in done.err
+    perhaps_released(server)
+    server.sendmail.write_text(sendmail)
+    assert server.release("--again").status == 0
+    assert f"{REF} was released already" in server.release().err
 
 
-def test_a_recipient_in_quotes_gets_it_and_nobody_else(office: Office) -> None:
+def test_a_recipient_in_quotes_gets_it_and_nobody_else(server: MailServer) -> None:
     """Exim reads a list of addresses in each argument; what a sender has put into quotes stays one."""
     localpart = '"a"@example.org, juha@example.org, "b"'
-    hold(office.config, HEADERS, BODY, recipients=(quoted(Address(localpart, "example.org")),))
-    office.release()
-    assert office.arguments()[-1] == '"\\"a\\"@example.org, juha@example.org, \\"b\\""@example.org'
-    assert office.delivered("juha") == []
-    assert office.lab.queued() == 0
+    hold(server.config, HEADERS, BODY, recipients=(quoted(Address(localpart, "example.org")),))
+    server.release()
+    assert server.arguments()[-1] == '"\\"a\\"@example.org, juha@example.org, \\"b\\""@example.org'
+    assert server.delivered("juha") == []
+    assert server.lab.queued() == 0
 
 
-def test_a_message_that_is_there_twice_is_released_once(office: Office) -> None:
+def test_a_message_that_is_there_twice_is_released_once(server: MailServer) -> None:
     """Somebody has put a copy back; two commands for one day would wait for each other for ever."""
-    [stored] = hold(office.config, HEADERS, BODY, "steve@example.org")
+    [stored] = hold(server.config, HEADERS, BODY, "steve@example.org")
     (stored.path.parents[1] / "cur" / f"{stored.filename}:2,S").write_bytes(stored.path.read_bytes())
-    assert office.release().status == 0
-    assert len(office.delivered("steve")) == 1
+    assert server.release().status == 0
+    assert len(server.delivered("steve")) == 1
 
 
-def test_several_at_once(office: Office) -> None:
+def test_several_at_once(server: MailServer) -> None:
     """What is wrong with one keeps no other back."""
     for number in (1, 2):
-        hold(office.config, HEADERS, BODY, "steve@example.org", ref=f"7KQ2M9D{number}", time=NOON + number)
+        hold(server.config, HEADERS, BODY, "steve@example.org", ref=f"7KQ2M9D{number}", time=NOON + number)
     command = ["archive", "release", "7KQ2M9D1", "00000000", "7kq2m9d1", "7KQ2M9D2"]
-    done = eximacl(*command, "--sendmail", office.sendmail, "--json")
+    done = eximacl(*command, "--sendmail", server.sendmail, "--json")
     assert done.status == 66
     assert [json.loads(line)["ref"] for line in done.out.splitlines()] == ["7KQ2M9D1", "7KQ2M9D2"]
     assert done.err.count("Error: ") == 1
-    assert len(office.delivered("steve")) == 2
+    assert len(server.delivered("steve")) == 2
 
 
-def test_allow_lets_the_next_mail_pass(office: Office) -> None:
+def test_allow_lets_the_next_mail_pass(server: MailServer) -> None:
     """The whole way: the daemon refuses, the message is released, and the daemon accepts the next one."""
-    config = office.config
+    config = server.config
     query = [
         "--ip",
         "192.0.2.7",
@@ -358,36 +358,36 @@ def test_allow_lets_the_next_mail_pass(office: Office) -> None:
         hold(config, HEADERS, BODY, "ghost@example.org")
         assert eximacl("check", *query).status == 1
         with loads_counted() as loads:
-            done = office.release("--allow", "sender", "--to", "steve@example.org")
+            done = server.release("--allow", "sender", "--to", "steve@example.org")
         assert (done.status, loads) == (0, [config])
         toml, file = config.parent / "domains/example.org.toml", config.parent / "lists/allow-senders.example.org"
         assert f"ann@example.net was added to exempt.senders in {file}, in force\n" in done.out
         assert f"changed: {file}, {toml}\n" in done.out
         assert eximacl("check", *query).status == 0
-        again = office.release("--again", "--allow", "sender", "--json", "--to", "steve@example.org")
+        again = server.release("--again", "--allow", "sender", "--json", "--to", "steve@example.org")
         assert json.loads(again.out)["allowed"][0]["already"] == "senders: ann@example.net"
     assert f"# {REF} released 20" in file.read_text()
     assert load(config).overlays.keys() == {"example.org"}
 
 
-def test_allow_without_a_daemon(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    done = office.release("--allow", "ip", "--everywhere")
+def test_allow_without_a_daemon(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    done = server.release("--allow", "ip", "--everywhere")
     assert done.status == 0
     assert (
-        f"192.0.2.7 was added to exempt.ips in {office.config.parent}/lists/allow-ips, not in force yet: " in done.out
+        f"192.0.2.7 was added to exempt.ips in {server.config.parent}/lists/allow-ips, not in force yet: " in done.out
     )
-    second = office.release("--again", "--allow", "ip")
+    second = server.release("--again", "--allow", "ip")
     assert "192.0.2.7: such mail is exempt already (ips: 192.0.2.7); nothing was changed" in second.out
 
 
-def test_allow_everywhere_is_one_entry_for_all_domains(office: Office) -> None:
-    config = office.config
+def test_allow_everywhere_is_one_entry_for_all_domains(server: MailServer) -> None:
+    config = server.config
     config.write_text(config.read_text().replace('["example.org"]', '["example.org", "example.com"]'))
     hold(config, HEADERS, BODY, "steve@example.org", "juha@example.com")
-    done = json.loads(office.release("--allow", "ip", "--everywhere", "--json").out)
+    done = json.loads(server.release("--allow", "ip", "--everywhere", "--json").out)
     assert [one["already"] for one in done["allowed"]] == [""]
-    again = json.loads(office.release("--again", "--allow", "ip", "--json").out)
+    again = json.loads(server.release("--again", "--allow", "ip", "--json").out)
     where = ("exempt.ips", f"{config.parent}/lists/allow-ips", "ips: 192.0.2.7")
     assert [(one["key"], one["list"], one["already"]) for one in again["allowed"]] == [where, where]
 
@@ -395,24 +395,24 @@ def test_allow_everywhere_is_one_entry_for_all_domains(office: Office) -> None:
 @pytest.mark.parametrize(
     ("output", "encoding", "status"), [("/dev/full", "utf-8", 74), ("/dev/null", "ascii", 0)], ids=["full", "ascii"]
 )
-def test_allow_is_done_whether_anybody_can_read_it(office: Office, output: str, encoding: str, status: int) -> None:
-    hold(office.config, HEADERS, BODY, recipients=("hyvä@example.org",))
-    office.sendmail.write_text("#!/bin/sh\nexit 0\n")
-    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(office.sendmail)]
+def test_allow_is_done_whether_anybody_can_read_it(server: MailServer, output: str, encoding: str, status: int) -> None:
+    hold(server.config, HEADERS, BODY, recipients=("hyvä@example.org",))
+    server.sendmail.write_text("#!/bin/sh\nexit 0\n")
+    command = [sys.executable, "-m", "eximacl", "archive", "release", REF, "--sendmail", str(server.sendmail)]
     with Path(output).open("w") as file:
         done = subprocess.run(
             [*command, "--allow", "ip"], stdout=file, env={**os.environ, "PYTHONIOENCODING": encoding}
         )
     assert done.returncode == status
-    assert (office.config.parent / "lists/allow-ips.example.org").read_text().startswith("192.0.2.7")
+    assert (server.config.parent / "lists/allow-ips.example.org").read_text().startswith("192.0.2.7")
 
 
-def test_allow_in_a_list_that_is_there_needs_no_reload(office: Office) -> None:
-    config = office.config
+def test_allow_in_a_list_that_is_there_needs_no_reload(server: MailServer) -> None:
+    config = server.config
     (config.parent / "hosts").write_text("relay.example.com\n")
     config.write_text(f'{config.read_text()}\n[exempt]\nhosts = "hosts"\n')
     hold(config, HEADERS, BODY, "steve@example.org")
-    done = office.release("--allow", "host", "--everywhere")
+    done = server.release("--allow", "host", "--everywhere")
     assert f"mx.example.net was added to exempt.hosts in {config.parent}/hosts, in force in a moment\n" in done.out
 
 
@@ -423,41 +423,43 @@ def test_allow_in_a_list_that_is_there_needs_no_reload(office: Office) -> None:
         pytest.param(["--allow", "host"], "the client 192.0.2.7 has no reverse name; exempt its ip", id="no name"),
     ],
 )
-def test_what_cannot_be_allowed_is_known_before_it_is_sent(office: Office, arguments: list[str], words: str) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org", sender="", host="")
-    done = office.release(*arguments)
+def test_what_cannot_be_allowed_is_known_before_it_is_sent(
+    server: MailServer, arguments: list[str], words: str
+) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org", sender="", host="")
+    done = server.release(*arguments)
     assert done.status == 78
     assert words in done.err
     assert "; nothing was released" in done.err
-    assert office.delivered("steve") == []
+    assert server.delivered("steve") == []
 
 
-def test_a_file_that_cannot_be_read(office: Office) -> None:
-    hold(office.config, HEADERS, BODY, "steve@example.org")
-    (office.config.parent / "lists").mkdir()
-    (office.config.parent / "lists/allow-ips.example.org").mkdir()
-    done = office.release("--allow", "ip")
+def test_a_file_that_cannot_be_read(server: MailServer) -> None:
+    hold(server.config, HEADERS, BODY, "steve@example.org")
+    (server.config.parent / "lists").mkdir()
+    (server.config.parent / "lists/allow-ips.example.org").mkdir()
+    done = server.release("--allow", "ip")
     assert done.status == 78
     assert "allow-ips.example.org: Is a directory; nothing was released" in done.err
 
 
-def test_the_daemon_refuses_the_reload(office: Office) -> None:
+def test_the_daemon_refuses_the_reload(server: MailServer) -> None:
     """Its policy came from elsewhere, and is wrong by now."""
-    config = office.config
+    config = server.config
     other = config.parent / "other.toml"
     other.write_text(POLICY)
     with Daemon(other, config.parent / "eximacl.sock", config.parent / "log"):
         other.write_text("wrong")
         hold(config, HEADERS, BODY, "steve@example.org")
-        assert "not in force: run `eximacl reload`" in office.release("--allow", "ip").out
+        assert "not in force: run `eximacl reload`" in server.release("--allow", "ip").out
 
 
-def test_the_list_changes_while_the_message_is_on_its_way(office: Office) -> None:
+def test_the_list_changes_while_the_message_is_on_its_way(server: MailServer) -> None:
     """What was possible before may be impossible afterwards; then both are told."""
-    config = office.config
+    config = server.config
     hold(config, HEADERS, BODY, "steve@example.org")
-    office.sendmail.write_text(f"{office.sendmail.read_text()}".replace("exec", f"echo wrong >> {config}\nexec"))
-    done = office.release("--allow", "ip")
+    server.sendmail.write_text(f"{server.sendmail.read_text()}".replace("exec", f"echo wrong >> {config}\nexec"))
+    done = server.release("--allow", "ip")
     assert done.status == 78
     assert f"{REF} was released all the same" in done.err
 

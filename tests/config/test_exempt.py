@@ -11,7 +11,7 @@ import pytest
 
 from eximacl.config import exempt as exempt_module
 from eximacl.config import load
-from eximacl.config.exempt import Exempter, Exemption, ExemptionPlan, Kind, RefusedMail
+from eximacl.config.exempt import Exempter, Exemption, ExemptionPlan, ExemptKind, RefusedMail
 from eximacl.config.exempt_change import Change, ExemptError
 from tests.config.loads import loads_counted
 from tests.lab.namespace import UNSHARE
@@ -43,19 +43,19 @@ def exempt(policy: Path, mail: RefusedMail) -> bool:
     return plan is not None and any(one.match(mail.query) for one in plan.exempt)
 
 
-def plan(policy: Path, kind: Kind = "sender", mail: RefusedMail = MAIL, *, everywhere: bool = False) -> Change:
+def plan(policy: Path, kind: ExemptKind = "sender", mail: RefusedMail = MAIL, *, everywhere: bool = False) -> Change:
     """Work out an exemption, and change nothing."""
     (found,) = Exempter(policy, kind, everywhere=everywhere).plan([mail], COMMENT)
     return found.change
 
 
-def add_once(policy: Path, kind: Kind, mail: RefusedMail, *, everywhere: bool = False) -> Exemption:
+def add_once(policy: Path, kind: ExemptKind, mail: RefusedMail, *, everywhere: bool = False) -> Exemption:
     exempter = Exempter(policy, kind, everywhere=everywhere)
     (done,) = exempter.add(exempter.plan([mail], COMMENT))
     return done
 
 
-def add(policy: Path, kind: Kind = "sender", mail: RefusedMail = MAIL, *, everywhere: bool = False) -> Exemption:
+def add(policy: Path, kind: ExemptKind = "sender", mail: RefusedMail = MAIL, *, everywhere: bool = False) -> Exemption:
     done = add_once(policy, kind, mail, everywhere=everywhere)
     assert exempt(policy, mail)
     return done
@@ -65,7 +65,7 @@ def add(policy: Path, kind: Kind = "sender", mail: RefusedMail = MAIL, *, everyw
     ("kind", "entry"),
     [("sender", "Ann@example.net"), ("domain", "example.net"), ("ip", "192.0.2.7"), ("host", "mx.example.net")],
 )
-def test_a_first_entry_gets_a_list_of_its_own(policy: Path, kind: Kind, entry: str) -> None:
+def test_a_first_entry_gets_a_list_of_its_own(policy: Path, kind: ExemptKind, entry: str) -> None:
     change = add(policy, kind)
     key = change.key.removeprefix("exempt.")
     name = f"lists/allow-{key.replace('_', '-')}.example.org"
@@ -189,7 +189,7 @@ def test_what_an_array_exempts_already(policy: Path) -> None:
     ],
 )
 def test_what_another_entry_exempts_can_be_added(
-    policy: Path, first: tuple[Kind, bool], second: tuple[Kind, bool]
+    policy: Path, first: tuple[ExemptKind, bool], second: tuple[ExemptKind, bool]
 ) -> None:
     add(policy, first[0], everywhere=first[1])
     change = add(policy, second[0], everywhere=second[1])
@@ -246,7 +246,7 @@ def test_two_at_once_are_both_added(policy: Path) -> None:
         pytest.param("ip", {"recipient": "joe@example.net"}, "policy.domains does not list", id="not our domain"),
     ],
 )
-def test_what_cannot_be_exempted(policy: Path, kind: Kind, changed: dict[str, str], words: str) -> None:
+def test_what_cannot_be_exempted(policy: Path, kind: ExemptKind, changed: dict[str, str], words: str) -> None:
     with pytest.raises(ExemptError, match=words):
         plan(policy, kind, MAIL._replace(**changed))
     assert files_in(policy.parent) == {"eximacl.toml": POLICY}

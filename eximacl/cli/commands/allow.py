@@ -20,7 +20,7 @@ from eximacl.cli.options import (
     socket_option,
 )
 from eximacl.cli.output import write_line
-from eximacl.config.exempt import KINDS, Exempter, Exemption, Kind, refused_mails
+from eximacl.config.exempt import KINDS, Exempter, Exemption, ExemptKind, refused_mails
 from eximacl.records.decisions import find
 from eximacl.system.text import printable
 from eximacl.system.times import local
@@ -36,7 +36,7 @@ from eximacl.system.users import current_user
 @journal_option
 @socket_option
 def allow_command(
-    kind: Kind,
+    kind: ExemptKind,
     ref: str,
     everywhere: bool,
     as_json: bool,

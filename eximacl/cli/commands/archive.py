@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -40,7 +41,7 @@ from eximacl.cli.options import (
     socket_option,
 )
 from eximacl.cli.output import size, write_line
-from eximacl.config.exempt import KINDS, Exempter, Kind
+from eximacl.config.exempt import KINDS, Exempter, ExemptKind
 from eximacl.mail.address import is_mailbox
 from eximacl.mail.lists import Domains
 from eximacl.system.text import printable
@@ -161,6 +162,16 @@ def export_command(ref: str, output: Path, config_path: Path, directory: Path | 
     return 0
 
 
+def _checked_addresses(_context: click.Context, parameter: click.Parameter, to: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the addresses that an option was given. Raises UsageError."""
+    for address in to:
+        if not is_mailbox(address):
+            raise click.UsageError(
+                f"{parameter.opts[0]}: {printable(address)!r} is not an address, such as steve@example.org"
+            )
+    return to
+
+
 @archive.command("release")
 @click.argument("refs", metavar="REF...", nargs=-1, required=True, shell_complete=archived_reference)
 @click.option(
@@ -168,6 +179,7 @@ def export_command(ref: str, output: Path, config_path: Path, directory: Path | 
     "to",
     multiple=True,
     metavar="ADDRESS",
+    callback=_checked_addresses,
     help="Send it there instead of to its recipients. May be repeated.",
 )
 @click.option("--again", is_flag=True, help="Even if it was released before.")
@@ -192,7 +204,7 @@ def release_command(
     refs: tuple[str, ...],
     to: tuple[str, ...],
     again: bool,
-    kind: Kind | None,
+    kind: ExemptKind | None,
     everywhere: bool,
     sendmail: Path | None,
     as_json: bool,
@@ -221,27 +233,30 @@ def release_command(
     """
     if everywhere and kind is None:
         raise click.UsageError("--everywhere is for --allow")
-    for address in to:
-        if not is_mailbox(address):
-            raise click.UsageError(f"--to: {printable(address)!r} is not an address, such as steve@example.org")
     references = dict.fromkeys(map(reference_of, refs))
+    # Both are in the policy file, so that both are named where it cannot be read.
     instead = "--sendmail" if directory else "--archive and --sendmail"
     sendmail = sendmail or find_path(config_path, "archive", "sendmail", instead)
     assert sendmail is not None, "archive.sendmail is never empty"
-    root, journal, by = archive_of(directory, config_path), journal_if_any(config_path), current_user()
+    root, journal = archive_of(directory, config_path), journal_if_any(config_path)
     exempter = kind and Exempter(config_path, kind, everywhere=everywhere, socket=socket_path)
-    status = 0
-    for ref in references:
-        try:
-            with explained():
-                released = release(
-                    root, ref, sendmail=sendmail, by=by, to=to, again=again, exempter=exempter, journal=journal
-                )
-            _print_released(released, as_json)
-        except Failure as error:
-            error.show()
-            status = status or error.status
-    return status
+    give = partial(
+        release, root, sendmail=sendmail, by=current_user(), to=to, again=again, exempter=exempter, journal=journal
+    )
+    statuses = [_release_one(ref, give, as_json) for ref in references]
+    return next(filter(None, statuses), 0)
+
+
+def _release_one(ref: str, give: Callable[[str], Released], as_json: bool) -> int:
+    """Release a message and print that, or what went wrong; return the exit status."""
+    try:
+        with explained():
+            released = give(ref)
+        _print_released(released, as_json)
+    except Failure as error:
+        error.show()
+        return error.status
+    return 0
 
 
 def _print_released(released: Released, as_json: bool) -> None:

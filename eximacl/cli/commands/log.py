@@ -27,7 +27,7 @@ from eximacl.cli.output import (
     write_line,
     write_object,
 )
-from eximacl.records.search import Entry, LogLine, SearchReport, Tail, Wanted, log_files, search, text_of, time_of
+from eximacl.records.search import LogEntry, LogLine, SearchReport, Tail, Wanted, log_files, search, text_of, time_of
 from eximacl.system.times import local, zone_names
 
 # Half a second's reading; for less a person does not miss a sign of life.
@@ -39,12 +39,12 @@ FOLLOW_LAST = 10
 NO_CHECK = " --check takes a reason as the log has it, not the name of a check: unknown-recipient, not valid_recipient."
 
 
-def _time(entry: Entry) -> str:
+def _time(entry: LogEntry) -> str:
     when = time_of(entry)
     return text_of(entry, "time") if when is None else local(when)
 
 
-def _text(key: str) -> Callable[[Entry], str]:
+def _text(key: str) -> Callable[[LogEntry], str]:
     return lambda entry: text_of(entry, key)
 
 
