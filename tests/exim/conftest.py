@@ -11,6 +11,7 @@ import pytest
 from eximacl.exim import Exim, EximConfig, find_place
 from tests.doctor.world import World
 from tests.exim.machine import Kept, machine
+from tests.needs import needs
 
 CONF = "dc_eximconfig_configtype='internet'\ndc_use_split_config='{split}'\n"
 Machines = Callable[[str], Kept]
@@ -68,6 +69,12 @@ def small(tmp_path: Path) -> Callable[[str], Exim]:
     def made(text: str) -> Exim:
         path = tmp_path / "exim.conf"
         path.write_text(f"keep_environment =\n{text}")
-        return Exim(config=path)
+        return installed(path)
 
     return made
+
+
+@needs("needs_exim")
+def installed(config: Path) -> Exim:
+    """The real program, with that configuration."""
+    return Exim(config=config)
