@@ -1,6 +1,7 @@
 """The backends of the state verbs, and the URLs that name them. All keep the contract of `eximacl.policy.state.State`.
 
-A backend is a module that has a `Backend`, and a line in BACKENDS.
+To add one, write a module that has a `Backend`, add a line to BACKENDS, and derive its tests from
+`tests.state.contract_all.Contract`. `tests.state.toy` is a small one that has to be waited for.
 """
 
 from __future__ import annotations

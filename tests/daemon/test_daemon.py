@@ -232,7 +232,7 @@ async def test_an_archive_that_cannot_be_stops_a_start_and_a_reload(config: Path
         assert problem.startswith(f"archive.dir: {config.parent}/file is not a directory; create it")
         assert (await control(config, "status"))["problems"] == [problem]
         assert (await query(config)).reason == "rdns-tld"
-    with pytest.raises(StartError, match=r"^archive\.dir: .*/file is no directory"):
+    with pytest.raises(StartError, match=r"^archive\.dir: .*/file is not a directory"):
         Daemon(load(config), {})
 
 

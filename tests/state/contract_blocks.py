@@ -11,7 +11,7 @@ from tests.state.contract import CENTURY, HOSTILE, NOW, UNTIL, Family, Now, open
 
 
 class BlocksContract(Family):
-    """See `verbs.State`."""
+    """See `State`."""
 
     def test_a_block_stands_until_its_end(self, state: Now) -> None:
         state.block("key", NOW, UNTIL, "a storm")

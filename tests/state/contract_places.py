@@ -11,7 +11,7 @@ from tests.state.contract import CENTURY, HOSTILE, LATER, NOW, UNTIL, Family, No
 
 
 class PlacesContract(Family):
-    """See `verbs.State`."""
+    """See `State`."""
 
     def test_reserving_again_keeps_the_first_place(self, state: Now) -> None:
         assert state.reserve("key", 2, "a", NOW, UNTIL) == "reserved"

@@ -11,7 +11,7 @@ from tests.state.contract import CENTURY, HOSTILE, LATER, NOW, UNTIL, Family, No
 
 
 class SeenContract(Family):
-    """See `verbs.State`."""
+    """See `State`."""
 
     def test_the_first_time_stays(self, state: Now) -> None:
         assert state.first_seen("key", NOW, UNTIL) == NOW

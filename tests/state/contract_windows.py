@@ -15,7 +15,7 @@ YEAR = 365.25 * 86400
 
 
 class WindowsContract(Family):
-    """See `verbs.State`."""
+    """See `State`."""
 
     def test_each_event_counts_itself_and_those_before_it(self, state: Now) -> None:
         assert [state.count("key", WINDOW, 20, NOW + second) for second in range(5)] == [1, 2, 3, 4, 5]

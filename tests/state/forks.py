@@ -62,7 +62,7 @@ class Child:
 
 @contextmanager
 def children(function: Callable[[Tell], None], number: int) -> Iterator[list[Child]]:
-    """Fork so many children that run the same function."""
+    """Fork this many children that run the same function."""
     started: list[Child] = []
     try:
         for _ in range(number):
