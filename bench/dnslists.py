@@ -1,8 +1,8 @@
 """Four DNS lists at RCPT: eximacl's `dnsbl`, Exim's own `dnslists`, and neither, in real SMTP sessions.
 
-No client is listed, so each way asks all four lists. Cold: each session comes from an address of its own. Warm: from
-one of four. The DNS server and the clients are processes of their own, outside the figures; CPU (µs a session) is that
-of Exim with all its children, and of the daemon. Goal: less CPU in all than Exim's own way warm, at most twice it cold.
+No client is listed, so each way asks all four lists. Cold: each session comes from another address. Warm: from one of
+four. The DNS server and the clients are separate processes, outside the figures; CPU (µs a session) is that of Exim
+with all its children, and of the daemon. Goal: warm, less CPU in all than Exim's own way; cold, at most twice as much.
 
 | CPU in total, µs a session | cold | warm |
 |---|---|---|
@@ -53,8 +53,8 @@ SETTLE_SECONDS = 10.0
 LOOK_SECONDS = 0.01
 ANSWER_SECONDS = 30.0
 
-# Loopback clients are never asked about, so the clients come from the addresses for benchmarks (RFC 2544, section
-# 12.2), all of which are ours in a network namespace that ends with the benchmark.
+# Lists are never asked about loopback clients, so the clients have addresses for benchmarks (RFC 2544, section 12.2),
+# all of which are ours in a network namespace that ends with the benchmark.
 CLIENT_NETWORK = ipaddress.IPv4Network("198.18.0.0/16")
 EXIM_ADDRESS = "198.19.0.1"
 DNS_ADDRESS = "127.0.0.1"
@@ -63,7 +63,7 @@ _ALONE = 'ip link set lo up && ip route add local 198.18.0.0/15 dev lo && exec "
 BARE, OWN, OURS, ASKING = "neither (the limit)", "Exim's own dnslists", "eximacl", "eximacl without lists"
 WAYS = (BARE, OWN, OURS, ASKING)
 OWN_ACL = f"deny dnslists = {' : '.join(ZONES)}\n     message = $sender_host_address is listed by $dnslist_domain\n"
-# Nothing is said before the greeting.
+# What the client says; first it waits for the greeting.
 DIALOGUE = (
     b"",
     b"EHLO mx.example.net\r\n",
@@ -108,7 +108,7 @@ class Run:
 
 @dataclass
 class Way:
-    """One running Exim, with the daemon where it has one, and what was found so far, by `cold` and `warm`."""
+    """A running Exim, with its daemon if it has one, and the figures so far, by `cold` and `warm`."""
 
     lab: Lab
     daemon: Daemon | None
@@ -124,7 +124,7 @@ class Way:
         return self.lab.cpu_seconds(), self.daemon.cpu_seconds() if self.daemon else 0.0
 
     def run(self, sources: Sequence[str]) -> Run:
-        """Have one session from each of these addresses. Raises BenchError where one did not end as it should."""
+        """Run one session from each of these addresses. Raises BenchError if one did not end as it should."""
         exim, daemon = self.cpu_seconds()
         begun = time.monotonic()
         with ThreadPoolExecutor(CLIENTS) as clients:
@@ -138,7 +138,7 @@ class Way:
 
 
 def session(server: tuple[str, int], source: str) -> str:
-    """Ask from `source` whether a recipient is taken; return what went wrong, or nothing."""
+    """Ask from `source` whether a recipient is accepted; return what went wrong, or nothing."""
     with socket.create_connection(server, ANSWER_SECONDS, (source, 0)) as client, client.makefile("rb") as replies:
         for said in DIALOGUE:
             client.sendall(said)
@@ -147,13 +147,13 @@ def session(server: tuple[str, int], source: str) -> str:
                 reply = replies.readline()
             if not reply.startswith(b"2"):
                 return f"{source}: {said!r}: {reply!r}"
-        client.sendall(b"QUIT\r\n")  # and away: Exim holds its answer back for 200 ms, hoping for just that
+        client.sendall(b"QUIT\r\n")  # and close: Exim delays its answer by 200 ms, to let clients do that
     return ""
 
 
 @contextlib.contextmanager
 def nameserver(directory: Path, clients: Sequence[str]) -> Iterator[None]:
-    """Run the tests' DNS server in a process of its own: it knows the clients' names and the lists' test points."""
+    """Run the tests' DNS server in another process: it knows the clients' names and the lists' test points."""
     zone = {
         **reverse_zone({address: f"mx{number}.example.net" for number, address in enumerate(clients)}),
         **{(f"2.0.0.127.{name}", "A"): ["127.0.0.2"] for name in ZONES},
@@ -204,7 +204,7 @@ def figures(rounds: int, sessions: int) -> Iterator[str]:
         for way in ways.values():  # the first sessions fill the caches, and are not counted
             way.run([*warm, *cold[-1][:CLIENTS]])
         for number in range(rounds):
-            # Each round begins with another way: what the machine does besides shall not always hit the same.
+            # Each round begins with another way, so that other work of the machine does not always hit the same one.
             for name in (*WAYS[number % len(WAYS) :], *WAYS[: number % len(WAYS)]):
                 ways[name].runs["cold"].append(ways[name].run(cold[number]))
                 ways[name].runs["warm"].append(ways[name].run((warm * sessions)[:sessions]))
@@ -235,7 +235,7 @@ def table(ways: dict[str, Way]) -> Iterator[str]:
 
 
 def measure(_directory: Path, rounds: int = ROUNDS) -> Iterator[str]:
-    """Yield the lines of the report. Raises BenchError where a session did not end as it should."""
+    """Yield the lines of the report. Raises BenchError if a session did not end as it should."""
     try:
         require_root()
         require("unshare", "ip", package="util-linux iproute2")

@@ -1,8 +1,8 @@
 """Each fault of DNS with each check that asks it, through the real daemon and a real DNS server.
 
-However DNS fails or lies: no mail is refused for good, an answer comes before Exim gives up, and meanwhile the daemon
-answers others. A domain and DNS lists of its own stand for each case, so that one policy holds them all and no case
-meets what the daemon has learnt from another; `on_unknown = "defer"` shows that the check found nothing out.
+However DNS fails or lies, no message is refused for good, an answer comes before Exim gives up, and the daemon answers
+other queries meanwhile. Each case has its domain and its DNS lists, so that one policy holds them all and no case meets
+what the daemon has learnt from another; `on_unknown = "defer"` shows that the check could not find out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ FAULTS: dict[str, Reply | str] = {
 }
 LISTS = ("dnsbl", "dnswl", "rhsbl")
 RECORDS = {"A": ["127.0.0.2"], "AAAA": ["2001:db8::1"], "MX": ["10 mx.example."], "PTR": ["mx.example."]}
-# What a list says that is no listing: its own trouble, or a domain that somebody else has by now.
+# Answers of a list that are not listings: its own trouble, or a domain that belongs to someone else by now.
 ERRORS = {"refuses us": "127.255.255.254", "an unknown code": "127.9.9.9", "a domain for sale": "192.0.2.80"}
 
 HEAD = """
@@ -150,14 +150,14 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         write_policy(directory, names)
         path = directory / "eximacl.sock"
         stack.enter_context(Daemon(directory / "eximacl.toml", path, directory / "output"))
-        # It has tried the lists out: what they say is believed from now on.
+        # It has tried the lists out, so that it believes them from now on.
         while len(probed(names)) < 2 * sum(case.check in LISTS for case in ALL):
             time.sleep(0.01)
         yield World(path, names)
 
 
 def write_policy(directory: Path, names: Names) -> None:
-    """Write a policy in which each case has a domain of its own, and make its lists work."""
+    """Write a policy with a domain for each case, and make its lists work."""
     checks = ", ".join(f'"{check}"' for check in CHECKS)
     text = HEAD.format(server=names.address, budget=BUDGET_SECONDS, checks=checks)
     text += "".join(f'[checks.{check}]\naction = "off"\n' for check in CHECKS)
@@ -192,7 +192,7 @@ def test_a_fault_of_dns_is_unknown(world: World, case: Case) -> None:
 
 
 @pytest.mark.parametrize("case", TROUBLED, ids=[f"{check}: {name}" for check in LISTS for name in ERRORS])
-def test_a_lists_own_trouble_is_no_listing(world: World, case: Case) -> None:
+def test_a_list_s_own_trouble_is_not_a_listing(world: World, case: Case) -> None:
     world.names.learn({(case.name, "A"): [str(case.fault)]})
     reply = ask(world.path, case.line, EXIM_SECONDS)
     assert (reply.verdict, reply.reason) == ("defer", case.unknown)
@@ -201,7 +201,7 @@ def test_a_lists_own_trouble_is_no_listing(world: World, case: Case) -> None:
 
 @pytest.mark.parametrize("case", TRUE, ids=list(CHECKS))
 def test_a_true_answer_decides(world: World, case: Case) -> None:
-    """What the faults above hide: for some checks an answer is an objection, for others the lack of one."""
+    """The faults above hide that for some checks an answer is an objection, for others the lack of one."""
     if case.check in ("rdns_tld", *LISTS):
         learn(world, case, Reply())
     reply = ask(world.path, case.line, EXIM_SECONDS)
@@ -210,7 +210,7 @@ def test_a_true_answer_decides(world: World, case: Case) -> None:
 
 @pytest.mark.parametrize("case", SLOW, ids=list(CHECKS))
 def test_others_are_answered_while_dns_is_silent(world: World, case: Case) -> None:
-    """One query waits for DNS; all that come after it and need none are answered before it."""
+    """One query waits for DNS; later ones that do not need DNS are answered before it."""
     learn(world, case, SILENT)
     with waiting(world.path, case.line) as slow:
         for other in range(OTHERS):
@@ -227,7 +227,7 @@ def test_many_wait_for_one_silent_name_and_ask_once(world: World) -> None:
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(waiting(world.path, SHARED.line)) for _ in range(100)]
         assert {answer_of(one).verdict for one in slow} == {"defer"}
-    # And perhaps sent again, since nobody answers.
+    # It may be sent again, since nothing answers.
     assert 1 <= world.names.asked.count((SHARED.name, "A")) <= 3
 
 

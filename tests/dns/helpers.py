@@ -1,4 +1,4 @@
-"""What the resolver's tests share: servers with names and faults, waiting, and proof that nothing is left over."""
+"""What the DNS tests share: servers with names and faults, waiting, and proof that nothing is left over."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from eximacl.dns.message import KINDS
 from tests.dns.clock import Clock
 from tests.lab.replies import Answer, Reply
 
-# Bounds only what would hang; what is waited for takes milliseconds.
+# Only bounds what would hang; what is waited for takes milliseconds.
 SECONDS = 20.0
 # Of the resolver's own clock, which only tests move.
 BUDGET = 2.0
@@ -53,7 +53,7 @@ async def until(met: Callable[[], bool]) -> None:
 
 
 def faulty(name: str, reply: Reply | str, *, records: bool) -> dict[tuple[str, str], Answer]:
-    """Make `name` answer so for every kind; with records where the fault is not in the lack of them."""
+    """Make `name` answer like this for every kind; records: with records, unless their lack is the fault."""
     if isinstance(reply, str):
         return {(name, kind): cast("Answer", reply) for kind in KINDS}
     return {
@@ -84,6 +84,6 @@ async def no_task_left() -> None:
 
 
 def lapse(resolver: Resolver, clock: Clock, seconds: float) -> None:
-    """Let time pass, and have the resolver notice."""
+    """Let time pass, and make the resolver notice."""
     clock.pass_(seconds)
     resolver.sweep()

@@ -1,4 +1,4 @@
-"""The cache: bounds, lifetimes, and who goes first."""
+"""The cache: bounds, lifetimes, and which entry goes first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KEPT: dict[str, tuple[Resolved, int, int]] = {
     "found, no TTL": (FOUND, 0, TTL_SECONDS_MIN),
     "found, for years": (FOUND, 2**31 - 1, TTL_SECONDS_MAX),
     "absent": ((), 60, 60),
-    "absent, nothing says for how long": ((), 0, TTL_SECONDS_MIN),
+    "absent, without a TTL": ((), 0, TTL_SECONDS_MIN),
     "absent, for a day": ((), 86_400, NEGATIVE_SECONDS_MAX),
     "unknown": (Unknown("why"), 60, UNKNOWN_SECONDS),
 }
@@ -75,7 +75,7 @@ STUFFED: dict[str, Resolved] = {
 
 @pytest.mark.parametrize("row", STUFFED)
 def test_no_answer_makes_it_larger_than_it_may_be(row: str) -> None:
-    """Each answer is a copy of its own, as from DNS; what they take is measured."""
+    """Each answer is a separate copy, as from DNS; the memory that they take is measured."""
     stuffed = STUFFED[row]
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""The fault table: what servers do wrong, and what comes of it; for every kind of record at once."""
+"""The fault table: what servers do wrong, and what comes of it, for every kind of record at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Outcome = Literal["found", "absent", "unknown", "late"]
 
 
 class Fault(NamedTuple):
-    """A server's fault. outcome: `late` is Unknown, and only when the query's time is over."""
+    """A server's fault. outcome: `late` means Unknown, and not before the query's time is over."""
 
     reply: Reply | str
     outcome: Outcome
@@ -117,7 +117,7 @@ async def test_a_loop_of_aliases() -> None:
             assert "too many CNAMEs" in answer.detail
 
 
-async def test_lists_that_lie_are_told_as_they_answer() -> None:
+async def test_answers_of_lists_that_lie_are_passed_on() -> None:
     clock = Clock()
     zone = {("*.all.example.org", "A"): ["127.0.0.2"], ("*.error.example.org", "A"): ["127.255.255.254"]}
     with Names(zone) as names:

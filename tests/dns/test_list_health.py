@@ -1,4 +1,4 @@
-"""The network's part of a query: one budget, real DNS, and lists that lie are found out and found well again."""
+"""DNS for the policy: one budget a query, real DNS, and lists that lie are found out, and used again once they work."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ PROBES = [
     ("lists everybody", ["127.0.0.2"], ["127.0.0.2"], LISTS_ALL),
     ("lists everybody, with any code", ["127.0.0.9"], ["127.0.0.9"], LISTS_ALL),
     ("lists nobody", [], [], LISTS_NOTHING),
-    ("a wildcard that is no list", ["192.0.2.80"], ["192.0.2.80"], LISTS_NOTHING),
+    ("a wildcard that is not a list", ["192.0.2.80"], ["192.0.2.80"], LISTS_NOTHING),
     ("refuses us", ["127.255.255.254"], ["127.255.255.254"], NOT_TRIED),
     ("refuses us by half", ["127.0.0.2"], ["127.255.255.254"], NOT_TRIED),
     ("fails", SERVFAIL, SERVFAIL, NOT_TRIED),
@@ -97,9 +97,7 @@ async def test_a_probe(names: Names, listed: object, clean: object, fault: str) 
     network.close()
 
 
-async def test_a_list_that_turns_bad_is_found_out_and_found_well_again(
-    names: Names, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_list_that_turns_bad_is_noticed_and_used_again(names: Names, caplog: pytest.LogCaptureFixture) -> None:
     """What the resolver remembers of one probe, for up to a day, must not decide the next."""
     bad, well = listing(["127.0.0.2"], ["127.0.0.2"]), listing(["127.0.0.2"], Reply(minimum=3600))
     network = network_of(names)
@@ -117,7 +115,7 @@ async def test_a_list_that_turns_bad_is_found_out_and_found_well_again(
     network.close()
 
 
-async def test_a_well_list_stays_so_while_it_does_not_answer(names: Names) -> None:
+async def test_a_good_list_stays_good_while_it_does_not_answer(names: Names) -> None:
     names.learn(listing(["127.0.0.2"], []))
     network = network_of(names)
     await network.probe((BL,))
@@ -138,7 +136,7 @@ async def test_another_network_may_know_already(names: Names) -> None:
 
 
 class Slept:
-    """A clock that runs on while `watch` sleeps, which takes no time. after: called after so many seconds."""
+    """A clock that runs on while `watch` sleeps, which takes no time. after: what to call after how many seconds."""
 
     def __init__(self, after: dict[float, Callable[[], None]]) -> None:
         self.seconds = 0.0
@@ -163,7 +161,7 @@ def _stop() -> None:
 
 
 @pytest.mark.parametrize(("up_after", "used_after"), [(0.0, 0.0), (1.0, 2.0), (5.0, 6.0)])
-async def test_a_list_that_could_not_be_tried_out_is_soon_tried_again(
+async def test_a_list_that_could_not_be_tried_out_is_tried_again_soon(
     names: Names, up_after: float, used_after: float
 ) -> None:
     up, down = listing(["127.0.0.2"], []), listing(SERVFAIL, SERVFAIL)
@@ -184,7 +182,7 @@ async def test_a_list_that_could_not_be_tried_out_is_soon_tried_again(
     network.close()
 
 
-async def test_a_list_that_was_tried_out_is_probed_each_half_hour(names: Names) -> None:
+async def test_a_list_that_was_tried_out_is_probed_every_half_hour(names: Names) -> None:
     names.learn(listing(["127.0.0.2"], []))
     before: list[int] = []
     slept = Slept({PROBE_SECONDS - 1000: lambda: before.append(len(names.asked)), PROBE_SECONDS + 1: _stop})
@@ -225,7 +223,7 @@ async def test_a_key_is_asked_with_as_it_is_then_and_is_never_shown(
     network.close()
 
 
-async def test_a_list_that_the_policy_names_no_more_is_forgotten(names: Names) -> None:
+async def test_a_list_that_the_policy_no_longer_names_is_forgotten(names: Names) -> None:
     network = network_of(names)
     await network.probe((BL,))
     assert network.list_fault(BL.zone) == LISTS_NOTHING

@@ -1,4 +1,4 @@
-"""The resolver: what is answered at once, what is asked once, and who is left alone."""
+"""The resolver: what is answered at once, what is asked once, and which servers are left alone."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.lab.replies import MINIMUM_SECONDS, SERVFAIL, SILENT, TTL_SECONDS, Re
 
 NAME = "good.example.org"
 ADDRESS = ("192.0.2.1",)
-# Nobody listens there.
+# Nothing listens there.
 NOBODY = "127.77.0.0:9"
 TRIES = Timing().tries
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     found = [record.getMessage() for record in caplog.records if record.name == "eximacl"]
     caplog.clear()
     return found
@@ -68,14 +68,14 @@ async def test_a_hundred_with_one_question_cost_one_packet() -> None:
             waiting = [resolver.lookup(NAME, "A", clock() + BUDGET) for _ in range(99)]
             waiting.append(resolver.lookup("Good.Example.Org", "A", clock() + BUDGET))
             twice = resolver.lookup_all([(NAME, "A")] * 2, clock() + BUDGET)
-            assert asyncio.all_tasks() == {asyncio.current_task()}, "nobody needs a task to wait"
+            assert asyncio.all_tasks() == {asyncio.current_task()}, "waiting takes no task"
             assert [await wait(answer) for answer in waiting] == [ADDRESS] * 100
             assert await wait(twice) == (ADDRESS, ADDRESS)
             assert names.asked == [(NAME, "A")]
             assert resolver.status()["joined"] == 101
 
 
-async def test_what_is_no_name_cannot_exist() -> None:
+async def test_names_that_cannot_exist_are_absent() -> None:
     resolver = Resolver([NOBODY])
     async with clean(resolver):
         for name in ("", ".", "a..b", "a b.example.org", "x" * 64, "a." * 127 + "b"):
@@ -122,7 +122,7 @@ async def test_a_late_answer_is_there_for_the_next() -> None:
             assert await wait(second) == ADDRESS
 
 
-async def test_a_caller_who_goes_away_stops_nobody() -> None:
+async def test_a_cancelled_caller_does_not_stop_the_others() -> None:
     clock = Clock()
     with Names({(NAME, "A"): Reply(["192.0.2.1"], delay_seconds=0.05)}) as names:
         resolver = Resolver([names.address], clock=clock)
@@ -182,7 +182,7 @@ async def test_the_next_server_is_asked_when_one_is_late() -> None:
             assert resolver.status()["late"] == 1
 
 
-async def test_who_was_late_may_still_answer() -> None:
+async def test_a_late_server_may_still_answer() -> None:
     clock = Clock()
     late = Reply(["192.0.2.1"], delay_seconds=0.05)
     with Names({(NAME, "A"): late}) as first, Names({(NAME, "A"): SILENT}) as second:
@@ -218,7 +218,7 @@ async def test_a_silent_look_up_is_given_up() -> None:
             assert resolver.status()["under_way"] == 0
 
 
-async def test_a_dead_server_is_left_alone_told_once_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_dead_server_is_left_alone_logged_once_and_comes_back(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     silent = {("*.example.org", "A"): SILENT, ("", "NS"): SILENT}
     with Names(silent) as names:
@@ -231,7 +231,7 @@ async def test_a_dead_server_is_left_alone_told_once_and_comes_back(caplog: pyte
             await until(lambda: ("", "NS") in names.asked)
             lapse(resolver, clock, servers.PROBE_SECONDS)
             assert resolver.status()["servers_left_alone"] == [names.address]
-            (text,) = told(caplog)
+            (text,) = logged(caplog)
             assert text.startswith(f"name server {names.address} does not answer (silent): it is left alone, and tried")
             known = f"DNS: no name server answers ({names.address})"
             assert detail(resolver.lookup("a.example.org", "A", clock() + BUDGET)) == known
@@ -239,13 +239,13 @@ async def test_a_dead_server_is_left_alone_told_once_and_comes_back(caplog: pyte
             names.learn({("", "NS"): ["ns.example.org."], **GOOD})
             assert detail(resolver.lookup("b.example.org", "A", clock() + BUDGET)) == known, "only the probe is sent"
             await until(lambda: not resolver.status()["servers_left_alone"])
-            assert told(caplog) == [f"name server {names.address} answers again"]
+            assert logged(caplog) == [f"name server {names.address} answers again"]
             assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
             assert resolver.status()["zones_left_alone"] == [], "a zone is not to blame for the server"
 
 
 async def fail(resolver: Resolver, clock: Clock, name: str, *, probed: bool = False) -> None:
-    """Look a name up that nobody tells of, until it is given up. probed: the server itself is well."""
+    """Look up a name that no server answers for, until it is given up. probed: the server itself is well."""
     answer = resolver.lookup(name, "A", clock() + BUDGET)
     if probed:
         await until(lambda: not resolver.status()["servers_probed"])
@@ -255,7 +255,7 @@ async def fail(resolver: Resolver, clock: Clock, name: str, *, probed: bool = Fa
 
 
 async def test_a_server_that_refuses_the_probe_is_alive() -> None:
-    """Some do not tell the root's nameservers to anybody, and all else to us."""
+    """Some refuse questions about the root's name servers, and answer everything else."""
     clock = Clock()
     with Names({("*.example.org", "A"): SILENT, ("", "NS"): Reply(rcode="REFUSED"), **GOOD}) as names:
         resolver = Resolver([names.address], clock=clock)
@@ -320,7 +320,7 @@ async def test_a_zone_that_is_silent_is_left_alone_and_its_server_is_not(caplog:
             assert await wait(resolver.lookup(NAME, "A", clock() + BUDGET)) == ADDRESS
             status = resolver.status()
             assert (status["servers_left_alone"], status["zones_left_alone"]) == ([], ["bl.example.org"])
-            (text,) = told(caplog)
+            (text,) = logged(caplog)
             assert f"has failed 5 times in a row (no answer from {names.address}): it is left alone" in text
             answer = resolver.lookup("x.bl.example.org", "A", clock() + BUDGET)
             assert detail(answer) == "DNS: zone bl.example.org is left alone since it failed too often"
@@ -341,14 +341,14 @@ async def test_a_zone_that_fails_is_left_alone_and_no_other(caplog: pytest.LogCa
             assert "is left alone" in detail(resolver.lookup("bl.example.org", "A", clock() + BUDGET))
             assert len(names.asked) == before
             assert "SERVFAIL" in detail(await wait(resolver.lookup("x.notbl.example.org", "A", clock() + BUDGET)))
-            assert "(SERVFAIL from" in told(caplog)[0]
+            assert "(SERVFAIL from" in logged(caplog)[0]
             clock.pass_(servers.ZONE_PAUSE_SECONDS)
             names.learn({("*.bl.example.org", "A"): ["127.0.0.2"]})
             asked = [("y.bl.example.org", "A"), ("z.bl.example.org", "A")]
             first, second = await wait(resolver.lookup_all(asked, clock() + BUDGET))
             assert first == ("127.0.0.2",)
             assert "is left alone" in detail(second), "one question finds out"
-            assert told(caplog) == ["DNS zone bl.example.org answers again"]
+            assert logged(caplog) == ["DNS zone bl.example.org answers again"]
             assert await wait(resolver.lookup("z.bl.example.org", "A", clock() + BUDGET)) == ("127.0.0.2",)
 
 
@@ -363,7 +363,7 @@ async def test_too_many_look_ups_at_once_are_refused(monkeypatch: pytest.MonkeyP
             assert "too many look-ups" in detail(resolver.lookup("2.example.org", "A", clock() + BUDGET))
 
 
-async def test_closing_answers_who_waits() -> None:
+async def test_closing_answers_all_that_wait() -> None:
     with Names({(NAME, "A"): SILENT}) as names:
         resolver = Resolver([names.address])
         answer = resolver.lookup(NAME, "A", time.monotonic() + BUDGET)

@@ -1,4 +1,4 @@
-"""Nameservers and zones: when they are left alone."""
+"""Name servers and zones: when they are left alone."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_the_systems_servers_are_read_again_when_they_change(tmp_path: Path, cap
     assert found.current() is same
 
 
-# What stands in the file, who is asked, and what the log says.
+# What the file says, which servers are asked, and what the log says.
 RESOLV_CONF: dict[str, tuple[bytes, list[str], list[str]]] = {
     "words after the address": (b"nameserver\t192.0.2.1 # ours\r\n", ["192.0.2.1"], []),
     "comments": (b"# nameserver 192.0.2.2\n;nameserver 192.0.2.3\nnameserver 192.0.2.1\n", ["192.0.2.1"], []),
@@ -132,7 +132,7 @@ RESOLV_CONF: dict[str, tuple[bytes, list[str], list[str]]] = {
 
 
 @pytest.mark.parametrize("row", RESOLV_CONF)
-def test_only_the_lines_of_nameservers_count(row: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_only_nameserver_lines_count(row: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     written, expected, told = RESOLV_CONF[row]
     file = tmp_path / "resolv.conf"
     file.write_bytes(written)
@@ -143,7 +143,7 @@ def test_only_the_lines_of_nameservers_count(row: str, tmp_path: Path, caplog: p
 
 
 @pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
-def test_what_is_no_file_is_not_waited_for(make: object, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_but_a_regular_file_is_read(make: object, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     make(tmp_path / "resolv.conf")  # type: ignore[operator]
     assert named(Upstreams([], tmp_path / "resolv.conf", Clock())) == [servers.LOCAL_SERVER]
     (told,) = texts(caplog)

@@ -28,7 +28,7 @@ ADDRESS = ("192.0.2.1",)
 
 @contextlib.contextmanager
 def packets() -> Iterator[tuple[socket.socket, str]]:
-    """Yield a socket that nobody reads but the test, and how a resolver names it."""
+    """Yield a socket that only the test reads, and its address as a resolver takes it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         sock.settimeout(SECONDS)
@@ -100,7 +100,7 @@ async def test_a_forged_answer_is_counted_and_changes_nothing() -> None:
             assert not answer.done()
             sock.sendto(right, peer)
             assert await wait(answer) == ()
-            sock.sendto(right, peer)  # twice is no better
+            sock.sendto(right, peer)  # a second one changes nothing
             assert resolver.lookup("a.example.org", "A", clock() + BUDGET) == ()
 
 
@@ -141,7 +141,7 @@ async def test_every_question_of_a_broken_socket_ends() -> None:
     resolver = Resolver(["127.77.0.0:9"], clock=clock)
     async with clean(resolver):
         first = resolver.lookup_all([("a.example.org", "A"), ("b.example.org", "A")], clock() + BUDGET)
-        # The kernel tells of the first packet when the next is sent, or with the next turn.
+        # The kernel reports the first packet when the next one is sent, or in the next turn.
         second = [resolver.lookup(f"{number}.example.org", "A", clock() + BUDGET) for number in range(20)]
         for answer in [*await wait(first), *[await wait(one) for one in second]]:
             assert "Connection refused" in str(answer)
@@ -167,11 +167,11 @@ async def test_two_truncated_answers_cost_one_connection() -> None:
                 response = dns.message.make_response(dns.message.from_wire(wire))
                 response.flags |= dns.flags.TC
                 sock.sendto(response.to_wire(), peer)
-            assert "TCP: " in str(await wait(answer)), "nobody listens there"
+            assert "TCP: " in str(await wait(answer)), "nothing listens there"
             assert resolver.status()["tcp"] == 1
 
 
-async def test_sockets_are_few_when_nobody_answers() -> None:
+async def test_sockets_are_few_when_no_answer_comes() -> None:
     clock = Clock()
     with packets() as (_, address):
         resolver = Resolver([address], clock=clock)
@@ -268,7 +268,7 @@ async def test_a_cancelled_question_closes_its_connection() -> None:
             await task
 
 
-async def test_nobody_listens() -> None:
+async def test_nothing_listens() -> None:
     async with server() as (address, _):
         with pytest.raises(EOFError):
             await ask_over_tcp(address, b"")
