@@ -219,7 +219,7 @@ def _replace(write: Write, config: Path) -> None:
     path = write.path.resolve()
     _make_directory(path.parent)
     if _content(path) != write.old:
-        raise OSError(errno.EBUSY, "somebody else has just changed it", str(path))
+        raise OSError(errno.EBUSY, "someone else has just changed it", str(path))
     owner = config.stat()
     replace_file(path, write.new, new_owner=(owner.st_uid, owner.st_gid))
 

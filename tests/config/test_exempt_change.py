@@ -48,7 +48,7 @@ def test_somebody_else_has_changed_it_meanwhile(policy: Path) -> None:
     change = plan(policy)
     (policy.parent / "good").write_text("192.0.2.9\n")
     with pytest.raises(
-        ExemptError, match=r"good: somebody else has just changed it; add 192.0.2.7 to exempt.ips in .*good by"
+        ExemptError, match=r"good: someone else has just changed it; add 192.0.2.7 to exempt.ips in .*good by"
     ):
         change.apply()
     assert (policy.parent / "good").read_text() == "192.0.2.9\n"
@@ -80,7 +80,7 @@ def test_what_cannot_be_put_back_is_named(policy: Path) -> None:
         applied = thread.submit(change.apply)
         with fifo.open("w"):
             good.write_text("meddled\n")
-    with pytest.raises(ExemptError, match=r"good was changed and cannot be put back: somebody else .*; mend it"):
+    with pytest.raises(ExemptError, match=r"good was changed and cannot be put back: someone else .*; mend it"):
         applied.result()
 
 
