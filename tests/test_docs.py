@@ -9,7 +9,7 @@ import pytest
 
 from eximacl.archive.spool import HEADERS_CUT_BYTES
 from eximacl.daemon.server import Limits
-from eximacl.mail import lists
+from eximacl.mail import patterns
 from eximacl.policy.outcome import Decision, Word
 from eximacl.protocol import exim as wire
 from eximacl.protocol.exim import held_words
@@ -49,7 +49,7 @@ def test_what_each_stage_needs(stage: str) -> None:
         f"{wire.MAX_LINE_BYTES // 1024} KiB",
         f"{wire.MAX_TEXT_BYTES} bytes",
         f"{Limits().query_seconds:g} s",
-        f"{lists.PATTERN_TIMEOUT_SECONDS * 1000:g} ms, in the first {lists.PATTERN_INPUT_CHARACTERS} characters",
+        f"{patterns.PATTERN_TIMEOUT_SECONDS * 1000:g} ms, in the first {patterns.PATTERN_INPUT_CHARACTERS} characters",
         f"{records.MAX_BACKLOG_BYTES // 1024 // 1024} MiB of records",
         f"last {records.FLUSH_SECONDS * 1000:g} ms",
     ],

@@ -22,7 +22,8 @@ from eximacl.config.render import (
     option_word,
 )
 from eximacl.config.settings import COMMON_TABLE, DEFAULT_ORDER, EXEMPT_TABLE, SETTINGS_TABLES, check_table
-from eximacl.mail.lists import Patterns, Suffixes
+from eximacl.mail.lists import Suffixes
+from eximacl.mail.patterns import Patterns
 from tests.config.world import loaded_from, option_of, word
 
 CHECKS = find_checks()
