@@ -272,7 +272,7 @@ def _print_released(released: Released, as_json: bool) -> None:
 @archive.command("purge")
 @click.option("--older-than", "older", metavar="SPAN", help="Messages held longer ago than this: 30d, 12h.")
 @click.option("--ref", metavar="REF", shell_complete=archived_reference, help="The message with this reference.")
-@click.option("--domain", metavar="DOMAIN", help="Messages to this domain; with a dot before it: all below it.")
+@click.option("--domain", metavar="DOMAIN", help="Messages to this domain; with a dot before it, all below it.")
 @click.option("--released", is_flag=True, help="Messages that were released.")
 @click.option("--dry-run", is_flag=True, help="Only print what would be deleted.")
 @click.option("--yes", is_flag=True, help="Assume yes.")

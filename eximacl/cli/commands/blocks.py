@@ -91,7 +91,7 @@ def blocks() -> None:
       eximacl blocks list
       eximacl blocks add steve@example.org --for 2h
 
-    The running daemon is asked. Where none runs, the command opens the state itself.
+    The running daemon is asked. If none runs, the command opens the state itself.
     """
 
 

@@ -44,7 +44,7 @@ def config() -> None:
 def test(config_path: Path, as_json: bool) -> int:
     """Test the policy file and everything that it names.
 
-    That is also its domain files, all lists, and the archive's directory. Every problem is printed.
+    That includes its domain files, all lists, and the archive's directory. Every problem is printed.
 
     \b
     Examples:
@@ -71,10 +71,10 @@ def test(config_path: Path, as_json: bool) -> int:
 
 @config.command("show")
 @config_option
-@click.option("--domain", help="As it is for recipients at this domain.")
+@click.option("--domain", metavar="DOMAIN", help="As they are for recipients at DOMAIN.")
 @json_option
 def show_command(config_path: Path, domain: str | None, as_json: bool) -> int:
-    """Show the policy in force: all options, defaults included.
+    """Show all options of the policy, defaults included.
 
     Secrets are hidden.
 

@@ -124,7 +124,7 @@ def install(
 
     The snippets are copied to /etc/exim4/eximacl. A few lines before Debian's own configuration include them: in
     conf.d/main/00_eximacl and conf.d/router/050_eximacl, or at the end of exim4.conf.localmacros. Your own ACLs
-    (MAIN_ACL_CHECK_…) still run, after eximacl's. Your settings belong into 000_localmacros, or above the lines in
+    (MAIN_ACL_CHECK_…) still run, after eximacl's. Your settings belong in 000_localmacros, or above the lines in
     exim4.conf.localmacros.
 
     The change is tried in a copy first. If Exim refuses the real one after all, everything is put back.

@@ -58,7 +58,7 @@ class Given(NamedTuple):
     "domains",
     multiple=True,
     metavar="DOMAIN",
-    help="One of our domains; with a dot before it, all below it. May be repeated.  [default: policy.domains]",
+    help="One of your domains; with a dot before it, all below it. May be repeated.  [default: policy.domains]",
 )
 @click.option(
     "--output",
@@ -113,7 +113,7 @@ class Given(NamedTuple):
 @json_option
 @config_option
 def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path, **options: Any) -> int:
-    """List everyone in our domains who ever received mail.
+    """List the addresses in your domains that received mail.
 
     The addresses come from the headers in a mail store. A PATH is a Maildir, a directory with Maildirs, mboxes or .eml
     files anywhere below it, an mbox (also .gz), or one message. Broken messages are skipped and counted.

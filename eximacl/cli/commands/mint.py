@@ -19,7 +19,7 @@ from eximacl.system.text import printable
 @click.argument("name")
 @click.option("--count", type=int, help="Valid for N messages.", metavar="N")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Valid until this day begins.", metavar="YYYY-MM-DD")
-@click.option("--domain", help="The domain.  [default: NAME's, else the only one of the policy]")
+@click.option("--domain", metavar="DOMAIN", help="The domain.  [default: NAME's, else the only one of the policy]")
 @config_option
 @json_option
 def mint_command(

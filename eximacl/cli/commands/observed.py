@@ -34,9 +34,9 @@ COLUMNS = (
 )
 
 
-@click.command(cls=Command, section=Section.DECISIONS, epilog=exits.HELP)
+@click.command(cls=Command, section=Section.DECISIONS)
 @click.option("--check", metavar="CHECK", help="Only this check's, such as rdns_tld.")
-@click.option("--since", metavar="WHEN", default="7d", show_default=True, help="From then on: 2h, 3d, 2026-12-31.")
+@click.option("--since", metavar="WHEN", default="7d", show_default=True, help="Since then: 2h, 3d, 2026-12-31.")
 @click.option("--count", is_flag=True, help="Only how many there were, by check and reason.")
 @config_option
 @journal_option
@@ -54,6 +54,8 @@ def observed(
       eximacl observed --count
       eximacl observed --check rdns_tld --since 2d
       eximacl observed --json | jq -r .host | sort | uniq -c
+
+    Exit status: 0 when something was observed, 66 when nothing was.
     """
     try:
         began = parse_time(since, time.time())

@@ -37,7 +37,8 @@ def reload(config_path: Path, socket_path: Path | None, as_json: bool) -> int:
 
     \b
     Exit status: 0 the new policy is in force
-      69 the daemon did not answer    78 the new policy has errors
+      69 the daemon did not answer    74 only root and the daemon's user may reload
+      78 the new policy has errors
     """
     with explained():
         done = reload_daemon(find_socket(socket_path, config_path))
