@@ -30,7 +30,7 @@ def test_every_problem_is_printed(config: Path) -> None:
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
-        pytest.param('dir = "eximacl.toml"', "archive.dir: {0}/eximacl.toml is no directory", id="a file"),
+        pytest.param('dir = "eximacl.toml"', "archive.dir: {0}/eximacl.toml is not a directory", id="a file"),
         pytest.param('group = "nosuchgroup"', "archive.group: there is no group 'nosuchgroup'", id="no group"),
         pytest.param('group = "4294967295"', "archive.group: 4294967295 is not a group", id="no group's number"),
         pytest.param('sendmail = "none"', "archive.sendmail: {0}/none cannot be run", id="no sendmail"),
