@@ -16,7 +16,6 @@ from typing import Any, BinaryIO, NamedTuple
 
 from eximacl.archive.envelope import Envelope, format_envelope, parse_envelope
 from eximacl.archive.errors import ArchiveError, NoSuchMessage, reason_of
-from eximacl.archive.files import names
 from eximacl.archive.layout import KEY, Day, base_name, day_start, stem, time_in
 from eximacl.records.decisions import find as find_decisions
 from eximacl.records.errors import RecordsError
@@ -208,6 +207,14 @@ def read_envelope(path: Path) -> Envelope:
         raise ArchiveError(f"{path}: {reason_of(error)}") from None
     except ValueError as error:
         raise ArchiveError(f"{path}: {error}") from None
+
+
+def names(directory: Path) -> list[str]:
+    """Return the names in a directory; none where it is missing, since it was purged. Raises OSError."""
+    try:
+        return [path.name for path in directory.iterdir()]
+    except FileNotFoundError:
+        return []
 
 
 def _message(day: Day, name: str, path: Path) -> Message:

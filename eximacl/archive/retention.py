@@ -17,8 +17,7 @@ from typing import NamedTuple
 
 from eximacl.archive.change import delete, locked
 from eximacl.archive.errors import ArchiveError, NoSuchMessage
-from eximacl.archive.files import names
-from eximacl.archive.index import Message, days, listed, read_envelope
+from eximacl.archive.index import Message, days, listed, names, read_envelope
 from eximacl.archive.layout import TODAY, Day, base_name, day_of, safe_name
 from eximacl.mail.lists import Domains
 from eximacl.system.locks import directory_lock

@@ -24,9 +24,9 @@ from typing import BinaryIO, TypeVar
 
 from eximacl.archive.envelope import Envelope, format_envelope
 from eximacl.archive.errors import ArchiveError
-from eximacl.archive.files import Writer
 from eximacl.archive.layout import MAX_HOST_CHARACTERS, TODAY, Day, day_of, safe_name
 from eximacl.archive.spool import body_chunks, message_headers, open_body
+from eximacl.archive.writer import Writer
 from eximacl.mail.address import parse_quoted
 from eximacl.system.files import sync_directory, write_all
 

@@ -1,6 +1,6 @@
 """References: the short ids of decisions, given in the SMTP reply, the logs and the archive. Pure.
 
-Rule: a reference is a time. Eight characters of Crockford's base 32 (no I, L, O, U, so that it can be read out on
+A reference is a time. Eight characters of Crockford's base 32 (no I, L, O, U, so that it can be read out on
 the telephone) hold 40 bits: tenths of a millisecond since EPOCH, which wrap after three and a half years. So
 references sort, never repeat inside a process, and tell which day's journal holds the decision.
 """
@@ -50,7 +50,7 @@ def normalise(text: str) -> str:
     """
     reference = text.upper().translate(_MISREAD)
     if len(reference) != LENGTH or not all(letter in _ALPHABET for letter in reference):
-        raise ValueError(f"{text!r} is no reference: one has {LENGTH} letters and digits, like 7KQ2M9D4")
+        raise ValueError(f"{text!r} is not a reference: one has {LENGTH} letters and digits, like 7KQ2M9D4")
     return reference
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.archive import Archive, ArchiveError, NoSuchMessage, damaged, find, messages, open_message
-from eximacl.archive.index import MAX_ENVELOPE_BYTES, NEAR_SECONDS, days, listed
+from eximacl.archive.index import MAX_ENVELOPE_BYTES, NEAR_SECONDS, days, listed, names
 from eximacl.records.references import References
 from tests.archive.holding import BODY, HEADERS, NOON, archive_at, held, let_everybody_pass, nobody, spool_with
 
@@ -172,3 +172,11 @@ def test_who_may_not_read_is_told(tmp_path: Path) -> None:
         path.chmod(0o755)
     with nobody(), pytest.raises(ArchiveError, match="new: Permission denied"):
         list(messages(archive.root))
+
+
+def test_names_of_what_is_there_and_of_what_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "one").touch()
+    assert names(tmp_path) == ["one"]
+    assert names(tmp_path / "missing") == []
+    with pytest.raises(NotADirectoryError):
+        names(tmp_path / "one")

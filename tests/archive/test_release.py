@@ -468,7 +468,7 @@ def test_the_list_changes_while_the_message_is_on_its_way(server: MailServer) ->
     ("arguments", "status", "words"),
     [
         pytest.param([REF, "--everywhere"], 64, "--everywhere is for --allow", id="everywhere alone"),
-        pytest.param(["7KQ2"], 65, "is no reference", id="no reference"),
+        pytest.param(["7KQ2"], 65, "is not a reference", id="no reference"),
         pytest.param(["00000000"], 66, "eximacl log --ref 00000000", id="not there"),
         pytest.param([REF, "--allow", "all"], 64, "Invalid value for '--allow'", id="no such exemption"),
         pytest.param([], 64, "Missing argument 'REF...'", id="nothing"),

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from eximacl.archive import Archive, ArchiveError, Purge, locked, messages, purge, retention, store
-from eximacl.archive.files import Writer
 from eximacl.archive.retention import LEFTOVER_SECONDS, SECONDS_PER_DAY, delete_all
+from eximacl.archive.writer import Writer
 from tests.archive.holding import (
     BODY,
     NOON,

@@ -101,7 +101,7 @@ def test_what_cannot_be_allowed(daemon: Daemon, config: Path) -> None:
     ("arguments", "status", "words"),
     [
         pytest.param(["all", "7KQ2M9D4"], 64, "Invalid value for", id="no such exemption"),
-        pytest.param(["ip", "7KQ2"], 65, "is no reference", id="no reference"),
+        pytest.param(["ip", "7KQ2"], 65, "is not a reference", id="no reference"),
         pytest.param(["ip", "00000000"], 66, "00000000 is not in ", id="not there"),
     ],
 )

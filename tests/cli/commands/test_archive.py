@@ -384,11 +384,11 @@ def test_purge_of_a_damaged_one(config: Path, root: Path) -> None:
         ),
         pytest.param(["purge", "--older-than", "soon"], 64, "--older-than: 'soon' is not a span", id="span"),
         pytest.param(["purge", "--domain", "a b"], 64, "--domain: 'a b' is not a domain name", id="domain"),
-        pytest.param(["purge", "--ref", "7KQ2"], 65, "is no reference", id="purge's reference"),
+        pytest.param(["purge", "--ref", "7KQ2"], 65, "is not a reference", id="purge's reference"),
         pytest.param(["list", "--since", "soon"], 64, "--since: 'soon' is not a time", id="time"),
         pytest.param(["list", "--ref", "00000000"], 66, "Nothing was found.", id="nothing"),
         pytest.param(["show", "00000000"], 66, "eximacl log --ref 00000000", id="not there"),
-        pytest.param(["export", "x"], 65, "is no reference", id="no reference"),
+        pytest.param(["export", "x"], 65, "is not a reference", id="no reference"),
     ],
 )
 def test_what_cannot_be_done(root: Path, arguments: list[str], status: int, words: str) -> None:

@@ -118,7 +118,7 @@ def test_damaged_lines_and_files_are_told(log: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        pytest.param(["--ref", "7KQ2"], 65, "is no reference", id="reference"),
+        pytest.param(["--ref", "7KQ2"], 65, "is not a reference", id="reference"),
         pytest.param(["--since", "soon"], 64, "--since: 'soon' is not a time", id="time"),
         pytest.param(["--since", "1h", "--until", "2h"], 64, "--until is not after --since", id="no time at all"),
         pytest.param(["--follow", "--until", "1h"], 64, "--follow has no end, so --until is not for it", id="an end"),

@@ -1,4 +1,4 @@
-"""`eximacl why`: a decision found by its reference, and everything that is no reference."""
+"""`eximacl why`: a decision found by its reference, and everything that is not a reference."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def test_json_has_what_became_of_a_held_message(held: str) -> None:
 @pytest.mark.parametrize(
     ("ref", "status", "words"),
     [
-        pytest.param("", 65, "is no reference", id="empty"),
+        pytest.param("", 65, "is not a reference", id="empty"),
         pytest.param("7KQ2M9D", 65, "one has 8 letters and digits", id="short"),
-        pytest.param("7KQ2M9D!", 65, "is no reference", id="sign"),
+        pytest.param("7KQ2M9D!", 65, "is not a reference", id="sign"),
         pytest.param("00000000", 66, "00000000 is not in", id="not there"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Files and directories of the archive: permissions, owners, one-step replacement, and errors that name the cure."""
+"""Creating files and directories in the archive: permissions, owners, and errors that name what to change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.archive.errors import ArchiveError
-from eximacl.archive.files import Writer, names
+from eximacl.archive.writer import Writer
 from tests.archive.holding import let_everybody_pass, nobody
 
 GROUP = 4  # adm, on every Debian
@@ -131,7 +131,7 @@ def test_a_file_that_cannot_have_its_group_is_not_left_behind(root: Path) -> Non
     writer = Writer(root, str(GROUP))
     with nobody(), pytest.raises(ArchiveError, match=r"^archive\.group: .* must be a member of 4$"), writer.explained():
         writer.create(root / "file")
-    assert names(root) == []
+    assert list(root.iterdir()) == []
 
 
 def refused(number: int, name: str | None = "/a/b") -> OSError:
@@ -164,11 +164,3 @@ def test_a_missing_file_in_an_archive_that_is_there_is_just_that(root: Path) -> 
     writer.prepare()
     with pytest.raises(ArchiveError, match=r"^archive\.dir: /a/b: No such file or directory$"), writer.explained():
         raise refused(errno.ENOENT)
-
-
-def test_names_of_what_is_there_and_of_what_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "one").touch()
-    assert names(tmp_path) == ["one"]
-    assert names(tmp_path / "missing") == []
-    with pytest.raises(NotADirectoryError):
-        names(tmp_path / "one")

@@ -97,14 +97,6 @@ class Writer:
         return where
 
 
-def names(directory: Path) -> list[str]:
-    """Return the names in a directory; none where it is missing, since it was purged. Raises OSError."""
-    try:
-        return [path.name for path in directory.iterdir()]
-    except FileNotFoundError:
-        return []
-
-
 def _gid(group: str) -> int:
     if not group:
         return -1
