@@ -13,8 +13,9 @@ BIN    := $(VENV)/bin
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 HEAVY  := var/heavy
 PYTEST := $(if $(EXIM),env EXIMACL_LAB_EXIM=$(EXIM)) $(BIN)/python -m pytest
-# The tests wait for other processes half of the time: two workers a core. 0: one after the other, in this process.
-JOBS   ?= $(shell expr 2 '*' $$(getconf _NPROCESSORS_ONLN))
+CORES  := $(shell getconf _NPROCESSORS_ONLN)
+# All tests together wait half of the time for other processes. 0: one after the other, in this process.
+JOBS   ?= $(shell expr 2 '*' $(CORES))
 DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base procps python3-venv
 
 .PHONY: test check run bench soak lint types docs format build clean setup setup-python debian heavy deb deb-test
@@ -26,7 +27,7 @@ test: setup heavy lint types
 
 check: lint types
 	$(BIN)/python -m pytest -m "not (needs_root or needs_exim or needs_network or quiet)" \
-	  --numprocesses $(JOBS) $(PYTEST_ARGS)
+	  --numprocesses $(or $(filter 0,$(JOBS)),$(CORES)) $(PYTEST_ARGS)
 
 run: setup
 	$(SUDO) $(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
