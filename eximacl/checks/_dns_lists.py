@@ -306,6 +306,7 @@ def _code(codes: Tables[C], answer: str) -> C | None:
 
 def _weighed(answers: Sequence[ListAnswer[Z_co]], threshold: float) -> list[ListAnswer[Z_co]] | Unknown | None:
     """Weigh each list once, by the heaviest of its listings."""
+    # A list is asked once for each name, but counts once: `sure` is what it adds, `possible` what it could have added.
     sure: dict[str, float] = {}
     possible: dict[str, float] = {}
     for one in answers:

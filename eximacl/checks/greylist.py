@@ -8,8 +8,7 @@ from typing import Literal, NamedTuple
 
 from eximacl.check import Ask, AtData, Hit, Outcome, Query, Unknown, check, option
 from eximacl.mail.address import canonical_domain
-from eximacl.mail.hosts import IPAddress, ip_address
-from eximacl.mail.registrable import registrable_domain
+from eximacl.mail.hosts import IPAddress, ip_address, registrable_domain
 
 MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3600.0

@@ -141,6 +141,7 @@ class Builder:
         except ValueError as error:
             site.report(str(error))
             return
+        # Whether the checks it listens to run at all is known only when all files have been read: `check_running`.
         listens_to = frozenset(check.listens_to(options))
         action: Action = "off" if check.idle(options) else values["action"].value
         for other in sorted(listens_to):

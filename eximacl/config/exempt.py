@@ -1,7 +1,7 @@
 """Exempting mail after a wrong refusal: its sender, the sender's domain, the client's address or its host name.
 
 The policy is loaded once: to see what it exempts already, and where its lists are (`exempt_change`). It is loaded again
-only where somebody has changed the files before the entry was written.
+only where the files have changed before the entry was written.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class Exempter:
 
 
 def _plan(loaded: Loaded, kind: ExemptKind, mail: RefusedMail, comment: str, *, everywhere: bool) -> Change:
-    """Work out how to exempt a mail. Raises ExemptError, OSError."""
+    """Work out how to exempt such a message. Raises ExemptError, OSError."""
     entry = entry_for(kind, mail)
     recipient = mail.query.recipient
     if recipient is None and not everywhere:
@@ -191,7 +191,7 @@ def _plan(loaded: Loaded, kind: ExemptKind, mail: RefusedMail, comment: str, *, 
 
 
 def entry_for(kind: ExemptKind, mail: RefusedMail) -> str:
-    """Return the narrowest entry that covers a mail by its sender, sender's domain, ip or host.
+    """Return the narrowest entry that covers a message by its sender, sender's domain, ip or host.
 
     Raises ExemptError where the mail has no such thing.
     """
@@ -219,7 +219,7 @@ def entry_for(kind: ExemptKind, mail: RefusedMail) -> str:
 
 
 def exempting_entry(lists: Values, key: str, mail: RefusedMail) -> str:
-    """Return what in one list (`senders: ann@example.net`) exempts a mail now; empty where nothing does."""
+    """Return what in one list (`senders: ann@example.net`) exempts such a message now; empty if nothing does."""
     return (key in lists and Exempt(**{key: lists[key].value}).match(mail.query)) or ""
 
 

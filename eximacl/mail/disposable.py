@@ -111,6 +111,7 @@ def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Malformed |
         if until is None:
             return _refuse("dated-invalid", digits)
         address = _dated(rules, name or "", until)
+    # The owner must be an ordinary address: `steve.3.count.5.count` would have two limits.
     if not address.name:
         return _refuse("disposable-nameless", localpart)
     if counted.match(address.name) or dated.match(address.name) or untagged(address.name) != address.name:

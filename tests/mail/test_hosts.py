@@ -13,6 +13,7 @@ from eximacl.mail.hosts import (
     ip_address,
     literal_address,
     parse_name_server,
+    registrable_domain,
 )
 
 ADDRESSES = [
@@ -179,3 +180,26 @@ def test_a_name_made_from_the_address(address: str, name: str) -> None:
 @pytest.mark.parametrize(("address", "name"), NOT_HELD)
 def test_a_name_that_only_holds_some_digits(address: str, name: str) -> None:
     assert not holds_address(name, ipaddress.ip_address(address))
+
+
+REGISTRABLE = [
+    ("mail-a1.out.example.com", "example.com"),
+    ("example.com", "example.com"),
+    ("mx.example.co.uk", "example.co.uk"),
+    ("a.b.example.com.br", "example.com.br"),
+    ("mx.xn--e1afmkfd.xn--p1ai", "xn--e1afmkfd.xn--p1ai"),
+    ("ec2-7.us-east-1.compute.amazonaws.com", "ec2-7.us-east-1.compute.amazonaws.com"),
+    ("co.uk", ""),
+    ("com", ""),
+    ("mx.example.invalid", ""),
+    ("localhost", ""),
+    ("", ""),
+    ("\udcff.example.com", "example.com"),
+    ("..", ""),
+    ("a" * 300, ""),
+]
+
+
+@pytest.mark.parametrize(("name", "domain"), REGISTRABLE, ids=[name[:40] or "empty" for name, _ in REGISTRABLE])
+def test_registrable_domain(name: str, domain: str) -> None:
+    assert registrable_domain(name) == domain
