@@ -1,6 +1,6 @@
 """docs/archive.md is run: the way of one wrong refusal, with two real Exims and the real daemon.
 
-Rule: each command of the page is run where Exim and the daemon run, in the page's order, and what it prints is
+Each command of the page is run where Exim and the daemon run, in the page's order, and what it prints is
 compared. The page's bounce is the one that a real sender's Exim writes.
 """
 

@@ -139,6 +139,7 @@ def delete_all(root: Path, selected: Iterable[Message]) -> Deleted:
 
 
 def _entries(root: Path) -> list[_Entry]:
+    """Return all messages, the oldest first, each with the space that it takes. Raises ArchiveError."""
     found: list[_Entry] = []
     directories: dict[Path, tuple[tuple[int, int], ...]] = {}
     for _, name, path, day in listed(root):
@@ -168,6 +169,9 @@ def _purge_by_age(entries: list[_Entry], done: Purge, first: str) -> list[_Entry
 
 
 def _purge_by_size(entries: list[_Entry], done: Purge, limit: int | None) -> None:
+    """Delete the oldest messages until the others take at most `limit` bytes; None: no limit."""
+    # Copies of a message share its bytes, and the messages of a day its directories. Each takes its space once, which
+    # is free when the last one goes.
     links = Counter(inode for entry in entries for inode, _ in entry.space)
     done.kept_bytes = sum({inode: size for entry in entries for inode, size in entry.space}.values())
     for entry in entries:

@@ -80,7 +80,7 @@ class Holding:
         return held(self.lab.spool, headers=asked["headers"], id=asked["id"], queue=asked["queue"])
 
     def send(self, message: bytes, *, chunks: int = 0, to: str = "steve") -> None:
-        """Send a message by DATA, or by BDAT in so many chunks; it is refused, and whatever `look` raised is raised."""
+        """Send a message by DATA, or by BDAT in `chunks` pieces; it is refused, and what `look` raised is raised."""
         with self.lab.client() as client:
             client.reply()
             client.ask("EHLO mx.example.net")

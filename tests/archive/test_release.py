@@ -184,7 +184,7 @@ def test_exim_refuses_it(server: MailServer) -> None:
 
 
 def test_exim_does_not_trust_everybody(server: MailServer) -> None:
-    """Without trust it would send in the name of whoever runs it; better not at all."""
+    """Without trust it would send in the name of the user who runs it; better not at all."""
     hold(server.config, HEADERS, BODY, "steve@example.org")
     untrusted = server.lab.namespace.command("setpriv", "--reuid=65534", "--clear-groups", EXIM)
     server.sendmail.write_text(f'#!/bin/sh\nexec {" ".join(untrusted)} "$@"\n')

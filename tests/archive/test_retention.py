@@ -192,7 +192,7 @@ def test_what_cannot_be_deleted_is_told_when_room_is_wanted(archive: Archive, tm
 
 
 def test_what_goes_meanwhile_is_no_problem(archive: Archive, spool: Path) -> None:
-    """Between the look at the archive and the deletion, a mail client moves the message, or somebody deletes it."""
+    """Between the look at the archive and the deletion, a mail client moves the message, or it is deleted."""
     (stored,) = archive.store(held(spool))
     entries = retention._entries(archive.root)
     stored.path.unlink()

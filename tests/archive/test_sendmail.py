@@ -1,6 +1,6 @@
-"""Handing over to a sendmail program: the header, the arguments, and every way in which it can fail.
+"""Giving a message to a sendmail program: the header, the arguments, and every way in which it can fail.
 
-What Exim makes of it is in tests/cli/test_releasing.py.
+What Exim makes of it is in test_release.py.
 """
 
 from __future__ import annotations

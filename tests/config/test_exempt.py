@@ -1,4 +1,4 @@
-"""Exempting whoever was refused by mistake: the right list, the right entry, and never a broken policy."""
+"""Exempting mail that was refused by mistake: the right list, the right entry, and never a broken policy."""
 
 from __future__ import annotations
 

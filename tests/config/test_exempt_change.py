@@ -44,7 +44,7 @@ def test_a_domain_s_file_that_has_come_meanwhile(policy: Path) -> None:
     assert not change.is_current()
 
 
-def test_somebody_else_has_changed_it_meanwhile(policy: Path) -> None:
+def test_someone_else_has_changed_it_meanwhile(policy: Path) -> None:
     change = plan(policy)
     (policy.parent / "good").write_text("192.0.2.9\n")
     with pytest.raises(
@@ -70,7 +70,7 @@ def test_all_files_or_none(policy: Path) -> None:
 
 
 def test_what_cannot_be_put_back_is_named(policy: Path) -> None:
-    """The second file is a FIFO, so that somebody can meddle with the first one in between."""
+    """The second file is a FIFO, so that someone else can change the first one in between."""
     good, fifo = policy.parent / "good", policy.parent / "fifo"
     good.write_text("")
     os.mkfifo(fifo)

@@ -19,7 +19,7 @@ MAIL = {**CLIENT, "from": "ann@example.net", "rcpt": "ghost@example.org"}
 
 
 def refused(config: Path, stage: str = "rcpt", **values: str) -> str:
-    """Have the running daemon judge a mail; return the reference, once the journal has it."""
+    """Have the running daemon judge a message; return the reference, once the journal has it."""
     found = ask(config.parent / "eximacl.sock", format_query(stage, {**MAIL, **values}))
     until(lambda: eximacl("why", found.ref).status == 0, "the journal")
     return found.ref
