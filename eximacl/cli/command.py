@@ -100,5 +100,5 @@ def find_commands(package: ModuleType) -> Iterator[Command | Group]:
         name = module.__name__.rpartition(".")[2]
         found = [value for value in vars(module).values() if isinstance(value, Command | Group) and value.name == name]
         if not found:
-            raise TypeError(f"{module.__name__} declares no command named {name}")
+            raise TypeError(f"{module.__name__}: declare a command named {name}, with cls=Command and a section")
         yield found[0]

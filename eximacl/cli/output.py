@@ -143,6 +143,12 @@ def wrapped(text: str, start: str, indent: int) -> Iterator[str]:
     yield from (" " * indent + line for line in lines[1:])
 
 
+def write_text(text: str) -> None:
+    """Write a sentence or more to standard output, wrapped to the terminal's width."""
+    for line in wrapped(text, "", 0):
+        write_line(line)
+
+
 class Progress:
     """A bar on stderr. shown: whether there is one; then `clear` comes before each line of output, `written` after."""
 

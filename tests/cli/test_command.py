@@ -49,7 +49,7 @@ def test_a_file_without_its_command_is_a_mistake(tmp_path: Path, monkeypatch: py
     monkeypatch.syspath_prepend(tmp_path)
     module = ModuleType("some_commands")
     module.__path__ = [str(package)]
-    with pytest.raises(TypeError, match=r"some_commands\.one declares no command named one"):
+    with pytest.raises(TypeError, match=r"some_commands\.one: declare a command named one"):
         list(find_commands(module))
 
 

@@ -20,7 +20,7 @@ from eximacl.cli import exits
 from eximacl.cli.command import Group, Section
 from eximacl.cli.errors import explained
 from eximacl.cli.options import Failure, config_option, find_socket, json_option, print_json
-from eximacl.cli.output import Style, fields, paint, plural, write_line
+from eximacl.cli.output import Style, fields, paint, plural, write_line, write_text
 from eximacl.exim import (
     Exim,
     EximConfig,
@@ -51,6 +51,14 @@ from eximacl.system.text import printable, printable_text
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# By how a line of a diff begins.
+DIFF_STYLES = {
+    "--- ": Style.HEADING,
+    "+++ ": Style.HEADING,
+    "@": Style.HEADING,
+    "+": Style.GOOD,
+    "-": Style.BAD,
+}
 RESTART = "Exim still runs with what it read before: systemctl restart exim4 (or use --reload)."
 
 
@@ -251,9 +259,9 @@ def _show(wanted: Installation) -> None:
     _print_diff(plan)
     for stage, acl in wanted.own_acls.items():
         then = "still runs, together with eximacl's" if stage in ("mail", "rcpt", "data") else "is left alone"
-        click.echo(f"Your own ACL {printable(acl)} at {stage.upper()} {then}.")
+        write_text(f"Your own ACL {printable(acl)} at {stage.upper()} {then}.")
     if plan.place.kind == "unsplit" and not plan.routed:
-        click.echo(
+        write_text(
             f"Without --router, disposable addresses are not delivered. With it, {plan.place.router.name} gets five "
             "lines, and Debian's package asks before it replaces that file."
         )
@@ -262,8 +270,7 @@ def _show(wanted: Installation) -> None:
 def _print_diff(plan: InstallPlan) -> None:
     """Print what would change, line by line, as `diff` does."""
     for line in plan.diff().splitlines():
-        style = {"+": Style.GOOD, "-": Style.BAD, "@": Style.HEADING}.get(line[:1])
-        write_line(paint(printable(line), style))
+        write_line(paint(printable(line), DIFF_STYLES.get(line[:4]) or DIFF_STYLES.get(line[:1])))
     if plan.edits:
         write_line("")
 
@@ -279,7 +286,7 @@ def _remove_by_force(exim_dir: Path, program: Exim, reload_too: bool, pid_file: 
     if not (done.left or done.changed or done.failure):
         click.echo("Nothing to change: Exim's configuration does not name eximacl.")
     if done.left and done.harmless:
-        click.echo(
+        write_text(
             f"Exim's configuration still names {own}, or cannot be read. Exim goes on by its own rules and asks "
             f"nothing: the files that ask are called *{ASIDE} there now. Take the lines out: until then, disposable "
             "addresses are valid for ever."
