@@ -1,7 +1,7 @@
 """`eximacl doctor`: does the whole of it work, from Exim's configuration to the disk?
 
-Rule: it looks and asks, and changes nothing: no mail is sent, no query is counted or logged, no file is written but
-in a directory of its own: a socket, and the configuration that Exim would get next.
+It looks and asks, and changes nothing: no message is sent, no query is counted or logged, and no file is written except
+in a private directory: a socket, and the configuration that Exim would get next.
 """
 
 from __future__ import annotations

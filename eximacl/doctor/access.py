@@ -1,4 +1,4 @@
-"""Who may do what with a file. Rule: computed from modes and owners; nothing is opened, made or written to find out."""
+"""Who may do what with a file: computed from modes and owners, without opening or writing anything."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Literal
 
 Right = Literal["read", "write"]
 _BITS = {"read": 4, "write": 2, "enter": 1}
-# CAP_DAC_OVERRIDE is 1, CAP_DAC_READ_SEARCH is 2; the latter lets read files and enter directories (capabilities(7)).
+# CAP_DAC_OVERRIDE is 1; CAP_DAC_READ_SEARCH is 2, and suffices to read files and enter directories (capabilities(7)).
 _CAPABILITIES = {"read": 0b110, "write": 0b010, "enter": 0b110}
-# Below this nothing works for long; below the other it may soon not.
+# Below the first nothing works for long; below the second it may soon stop.
 FREE_BYTES_MIN = 1024 * 1024
 FREE_BYTES_LOW = 64 * 1024 * 1024
 
@@ -22,7 +22,7 @@ FREE_BYTES_LOW = 64 * 1024 * 1024
 class Who:
     """A user with all its groups, as the kernel knows them.
 
-    passes: the rights for which it needs no permission: all for root, unless its capabilities were taken away.
+    passes: the rights that it has whatever the mode says: all for root, unless it has lost its capabilities.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Who:
 
     @classmethod
     def of_process(cls, directory: Path, word: str) -> Who | None:
-        """Return whom a process (/proc/PID) runs as; None where it is gone, or its command line lacks `word`."""
+        """Return the user that a process (/proc/PID) runs as; None where it is gone, or its command has no `word`."""
         try:
             lines = dict(line.split(":", 1) for line in (directory / "status").read_text().splitlines())
             command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -55,7 +55,7 @@ class Who:
         return cls(f"user {uid}", uid, frozenset([gid, *map(int, lines["Groups"].split())]), passes)
 
     def has(self, found: os.stat_result, right: str) -> bool:
-        """Whether the mode bits give this user a right: owner, else group, else all (path_resolution(7))."""
+        """Return whether the mode gives this user a right: as owner, else in the group, else (path_resolution(7))."""
         if right in self.passes:
             return True
         bits = (
@@ -69,9 +69,9 @@ class Who:
 
 
 def refusal(who: Who, path: Path, right: Right, view: Path = Path("/")) -> str:
-    """Return what keeps a user from reading or writing a path, empty where nothing does.
+    """Return what keeps a user from reading or writing a path; empty: nothing.
 
-    view: the root directory as the process sees it. A file that is not there yet counts as its directory.
+    view: the root directory as the process sees it. For a file that is not there yet, its directory counts.
     """
     parts = path.absolute().parts[1:]
     here = view
@@ -87,21 +87,21 @@ def refusal(who: Who, path: Path, right: Right, view: Path = Path("/")) -> str:
         if index == len(parts):
             return _refused(who, here, shown, right)
         if stat.S_ISDIR(found.st_mode) and not who.has(found, "enter") and not _has_acl(here):
-            return f"{shown} ({describe(found)}) lets {who.name} not pass"
+            return f"{who.name} may not enter {shown} ({describe(found)})"
     return ""
 
 
 def _refused(who: Who, path: Path, shown: Path, right: Right) -> str:
     found = path.stat()
     if not who.has(found, right) and not _has_acl(path):
-        return f"{shown} ({describe(found)}) gives {who.name} no right to {right}"
+        return f"{who.name} may not {right} {shown} ({describe(found)})"
     if right == "write" and not stat.S_ISSOCK(found.st_mode) and os.statvfs(path).f_flag & os.ST_RDONLY:
         return f"{shown} is read-only"
     return ""
 
 
 def shut(who: Who, path: Path, view: Path = Path("/")) -> Path | None:
-    """Return the first directory above a path that a user may not pass; None where all may be passed."""
+    """Return the first directory above a path that a user may not enter; None: all may be entered."""
     for directory in reversed(path.absolute().parents):
         here = view / directory.relative_to("/")
         try:
@@ -113,7 +113,7 @@ def shut(who: Who, path: Path, view: Path = Path("/")) -> Path | None:
 
 
 def _has_acl(path: Path) -> bool:
-    """Whether a file has a POSIX ACL (acl(5)), which may grant what its mode does not."""
+    """Return whether a file has a POSIX ACL (acl(5)), which may grant what its mode does not."""
     try:
         return bool(os.getxattr(path, "system.posix_acl_access"))
     except OSError:
@@ -126,7 +126,7 @@ def describe(found: os.stat_result) -> str:
 
 
 def free_bytes(path: Path, view: Path = Path("/")) -> int | None:
-    """Return the space that is left for a file, 0 where there are no inodes; None where its directory is missing."""
+    """Return the bytes left for a file, 0 where there are no inodes left; None where its directory is missing."""
     for candidate in (path, *path.parents):
         try:
             found = os.statvfs(view / candidate.relative_to("/"))

@@ -1,4 +1,4 @@
-"""The machine that is looked at: what Exim says, what the daemon says, and who they are. Rule: each is asked once."""
+"""The machine that is examined: what Exim says, what the daemon says, and who they are. Each is asked only once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from eximacl.system import paths
 LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts")
 # A domain as it stands in a list; anything else is a pattern or a look-up.
 _PLAIN_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.IGNORECASE)
-# Exim is asked about so many of the policy's domains, in one run; who has more does not list them in Exim, either.
+# So many of the policy's domains fit into one question to Exim; a site with more does not list them in Exim, either.
 DOMAINS_MAX = 100
 
 
@@ -32,8 +32,8 @@ class Case:
     """What to look at.
 
     exim: the program. config: the policy file. socket: the daemon's, if not the policy's. shipped: this version's
-    snippets. smtp: where Exim listens, None: not to be tried. pid_file: Exim's, if not the one that it names.
-    resolver: a file as resolv.conf(5). now: seconds since 1970.
+    snippets. now: seconds since 1970. smtp: where Exim listens; None: do not try. pid_file: Exim's, if not the one that
+    it names.
     """
 
     exim: Exim
@@ -58,23 +58,23 @@ class Case:
 
     @cached_property
     def complaint(self) -> str:
-        """What Exim has to say against its configuration; empty: nothing."""
+        """Exim's complaint about its configuration; empty: none."""
         return check_configuration(self.exim)
 
     @cached_property
     def acls(self) -> Mapping[str, str]:
-        """What Exim has set for each stage."""
+        """Exim's ACL for each stage."""
         found = self.exim.options(*(f"acl_smtp_{stage}" for stage in STAGES))
         return {name.removeprefix("acl_smtp_"): value for name, value in found.items()}
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """The settings that the snippets' `macros` has put into named lists; empty where it is not included."""
+        """The settings that our `macros` puts into named lists; empty where Exim does not include that file."""
         found = self.exim.lists(*(f"eximacl_{name}" for name in LISTS))
         return {name.removeprefix("eximacl_"): value.replace("::", ":") for name, value in found.items()}
 
     def setting(self, name: str) -> Mapping[str, str]:
-        """Return a setting of several words, `key=value key=value`."""
+        """Return a setting with several values, written `key=value key=value`."""
         return dict(word.partition("=")[::2] for word in self.settings.get(name, "").split())
 
     @cached_property
@@ -85,7 +85,7 @@ class Case:
 
     @property
     def wired(self) -> bool:
-        """Whether Exim asks at RCPT as far as its configuration says: only then is there anything to try."""
+        """Whether Exim asks at RCPT, according to its configuration; otherwise there is nothing to try."""
         return (
             not self.complaint
             and self.directory is not None
@@ -99,23 +99,23 @@ class Case:
 
     @cached_property
     def local_domains(self) -> tuple[str, ...]:
-        """The domains that Exim takes mail for itself, as far as they are named one by one."""
+        """The domains whose mail Exim delivers itself, as far as they are listed one by one."""
         return self._named("local_domains")
 
     @cached_property
     def relay_domains(self) -> tuple[str, ...]:
-        """The domains that Exim takes mail for and passes it on, as far as they are named one by one."""
+        """The domains whose mail Exim accepts and passes on, as far as they are listed one by one."""
         return self._named("relay_to_domains")
 
     @cached_property
     def looked_up(self) -> tuple[str, ...]:
-        """What else stands in the lists of domains: look-ups and patterns, whose domains are not known here."""
+        """What else is in the lists of domains: look-ups and patterns, whose domains we do not know."""
         items = [item for name in ("local_domains", "relay_to_domains") for item in self._items(name)]
         return tuple(item for item in items if item not in ("", "@") and not _PLAIN_DOMAIN.fullmatch(item))
 
     @cached_property
     def taken(self) -> Mapping[str, bool]:
-        """Whether Exim takes mail for each of the policy's domains, as far as it can tell."""
+        """Whether Exim accepts mail for each of the policy's domains, as far as it can say."""
         judged = self.loaded.settings.policy.domains if self.loaded else ()
         plain = [domain for domain in judged if _PLAIN_DOMAIN.fullmatch(domain)][:DOMAINS_MAX]
         there = [name for name in ("local_domains", "relay_to_domains") if name in self._domain_lists]
@@ -142,7 +142,7 @@ class Case:
 
     @cached_property
     def relay_hosts(self) -> str:
-        """The clients that Exim relays for, as it lists them."""
+        """The clients that Exim relays for, as Exim lists them."""
         return self.exim.lists("relay_from_hosts").get("relay_from_hosts", "")
 
     @cached_property
@@ -152,7 +152,7 @@ class Case:
 
     @property
     def recipient(self) -> str:
-        """An address that every mail host takes mail for (RFC 5321, section 4.5.1), in a domain that is judged."""
+        """An address that every mail host must accept (RFC 5321, section 4.5.1), in a domain that is judged."""
         judged = self.loaded.settings.policy.domains if self.loaded else None
         ours = [domain for domain in self.local_domains if judged is None or domain in judged]
         known = ours or [domain for domain, taken in self.taken.items() if taken]
@@ -160,22 +160,22 @@ class Case:
 
     @cached_property
     def exim_pid_file(self) -> Path:
-        """Where Exim's daemon leaves its number."""
+        """The pid file of Exim's daemon."""
         named = self.exim.options("pid_file_path").get("pid_file_path") or paths.EXIM_PID
         return self.pid_file or Path(named)
 
     @cached_property
     def exim_pid(self) -> int | None:
-        """The process of Exim's daemon; None where none runs."""
+        """The process id of Exim's daemon; None where none runs."""
         return daemon_pid(self.exim, self.exim_pid_file, self.proc)
 
     @cached_property
     def exim_view(self) -> Path:
-        """The running Exim's own view of the files: systemd may hide some from it."""
+        """The root directory as the running Exim sees it: systemd may hide files from it."""
         return self._root_of(self.exim_pid)
 
     def _root_of(self, pid: int | None) -> Path:
-        """Return the root directory of a process; ours where we may not see it, as in a container."""
+        """Return the root directory of a process; ours where we may not look, as in a container."""
         seen = self.proc / str(pid) / "root"
         return seen if pid is not None and os.access(seen, os.X_OK) else Path("/")
 
@@ -189,12 +189,12 @@ class Case:
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with the policy file."""
+        """The problems of the policy file."""
         return () if isinstance(self._load, Loaded) else tuple(str(each) for each in self._load.problems)
 
     @property
     def loaded(self) -> Loaded | None:
-        """The policy; None where it is wrong."""
+        """The policy; None where it has problems."""
         return self._load if isinstance(self._load, Loaded) else None
 
     @cached_property
@@ -206,20 +206,20 @@ class Case:
 
     @property
     def policy_socket(self) -> Path | None:
-        """Where the policy says that the daemon listens; None where the policy is wrong."""
+        """Where the daemon listens according to the policy; None where that has problems."""
         return self.loaded.settings.server.socket if self.loaded else None
 
     @cached_property
     def exim_socket(self) -> Path | None:
-        """Where Exim asks; None where it says nothing of it."""
+        """Where Exim asks; None where its configuration does not say."""
         named = "" if self.absent else self.settings.get("socket", "")
         return Path(named) if named else None
 
     @cached_property
     def daemon_socket(self) -> Path:
-        """Where the daemon listens: as told, or as the policy says, or as Exim has it.
+        """Where the daemon listens: according to --socket, the policy, or Exim.
 
-        A daemon that gets its socket from systemd is not where the policy says, but answers where Exim asks.
+        A daemon that gets its socket from systemd may not be where the policy says, but answers where Exim asks.
         """
         told = self.socket or self.policy_socket
         if told is None:
@@ -247,7 +247,7 @@ class Case:
 
     @property
     def status(self) -> Status | None:
-        """What the daemon says of itself; None where it does not answer."""
+        """What the daemon says about itself; None where it does not answer."""
         return None if isinstance(self._asked, DaemonError) else self._asked
 
     @property
@@ -257,10 +257,10 @@ class Case:
 
     @cached_property
     def daemon_user(self) -> Who | None:
-        """Whom the daemon runs as; None where that cannot be seen."""
+        """The user that the daemon runs as; None where that cannot be seen."""
         return Who.of_process(self.proc / str(self.status["pid"]), "eximacl") if self.status else None
 
     @property
     def view(self) -> Path:
-        """The daemon's own view of the files: systemd may hide some from it, or make them read-only."""
+        """The root directory as the daemon sees it: systemd may hide files from it, or make them read-only."""
         return self._root_of(self.status["pid"] if self.status and self.daemon_user else None)

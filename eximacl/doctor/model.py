@@ -1,4 +1,4 @@
-"""What a diagnosis is, and what it finds. Each is a generator marked with `@diagnosis`, in a file of its own."""
+"""What a diagnosis is, and what it finds. Each is a generator marked with `@diagnosis`, in a separate file."""
 
 from __future__ import annotations
 

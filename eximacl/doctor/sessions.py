@@ -1,8 +1,7 @@
 """Talking to Exim as a client, with `exim4 -bh`, while a socket of ours takes the daemon's place.
 
-Rule: Exim's own ACLs run, with all that they mean to the client; nothing is delivered (Exim specification, section
-5.2, `-bh`), and the daemon hears nothing of it. A macro on the command line, which root may give, leads Exim to our
-socket, where nobody else may ask.
+Exim's own ACLs run as for any client; nothing is delivered (Exim specification, section 5.2, `-bh`), and the daemon
+does not notice. A macro on the command line, which root may set, makes Exim ask at our socket, where nobody else may.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ from eximacl.exim.private import private_directory
 from eximacl.protocol.exim import Reply, format_reply
 from eximacl.system.users import peer_uid
 
-# Addresses for documentation (RFC 5737, RFC 3849): no relay hosts, and nobody's.
+# Addresses for documentation (RFC 5737, RFC 3849), which belong to nobody and are not relay hosts.
 CLIENT = "192.0.2.1"
 CLIENTS = (CLIENT, "198.51.100.1", "203.0.113.1", "2001:db8::1")
 HELO = "doctor.example.net"
-# In every text of a made-up verdict, so that it is known again in Exim's reply.
+# Is in every text of a made-up verdict, so that we recognize it in Exim's reply.
 TOKEN = "eximacl-doctor-test"
 REF = "00000000"
-# Exim writes as soon as it is connected; a machine under load may take a thousand times that.
+# Exim writes as soon as it is connected, within milliseconds; a machine under load may take much longer.
 READ_SECONDS = 5.0
-# A session waits for one query after the other; with the session's end its thread has none left to read.
+# When the session ends, its thread has at most one query left to read.
 JOIN_SECONDS = 2 * READ_SECONDS
 READ_BYTES = 1 << 20
 _REPLY = re.compile(r"(?m)^(\d{3}) (.*)$")
@@ -43,7 +42,7 @@ Answer = Callable[[str, int], Reply | None]
 
 @dataclass(frozen=True)
 class Session:
-    """What came of one. replies: Exim's last line of each, the greeting first. queries: the lines that it asked."""
+    """What happened in one. replies: the last line of each reply, the greeting first. queries: what Exim asked."""
 
     replies: tuple[str, ...]
     queries: tuple[bytes, ...]
@@ -56,15 +55,15 @@ class Session:
 
     @property
     def stopped(self) -> str:
-        """The reply with which Exim's own rules ended it before a recipient could be named; empty where none did."""
+        """The reply with which Exim's own rules ended it before we could name a recipient; empty where none did."""
         return next((reply for reply in self.replies[:3] if not reply.startswith("2") and TOKEN not in reply), "")
 
     def reply(self, number: int) -> str:
-        """Return a reply by its number; empty where it did not come to that."""
+        """Return a reply by its number; empty where there were fewer."""
         return self.replies[number] if number < len(self.replies) else ""
 
     def said(self, code: int) -> bool:
-        """Whether a reply with this code carries our own verdict's text."""
+        """Return whether a reply has this code and the text of our own verdict."""
         return any(line.startswith(str(code)) and TOKEN in line for line in self.replies)
 
 
@@ -77,7 +76,7 @@ def verdict(word: str, want: str = "") -> Reply:
 
 @dataclass(frozen=True)
 class Sessions:
-    """The sessions that the diagnoses need, each held once, with one recipient: more than one a site may not take.
+    """The sessions that the diagnoses need, each held once and with one recipient, since a site may allow only one.
 
     early: Exim asks at connect, HELO and MAIL, too. uid: Exim's user, who may ask at our socket.
     """
@@ -89,7 +88,7 @@ class Sessions:
 
     @cached_property
     def accepted(self) -> Session:
-        """A recipient that is accepted, and for whom a place is kept; then QUIT."""
+        """A recipient that is accepted, and for which a slot is reserved; then QUIT."""
         return self._rcpt(verdict("accept", "data end"))
 
     @cached_property
@@ -114,7 +113,7 @@ class Sessions:
 
     @cached_property
     def alone(self) -> Session:
-        """The first recipient again, with nobody at the socket."""
+        """The first recipient again, with nothing listening at the socket."""
         return self.hold(None, ("MAIL FROM:<>", f"RCPT TO:<{self.recipient}>"))
 
     def refused_at(self, stage: str) -> Session:
@@ -122,13 +121,13 @@ class Sessions:
         return self.hold(lambda at, _: verdict("reject" if at == stage else "accept"), ("MAIL FROM:<>",))
 
     def from_client(self, client: str, *options: str) -> Session:
-        """A client that should not be asked about."""
+        """A client that Exim should not ask about."""
         return self.hold(lambda *_: verdict("accept"), ("MAIL FROM:<>", f"RCPT TO:<{self.recipient}>"), client, options)
 
     def hold(
         self, answer: Answer | None, lines: Sequence[str], client: str = CLIENT, options: Sequence[str] = ()
     ) -> Session:
-        """Hold a session. answer: what the daemon would reply to the n-th query of a stage; None: nobody listens."""
+        """Hold a session. answer: what the daemon would reply to the n-th query of a stage; None: nothing listens."""
         with listening(answer, self.uid) as (path, queries):
             exim = replace(self.exim, macros={"EXIMACL_SOCKET": str(path)})
             text = "".join(f"{line}\r\n" for line in (f"EHLO {HELO}", *lines, "QUIT"))
@@ -139,7 +138,7 @@ class Sessions:
 
 @contextmanager
 def listening(answer: Answer | None, uid: int) -> Iterator[tuple[Path, list[bytes]]]:
-    """Listen at a socket that only root and Exim's user reach; yield its path and the queries that come."""
+    """Listen at a socket that only root and Exim's user can reach; yield its path and the queries that come."""
     queries: list[bytes] = []
     with private_directory(uid) as home, contextlib.ExitStack() as stack:
         path = home / "socket"
@@ -161,7 +160,7 @@ def listening(answer: Answer | None, uid: int) -> Iterator[tuple[Path, list[byte
 
 @dataclass(frozen=True)
 class _Serving:
-    """The daemon's place. uids: whose queries are read; whoever else has got in is sent away at once."""
+    """Takes the daemon's place. uids: whose queries are read; any other client is disconnected at once."""
 
     listener: socket.socket
     answer: Answer

@@ -69,6 +69,11 @@ class Reader:
         self.now = now
         self._known: dict[bytes, Ours] = {}
 
+    @property
+    def remembered(self) -> int:
+        """How many values of fields it remembers, with the addresses in them."""
+        return len(self._known)
+
     def read(self, header: bytes, envelope: bytes = b"") -> Received:
         """Read a message's header. envelope: the `From ` line before it, in an mbox. Raises Broken."""
         delivery: Ours = ()

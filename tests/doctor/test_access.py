@@ -62,12 +62,10 @@ def test_as_the_kernel_grants_it(place: Path, mode: int, who: Who, right: Right,
 def test_a_closed_directory_and_missing_files(place: Path) -> None:
     place.chmod(0o666)
     place.parent.chmod(0o700)
-    assert f"{place.parent} (drwx------ 0:0) lets other not pass" in refusal(OTHER, place, "read")
+    assert f"other may not enter {place.parent} (drwx------ 0:0)" in refusal(OTHER, place, "read")
     place.parent.chmod(0o755)
     assert "does not exist" in refusal(OTHER, place.with_name("none"), "read")
-    assert f"{place.parent} (drwxr-xr-x 0:0) gives other no right to write" == refusal(
-        OTHER, place.with_name("none"), "write"
-    )
+    assert f"other may not write {place.parent} (drwxr-xr-x 0:0)" == refusal(OTHER, place.with_name("none"), "write")
     assert refusal(ROOT, place.with_name("none") / "deep" / "down", "write") == ""
     assert "Not a directory" in refusal(ROOT, place / "below", "write")
 

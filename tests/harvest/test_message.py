@@ -104,4 +104,4 @@ def test_the_memory_of_values_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     for k in range(5):
         header = f"To: a{k}@example.org\nCc: {'x' * message.CACHED_VALUE_BYTES_MAX} <b{k}@example.org>\n"
         assert len(reader.read(header.encode()).recipients) == 2
-    assert len(reader._known) <= 2
+    assert reader.remembered <= 2

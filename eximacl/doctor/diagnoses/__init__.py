@@ -1,1 +1,1 @@
-"""The diagnoses: one file each. Rule: each is a generator that looks at a `Case` and changes nothing."""
+"""The diagnoses, one in each file: generators that look at a `Case` and change nothing."""

@@ -11,12 +11,10 @@ from eximacl.doctor.diagnoses.records import writable
 from eximacl.doctor.model import Finding, diagnosis, ok, problem
 from eximacl.system import paths
 
-# What Debian's package brings for it, with the commands that put it in force.
-
 
 @diagnosis("disk")
 def archive(case: Case) -> Iterator[Finding]:
-    """Where the archive is on, the daemon can write it, and read Exim's spool, from which messages are taken."""
+    """If there is an archive, the daemon can write to it, and read Exim's spool, from which messages are copied."""
     if case.loaded is None or case.loaded.settings.archive.dir is None:
         return
     yield from writable(case, "archive.dir", case.loaded.settings.archive.dir, "directory")

@@ -13,15 +13,15 @@ from eximacl.exim.snippets import files_of
 from eximacl.exim.startup import logs
 from eximacl.state import file_of
 
-# This version was written then: an earlier clock is wrong.
+# The year of this version: a clock that shows an earlier one is wrong.
 YEAR_MIN = 2026
-# Two machines that share a disk differ by less, or have trouble anyway.
+# Clocks of two machines that share a disk differ by less, or have other problems, too.
 AHEAD_SECONDS = 300
 
 
 @diagnosis("system")
 def clock(case: Case) -> Iterator[Finding]:
-    """The clock is not before the year of this version, nor before the last change of our files and Exim's."""
+    """The clock is not behind the year of this version, nor behind the last change of our files and Exim's."""
     year = datetime.fromtimestamp(case.now, UTC).year
     ahead = [path for path in _files(case) if path.exists() and path.stat().st_mtime > case.now + AHEAD_SECONDS]
     if year < YEAR_MIN or ahead:
@@ -29,7 +29,8 @@ def clock(case: Case) -> Iterator[Finding]:
         yield problem(
             f"the clock is wrong: {why}",
             "dated addresses end on the wrong day, and counts are kept too long or too short",
-            "set the clock (timedatectl), and keep it right with systemd-timesyncd or chrony; touch what stays ahead",
+            "set the clock (timedatectl), and keep it right with systemd-timesyncd or chrony; touch files that are "
+            "still in the future",
         )
     else:
         yield ok("the clock agrees with the files")

@@ -12,33 +12,33 @@ from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 
 @diagnosis("daemon")
 def daemon(case: Case) -> Iterator[Finding]:
-    """The daemon answers in time; it is of the installed version, and runs this policy file."""
+    """The daemon answers in time, has the installed version, and runs with this policy file."""
     status = case.status
     if status is None:
         yield problem(
             f"the daemon does not answer: {case.silence}",
             "Exim goes on as EXIMACL_ON_FAILURE says, and nothing is refused",
-            "systemctl restart eximacl; its log (journalctl -u eximacl) tells why it stopped or hangs",
+            "systemctl restart eximacl; its log (journalctl -u eximacl) says why it stopped or hangs",
         )
         return
     if status["version"] != __version__:
         yield warning(
-            f"the daemon is of version {status['version']}, installed is {__version__}",
-            "what was mended since is not in force",
+            f"the daemon has version {status['version']}, but {__version__} is installed",
+            "what was fixed since then is not in force",
             "systemctl restart eximacl",
         )
     if Path(status["config"]) != case.config.absolute():
         yield warning(
             f"the daemon runs {status['config']}, not {case.config}",
-            "what is said here of the policy is not true for it",
+            "what is said here about the policy does not apply to it",
             f"give --config {status['config']}, or restart the daemon with the other",
         )
     for text in status.get("notes", ()):
         yield warning(f"{text}", "the daemon still runs with the old value", "systemctl restart eximacl")
     if case.daemon_user is None:
         yield warning(
-            f"whom the daemon runs as could not be seen (process {status['pid']})",
+            f"the user that the daemon runs as cannot be seen (process {status['pid']})",
             "whether it may read its policy and write its records is not known",
-            "run the doctor on the daemon's own machine; `ss -xlp` shows who listens at its socket",
+            "run the doctor on the daemon's own machine; `ss -xlp` shows which process listens at its socket",
         )
     yield ok(f"the daemon answers (version {status['version']}, up for {status['uptime']:.0f} s)")

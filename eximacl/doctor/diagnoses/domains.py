@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 
-# More in one line nobody reads.
+# Nobody reads more in one line.
 NAMED_MAX = 10
 
 
 @diagnosis("daemon")
 def domains(case: Case) -> Iterator[Finding]:
-    """policy.domains has the domains that Exim takes mail for; mail to others is never judged."""
+    """policy.domains has the domains that Exim accepts mail for; mail to others is never judged."""
     if case.loaded is None or case.complaint:
         return
     judged = case.loaded.settings.policy.domains
@@ -28,7 +28,7 @@ def domains(case: Case) -> Iterator[Finding]:
         )
     elif strange and len(strange) == len(case.taken) == len(judged):
         yield problem(
-            f"Exim takes mail for none of policy.domains ({_some(strange)}); it does for {_some(own) or 'others'}",
+            f"Exim accepts mail for none of policy.domains ({_some(strange)}), but for {_some(own) or 'others'}",
             "no recipient is judged, and nothing is ever refused",
             "add the domains whose mail is to be judged to policy.domains",
         )
@@ -37,26 +37,26 @@ def domains(case: Case) -> Iterator[Finding]:
 
 
 def _compared(case: Case, left: list[str], strange: list[str]) -> Iterator[Finding]:
-    lacking = [domain for domain in left if domain != case.hostname]  # few want mail for the host's own name
+    lacking = [domain for domain in left if domain != case.hostname]  # few sites want mail for the host's own name
     if lacking:
         yield warning(
             f"policy.domains lacks {_some(lacking)}",
-            "recipients in these domains, for which Exim takes mail, are not judged",
+            "recipients in these domains, for which Exim accepts mail, are not judged",
             "add them to policy.domains, if they should be",
         )
     if strange:
         yield warning(
-            f"policy.domains has {_some(strange)}, for which Exim takes no mail",
-            "nothing is judged there",
-            "take them out, or correct them; or add them to Exim's local_domains or relay_to_domains",
+            f"policy.domains has {_some(strange)}, for which Exim does not accept mail",
+            "no mail comes there that could be judged",
+            "remove or correct them, or add them to Exim's local_domains or relay_to_domains",
         )
     if not lacking and not strange:
-        yield ok("the policy judges the domains that Exim names as its own" + _besides(case, left))
+        yield ok("the policy judges the domains that Exim lists as its own" + _besides(case, left))
 
 
 def _besides(case: Case, left: list[str]) -> str:
-    host = f", but for this host's name {case.hostname}" if left else ""
-    unknown = f"; which domains {_some(case.looked_up)} has besides is not known here" if case.looked_up else ""
+    host = f", except this host's name {case.hostname}" if left else ""
+    unknown = f"; which further domains {_some(case.looked_up)} has is not known" if case.looked_up else ""
     return host + unknown
 
 

@@ -10,19 +10,19 @@ from eximacl.doctor.model import Finding, diagnosis, ok, problem
 
 @diagnosis("mail")
 def fallback(case: Case) -> Iterator[Finding]:
-    """In a session with nobody at the socket, Exim does as EXIMACL_RCPT_ON_FAILURE says: never a 5xx."""
+    """In a session without a daemon, Exim does what EXIMACL_RCPT_ON_FAILURE says: never a 5xx."""
     if not case.wired or case.sessions.accepted.asked("rcpt") is None:
         return
     accepted, alone = case.sessions.accepted.reply(3), case.sessions.alone.reply(3)
     word = case.setting("on_failure").get("rcpt", "")
     expected = accepted[:3] if word == "accept" else "451"
     if alone.startswith(expected):
-        yield ok(f"without the daemon Exim goes on: {word} at RCPT ({alone[:3]})")
+        yield ok(f"without the daemon, Exim goes on: {word} at RCPT ({alone[:3]})")
         return
     yield problem(
-        f"without the daemon Exim says {alone or 'nothing'!r} at RCPT, not {expected}",
-        "while the daemon is away mail is refused or lost"
+        f"without the daemon, Exim says {alone or 'nothing'!r} at RCPT, not {expected}",
+        "while the daemon is away, mail is refused or lost"
         if alone.startswith("5")
-        else "while it is away mail does not flow as set",
-        "see the lines about the snippets; if they are of this version, this is a bug of eximacl's",
+        else "while the daemon is away, mail is not treated as configured",
+        "see the lines about the snippets; if they are of this version, report a bug",
     )

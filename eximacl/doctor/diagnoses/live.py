@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, warning
 
-# Exim may look up the client's name first; that takes no longer than this.
+# Exim may look up the client's name first, which takes less than this.
 SMTP_SECONDS = 20.0
 
 
 @diagnosis("mail")
 def live(case: Case) -> Iterator[Finding]:
-    """The Exim that listens greets us and takes a recipient, which is taken back with RSET.
+    """The listening Exim greets us and accepts a recipient, which is reset with RSET.
 
-    A recipient is named only where Exim does not ask about our own address: the daemon is to hear nothing of it.
+    A recipient is named only where Exim does not ask about our own address, so that the daemon does not notice.
     """
     if case.smtp is None:
         return
@@ -33,15 +33,17 @@ def live(case: Case) -> Iterator[Finding]:
     except (OSError, smtplib.SMTPException) as error:
         yield warning(
             f"{host}:{port} does not talk SMTP with us: {error}",
-            "no mail comes in there",
+            "no mail can come in there",
             "start Exim, or name where it listens with --smtp HOST:PORT",
         )
         return
     if code in (250, 251):
-        yield ok(f"{host}:{port} takes {case.recipient if recipient else 'a sender; for more it would ask the daemon'}")
+        yield ok(
+            f"{host}:{port} accepts {case.recipient if recipient else 'a sender; for more it would ask the daemon'}"
+        )
     else:
         yield warning(
-            f"{host}:{port} does not take mail for {case.recipient}: {code} {text.decode(errors='replace')}",
-            "mail to the postmaster should be taken (RFC 5321, section 4.5.1)",
+            f"{host}:{port} does not accept mail for {case.recipient}: {code} {text.decode(errors='replace')}",
+            "mail to the postmaster should be accepted (RFC 5321, section 4.5.1)",
             "see Exim's log",
         )

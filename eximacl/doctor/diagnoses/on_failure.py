@@ -12,7 +12,7 @@ KNOWN = ("accept", "defer")
 
 @diagnosis("exim")
 def on_failure(case: Case) -> Iterator[Finding]:
-    """EXIMACL_ON_FAILURE and its siblings are `accept` or `defer`; whatever else they are counts as `defer`."""
+    """EXIMACL_ON_FAILURE and the like are `accept` or `defer`; any other word counts as `defer`."""
     words = case.setting("on_failure")
     if not words:
         return
@@ -20,14 +20,14 @@ def on_failure(case: Case) -> Iterator[Finding]:
     for stage, word in wrong.items():
         yield problem(
             f"EXIMACL_{stage.upper()}_ON_FAILURE (or EXIMACL_ON_FAILURE) is {word!r}",
-            f"without the daemon Exim defers all mail at {stage}, whatever was meant",
+            f"without the daemon, Exim defers all mail at {stage}",
             "set it to accept or defer, above the .include of macros",
         )
     if words.get("counted") == "accept":
         yield warning(
             "EXIMACL_COUNTED_ON_FAILURE is accept",
-            "without the daemon a counted address takes any number of messages",
+            "without the daemon, a counted address accepts any number of messages",
             "leave it at defer",
         )
     if not wrong:
-        yield ok(f"without the daemon Exim goes on with: {words.get('rcpt', '')} at RCPT")
+        yield ok(f"without the daemon, Exim goes on with: {words.get('rcpt', '')} at RCPT")

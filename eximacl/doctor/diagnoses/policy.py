@@ -14,13 +14,13 @@ USER = "eximacl"
 
 @diagnosis("daemon")
 def policy(case: Case) -> Iterator[Finding]:
-    """The policy file has no errors, and the daemon can read it and its lists, and refused none at its last reload."""
+    """The policy file has no errors; the daemon can read it and its lists, and did not refuse it at the last reload."""
     if case.problems:
         yield problem(
-            f"{case.config} is wrong: {case.problems[0]}"
+            f"{case.config} has errors: {case.problems[0]}"
             + (f" (and {len(case.problems) - 1} more)" if case.problems[1:] else ""),
-            "the daemon goes on with the policy that it has, and cannot be started again with this one",
-            "eximacl config test shows all of it",
+            "a running daemon keeps the policy that it has, and cannot be started with this one",
+            "eximacl config test shows all errors",
         )
         return
     unreadable = list(_unreadable(case))
@@ -28,15 +28,15 @@ def policy(case: Case) -> Iterator[Finding]:
     status = case.status or {}
     refused = list(status.get("refused", ()))
     for text in (each for each in status.get("problems", ()) if each not in refused):
-        yield warning(f"the daemon reports: {text}", "what it names does not count", "mend what it names")
+        yield warning(f"the daemon reports: {text}", "what it names does not count", "correct what it names")
     if refused and not unreadable:
         yield problem(
             f"the daemon refused its new policy: {refused[0]}",
-            "it goes on with the old one",
+            "it keeps the old one",
             "eximacl config test && eximacl reload",
         )
     if not refused and not unreadable:
-        yield ok(f"{case.config} is right")
+        yield ok(f"{case.config} is OK")
 
 
 def _unreadable(case: Case) -> Iterator[Finding]:
@@ -49,7 +49,7 @@ def _unreadable(case: Case) -> Iterator[Finding]:
         if why:
             yield problem(
                 f"the daemon may not read {path}: {why}",
-                "its next reload or start fails; until then it goes on with what it has",
-                f"chgrp {USER} {path} && chmod g+r {path} (a directory: g+rx), or whoever the daemon runs as; "
+                "its next reload or start fails; until then it keeps what it has",
+                f"chgrp {USER} {path} && chmod g+r {path} (a directory: g+rx), or the group that the daemon runs in; "
                 "then eximacl reload",
             )

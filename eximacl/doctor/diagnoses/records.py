@@ -16,7 +16,7 @@ from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 def records(case: Case) -> Iterator[Finding]:
     """The daemon can append to the rejection log and the journal: rights, space, and nothing dropped or waiting.
 
-    No mail is made up for it: a record of a made-up rejection would stay in your log.
+    No rejection is made up for it, since its record would stay in your log.
     """
     if case.loaded is None:
         return
@@ -29,8 +29,8 @@ def records(case: Case) -> Iterator[Finding]:
         if file["dropped"]:
             yield problem(
                 f"{name}: {file['dropped']} records were dropped, {file['waiting']} wait for {file['path']}",
-                "what was refused meanwhile is not written down anywhere",
-                "free space, or mend the file's rights; the daemon's log tells which",
+                "what was refused in that time is not recorded anywhere",
+                "free space, or correct the file's rights; the daemon's log says which",
             )
 
 
@@ -39,15 +39,15 @@ _IS = {"file": stat.S_ISREG, "directory": stat.S_ISDIR}
 
 
 def writable(case: Case, name: str, path: Path, kind: Kind) -> Iterator[Finding]:
-    """Yield whether the daemon's user may write to a file or a directory, and whether there is room.
+    """Yield whether the daemon's user may write to a file or a directory, and whether there is space.
 
-    Where it cannot be seen whom the daemon runs as, only what is wrong for anyone: that is told of the daemon.
+    name: the setting. Where the daemon's user cannot be seen, yield only what is wrong for any user.
     """
     path = path.absolute()
     if not _is(case.view / path.relative_to("/"), kind):
         yield problem(
-            f"{name}: {path} is no {'regular ' if kind == 'file' else ''}{kind}",
-            "what belongs there is lost, or the daemon waits for whoever reads there",
+            f"{name}: {path} is not a {'regular ' if kind == 'file' else ''}{kind}",
+            "what should be written there is lost, or the daemon waits for a reader",
             f"move it away, or change {name}",
         )
         return
@@ -57,13 +57,13 @@ def writable(case: Case, name: str, path: Path, kind: Kind) -> Iterator[Finding]
     if why:
         yield problem(
             f"{name}: the daemon may not write there: {why}",
-            "what belongs there is lost",
+            "what should be written there is lost",
             f"give it to the daemon's user (chown), or change {name}; systemd: ReadWritePaths=",
         )
     elif free is not None and free < FREE_BYTES_MIN:
         yield problem(
             f"{name}: the disk with {path} is full",
-            "what belongs there is lost",
+            "what should be written there is lost",
             f"free space there, or change {name}",
         )
     elif free is not None and free < FREE_BYTES_LOW:
@@ -75,7 +75,7 @@ def writable(case: Case, name: str, path: Path, kind: Kind) -> Iterator[Finding]
 
 
 def _is(path: Path, kind: Kind) -> bool:
-    """Whether a path is of this kind, or not there yet; who may not be looked at is told with its rights."""
+    """Return whether a path is of this kind, or not there yet. Where we may not look, its rights say more."""
     try:
         return _IS[kind](path.stat().st_mode)
     except OSError:

@@ -10,7 +10,7 @@ from eximacl.doctor.model import Finding, diagnosis, ok, warning
 
 @diagnosis("exim")
 def router(case: Case) -> Iterator[Finding]:
-    """Exim has the router eximacl_disposable, as its first, where the policy has the check `disposable`."""
+    """Exim's first router is eximacl_disposable, if the policy has the check `disposable`."""
     if case.complaint or not case.settings:
         return
     if case.loaded is None or "disposable" not in case.loaded.settings.policy.order:
@@ -19,14 +19,14 @@ def router(case: Case) -> Iterator[Finding]:
     if "eximacl_disposable" not in routers:
         yield warning(
             "Exim has no router eximacl_disposable",
-            "counted and dated addresses are unknown to Exim: it refuses them, or does with them what your routers say",
-            "eximacl exim install --router; or take `disposable` out of policy.order",
+            "Exim does not know counted and dated addresses: it refuses them, or does what your routers say",
+            "eximacl exim install --router; or remove `disposable` from policy.order",
         )
     elif routers[0] != "eximacl_disposable":
         yield warning(
             f"the router {routers[0]} comes before eximacl_disposable",
-            "it may take a disposable address for something else",
-            "move the .include of the router right behind `begin routers`",
+            "it may handle a disposable address as something else",
+            "move the .include of the router right after `begin routers`",
         )
     else:
         yield ok("disposable addresses are delivered to their owners")

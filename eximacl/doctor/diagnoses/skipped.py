@@ -13,7 +13,7 @@ from eximacl.doctor.sessions import CLIENT, CLIENTS
 
 @diagnosis("mail")
 def skipped(case: Case) -> Iterator[Finding]:
-    """In sessions of our own, Exim asks about strangers, and does not about relay hosts and authenticated clients."""
+    """In sessions of the doctor's, Exim asks about strangers, but not about relay hosts and authenticated clients."""
     if not case.wired:
         return
     yield from _strangers(case)
@@ -23,7 +23,7 @@ def skipped(case: Case) -> Iterator[Finding]:
         yield warning(
             f"Exim asks about the relay host {relay}",
             "the mail of your own hosts is judged, and may be refused",
-            "leave EXIMACL_SKIP_HOSTS at +relay_from_hosts, or put your own hosts into it",
+            "leave EXIMACL_SKIP_HOSTS at +relay_from_hosts, or add your own hosts to it",
         )
     elif relay:
         yield ok(f"Exim does not ask about relay hosts ({relay})")
@@ -38,14 +38,14 @@ def skipped(case: Case) -> Iterator[Finding]:
 
 
 def _strangers(case: Case) -> Iterator[Finding]:
-    """Yield whether Exim asks about clients from all over. One that its own rules refuse says nothing."""
+    """Yield whether Exim asks about clients from different networks, except those that its own rules refuse."""
     held = {client: case.sessions.from_client(client) for client in CLIENTS}
     tried = [client for client, session in held.items() if session.asked("rcpt") or not session.stopped]
     passed = [client for client in tried if held[client].asked("rcpt") is None]
     if passed and len(passed) < len(tried):
         yield warning(
             f"Exim does not ask about {', '.join(passed)}",
-            "mail from there, and from what else EXIMACL_SKIP_HOSTS takes in, is not judged",
+            "mail from there, and from all else in EXIMACL_SKIP_HOSTS, is not judged",
             f"correct EXIMACL_SKIP_HOSTS, which is {case.settings.get('skip_hosts', '')}, "
             f"or relay_from_hosts, which is {case.relay_hosts}",
         )

@@ -13,7 +13,7 @@ from eximacl.exim.snippets import files_of
 
 @diagnosis("exim")
 def snippets(case: Case) -> Iterator[Finding]:
-    """The snippets that Exim reads are all there, unchanged, and those of the installed version."""
+    """The snippets that Exim reads are complete, unchanged, and of the installed version."""
     directory = case.directory
     if directory is None:
         return
@@ -22,8 +22,8 @@ def snippets(case: Case) -> Iterator[Finding]:
     if not there:
         yield problem(
             f"{directory} with the snippets is missing",
-            "Exim takes mail without asking; a configuration written by hand, whose acl_smtp_rcpt only `macros` sets, "
-            "refuses all mail from its next start on",
+            "Exim accepts mail without asking; with a configuration written by hand, whose acl_smtp_rcpt only `macros` "
+            "sets, it refuses all mail after its next start",
             "eximacl exim install, then restart Exim; copies made by hand: copy them again from " + str(case.shipped),
         )
     elif missing:
@@ -35,7 +35,7 @@ def snippets(case: Case) -> Iterator[Finding]:
     elif _differs(directory, case.shipped):
         yield warning(
             f"the snippets in {directory} are not those of this version",
-            "Exim and the daemon may misunderstand each other, and faults that are mended stay in force",
+            "Exim and the daemon may misunderstand each other, and bugs that are fixed remain",
             "eximacl exim install --reload; copies made by hand: copy them again from " + str(case.shipped),
         )
     else:
@@ -44,7 +44,7 @@ def snippets(case: Case) -> Iterator[Finding]:
 
 
 def _differs(directory: Path, shipped: Path) -> bool:
-    """Whether a file that we ship is another there; what else is there is the admin's (keys, say)."""
+    """Return whether a file that we ship differs there. Other files there are the admin's (keys, say)."""
     return any((directory / path.name).read_bytes() != path.read_bytes() for path in files_of(shipped))
 
 
@@ -59,6 +59,6 @@ def _unreadable(case: Case, directory: Path) -> Iterator[Finding]:
     closed = shut(user, directory / "macros", case.exim_view)
     yield problem(
         f"Exim's user {user.name} may not read {', '.join(refused)} in {directory}: {next(iter(refused.values()))}",
-        "Exim defers all mail, or takes it without asking",
+        "Exim defers all mail, or accepts it without asking",
         f"chmod 755 {closed}" if closed else f"chmod 644 {directory}/*",
     )

@@ -15,10 +15,10 @@ AGAIN = "systemctl restart eximacl.socket (without systemd: restart the daemon)"
 
 @diagnosis("daemon")
 def socket_access(case: Case) -> Iterator[Finding]:
-    """The socket is there, and its mode, its group and its directories let Exim's user write to it."""
+    """The socket exists, and its mode, its group and its directories allow Exim's user to write to it."""
     path, user = case.daemon_socket, case.exim_user
     if user is None:
-        yield problem("Exim's user is not known here", "nobody can say who may ask", "install exim4-daemon-light")
+        yield problem("Exim's user is not known here", "whether it may ask is not known", "install exim4-daemon-light")
         return
     try:
         found = (case.exim_view / path.relative_to("/")).stat()
@@ -26,7 +26,7 @@ def socket_access(case: Case) -> Iterator[Finding]:
         yield _missing(case, str(error.strerror))
         return
     if not stat.S_ISSOCK(found.st_mode):
-        yield problem(f"{path} is no socket", "no query arrives", f"delete it, then {AGAIN}")
+        yield problem(f"{path} is not a socket", "no query arrives", f"delete it, then {AGAIN}")
         return
     why = refusal(user, path, "write", case.exim_view)
     if why:
@@ -41,18 +41,18 @@ def _missing(case: Case, why: str) -> Finding:
         return problem(
             f"Exim's daemon does not see {path}: {why}",
             "no query arrives",
-            "systemctl cat exim4: take out what hides it (InaccessiblePaths=, TemporaryFileSystem=, PrivateTmp=), "
+            "systemctl cat exim4: remove what hides it (InaccessiblePaths=, TemporaryFileSystem=, PrivateTmp=), "
             "then systemctl restart exim4",
         )
     return problem(
         f"{path}: {why}",
         "no query arrives",
-        f"start the daemon: {AGAIN}; the service alone does not bring the socket back; or mend server.socket",
+        f"start the daemon: {AGAIN}; the service alone does not bring the socket back; or correct server.socket",
     )
 
 
 def _cure(case: Case, user: Who) -> str:
-    """Return what mends it: the directory, or the socket made anew as it is set, or else the settings."""
+    """Return what to do: about the directory; or make the socket again, if its settings are right; or change those."""
     path = case.daemon_socket
     closed = shut(user, path, case.exim_view)
     if closed is not None:
@@ -62,4 +62,4 @@ def _cure(case: Case, user: Who) -> str:
         return settings
     server = case.loaded.settings.server
     right = server.mode & 0o002 or (server.mode & 0o020 and server.group in ("auto", *map(group_name, user.gids)))
-    return f"{AGAIN}: then it is as it is set; if that does not help, {settings}" if right else settings
+    return f"{AGAIN}: then it is as configured; if that does not help, {settings}" if right else settings

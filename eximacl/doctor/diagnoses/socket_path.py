@@ -1,4 +1,4 @@
-"""Do Exim and the daemon mean the same socket?"""
+"""Do Exim and the daemon use the same socket?"""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def socket_path(case: Case) -> Iterator[Finding]:
         )
     elif case.socket is None and case.policy_socket != case.daemon_socket:
         yield warning(
-            f"policy's server.socket is {case.policy_socket}, but the daemon answers at {named}: "
-            "systemd gives it its socket, or it was not restarted since",
+            f"the policy's server.socket is {case.policy_socket}, but the daemon answers at {named}: "
+            "it gets its socket from systemd, or was not restarted since then",
             "Exim and the daemon meet there; eximacl's own commands look for the daemon where the policy says",
             f'set server.socket to "{named}" (or change ListenStream= of eximacl.socket and {SET}, and restart both)',
         )
@@ -37,9 +37,9 @@ def socket_path(case: Case) -> Iterator[Finding]:
 
 
 def _cure(wanted: Path) -> str:
-    """Return what to do: `exim install` sets the macro only where no line of the admin's does."""
+    """Return what to do: `eximacl exim install` sets the macro only where an admin does not."""
     where = local_place()
     own = settings_of(where, SET) if where else []
     if own:
-        return f"take {SET} out of {', '.join(own)}, or make it {wanted} there"
-    return f"set {SET} = {wanted} above the .include of macros (or let `eximacl exim install` do so)"
+        return f"remove {SET} from {', '.join(own)}, or set it to {wanted} there"
+    return f"set {SET} = {wanted} above the .include of macros (or have `eximacl exim install` do so)"

@@ -1,4 +1,4 @@
-"""Can counts be remembered?"""
+"""Can the state be kept?"""
 
 from __future__ import annotations
 

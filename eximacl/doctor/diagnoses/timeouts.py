@@ -16,7 +16,7 @@ _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
 
 
 def seconds(text: str) -> int | None:
-    """Return an Exim time (Exim specification, section 6.16) in seconds; None for what is none."""
+    """Return a time in Exim's syntax (Exim specification, section 6.16) in seconds; None where it is not one."""
     if not re.fullmatch(r"(\d+[wdhms])+", text):
         return None
     return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([wdhms])", text))
@@ -24,7 +24,7 @@ def seconds(text: str) -> int | None:
 
 @diagnosis("exim")
 def timeouts(case: Case) -> Iterator[Finding]:
-    """EXIMACL_TIMEOUT and EXIMACL_HOLD_TIMEOUT are times that neither give up too early nor keep a client for ever."""
+    """EXIMACL_TIMEOUT and EXIMACL_HOLD_TIMEOUT are times, neither too short nor too long."""
     names = {"ask": "EXIMACL_TIMEOUT", "held": "EXIMACL_HOLD_TIMEOUT"}
     found = case.setting("timeout")
     bad = False
@@ -36,7 +36,7 @@ def timeouts(case: Case) -> Iterator[Finding]:
             bad = True
             yield problem(
                 f"{name} is {found[key]!r}",
-                "that is no time limit: every query fails, or a daemon that hangs holds up Exim",
+                "that is not a time limit: every query fails, or a daemon that hangs blocks Exim",
                 f"set {name} = {'5s' if key == 'ask' else '60s'}, above the .include of macros",
             )
         elif key == "ask" and not SHORT_SECONDS <= value <= LONG_SECONDS:
@@ -46,8 +46,8 @@ def timeouts(case: Case) -> Iterator[Finding]:
                 f"{name} is {found[key]}",
                 "Exim may give up on a daemon that is only busy"
                 if short
-                else "a daemon that hangs keeps each client so long",
+                else "a daemon that hangs makes each client wait that long",
                 f"set {name} = 5s, above the .include of macros",
             )
     if found and not bad:
-        yield ok(f"Exim waits for the daemon for {found['ask']} at most, for {found['held']} while it keeps a message")
+        yield ok(f"Exim waits for the daemon for at most {found['ask']}, and {found['held']} while it keeps a message")

@@ -11,14 +11,14 @@ from eximacl.protocol.client import DaemonError, ask
 
 @diagnosis("daemon")
 def understood(case: Case) -> Iterator[Finding]:
-    """The daemon answers the very query that Exim has just put to us; marked `dry`, so it counts and logs nothing."""
+    """The daemon answers the query that Exim has just sent to the doctor; with `dry`, so that it is not counted."""
     query = case.sessions.accepted.asked("rcpt") if case.wired and case.status else None
     if query is None:
         return
     try:
         reply = ask(case.daemon_socket, query.rstrip(b"\n") + b" dry=1\n")
     except DaemonError as error:
-        yield problem(f"the daemon did not answer Exim's query: {error}", "it is as if it were away", "see its log")
+        yield problem(f"the daemon did not answer Exim's query: {error}", "Exim takes it for absent", "see its log")
         return
     if reply.verdict == "error":
         yield problem(

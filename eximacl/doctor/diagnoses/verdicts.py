@@ -10,7 +10,7 @@ from eximacl.doctor.model import Finding, diagnosis, ok, problem
 
 @diagnosis("mail")
 def verdicts(case: Case) -> Iterator[Finding]:
-    """In sessions of our own, one each, a reject becomes a 550 and a defer a 451, at each stage."""
+    """In sessions of the doctor's, a reject becomes a 550 and a defer a 451, at each stage."""
     sessions = case.sessions
     if not case.wired or sessions.accepted.asked("rcpt") is None:
         return
@@ -23,8 +23,8 @@ def verdicts(case: Case) -> Iterator[Finding]:
     failed = [name for name, effective in done.items() if not effective]
     if failed:
         yield problem(
-            f"without effect: {', '.join(failed)}",
-            "what the policy refuses is taken all the same",
+            f"verdicts without effect: {', '.join(failed)}",
+            "what the policy refuses is accepted all the same",
             "see the lines about the wiring and the snippets",
         )
     else:

@@ -1,4 +1,4 @@
-"""Will Exim start with the configuration that is made next?"""
+"""Will Exim start with the configuration that is generated next?"""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from eximacl.exim.trial import generate
 
 @diagnosis("exim")
 def waiting(case: Case) -> Iterator[Finding]:
-    """Exim's configuration is made of all that is in /etc/exim4 now; what waits to be made, Exim would read.
+    """Exim's configuration was generated from what is in /etc/exim4 now; if not, Exim would accept what is there.
 
-    What waits is made and read in a directory of its own, so a restart that would fail is told before it does.
+    For that it is generated in a private directory, so that a restart that would fail is reported before it does.
     """
     read, where = case.exim.config_file(), local_place()
     if read is None or not read.exists() or where is None or where.kind == "plain":
         return
-    # To the last digit: what is changed a moment after it was made waits, too.
+    # In nanoseconds, since a file may change a moment after the configuration was generated.
     made = read.stat().st_mtime_ns
     newer = next((path for path in sources(where) if path.stat().st_mtime_ns > made), None)
     if newer is None:
-        yield ok(f"{read} is made of all that is in {where.etc}")
+        yield ok(f"{read} was generated from what is in {where.etc} now")
         return
     complaint = _try(case, where)
     if complaint:
         yield problem(
-            f"{newer} is newer than {read}, and Exim refuses what would be made of it: {complaint}",
+            f"{newer} is newer than {read}, and Exim would refuse the next configuration: {complaint}",
             "the next restart of Exim fails, and then no mail comes in",
-            "mend that line; a setting of eximacl's stands above its lines, not below; then systemctl restart exim4",
+            "correct that line (settings of eximacl belong above its lines, not below); then systemctl restart exim4",
         )
     else:
         yield warning(
@@ -48,7 +48,7 @@ def waiting(case: Case) -> Iterator[Finding]:
 
 
 def _try(case: Case, where: EximConfig) -> str:
-    """Make the configuration elsewhere and let Exim read it; return what is said against it, empty: nothing."""
+    """Generate the configuration elsewhere and have Exim read it; return the complaint, empty: none."""
     with private_directory(case.exim_user.uid if case.exim_user else None) as home:
         made = home / "config"
         try:
@@ -59,9 +59,9 @@ def _try(case: Case, where: EximConfig) -> str:
 
 
 def _admins(complaint: str, made: Path, where: EximConfig) -> str:
-    """Return Exim's words with the admin's file and line in the place of that of the made configuration."""
+    """Return Exim's words with the admin's file and line in place of those of the generated configuration."""
     twice = re.search(r'macro "(\w+)" is already defined|"(\w+)" option set for the second time', complaint)
-    if twice:  # of these Exim names no line, or the second only
+    if twice:  # for these Exim names no line, or only the second
         words = re.sub(rf" in line \d+ of {re.escape(str(made))}", "", complaint)
         return f"{words}: {', '.join(settings_of(where, twice[1] or twice[2]))}"
     return in_an_admins_words(complaint, Exim(config=made), where)

@@ -18,7 +18,7 @@ DEBIANS = ("mail", "rcpt", "data")
 
 @diagnosis("exim")
 def wiring(case: Case) -> Iterator[Finding]:
-    """Each acl_smtp_… option names eximacl's file for its stage: none is missing, none is in another's place."""
+    """Each acl_smtp_… option names eximacl's file for its stage; none is missing or in the wrong place."""
     if case.complaint:
         return
     if not case.acls.get("rcpt"):
@@ -26,12 +26,12 @@ def wiring(case: Case) -> Iterator[Finding]:
     if case.directory is None:
         yield problem(
             "eximacl is not in Exim's configuration",
-            "Exim takes mail as if there were no eximacl",
+            "Exim accepts mail as if there were no eximacl",
             "eximacl exim install; then restart Exim",
         )
         return
     if not case.settings:
-        return  # the files are gone; that is told of the snippets
+        return  # the files are gone, which `snippets` reports
     wrong = [*_misplaced(case), *_missing(case)]
     yield from wrong
     if not wrong and case.acls.get("rcpt"):
@@ -39,8 +39,8 @@ def wiring(case: Case) -> Iterator[Finding]:
     early = [stage for stage in ("connect", "helo", "mail") if f"{stage}.acl" in case.acls.get(stage, "")]
     if early and len(early) != 3:
         yield warning(
-            f"of the early stages only {', '.join(early)} ask",
-            "what a check could refuse at the others is refused at RCPT",
+            f"only {', '.join(early)} of the early stages ask",
+            "what a check could refuse at the others is refused only at RCPT",
             "set EXIMACL_ASK_EARLY = yes above the .include of macros, and no acl_smtp_… of these by hand",
         )
 
@@ -51,7 +51,7 @@ def _misplaced(case: Case) -> Iterator[Finding]:
             if named != stage:
                 yield problem(
                     f"acl_smtp_{stage} names {named}.acl",
-                    f"what {named.upper()} needs is not known at {stage.upper()} yet: mail is deferred",
+                    f"what {named.upper()} needs is not known at {stage.upper()}: mail is deferred",
                     f"give acl_smtp_{stage} its own file, {stage}.acl, or leave the wiring to `macros` (docs/exim.md)",
                 )
                 return
@@ -86,17 +86,17 @@ def _missing(case: Case) -> Iterator[Finding]:
 def _plains(stage: str, acl: str) -> str:
     if not acl:
         return f"set EXIMACL_PLAIN = yes above the .include of macros; then they set acl_smtp_{stage} (docs/exim.md)"
-    return f"take your own acl_smtp_{stage} out, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)"
+    return f"remove your own acl_smtp_{stage}, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)"
 
 
 def _debians(stage: str, where: EximConfig) -> str:
-    """Return how Debian's configuration has it, from which `macros` wires the stage in; without the line none is."""
+    """Return how to write what Debian has, a line that `macros` depends on."""
     own = settings_of(where, f"acl_smtp_{stage}")
     at = f"in {', '.join(own)}" if own else f"in {_HOME[where.kind]}, above `begin acl`,"
     macro = f"MAIN_ACL_CHECK_{stage.upper()}"
     return (
         f"write `acl_smtp_{stage} = {macro}` {at} again, as Debian has it; "
-        f"an ACL of your own goes into {macro}, at the top of {where.settings}; then update-exim4.conf"
+        f"your own ACL belongs into {macro}, at the top of {where.settings}; then update-exim4.conf"
     )
 
 
@@ -104,6 +104,6 @@ _HOME = {"split": "conf.d/main/02_exim4-config_options", "unsplit": "exim4.conf.
 _LOST = {
     "rcpt": "Exim does not ask about recipients, so nothing is refused",
     "data": "held messages are lost to the archive, and counted addresses are not counted",
-    "quit": "places of counted addresses stay taken for an hour when a client gives up",
-    "notquit": "places of counted addresses stay taken for an hour when a connection is lost",
+    "quit": "slots of counted addresses stay taken for an hour when a client gives up",
+    "notquit": "slots of counted addresses stay taken for an hour when a connection is lost",
 }

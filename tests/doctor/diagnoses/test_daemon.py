@@ -49,5 +49,5 @@ def test_an_older_one_still_runs(tmp_path: Path) -> None:
     config = str(tmp_path / "eximacl.toml")
     case = known(tmp_path, _asked={"version": "0.0.1", "config": config, "uptime": 3.2, "pid": 1}, daemon_user=ROOT)
     older, answers = told(daemon, case)
-    assert older == ("warning", f"the daemon is of version 0.0.1, installed is {__version__}")
+    assert older == ("warning", f"the daemon has version 0.0.1, but {__version__} is installed")
     assert answers == ("ok", "the daemon answers (version 0.0.1, up for 3 s)")

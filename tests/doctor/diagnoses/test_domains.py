@@ -35,12 +35,12 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
 
 YES, NO, NOT_KNOWN = {"example.org": True}, {"example.org": False}, dict[str, bool]()
 OWN = [
-    (("example.org",), YES, "ok", "that Exim names as its own"),
-    (("example.org", "mx.example.net"), YES, "ok", "but for this host's name mx.example.net"),  # few want mail for it
+    (("example.org",), YES, "ok", "that Exim lists as its own"),
+    (("example.org", "mx.example.net"), YES, "ok", "except this host's name mx.example.net"),  # few want mail for it
     (("example.org", "example.com", "mx.example.net"), YES, "warning", "lacks example.com"),
-    (("example.com", "mx.example.net"), NO, "problem", "none of policy.domains (example.org); it does for example.com"),
-    ((), YES, "ok", "that Exim names as its own"),  # a look-up has it
-    ((), NOT_KNOWN, "ok", "that Exim names as its own"),
+    (("example.com", "mx.example.net"), NO, "problem", "none of policy.domains (example.org), but for example.com"),
+    ((), YES, "ok", "that Exim lists as its own"),  # a look-up has it
+    ((), NOT_KNOWN, "ok", "that Exim lists as its own"),
 ]
 
 
@@ -53,12 +53,12 @@ def test_which_are_missing(tmp_path: Path, own: tuple[str, ...], taken: object, 
 
 
 LISTS = [
-    ("example.org", "", "ok", "names as its own"),
-    ("lsearch;{home}/domains", "", "ok", "which domains lsearch;{home}/domains has besides is not known here"),
-    ("", "example.org", "ok", "names as its own"),
+    ("example.org", "", "ok", "lists as its own"),
+    ("lsearch;{home}/domains", "", "ok", "which further domains lsearch;{home}/domains has is not known"),
+    ("", "example.org", "ok", "lists as its own"),
     ("example.org", "example.com", "warning", "lacks example.com"),
-    ("lsearch;{home}/none", "", "ok", "is not known here"),  # it cannot be asked
-    ("*.example.net", "", "problem", "Exim takes mail for none of policy.domains"),
+    ("lsearch;{home}/none", "", "ok", "is not known"),  # it cannot be asked
+    ("*.example.net", "", "problem", "Exim accepts mail for none of policy.domains"),
 ]
 
 
@@ -76,7 +76,7 @@ def test_exim_is_asked(tmp_path: Path, local: str, relayed: str, level: str, wor
 def test_a_domain_of_the_policys_that_exim_does_not_know(tmp_path: Path) -> None:
     facts: dict[str, Any] = {"local_domains": ("example.org",), "relay_domains": (), "looked_up": (), "hostname": "mx"}
     case = known(tmp_path, complaint="", taken={"example.org": True, "exmaple.com": False}, **facts)
-    assert told(domains, case) == [("warning", "policy.domains has exmaple.com, for which Exim takes no mail")]
+    assert told(domains, case) == [("warning", "policy.domains has exmaple.com, for which Exim does not accept mail")]
 
 
 def test_nothing_is_said_where_exim_says_nothing(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def test_the_first_of_many_problems_is_shown(tmp_path: Path) -> None:
 
 def test_without_the_daemon_the_file_is_looked_at_all_the_same(tmp_path: Path) -> None:
     case = known(tmp_path, _asked=DaemonError("nobody listens"))
-    assert told(policy, case) == [("ok", f"{case.config} is right")]
+    assert told(policy, case) == [("ok", f"{case.config} is OK")]
 
 
 DAEMON = Who("user 60001", 60001, frozenset({60001}))
@@ -48,7 +48,7 @@ CLOSED = [
     ("texts/sales", 0o600, ["the daemon may not read {home}/texts/sales: "]),
     ("domains/senders", 0o600, ["the daemon may not read {home}/domains/senders: "]),
     ("domains/example.org.toml", 0o640, ["the daemon may not read {home}/domains/example.org.toml: "]),
-    ("unused", 0o600, ["{home}/eximacl.toml is right"]),
+    ("unused", 0o600, ["{home}/eximacl.toml is OK"]),
 ]
 
 

@@ -22,14 +22,14 @@ WAYS: dict[str, Way] = {
     "nothing asked at RCPT": Way(
         snippet("rcpt.acl", "warn    control = caseful", "accept\nwarn    control = caseful"),
         "problem",
-        "asked nothing about a recipient",
+        "did not ask about a recipient",
     ),
     "nothing told at the end": Way(
         snippet("quit.acl", "warn    acl", "accept\nwarn    acl"), "problem", "not ask at: end"
     ),
-    "no client is asked about": Way(setting("EXIMACL_SKIP_HOSTS = *"), "problem", "asked nothing about a recipient"),
+    "no client is asked about": Way(setting("EXIMACL_SKIP_HOSTS = *"), "problem", "did not ask about a recipient"),
     "the site's own rules want a name": Way(
-        setting("helo_verify_hosts = *"), "warning", "could not be tried whether Exim asks: .* 550 "
+        setting("helo_verify_hosts = *"), "warning", "whether Exim asks could not be tried: .* 550 "
     ),
     "the postmaster is refused": Way(
         setting("CHECK_RCPT_LOCAL_LOCALPARTS = postmaster"), "warning", "your own rules refuse postmaster@"

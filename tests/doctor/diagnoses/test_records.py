@@ -18,7 +18,7 @@ from tests.doctor.world import World
 LOG, JOURNAL = 'rejections = "rejections.jsonl"', 'dir = "journal"'
 WAYS: dict[str, Way] = {
     "log not writable": Way(breaks.exims_log, "problem", "log.rejections: the daemon may not write"),
-    "log is a FIFO": Way(breaks.fifo("rejections.jsonl"), "problem", "rejections.jsonl is no regular file"),
+    "log is a FIFO": Way(breaks.fifo("rejections.jsonl"), "problem", "rejections.jsonl is not a regular file"),
     "disk of the log full": Way(
         full(LOG, 'rejections = "DISK/r.jsonl"'), "problem", "log.rejections: the disk .* full"
     ),
@@ -42,7 +42,7 @@ def test_a_thing_of_another_kind(tmp_path: Path, name: str, kind: Kind) -> None:
     (tmp_path / "file").touch()
     case = known(tmp_path, daemon_user=None, _asked=DaemonError("nobody listens"))
     ((level, what),) = told(lambda case: writable(case, "name", tmp_path / name, kind), case)
-    assert (level, what.startswith(f"name: {tmp_path / name} is no ")) == ("problem", True)
+    assert (level, what.startswith(f"name: {tmp_path / name} is not a ")) == ("problem", True)
 
 
 NOBODY = '[log]\nrejections = ""\n[journal]\ndir = ""\n'

@@ -16,13 +16,13 @@ from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World
 
 WAYS: dict[str, Way] = {
-    "closed to its group": Way(socket_mode(0o600), "problem", "no right to write"),
-    "of a wrong group": Way(socket_mode(0o660, 0), "problem", "no right to write"),
-    "in a closed directory": Way(breaks.closed_directory, "problem", "lets Debian-exim not pass"),
+    "closed to its group": Way(socket_mode(0o600), "problem", "Debian-exim may not write "),
+    "of a wrong group": Way(socket_mode(0o660, 0), "problem", "Debian-exim may not write "),
+    "in a closed directory": Way(breaks.closed_directory, "problem", "Debian-exim may not enter "),
     "hidden from Exim": Way(
         breaks.second_exim(before="mount -t tmpfs tmpfs {home}"), "problem", "Exim's daemon does not see .*eximacl.sock"
     ),
-    "a file": Way(breaks.socket_is_a_file, "problem", "is no socket"),
+    "a file": Way(breaks.socket_is_a_file, "problem", "is not a socket"),
 }
 
 

@@ -55,7 +55,9 @@ def test_a_line_of_the_admins_own_is_named(world: World) -> None:
     """Above ours, `exim install` does not change it."""
     with setting("EXIMACL_SOCKET = /run/other.sock")(world):
         (named,) = (each for each in world.doctor() if each["diagnosis"] == "socket-path")
-    assert re.match(r"take EXIMACL_SOCKET out of /etc/exim4/conf.d/main/000_localmacros:\d+, or make it ", named["do"])
+    assert re.match(
+        r"remove EXIMACL_SOCKET from /etc/exim4/conf.d/main/000_localmacros:\d+, or set it to ", named["do"]
+    )
 
 
 def test_a_policy_that_is_wrong_names_none(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
 REJECTED, DEFERRED = f"550 {TOKEN}", f"451 {TOKEN}"
 SAID = [
     ([REJECTED, DEFERRED], [REJECTED], ("ok", "verdicts take effect: reject at RCPT, defer at RCPT, reject at DATA")),
-    ([REJECTED, "250 OK"], [REJECTED], ("problem", "without effect: defer at RCPT")),
-    (["550 no", DEFERRED], ["250 OK"], ("problem", "without effect: reject at RCPT, reject at DATA")),
+    ([REJECTED, "250 OK"], [REJECTED], ("problem", "verdicts without effect: defer at RCPT")),
+    (["550 no", DEFERRED], ["250 OK"], ("problem", "verdicts without effect: reject at RCPT, reject at DATA")),
 ]
 
 

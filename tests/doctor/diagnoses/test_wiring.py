@@ -29,7 +29,9 @@ WAYS: dict[str, Way] = {
         breaks.replaced("acl_smtp_rcpt = MAIN_ACL_CHECK_RCPT", ""), "problem", "acl_smtp_rcpt is not set"
     ),
     "only one early stage": Way(
-        setting("EXIMACL_NEXT_MAIL = /etc/exim4/eximacl/@COPY@/mail.acl"), "warning", "only mail ask"
+        setting("EXIMACL_NEXT_MAIL = /etc/exim4/eximacl/@COPY@/mail.acl"),
+        "warning",
+        "only mail of the early stages ask",
     ),
 }
 
