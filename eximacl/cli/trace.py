@@ -29,14 +29,15 @@ def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, 
         for check, kind, *fields, answer in questions:
             if check == line.check and last[check] == index:
                 for asked, found in _pairs(kind, fields, answer):
-                    click.echo(f"    {printable(str(kind))} {printable(asked)} → {printable(found)}")
+                    click.echo(f"    {printable(f'{kind} {asked}').rstrip()} → {printable(found)}")
 
 
 def _pairs(kind: str, fields: Sequence[Any], answer: Any) -> list[tuple[str, str]]:
     """Return what was asked with what was answered; a question about several DNS names is several."""
     if kind == "lookup":
         return [(" ".join(one), _found(found)) for one, found in zip(fields[0], answer, strict=True)]
-    return [(" ".join(str(field) for field in fields), str(answer) or "none")]
+    found = ", ".join(map(str, answer)) if isinstance(answer, list | tuple) else str(answer)
+    return [(" ".join(str(field) for field in fields), found or "none")]
 
 
 def _found(found: Any) -> str:

@@ -28,6 +28,12 @@ def test_nothing_of_a_forged_record_moves_the_cursor(capsys: pytest.CaptureFixtu
     assert "\x1b" not in capsys.readouterr().out
 
 
+def test_the_names_of_what_was_archived(capsys: pytest.CaptureFixture[str]) -> None:
+    line = Traced("archive", "hold", "archived", "1.M2P3Q0.mx")
+    print_trace((line,), [["archive", "archive", ["1.M2P3Q0.mx", "1.M2P3Q1.mx"]]], times=False)
+    assert capsys.readouterr().out.endswith("\n    archive → 1.M2P3Q0.mx, 1.M2P3Q1.mx\n")
+
+
 def test_without_times(capsys: pytest.CaptureFixture[str]) -> None:
     print_trace((Traced("x", "reject", "slug", "detail"),), [], times=False)
     assert capsys.readouterr().out == "  x                    reject   slug: detail\n"
