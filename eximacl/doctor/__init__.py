@@ -7,7 +7,6 @@ in a private directory: a socket, and the configuration that Exim would get next
 from __future__ import annotations
 
 from eximacl.doctor.case import Case
-from eximacl.doctor.examine import examine
-from eximacl.doctor.model import Finding, Level, diagnosis, ok, problem, warning
+from eximacl.doctor.model import Finding, Level, diagnosis, examine, ok, problem, warning
 
 __all__ = ["Case", "Finding", "Level", "diagnosis", "examine", "ok", "problem", "warning"]

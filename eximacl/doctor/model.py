@@ -1,12 +1,13 @@
-"""What a diagnosis is, and what it finds. Each is a generator marked with `@diagnosis`, in a separate file."""
+"""What a diagnosis is, what it finds, and how all are run. Each is a generator marked with `@diagnosis`."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from eximacl.exim import SetupError
 from eximacl.system import plugins
 from eximacl.system.text import one_line
 
@@ -80,3 +81,25 @@ def diagnoses() -> tuple[Diagnosis, ...]:
     package = importlib.import_module("eximacl.doctor.diagnoses")
     found = [one for module in plugins.modules_in(package) for one in plugins.declarations_in(module, Diagnosis)]
     return tuple(sorted(found, key=lambda one: (GROUPS.index(one.group), one.name)))
+
+
+def examine(case: Case, looks: Iterable[Diagnosis] | None = None) -> Iterator[Finding]:
+    """Yield what the diagnoses find (by default all), as they find it. One that fails is a finding, too.
+
+    Without Exim, those that need it are skipped.
+    """
+    if case.absent:
+        means, cure = "nothing that depends on Exim was looked at", "name the program with --exim"
+        yield Finding("problem", f"Exim cannot be asked: {case.absent}", means, cure, "config")
+    for one in diagnoses() if looks is None else looks:
+        try:
+            yield from one.findings(case)
+        except Exception as error:  # the others may still help
+            if case.absent and str(error) == case.absent:
+                continue
+            why = str(error) if isinstance(error, SetupError | OSError) else f"a bug: {error!r}"
+            means, cure = (
+                "whether it is right is not known",
+                "see whether another line explains it; else report a bug",
+            )
+            yield Finding("problem", f"this could not be looked at: {why}", means, cure, one.name)

@@ -1,4 +1,4 @@
-"""Ways to break a working set-up. Rule: each is one thing that goes wrong in life, done as there, and mended.
+"""Ways to break a working set-up: each is one thing that goes wrong in practice, done in the same way, and undone.
 
 Each is a context manager on a `World`; it may yield options for the doctor.
 """
@@ -135,7 +135,7 @@ def powerless(world: World) -> Iterator[None]:
 
 @contextmanager
 def exims_log(world: World) -> Iterator[None]:
-    """The rejection log belongs to somebody else."""
+    """The rejection log belongs to another user."""
     path = world.home / "rejections.jsonl"
     path.touch(mode=0o600)
     os.chown(path, world.lab.spool.stat().st_uid, -1)
@@ -190,7 +190,7 @@ def socket_mode(mode: int, group: int | None = None) -> Break:
 
 @contextmanager
 def roots_log(world: World) -> Iterator[None]:
-    """Exim's main log after somebody has made a new one as root."""
+    """Exim's main log after root has created a new one."""
     path = world.lab.log / "mainlog"
     found = path.stat()
     os.chown(path, 0, 0)

@@ -1,5 +1,4 @@
-"""What the tests of the diagnoses share. Rule: a break is made on a working set-up, and a fact is given, not made up
-by asking something that looks like Exim."""
+"""What the tests of the diagnoses share: a break of a working set-up, or facts that are given instead of asked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a machine: from a real Exim with a few lines, a policy file, and whoever listens at the socket."""
+"""What is known of a machine: from a real Exim with a few lines, a policy file, and what listens at the socket."""
 
 from __future__ import annotations
 

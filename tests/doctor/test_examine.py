@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eximacl.doctor import Case, Finding
-from eximacl.doctor.examine import examine
+from eximacl.doctor import Case, Finding, examine
 from eximacl.doctor.model import Diagnosis
 from eximacl.exim import Exim, SetupError, find_shipped
 from tests.doctor.world import World

@@ -92,7 +92,7 @@ def test_a_verdict_is_known_again() -> None:
 
 
 def test_the_socket_goes_at_once() -> None:
-    """It does not wait for a client that does not come; one that says nothing, or is answered nothing, is no harm."""
+    """It does not wait for a client that does not come; one that says nothing, or gets no answer, does no harm."""
     with listening(lambda *_: None, 0) as (path, queries):
         for line in (b"", b"control do=x\n", b"rcpt v=1\n"):
             with socket.socket(socket.AF_UNIX) as client:

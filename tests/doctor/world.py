@@ -1,6 +1,6 @@
 """A working set-up to be broken: stock Exim, the snippets wired in by `eximacl exim install`, the real daemon.
 
-Rule: all of it runs in the lab's namespaces, where the doctor runs, too; nothing of the machine is looked at.
+All of it runs in the lab's namespaces, and so does the doctor; the machine itself is not examined.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What these tests do to a machine's Exim and want to know of it. Rule: all of it happens in a lab."""
+"""What these tests do to a machine's Exim and ask it, all in a lab."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Kept:
             shutil.copytree(directory, self._kept / name, symlinks=True)
 
     def put_back(self) -> None:
-        """Make the configuration what it was; an Exim that was started with another is started anew."""
+        """Make the configuration what it was; an Exim that was started with another is restarted."""
         for name, directory in self._places.items():
             for found in directory.iterdir():
                 shutil.rmtree(found) if found.is_dir() else found.unlink()
@@ -54,7 +54,7 @@ class Kept:
 
 
 def starts(world: World) -> int:
-    """Return how often Exim's daemon has been started, or started itself anew."""
+    """Return how often Exim's daemon has started, after a SIGHUP too."""
     return world.lab.mainlog().count("daemon started")
 
 
@@ -78,7 +78,7 @@ def install(world: World, *options: str) -> Done:
 
 
 def restart(world: World) -> None:
-    """Make Exim read its configuration anew."""
+    """Make Exim read its configuration again."""
     before = starts(world)
     world.run("sh", "-c", f"kill -HUP $(cat {PID_FILE})")
     world.wait_for_exim(before + 1)

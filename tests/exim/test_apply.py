@@ -20,7 +20,7 @@ EXIM = Exim()
 
 
 def test_a_change_of_another_directory_asks_no_exim(place: EximConfig) -> None:
-    """As for a chroot: the files change, and whoever uses them makes the configuration."""
+    """As for a chroot: the files change, and the configuration is generated elsewhere."""
     (place.etc / "exim4.conf.localmacros").write_text("A = 1")
     (place.etc / "exim4.conf.localmacros").chmod(0o640)
     plan = plan_install(place, Path("/e/12345678"), {}, router=True)
@@ -43,7 +43,7 @@ def test_what_is_refused_in_the_end_is_put_back(place: EximConfig) -> None:
     assert not (place.etc / "exim4.conf.localmacros").exists()
 
 
-def test_a_file_that_somebody_has_changed_meanwhile(place: EximConfig) -> None:
+def test_a_file_that_was_changed_since_the_plan(place: EximConfig) -> None:
     plan = plan_install(place, Path("/e/12345678"), {}, router=True)
     before = (place.etc / "exim4.conf.template").read_bytes()
     (place.etc / "exim4.conf.localmacros").write_text("MINE = 1\n")

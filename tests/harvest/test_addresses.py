@@ -22,7 +22,7 @@ from eximacl.harvest.addresses import ADDRESS_CHARACTERS_MAX, addresses
         pytest.param("steve(x)@(y)example.org", "steve@example.org", id="comments around @"),
         pytest.param("a@x.org,\r\n\tb@x.org", "a@x.org b@x.org", id="folded"),
         pytest.param("=?UTF-8?Q?Doe,_J?= <j@x.org>", "j@x.org", id="encoded word with comma"),
-        pytest.param("=?UTF-8?Q?a=40x.org?= <j@x.org>", "j@x.org", id="encoded word is no address"),
+        pytest.param("=?UTF-8?Q?a=40x.org?= <j@x.org>", "j@x.org", id="encoded word is not an address"),
         pytest.param('"x@example.org" <y@z.org>', "y@z.org", id="address as a name"),
         pytest.param("x@example.org <y@z.org>", "y@z.org", id="bare address as a name"),
         pytest.param("Steve Doe steve@x.org", "steve@x.org", id="name without brackets"),

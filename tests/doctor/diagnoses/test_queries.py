@@ -78,7 +78,7 @@ STOPPED = [
 
 @pytest.mark.parametrize(("replies", "why"), STOPPED)
 def test_a_session_that_the_sites_own_rules_end(tmp_path: Path, replies: tuple[str, ...], why: str) -> None:
-    """Nothing is known then, which is no reason to call it wrong."""
+    """Nothing is known then, so nothing is called wrong."""
     ended = Session(replies, (), "", True)
     case = known(tmp_path, **wired(), sessions=held(accepted=ended, alone=ended))
     found = told(queries, case)

@@ -48,7 +48,7 @@ def test_what_is_missing(tmp_path: Path, user: Who | None, words: str) -> None:
 
 ROOT = '[server]\ngroup = "root"\n'
 CURES = [
-    ("", 0o755, 0o600, "systemctl restart eximacl.socket"),  # all is set well: somebody has changed the file
+    ("", 0o755, 0o600, "systemctl restart eximacl.socket"),  # the settings are right: the file was changed
     ('[server]\nmode = "0600"\n', 0o755, 0o600, "set server.group"),
     (ROOT, 0o755, 0o660, "set server.group"),
     ("", 0o700, 0o660, "chmod 755 {directory}"),

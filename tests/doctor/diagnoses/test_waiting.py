@@ -32,7 +32,7 @@ WAYS: dict[str, Way] = {
         "problem",
         r'error: "acl_smtp_rcpt" option set for the second time: /etc/\S+/000_localmacros:\d+, /etc/\S+options:\d+$',
     ),
-    "answers that are no shell": Way(
+    "answers that are not shell": Way(
         breaks.not_made_yet("update-exim4.conf.conf", "'\n"), "problem", "would refuse .* update-exim4.conf exited"
     ),
 }
