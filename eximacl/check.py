@@ -23,15 +23,19 @@ from eximacl.policy.declare import (
     strongest,
     tables_of,
 )
-from eximacl.policy.outcome import Alias, Allowed, AtData, Hit, Outcome, Reserve, Unknown
+from eximacl.policy.outcome import Action, Alias, Allowed, AtData, Hit, Outcome, Reserve, Unknown
 from eximacl.policy.query import Query, Stage
-from eximacl.policy.questions import Ask, RecordKind
+from eximacl.policy.questions import KEY, Ask, RecordKind, Records
+from eximacl.policy.state import Block
 
 __all__ = [
+    "KEY",
+    "Action",
     "Alias",
     "Allowed",
     "Ask",
     "AtData",
+    "Block",
     "Check",
     "CheckFunction",
     "Hit",
@@ -48,6 +52,7 @@ __all__ = [
     "Query",
     "Recipients",
     "RecordKind",
+    "Records",
     "Reserve",
     "Secrets",
     "Stage",

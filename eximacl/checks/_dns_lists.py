@@ -14,12 +14,11 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
-from eximacl.check import Ask, ListProbe, Named, Tables, Text, Unknown, option
+from eximacl.check import KEY, Ask, ListProbe, Named, Records, Tables, Text, Unknown, option
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.dns_lists import Codes, list_labels, parse_codes
 from eximacl.mail.hosts import IPAddress, dns_name
 from eximacl.mail.lists import EntryList
-from eximacl.policy.questions import KEY, Records
 
 # RFC 1035 section 2.3.4, without the last dot.
 NAME_CHARACTERS_MAX = 253

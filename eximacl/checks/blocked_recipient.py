@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 
-from eximacl.check import Ask, Hit, Outcome, Query, Unknown, check, option
+from eximacl.check import Ask, Block, Hit, Outcome, Query, Unknown, check, option
 from eximacl.checks._block_keys import Scope, block_key
 from eximacl.mail.address import without_tag
-from eximacl.policy.state import Block
 
 # The calendar of `datetime` ends with the year 9999.
 _LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()

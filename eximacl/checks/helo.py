@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eximacl.check import Ask, Hit, Networks, Outcome, Query, RecordKind, Suffixes, Unknown, check, option, strongest
+from eximacl.check import (
+    Action,
+    Ask,
+    Hit,
+    Networks,
+    Outcome,
+    Query,
+    RecordKind,
+    Suffixes,
+    Unknown,
+    check,
+    option,
+    strongest,
+)
 from eximacl.mail.hosts import dns_name, ip_address, literal_address
-from eximacl.policy.outcome import Action
 
 # What a name may lead to: a host, or (RFC 5321 section 2.3.5 takes any domain name) mail.
 _KINDS: tuple[RecordKind, ...] = ("A", "AAAA", "MX")

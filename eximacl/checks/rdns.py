@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option, strongest
+from eximacl.check import Action, Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option, strongest
 from eximacl.mail.hosts import IPAddress, holds_address, ip_address
-from eximacl.policy.outcome import Action
 
 # Words by which providers mark lines that get another address every day, followed by a number or standing alone.
 GENERIC = [r"(^|[.-])(dial-?(in|up)|dyn(amic)?(ip)?|dhcp|ppp(oe)?|[av]?dsl|cable(modem)?)([0-9]|[.-])"]
