@@ -69,12 +69,7 @@ def run(directory: Path) -> None:
     recording = Recorder(loaded.settings, lambda _seconds, _flush: None)
     state = open_state("memory:")
     kept: list[DecisionRecord] = []
-
-    def keep(record: DecisionRecord) -> None:
-        recording.record(record)
-        kept.append(record)
-
-    front_end = EximFrontEnd(Judge(loaded.policy, state, next_ref=References().next), keep)
+    judge = Judge(loaded.policy, state, next_ref=References().next)
     lines = [line[:-1].replace(b"tx=TX", b"tx=%d" % n) for n, line in enumerate(islice(queries.sample_mix(), QUERIES))]
 
     def decided(record: DecisionRecord) -> Any:
@@ -85,10 +80,11 @@ def run(directory: Path) -> None:
             if record is not None:
                 record.file.flush()
 
+    keeping, front_end = EximFrontEnd(judge, kept.append), EximFrontEnd(judge, recording.record)
     for line in lines:  # once to warm up: caches, and references' heads
+        keeping.handle(line)
         front_end.handle(line)
     flush(kept[0])
-    kept.clear()
     next_ref = References().next
     _part(front_end.handle, lines)
     refused = [record for record in kept if record.decision.word != "accept"]

@@ -2,8 +2,8 @@
 
     assert outcome_of(our_helo, query("helo", helo="mail.example.org"), Options(names=Suffixes(["example.org"])))
 
-Nothing is faked: a query is built as the protocol builds it, and what the check asks is answered from a dict, from DNS
-records in a dict, or from a real state in memory. A question that has no answer is an error.
+Nothing is faked: a query is built as the protocol builds it, and what the check asks is answered from a dict by
+question, from DNS records in a dict, or from a real state in memory.
 """
 
 from __future__ import annotations
@@ -17,12 +17,43 @@ from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Action, Decision, OnUnknown
 from eximacl.policy.plan import DomainPolicy, Policy, Step
-from eximacl.policy.questions import AnyQuestion, AnyRequest, Ask, Records
+from eximacl.policy.questions import (
+    AnyQuestion,
+    AnyRequest,
+    Ask,
+    Blocked,
+    Count,
+    CountEvents,
+    FirstSeen,
+    ListFault,
+    ListFaults,
+    Lookup,
+    MakeBlock,
+    Records,
+    Remember,
+)
 from eximacl.policy.state import State
 from eximacl.protocol.exim import build_query
 from eximacl.state import MemoryState
 
-__all__ = ["NOW", "Dns", "MemoryState", "decision_of", "outcome_of", "query"]
+__all__ = [
+    "NOW",
+    "SERVFAIL",
+    "Blocked",
+    "Count",
+    "CountEvents",
+    "Dns",
+    "FirstSeen",
+    "ListFault",
+    "ListFaults",
+    "Lookup",
+    "MakeBlock",
+    "MemoryState",
+    "Remember",
+    "decision_of",
+    "outcome_of",
+    "query",
+]
 
 # 2027-01-15 08:00:00 UTC, in seconds since 1970.
 NOW = 1_800_000_000.0

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Alias, Ask, AtData, Hit, Outcome, Query, Reserve, Unknown
-from eximacl.policy.questions import Blocked
-from eximacl.policy.state import Block
-from eximacl.testing import NOW, Dns, MemoryState, decision_of, outcome_of, query
+from eximacl.check import Alias, Ask, AtData, Block, Hit, Outcome, Query, Reserve, Unknown
+from eximacl.testing import NOW, Blocked, Dns, MemoryState, decision_of, outcome_of, query
 
 
 async def asks(query: Query, options: Any, ask: Ask) -> Outcome:

@@ -30,8 +30,9 @@ def way_of(function: Callable[[], Any]) -> Way:
     prefix = f"{PACKAGE}/"
 
     def profile(frame: FrameType, event: str, _argument: object) -> None:
-        if event == "call" and frame.f_code.co_filename.startswith(prefix):
-            visited.append(frame.f_code.co_filename.removeprefix(prefix))
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(prefix) and code.co_name != "<module>":
+            visited.append(code.co_filename.removeprefix(prefix))
 
     before = sys.getprofile()
     sys.setprofile(profile)

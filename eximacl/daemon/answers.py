@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-from eximacl.policy.later import MayWait, settled, waits
+from eximacl.policy.later import MayWait, settled
 from eximacl.policy.outcome import Unknown
 from eximacl.policy.query import Query
 from eximacl.policy.questions import (
@@ -96,7 +96,7 @@ class Answers:
         question, ask = request
         if isinstance(question, StateQuestion):
             answer = self._ask_state(question, ask)
-            if waits(answer):
+            if hasattr(answer, "__await__"):  # as `later.waits` tells, without its call
                 answer = self._wait_for_state(answer)
         elif isinstance(question, Lookup):
             answer = self._look_up(question)
@@ -110,7 +110,7 @@ class Answers:
             answer = self._archive(question.query, self._query.now)
         else:
             raise TypeError(f"no source answers {type(question).__name__}")
-        if waits(answer):
+        if hasattr(answer, "__await__"):
             return self._later(request, answer)
         self.asked.append(AskedQuestion(ask.check, question, answer))
         return answer

@@ -10,7 +10,6 @@ import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from eximacl.policy.later import waits
 from eximacl.policy.questions import AnyRequest
 
 R = TypeVar("R")
@@ -65,7 +64,7 @@ def _advance(coroutine: Coroutine[AnyRequest, Any, R], answer: Answer, sent: Any
     try:
         while True:
             sent = answer(coroutine.send(sent))
-            if waits(sent):
+            if hasattr(sent, "__await__"):  # as `later.waits` tells, without its call
                 return Pending(coroutine, answer, sent)
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]

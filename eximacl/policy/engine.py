@@ -166,7 +166,7 @@ class _Evaluation:
 
     async def _run(self, policy: DomainPolicy) -> Decision:
         """Take one step after the other, until one objects or allows the message."""
-        self.plan = plan = policy.at(self.query.stage)
+        self.plan = plan = policy.stages[self.query.stage]
         timer = self.timer
         for step, ask in plan.turns:
             if step.exempt and self._exempted(step):

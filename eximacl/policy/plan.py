@@ -106,29 +106,25 @@ class StagePlan:
 class DomainPolicy:
     """What one domain asks of its mail: exemptions, and the steps of each stage in the order of the config.
 
-    later: the stages after RCPT that Exim has to ask about for every message. A check that runs at `rcpt` and at
-    `data` says itself whether it needs the second (`AtData`).
+    stages: what runs at each. later: the stages after RCPT that Exim has to ask about for every message; a check that
+    runs at `rcpt` and at `data` says itself whether it needs the second (`AtData`).
     """
 
-    __slots__ = ("_stages", "exempt", "later")
+    __slots__ = ("exempt", "later", "stages")
 
     def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = ()) -> None:
         enabled = tuple(step for step in steps if step.action != "off")
         self.exempt = exempt
         always = any("data" in step.stages and "rcpt" not in step.stages for step in enabled)
         self.later: tuple[Stage, ...] = ("data",) if always else ()
-        self._stages = {
+        self.stages = {
             stage: StagePlan(stage, _steps_at(stage, enabled), self.later if stage == "rcpt" else ())
             for stage in STAGES
         }
 
-    def at(self, stage: Stage) -> StagePlan:
-        """Return what runs at a stage."""
-        return self._stages[stage]
-
     def steps(self, stage: Stage) -> tuple[Step, ...]:
         """Return the enabled steps of a stage, in order."""
-        return self._stages[stage].steps
+        return self.stages[stage].steps
 
 
 def _steps_at(stage: Stage, enabled: tuple[Step, ...]) -> tuple[Step, ...]:
