@@ -1,7 +1,7 @@
 """Reading an answer (RFC 1035 section 4, RFC 2181; negative answers: RFC 2308). No message raises, whatever it holds.
 
 dnspython reads names and records. The sections are walked here: with its whole `Message`, a look-up would cost 220 µs
-of CPU instead of 105 (docs/dns.md). What an answer proves is decided here, too: a check may refuse mail for good
+of CPU instead of 90 (docs/dns.md). What an answer proves is decided here, too: a check may refuse mail for good
 because a name does not exist, so absence needs proof.
 """
 
@@ -54,7 +54,9 @@ _TTL_LARGEST = _TTL_SIGN - 1
 _POINTER = 0xC0
 _TO_QUESTION = bytes((_POINTER, _HEADER.size))
 
-_Name: TypeAlias = dns.name.Name
+# The labels of a name in lower case, with the root's empty one. dnspython's own names take 5 µs to hash or compare.
+_Name: TypeAlias = tuple[bytes, ...]
+_ROOT: _Name = (b"",)
 
 
 def read(wire: bytes, asked: bytes) -> Result:
@@ -100,7 +102,7 @@ class _Records:
     def __init__(self, wire: bytes, asked: bytes) -> None:
         self._wire = wire
         self._parser = dns.wire.Parser(wire, _HEADER.size)
-        self.name = dns.name.from_wire_parser(self._parser)
+        self.name = _labels(dns.name.from_wire_parser(self._parser))
         # Of the answer, the authority and the additional section.
         self.counts = _HEADER.unpack_from(wire)[3:]
         self._parser.seek(_HEADER.size + len(asked))
@@ -140,11 +142,11 @@ class _Records:
             return known
         if start[:1] == b"\0":
             self._parser.seek(at + 1)
-            return dns.name.root
+            return _ROOT
         if not self._left:
             raise ValueError("too many names")
         self._left -= 1
-        name = dns.name.from_wire_parser(self._parser)
+        name = _labels(dns.name.from_wire_parser(self._parser))
         if start[0] >= _POINTER:
             self._names[start] = name
         return name
@@ -174,10 +176,10 @@ def _read(records: _Records, kind: int, rcode: int, *, recursive: bool) -> Resul
         if last not in aliases:
             if answers and last == records.name and last not in others:
                 return Failed("an answer about another name")
-            redirect = None if len(chain) == 1 else Redirect(last.canonicalize().to_wire() or b"", seconds)
+            redirect = None if len(chain) == 1 else Redirect(_wire(last), seconds)
             return _absent(records, chain, redirect, rcode, recursive)
         alias = aliases[last]
-        last = records.data(alias).target
+        last = _labels(records.data(alias).target)
         chain.append(last)
         seconds = min(seconds, alias.seconds)
     return Failed("a CNAME loop")
@@ -209,7 +211,7 @@ def _absent(
     for _ in range(records.counts[1]):
         record = records.next()
         if record.kind == _SOA and not known:
-            known = any(name.is_subdomain(record.owner) for name in chain)
+            known = any(name[-len(record.owner) :] == record.owner for name in chain)
             foreign = not known
             if known:
                 seconds = min(seconds, record.seconds, _minimum(records.raw(record)))
@@ -264,6 +266,14 @@ def _text(records: _Records, record: _Record) -> str:
     return name_text(data.target)
 
 
-def name_text(name: _Name) -> str:
+def _labels(name: dns.name.Name) -> _Name:
+    return tuple([label.lower() for label in name.labels])
+
+
+def _wire(name: _Name) -> bytes:
+    return b"".join([bytes((len(label),)) + label for label in name])
+
+
+def name_text(name: dns.name.Name) -> str:
     """Return a name in lower case without the last dot, odd characters escaped (RFC 1035, 5.1); the root is `.`."""
     return name.to_text(omit_final_dot=True).lower() if name != dns.name.root else "."
