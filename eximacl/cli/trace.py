@@ -36,7 +36,10 @@ def _pairs(kind: str, fields: Sequence[Any], answer: Any) -> list[tuple[str, str
     """Return what was asked with what was answered; a question about several DNS names is several."""
     if kind == "lookup":
         return [(" ".join(one), _found(found)) for one, found in zip(fields[0], answer, strict=True)]
-    found = ", ".join(map(str, answer)) if isinstance(answer, list | tuple) else str(answer)
+    if isinstance(answer, dict) and "unknown" in answer:
+        found = _found(answer)
+    else:
+        found = ", ".join(map(str, answer)) if isinstance(answer, list | tuple) else str(answer)
     return [(" ".join(str(field) for field in fields), found or "none")]
 
 

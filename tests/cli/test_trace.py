@@ -53,3 +53,10 @@ def test_a_look_up_has_a_line_for_each_name_and_a_list_without_a_fault_says_so(
         "    lookup 7.2.0.192.wl.example A → absent\n"
         "    lookup bl.example A → unknown: timeout\n"
     )
+
+
+def test_what_became_of_a_held_message(capsys: pytest.CaptureFixture[str]) -> None:
+    trace = (Traced("archive", "hold", "archived", "a, b"),)
+    for answer, shown in ((["a", "b"], "a, b"), ({"unknown": "disk full"}, "unknown: disk full")):
+        print_trace(trace, [["archive", "archive", answer]], times=False)
+        assert capsys.readouterr().out.endswith(f"    archive → {shown}\n")
