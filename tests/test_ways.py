@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.archive.release import release
 from eximacl.config import load
+from eximacl.config.exempt import Exempter, ExemptKind
 from eximacl.daemon.front_end import EximFrontEnd
 from eximacl.daemon.judge import Judge
 from eximacl.daemon.recorder import Recorder
@@ -25,6 +27,8 @@ from tests.ways import Way, way_of
 RCPT_FILES, RCPT_CHANGES = 29, 51
 # From the command line to what Exim is given, with an exemption that is written into the policy file.
 RELEASE_FILES = 52
+# The same as a library call, without what loading the policy visits; and a release that exempts nothing.
+RELEASE_OWN_FILES, RELEASE_PLAIN_FILES = 16, 12
 
 POLICY = """
 [log]
@@ -85,3 +89,25 @@ def test_the_way_of_a_released_message(tmp_path: Path, monkeypatch: pytest.Monke
     way = shown("a released message", way_of(lambda: eximacl(*command, "--again", "--allow", "sender")))
     assert way.result.status == 0, way.result.err
     assert len(way.files) <= RELEASE_FILES
+
+
+def test_the_way_of_a_release_as_a_library_call(tmp_path: Path) -> None:
+    config = tmp_path / "eximacl.toml"
+    config.write_text(CLI_POLICY)
+    root = with_archive(config)
+    hold(config, "Subject: x\n", b"body\n", "steve@example.org")
+    sendmail = tmp_path / "sendmail"
+    sendmail.write_text("#!/bin/sh\nexec cat > /dev/null\n")
+    sendmail.chmod(0o755)
+
+    def released(kind: ExemptKind | None) -> Way:
+        exempter = Exempter(config, kind) if kind else None
+        return way_of(lambda: release(root, REF, sendmail=sendmail, by="root", again=True, exempter=exempter))
+
+    released("ip")  # so that all modules are imported
+    plain, exempting = shown("a release", released(None)), released("sender")
+    loading = way_of(lambda: load(config))
+    own = [file for file in exempting.files if file not in loading.files]
+    print(f"a release that exempts, besides loading the policy: {len(own)} files: {' '.join(own)}")
+    assert len(plain.files) <= RELEASE_PLAIN_FILES
+    assert len(own) <= RELEASE_OWN_FILES
