@@ -71,7 +71,7 @@ def exempt_of(text: str) -> Exempt:
 
 def step_of(text: str, stages: frozenset[Stage] = EARLY_AND_RCPT) -> Step:
     match = STEP.fullmatch(text)
-    assert match, f"no step: {text}"
+    assert match, f"not a step: {text}"
     name, action, on_unknown, exempt, kind, argument, only = match.groups()
     return Step(
         name,

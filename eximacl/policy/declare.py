@@ -9,10 +9,9 @@
 
 Where options must agree with each other, `Options.__post_init__` raises ValueError with a text that starts
 with the name of the option to change (`secrets: sign = true needs …`); lists are filled by then. The config
-turns it into a problem of `checks.NAME`. A `ZoneInfo` may be given as "": the machine's own zone.
+reports it as a problem of `checks.NAME`. A `ZoneInfo` may be given as "": the machine's own time zone.
 
-Rule: a declaration is data. The config reads TOML by it, the docs and `eximacl config explain` print it,
-and nothing is registered by hand.
+A declaration is data: the config reads TOML by it, the docs and `eximacl config explain` print it.
 
 An option may hold tables, each with a name and the same keys: `Tables[Zone]`, where `Zone` is a dataclass of options
 made from `Named`. `zones = ["a", "b"]` is short for two tables in which nothing is set.
@@ -40,9 +39,9 @@ _TABLE_NAME = "table_name"
 
 @dataclass(frozen=True, kw_only=True)
 class Named:
-    """What a table of a `Tables` option becomes: subclasses declare its keys as options are; `name` is its own name.
+    """What a table of a `Tables` option becomes; subclasses declare its keys like options. name: the table's name.
 
-    `__post_init__` may raise ValueError, as that of options; the problem is then this table's.
+    `__post_init__` may raise ValueError, like that of options; it is reported as a problem of this table.
     """
 
     name: str = dataclasses.field(metadata={_TABLE_NAME: True})
@@ -52,20 +51,20 @@ N_co = TypeVar("N_co", bound=Named, covariant=True)
 
 
 class Tables(tuple[N_co, ...], Generic[N_co]):
-    """The value of an option that holds tables, in the order in which they stand in the file."""
+    """The value of an option that holds tables, in the order of the file."""
 
     __slots__ = ()
 
 
 class Text(str):
-    """A text with {fields}, of which a subclass names those that there are; to be filled with `format`."""
+    """A text with {fields}, to be filled with `format`; a subclass names the fields that exist."""
 
     fields: ClassVar[tuple[str, ...]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option of a check. `default` is what one would write in TOML; `minimum`/`maximum` bound numbers."""
+    """One option. default: as it would be written in TOML. minimum, maximum: the bounds of a number."""
 
     name: str
     type: Any
@@ -76,11 +75,11 @@ class Option:
 
 
 class ListProbe(NamedTuple):
-    """How to tell whether a DNS list works (RFC 5782, section 5): what it always lists, and what it never does.
+    """How to test whether a DNS list works (RFC 5782, section 5): what it always lists, and what it never does.
 
-    zone: as it is shown. listed, clean: the names to ask for, whole; without `listed` only the other is asked for.
-    key: what stands for `{key}` in these names, read each time they are asked for: a file of one secret may change.
-    part: of the zone, what these test points tell about, where others tell about the rest.
+    zone: as it is shown. listed, clean: the whole names to look up; an empty `listed` is not looked up.
+    key: replaces `{key}` in these names; read at each look-up, since the file that holds it may change.
+    part: the part of the zone that these test points are for, where it has several.
     """
 
     zone: str
@@ -91,7 +90,7 @@ class ListProbe(NamedTuple):
 
     @property
     def name(self) -> str:
-        """What `Ask.list_fault` asks for, and what is shown where the list is at fault."""
+        """The name for `Ask.list_fault`, which is also shown where the list is at fault."""
         return f"{self.zone} ({self.part})" if self.part else self.zone
 
     def names(self) -> tuple[str, str]:
@@ -135,7 +134,7 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class NoOptions:
-    """For a check that has no options of its own."""
+    """For a check without options."""
 
 
 # From the weakest to the strongest.
@@ -143,13 +142,13 @@ _STRENGTH: tuple[Action, ...] = ("off", "observe", "defer", "hold", "reject")
 
 
 def strongest(hits: Iterable[Hit]) -> Hit | None:
-    """Return the (first) hit with the strongest action of its own; None where all of them are off."""
+    """Return the (first) hit with the strongest `action`; None where all of them are off."""
     counted = [hit for hit in hits if hit.action != "off"]
     return max(counted, key=lambda hit: _STRENGTH.index(hit.action or "reject"), default=None)
 
 
 def option(default: Any, help: str, *, minimum: float | None = None, maximum: float | None = None) -> Any:  # noqa: A002
-    """Declare a field of an Options dataclass as an option: its TOML default, its help, a number's bounds."""
+    """Declare a field of an Options dataclass as an option: its TOML default, its help, and a number's bounds."""
     metadata = {"default": default, "help": help, "minimum": minimum, "maximum": maximum}
     return dataclasses.field(metadata=metadata)
 

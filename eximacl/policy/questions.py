@@ -28,7 +28,7 @@ RecordKind = Literal["A", "AAAA", "MX", "NS", "PTR", "TXT"]
 Records: TypeAlias = tuple[str, ...]
 # What a `Lookup` is answered with: one answer for each name that it asks for.
 Answered: TypeAlias = tuple[Records | Unknown, ...]
-# What stands for a secret in a name that is asked for, wherever the name is shown.
+# Stands for a secret in a name that is looked up, wherever the name is shown.
 KEY = "{key}"
 
 

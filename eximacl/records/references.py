@@ -1,8 +1,8 @@
-"""References: the short ids of decisions, given in the SMTP reply, the logs and the archive. Pure.
+"""References: the short ids of decisions, given in the SMTP reply, the logs and the archive.
 
 A reference is a time. Eight characters of Crockford's base 32 (no I, L, O, U, so that it can be read out on
 the telephone) hold 40 bits: tenths of a millisecond since EPOCH, which wrap after three and a half years. So
-references sort, never repeat inside a process, and tell which day's journal holds the decision.
+references sort, never repeat inside a process, and show which day's journal holds the decision.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ def judged(
 
 
 def written(tmp_path: Path, count: int = 3) -> tuple[Path, list[bytes]]:
-    """A file of so many records, and each record's bytes."""
+    """A file of `count` records, and the bytes of each."""
     packed = [pack_entry(judged(f"0000000{number}")) for number in range(count)]
     path = tmp_path / TODAY
     path.write_bytes(b"".join(packed))
