@@ -1,7 +1,7 @@
 """TOML values on one line, as the sample, `config show` and errors print them, and the names of TOML's types.
 
-What is written reads back as the same value. (tomlkit, which edits the policy file, writes tables on several lines, and
-takes longer to load than all of this package's configuration.)
+What is written reads back as the same value. tomlkit, which edits the policy file, would write an inner table on
+several lines and keep lone surrogates, and takes 8 to 20 ms to load.
 """
 
 from __future__ import annotations
