@@ -28,7 +28,7 @@ RCPT_FILES, RCPT_CHANGES = 29, 51
 # From the command line to what Exim is given, with an exemption that is written into the policy file.
 RELEASE_FILES = 52
 # The same as a library call, without what loading the policy visits; and a release that exempts nothing.
-RELEASE_OWN_FILES, RELEASE_PLAIN_FILES = 16, 12
+RELEASE_OWN_FILES, RELEASE_PLAIN_FILES = 17, 12
 
 POLICY = """
 [log]
