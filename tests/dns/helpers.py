@@ -9,8 +9,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar, cast
 
+import pytest
+
 from eximacl.dns import Resolver
 from eximacl.dns.message import KINDS
+from eximacl.policy.outcome import Unknown
 from tests.dns.clock import Clock
 from tests.lab.replies import Answer, Reply
 
@@ -87,3 +90,16 @@ def lapse(resolver: Resolver, clock: Clock, seconds: float) -> None:
     """Let time pass, and make the resolver notice."""
     clock.pass_(seconds)
     resolver.sweep()
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what we have logged since the last call."""
+    found = [record.getMessage() for record in caplog.records if record.name == "eximacl"]
+    caplog.clear()
+    return found
+
+
+def detail(answer: object) -> str:
+    """Return why an answer is Unknown."""
+    assert isinstance(answer, Unknown)
+    return answer.detail
