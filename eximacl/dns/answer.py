@@ -32,8 +32,8 @@ CNAMES_MAX = 8
 # No check reads more, and a client with a thousand PTR records must not fill the cache.
 RECORDS_MAX = 100
 RECORDS_CHARACTERS_MAX = 8_192
-# Names that are no mere pointer to one that was read: an honest answer has a chain, a zone and its servers. A hostile
-# one has thousands, each of which takes dnspython up to 200 µs.
+# Owners' names to read, beside pointers to those: an honest answer has a chain, a zone and its servers. A hostile one
+# has thousands, each of which takes dnspython up to 200 µs.
 NAMES_MAX = 100
 
 _HEADER = struct.Struct("!HHHHHH")
