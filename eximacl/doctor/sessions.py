@@ -37,7 +37,7 @@ JOIN_SECONDS = 2 * READ_SECONDS
 READ_BYTES = 1 << 20
 _REPLY = re.compile(r"(?m)^(\d{3}) (.*)$")
 
-Answer = Callable[[str, int], Reply | None]
+Responder = Callable[[str, int], Reply | None]
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ class Sessions:
         return self.hold(lambda *_: verdict("accept"), ("MAIL FROM:<>", f"RCPT TO:<{self.recipient}>"), client, options)
 
     def hold(
-        self, answer: Answer | None, lines: Sequence[str], client: str = CLIENT, options: Sequence[str] = ()
+        self, answer: Responder | None, lines: Sequence[str], client: str = CLIENT, options: Sequence[str] = ()
     ) -> Session:
         """Hold a session. answer: what the daemon would reply to the n-th query of a stage; None: nothing listens."""
         with listening(answer, self.uid) as (path, queries):
@@ -137,7 +137,7 @@ class Sessions:
 
 
 @contextmanager
-def listening(answer: Answer | None, uid: int) -> Iterator[tuple[Path, list[bytes]]]:
+def listening(answer: Responder | None, uid: int) -> Iterator[tuple[Path, list[bytes]]]:
     """Listen at a socket that only root and Exim's user can reach; yield its path and the queries that come."""
     queries: list[bytes] = []
     with private_directory(uid) as home, contextlib.ExitStack() as stack:
@@ -163,7 +163,7 @@ class _Serving:
     """Takes the daemon's place. uids: whose queries are read; any other client is disconnected at once."""
 
     listener: socket.socket
-    answer: Answer
+    answer: Responder
     queries: list[bytes]
     done: threading.Event
     uids: frozenset[int]

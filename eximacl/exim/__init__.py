@@ -10,7 +10,7 @@ from __future__ import annotations
 from eximacl.exim.apply import apply_plan, reload_exim, stoppable
 from eximacl.exim.errors import SetupError
 from eximacl.exim.installation import Installation, drop_old_copies, install, prepare_install, purge
-from eximacl.exim.place import EximConfig, Kind, find_place
+from eximacl.exim.place import ConfigKind, EximConfig, find_place
 from eximacl.exim.plan import InstallPlan, plan_install, plan_remove
 from eximacl.exim.program import Exim, RunResult
 from eximacl.exim.removal import Removal, remove_by_force
@@ -20,12 +20,12 @@ from eximacl.exim.state import InstallState, read_state, still_named
 from eximacl.exim.trial import Trial, try_plan
 
 __all__ = [
+    "ConfigKind",
     "Exim",
     "EximConfig",
     "InstallPlan",
     "InstallState",
     "Installation",
-    "Kind",
     "Removal",
     "RunResult",
     "SetupError",

@@ -12,7 +12,7 @@ from eximacl.exim.errors import SetupError
 from eximacl.system import paths
 
 # split, unsplit: Debian's, in conf.d or in one template; plain: a file that an admin wrote.
-Kind = Literal["split", "unsplit", "plain"]
+ConfigKind = Literal["split", "unsplit", "plain"]
 
 SNIPPETS = "eximacl"  # our directory below Exim's
 BACKUPS = "eximacl-backups"
@@ -27,7 +27,7 @@ class EximConfig:
     """A configuration directory and its kind."""
 
     etc: Path
-    kind: Kind
+    kind: ConfigKind
 
     @property
     def own(self) -> Path:
@@ -66,7 +66,7 @@ def find_place(etc: Path = paths.EXIM_CONFIG) -> EximConfig:
         ) from None
     if values.get("dc_eximconfig_configtype", "none") == "none":
         raise SetupError(f"{conf}: Exim is not configured yet: dpkg-reconfigure exim4-config")
-    kind: Kind = "split" if values.get("dc_use_split_config", "").lower() == "true" else "unsplit"
+    kind: ConfigKind = "split" if values.get("dc_use_split_config", "").lower() == "true" else "unsplit"
     needed = etc / ("conf.d/main" if kind == "split" else "exim4.conf.template")
     if not needed.exists():
         raise SetupError(

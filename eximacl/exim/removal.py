@@ -22,7 +22,7 @@ ASKING = ("connect", "helo", "mail", "rcpt")
 ASIDE = ".removed"
 
 # Which copies Exim's configuration names: those in our directory below Exim's, others, or none.
-Named = Literal["ours", "others", ""]
+NamedCopies = Literal["ours", "others", ""]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Removal:
     backup: Path | None
     failure: str
     aside: bool
-    left: Named
+    left: NamedCopies
 
     @property
     def harmless(self) -> bool:
@@ -63,7 +63,7 @@ def remove_by_force(etc: Path, exim: Exim, stamp: str) -> Removal:
     return Removal(changed, backup, failure, aside, named_by(exim, own))
 
 
-def named_by(exim: Exim, own: Path) -> Named:
+def named_by(exim: Exim, own: Path) -> NamedCopies:
     """Return which snippets Exim names for RCPT; ours, too, where Exim cannot say and `own` is there."""
     try:
         said = exim.run("-bP", "acl_smtp_rcpt")

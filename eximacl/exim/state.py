@@ -49,7 +49,7 @@ def still_named(place: EximConfig, exim: Exim) -> str:
 
 
 def read_state(place: EximConfig, shipped: Path, exim: Exim) -> InstallState:
-    """Find out what is installed."""
+    """Find out what is installed. shipped: the snippets of this version."""
     named = exim.lists("eximacl_dir").get("eximacl_dir", "")
     directory = Path(named) if named else None
     there = files_of(directory) if directory else []
@@ -57,14 +57,14 @@ def read_state(place: EximConfig, shipped: Path, exim: Exim) -> InstallState:
     current = bool(there) and directory is not None and fingerprint(directory, like=shipped) == fingerprint(shipped)
     acl = exim.options("acl_smtp_rcpt").get("acl_smtp_rcpt", "")
     return InstallState(
-        place,
-        any(wiring.has_block(read(path) or "") for path in (place.switch,)),
-        "eximacl" in acl,
-        directory,
-        directory is not None and not there,
-        current,
-        not current and bool(there) and directory is not None and is_changed(directory),
-        "eximacl_disposable" in routers,
-        tuple(f"{path}:{number}" for path, number in wired_by_hand(place)),
-        acl,
+        place=place,
+        switched=wiring.has_block(read(place.switch) or ""),
+        in_force="eximacl" in acl,
+        directory=directory,
+        missing=directory is not None and not there,
+        current=current,
+        changed=not current and bool(there) and directory is not None and is_changed(directory),
+        router="eximacl_disposable" in routers,
+        by_hand=tuple(f"{path}:{number}" for path, number in wired_by_hand(place)),
+        acl=acl,
     )

@@ -31,13 +31,13 @@ CHUNK_BYTES = 8 * 1024 * 1024
 # An mbox is weighed in messages, for the progress bar.
 BYTES_PER_MESSAGE = 16 * 1024
 
-Kind = Literal["maildir", "messages", "mbox", "message"]
+SourceKind = Literal["maildir", "messages", "mbox", "message"]
 
 
 class Source(NamedTuple):
     """Mail that was found. files: how many a directory has; size: of an mbox, in bytes, 0 where it is compressed."""
 
-    kind: Kind
+    kind: SourceKind
     path: str
     files: int = 0
     size: int = 0

@@ -1,4 +1,4 @@
-"""A whole harvest: find the mail, read its headers in several processes, and choose whom to list."""
+"""A whole harvest: find the mail, read its headers in several processes, and choose the addresses to list."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ MESSAGES_PER_JOB = 1000
 
 @dataclass(frozen=True)
 class HarvestRequest:
-    """Whom to look for.
+    """Which addresses to look for.
 
-    domains: ours. all_headers: To and Cc, too, and not only what a delivery adds. tags: characters that start a tag in
-    a localpart. keep_disposable: count disposable addresses as they are. since: only messages from then on, in seconds
-    since 1970. min_count: only those who received that many messages, or more. localparts: list no domains.
+    domains: ours. all_headers: count To and Cc, too, and not only delivery fields. tags: the characters that start a
+    tag in a localpart. keep_disposable: list disposable addresses as they are. since: only later messages, in seconds
+    since 1970. min_count: only addresses with at least that many messages. localparts: list them without a domain.
     """
 
     domains: Domains
@@ -41,7 +41,7 @@ class HarvestRequest:
 
 @dataclass
 class Survey:
-    """What is at the paths: the mail, why there is none at some, and what could not be looked at."""
+    """What is at the paths: the mail, why there is none at some of them, and what could not be read."""
 
     found: list[MailSource] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Survey:
 
     @property
     def sources(self) -> list[Source]:
-        """All of the mail."""
+        """All mail that was found."""
         return [source for one in self.found for source in one.sources]
 
     @property
@@ -93,7 +93,7 @@ def read(
 
 
 def entries(tally: Tally, request: HarvestRequest) -> dict[str, AddressCount]:
-    """Return the addresses to list, or their localparts, with what was seen of each."""
+    """Return the addresses to list, or their localparts, with their counts."""
     counted = tally.seen
     if request.localparts:
         merged = Tally()

@@ -15,7 +15,7 @@ from eximacl.doctor.sessions import TOKEN, Session, Sessions, line_from, listeni
 from eximacl.exim import Exim
 from tests.lab.site import ROOT
 
-pytestmark = pytest.mark.needs_root
+pytestmark = [pytest.mark.needs_root, pytest.mark.needs_exim]
 
 CONFIG = """keep_environment =
 primary_hostname = mx.example.org

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.exim import EximConfig, SetupError, find_place
-from eximacl.exim.place import Kind, sources
+from eximacl.exim.place import ConfigKind, sources
 from tests.exim.conftest import CONF
 
 
@@ -54,7 +54,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("kind", ["split", "unsplit", "plain"])
-def test_its_files(kind: Kind) -> None:
+def test_its_files(kind: ConfigKind) -> None:
     place = EximConfig(Path("/e"), kind)
     found = (place.switch, place.router, place.settings)
     assert tuple(str(path.relative_to("/e")) for path in found) == FILES[kind]

@@ -34,11 +34,11 @@ def records(case: Case) -> Iterator[Finding]:
             )
 
 
-Kind = Literal["file", "directory"]
+PathKind = Literal["file", "directory"]
 _IS = {"file": stat.S_ISREG, "directory": stat.S_ISDIR}
 
 
-def writable(case: Case, name: str, path: Path, kind: Kind) -> Iterator[Finding]:
+def writable(case: Case, name: str, path: Path, kind: PathKind) -> Iterator[Finding]:
     """Yield whether the daemon's user may write to a file or a directory, and whether there is space.
 
     name: the setting. Where the daemon's user cannot be seen, yield only what is wrong for any user.
@@ -74,7 +74,7 @@ def writable(case: Case, name: str, path: Path, kind: Kind) -> Iterator[Finding]
         yield ok(f"{name}: the daemon can write {path}")
 
 
-def _is(path: Path, kind: Kind) -> bool:
+def _is(path: Path, kind: PathKind) -> bool:
     """Return whether a path is of this kind, or not there yet. Where we may not look, its rights say more."""
     try:
         return _IS[kind](path.stat().st_mode)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.doctor.diagnoses.records import Kind, records, writable
+from eximacl.doctor.diagnoses.records import PathKind, records, writable
 from eximacl.protocol.client import DaemonError
 from tests.doctor import breaks
 from tests.doctor.breaks import full
@@ -36,7 +36,7 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), [("fifo", "file"), ("directory", "file"), ("file", "directory")])
-def test_a_thing_of_another_kind(tmp_path: Path, name: str, kind: Kind) -> None:
+def test_a_thing_of_another_kind(tmp_path: Path, name: str, kind: PathKind) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "directory").mkdir()
     (tmp_path / "file").touch()
