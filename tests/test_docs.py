@@ -14,6 +14,7 @@ from eximacl.policy.outcome import Decision, Word
 from eximacl.protocol import exim as wire
 from eximacl.protocol.exim import held_words
 from eximacl.records import appender as records
+from eximacl.records.journal import MAX_RECORD_BYTES
 from tests.lab.site import ROOT
 
 PROTOCOL = (ROOT / "docs/protocol.md").read_text(encoding="utf-8")
@@ -48,6 +49,7 @@ def test_what_each_stage_needs(stage: str) -> None:
     [
         f"{wire.MAX_LINE_BYTES // 1024} KiB",
         f"{wire.MAX_TEXT_BYTES} bytes",
+        f"{MAX_RECORD_BYTES // 1024} KiB",
         f"{Limits().query_seconds:g} s",
         f"{patterns.PATTERN_TIMEOUT_SECONDS * 1000:g} ms, in the first {patterns.PATTERN_INPUT_CHARACTERS} characters",
         f"{records.MAX_BACKLOG_BYTES // 1024 // 1024} MiB of records",

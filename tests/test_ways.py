@@ -23,7 +23,8 @@ from tests.cli.conftest import POLICY as CLI_POLICY
 from tests.cli.running import eximacl
 from tests.ways import Way, way_of
 
-# From the query's bytes to the reply's bytes and the record. Nine of the files are the checks, five what these use.
+ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
+# From the query's bytes to the reply's bytes and the record. Nine of the files are the checks, six what these use.
 RCPT_FILES, RCPT_CHANGES = 29, 51
 # From the command line to what Exim is given, with an exemption that is written into the policy file.
 RELEASE_FILES = 52
@@ -73,6 +74,7 @@ def test_the_way_of_an_accepted_recipient(tmp_path: Path) -> None:
     assert sum(file.startswith("checks/") and "/_" not in file for file in way.files) == 9
     assert len(way.files) <= RCPT_FILES
     assert way.changes <= RCPT_CHANGES
+    assert f"with nine checks {RCPT_FILES}," in ARCHITECTURE.read_text(encoding="utf-8")
 
 
 def test_the_way_of_a_released_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

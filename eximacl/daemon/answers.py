@@ -17,6 +17,7 @@ from eximacl.policy.questions import (
     AnyRequest,
     ArchiveMessage,
     Ask,
+    AskedQuestion,
     ListFault,
     ListFaults,
     Lookup,
@@ -24,7 +25,6 @@ from eximacl.policy.questions import (
     StateQuestion,
 )
 from eximacl.policy.state import State, StateError
-from eximacl.records.decision import AskedQuestion
 
 T = TypeVar("T")
 

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 
 from eximacl.daemon.judge import Judge
 from eximacl.policy.outcome import Decision
+from eximacl.policy.questions import AskedQuestion
 from eximacl.protocol.exim import (
     NAME,
     ProtocolError,
@@ -22,7 +23,7 @@ from eximacl.protocol.exim import (
     parse_query,
     reply_for,
 )
-from eximacl.records.decision import AskedQuestion, DecisionRecord, Judgement
+from eximacl.records.decision import DecisionRecord, Judgement
 
 
 def _unrecorded(_record: DecisionRecord) -> None:
@@ -67,8 +68,9 @@ class EximFrontEnd:
         ref, query, decision, asked = judgement
         special = query.dry or query.stage == "data"
         reply = _worded(judgement) if special else reply_for(decision, ref)
+        data = format_reply(reply)
         self._record(DecisionRecord(ref, NAME, line, query, asked, decision, reply.code, reply.message, reply.log))
-        return format_reply(reply)
+        return data
 
 
 def _worded(judgement: Judgement) -> Reply:

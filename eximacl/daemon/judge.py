@@ -17,8 +17,9 @@ from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Decision
 from eximacl.policy.plan import Policy
 from eximacl.policy.query import Query
+from eximacl.policy.questions import AskedQuestion
 from eximacl.policy.state import State
-from eximacl.records.decision import AskedQuestion, Judgement
+from eximacl.records.decision import Judgement
 from eximacl.system.throttle import Complaints
 
 log = logging.getLogger("eximacl")

@@ -61,6 +61,12 @@ class Query(NamedTuple):
         return "end" in self.values.get("want", "")
 
     @property
+    def domain(self) -> str:
+        """The domain of the (first) recipient; empty before RCPT."""
+        first = self.recipient or next(iter(self.recipients), None)
+        return first.domain if first else ""
+
+    @property
     def is_held(self) -> bool:
         """Whether this DATA query is about a message whose recipients were held."""
         return self.stage == "data" and "held" in self.values

@@ -7,10 +7,13 @@ very same check.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
+import math
 import re
 from collections.abc import Awaitable, Generator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from eximacl.policy.later import MayWait, then
@@ -325,3 +328,35 @@ class Ask(NamedTuple):
 
 AnyQuestion = Question[Any]
 AnyRequest = Request[Any]
+
+
+class AskedQuestion(NamedTuple):
+    """One question with its answer. `check` is who asked."""
+
+    check: str
+    question: AnyQuestion
+    answer: Any
+
+    def as_list(self) -> list[Any]:
+        """Return `[check, kind, fields…, answer]`, of plain values only."""
+        check, question, answer = self
+        kind: Any = type(question)
+        fields = [getattr(question, name) for name in _recorded(kind)]
+        return [check, question.kind, *fields, _plain(answer)]
+
+
+@cache
+def _recorded(kind: Any) -> tuple[str, ...]:
+    """Return the names of the fields of a question's class, without what `repr` leaves out: secrets, whole queries."""
+    return tuple(field.name for field in dataclasses.fields(kind) if field.repr)
+
+
+def _plain(answer: Any) -> Any:
+    """Return an answer as values that JSON and msgpack can hold."""
+    if isinstance(answer, Unknown):
+        return {"unknown": answer.detail}
+    if isinstance(answer, Block):
+        return {**answer._asdict(), "until": None if math.isinf(answer.until) else answer.until}
+    if isinstance(answer, tuple):
+        return [_plain(one) for one in answer]
+    return answer

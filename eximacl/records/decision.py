@@ -2,48 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from eximacl.mail.address import Address
-from eximacl.policy.outcome import Decision, Unknown
+from eximacl.policy.outcome import Decision
 from eximacl.policy.query import Query
-from eximacl.policy.questions import AnyQuestion
-from eximacl.policy.state import Block
-
-
-class AskedQuestion(NamedTuple):
-    """One question with its answer. `check` is who asked."""
-
-    check: str
-    question: AnyQuestion
-    answer: Any
-
-    def as_list(self) -> list[Any]:
-        """Return `[check, kind, fields…, answer]`, of plain values only."""
-        check, question, answer = self
-        kind: Any = type(question)
-        fields = [getattr(question, name) for name in _recorded(kind)]
-        return [check, question.kind, *fields, _plain(answer)]
-
-
-@cache
-def _recorded(kind: Any) -> tuple[str, ...]:
-    """Return the names of the fields of a question's class, without what `repr` leaves out: secrets, whole queries."""
-    return tuple(field.name for field in dataclasses.fields(kind) if field.repr)
-
-
-def _plain(answer: Any) -> Any:
-    """Return an answer as values that JSON and msgpack can hold."""
-    if isinstance(answer, Unknown):
-        return {"unknown": answer.detail}
-    if isinstance(answer, Block):
-        return {**answer._asdict(), "until": None if math.isinf(answer.until) else answer.until}
-    if isinstance(answer, tuple):
-        return [_plain(one) for one in answer]
-    return answer
+from eximacl.policy.questions import AskedQuestion
 
 
 class Judgement(NamedTuple):
@@ -76,9 +40,3 @@ class DecisionRecord(NamedTuple):
     def recipients(self) -> tuple[Address, ...]:
         """The recipient that was judged; at DATA all of them; before RCPT none."""
         return (self.query.recipient,) if self.query.recipient else self.query.recipients
-
-    @property
-    def domain(self) -> str:
-        """The domain of the (first) recipient; empty before RCPT."""
-        first = self.query.recipient or next(iter(self.query.recipients), None)
-        return first.domain if first else ""

@@ -107,7 +107,7 @@ def pack_entry(record: DecisionRecord) -> bytes:
     pack_verdict = _pack_accept if decision.word == "accept" else _pack_verdict
     verdict = pack_verdict(decision, code, message, log)
     questions = [one.as_list() for one in asked] if asked else ()
-    start = _pack((FORMAT, ref, query.now, query.stage, record.domain, protocol, line, questions))
+    start = _pack((FORMAT, ref, query.now, query.stage, query.domain, protocol, line, questions))
     data = b"".join((_ARRAY_OF_11, start[1:], verdict, _NOTHING_MORE))
     return frame(data if len(data) <= _ROOM_BYTES else _pack_cut(record))
 
@@ -147,7 +147,7 @@ def _pack_cut(record: DecisionRecord) -> bytes:
             record.ref,
             record.query.now,
             record.query.stage,
-            record.domain[:characters],
+            record.query.domain[:characters],
             record.protocol,
             line,
         )

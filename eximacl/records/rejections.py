@@ -56,7 +56,7 @@ def rejection_line(record: DecisionRecord, redact: Container[str] = ()) -> bytes
         query.stage,
         _quote(decision.reason),
         decision.word,
-        _quote(record.domain),
+        _quote(query.domain),
     )
     return line.replace("\x7f", "\\u007f").encode("ascii")
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgpack
 import pytest
 
 from eximacl.policy.drive import drive_now
@@ -16,6 +18,7 @@ from eximacl.policy.questions import (
     AnyRequest,
     ArchiveMessage,
     Ask,
+    AskedQuestion,
     Blocked,
     CommitSlots,
     Count,
@@ -271,3 +274,23 @@ def test_no_answer_repeats_a_key() -> None:
         ("s.cret",),
         Unknown("nothing about {key}.c.example"),
     )
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "expected"),
+    [
+        (ReserveSlot("key", 3, "tx-1"), "reserved", ["a_check", "reserve", "key", 3, "tx-1", "reserved"]),
+        (CommitSlots("tx-1"), "committed", ["a_check", "commit", "tx-1", "committed"]),
+        (ReleaseSlots("tx-1"), 2, ["a_check", "release", "tx-1", 2]),
+        (
+            Lookup((("a.{key}.example", "A"),), ("secret",)),
+            (("127.0.0.2",),),
+            ["a_check", "lookup", [["a.{key}.example", "A"]], [["127.0.0.2"]]],
+        ),
+        (CommitSlots("tx-1"), Unknown("full"), ["a_check", "commit", "tx-1", {"unknown": "full"}]),
+    ],
+)
+def test_an_asked_question_is_plain_values(question: AnyQuestion, answer: object, expected: list[object]) -> None:
+    asked = AskedQuestion("a_check", question, answer).as_list()
+    assert msgpack.unpackb(msgpack.packb(asked)) == expected
+    assert json.loads(json.dumps(asked)) == expected

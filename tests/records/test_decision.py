@@ -1,32 +1,29 @@
-"""A question with its answer, as plain values."""
+"""A decision with its query, as the records get it."""
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
-import msgpack
 import pytest
 
-from eximacl.policy.outcome import Unknown
-from eximacl.policy.questions import AnyQuestion, CommitSlots, Lookup, ReleaseSlots, ReserveSlot
-from eximacl.records.decision import AskedQuestion
+from eximacl.mail.address import Address
+from eximacl.policy.outcome import Decision
+from eximacl.records.decision import DecisionRecord
+from eximacl.testing import query
+
+STEVE, ANN = Address("steve", "example.org"), Address("ann", "example.com")
 
 
 @pytest.mark.parametrize(
-    ("question", "answer", "expected"),
+    ("stage", "values", "recipients"),
     [
-        (ReserveSlot("key", 3, "tx-1"), "reserved", ["a_check", "reserve", "key", 3, "tx-1", "reserved"]),
-        (CommitSlots("tx-1"), "committed", ["a_check", "commit", "tx-1", "committed"]),
-        (ReleaseSlots("tx-1"), 2, ["a_check", "release", "tx-1", 2]),
-        (
-            Lookup((("a.{key}.example", "A"),), ("secret",)),
-            (("127.0.0.2",),),
-            ["a_check", "lookup", [["a.{key}.example", "A"]], [["127.0.0.2"]]],
-        ),
-        (CommitSlots("tx-1"), Unknown("full"), ["a_check", "commit", "tx-1", {"unknown": "full"}]),
+        ("rcpt", {"rcpt": "steve@example.org"}, (STEVE,)),
+        ("data", {"rcpts": "steve@example.org, ann@example.com"}, (STEVE, ANN)),
+        ("mail", {}, ()),
     ],
 )
-def test_as_list(question: AnyQuestion, answer: object, expected: list[object]) -> None:
-    asked = AskedQuestion("a_check", question, answer).as_list()
-    assert msgpack.unpackb(msgpack.packb(asked)) == expected
-    assert json.loads(json.dumps(asked)) == expected
+def test_whose_mail_it_is(stage: Any, values: dict[str, str], recipients: tuple[Address, ...]) -> None:
+    asked = query(stage, **values)
+    record = DecisionRecord("7KQ2M9D4", "exim", b"", asked, [], Decision("accept", ()), 250, "", "")
+    assert record.recipients == recipients
+    assert asked.domain == (recipients[0].domain if recipients else "")

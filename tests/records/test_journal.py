@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eximacl.policy.outcome import Decision, Traced, Unknown
-from eximacl.policy.questions import Question, ReleaseSlots, ReserveSlot
+from eximacl.policy.questions import AskedQuestion, Question, ReleaseSlots, ReserveSlot
 from eximacl.protocol.exim import format_query, parse_query
 from eximacl.records import journal
-from eximacl.records.decision import AskedQuestion, DecisionRecord
+from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import (
     CUT,
     FORMAT,
