@@ -46,7 +46,7 @@ def test_of_a_log_with_a_date_the_directory_counts(tmp_path: Path) -> None:
     assert look(tmp_path, "%slog-%D") == [("ok", f"Exim can write its main log, {tmp_path}/mainlog-%D")]
     tmp_path.chmod(0o700)
     ((level, what),) = look(tmp_path, "%slog-%D", OTHER)
-    assert (level, ": other may not enter " in what) == ("problem", True)
+    assert (level, ": other may not " in what) == ("problem", True)
 
 
 @pytest.mark.needs_exim
