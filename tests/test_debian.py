@@ -179,6 +179,23 @@ def test_what_asks_is_put_aside_by_the_names_that_the_wiring_looks_for() -> None
     assert f"{paths.EXIM_CONFIG / SNIPPETS}/*/*.acl{ASIDE}" in text("eximacl.postinst")
 
 
+REMOVED_BROKEN = f"""
+mount --make-rprivate / && mount -t tmpfs tmpfs {paths.EXIM_CONFIG}
+mkdir -p {paths.EXIM_CONFIG / SNIPPETS}/12345678
+touch {paths.EXIM_CONFIG / SNIPPETS}/12345678/rcpt.acl {paths.EXIM_CONFIG / SNIPPETS}/12345678/data.acl
+PATH=/usr/sbin:/usr/bin:/sbin:/bin sh {DEBIAN}/eximacl.prerm remove
+ls {paths.EXIM_CONFIG / SNIPPETS}/12345678
+"""
+
+
+@pytest.mark.needs_root
+@pytest.mark.needs_exim
+def test_a_removal_whose_program_is_broken_puts_aside_what_asks() -> None:
+    said = run("unshare", "--mount", "sh", "-ec", REMOVED_BROKEN)
+    assert "Exim goes on by its own rules" in said
+    assert "\ndata.acl\nrcpt.acl.removed\n" in said
+
+
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_no_script_waits_for_ever(script: str) -> None:
     """What reads the machine's own files may meet a FIFO there."""
