@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -14,10 +15,10 @@ from typing import Any
 import click
 
 from eximacl.cli import exits
-from eximacl.cli.batch import read_file, run_batch
 from eximacl.cli.command import Command, Section
 from eximacl.cli.errors import explained
 from eximacl.cli.options import (
+    Failure,
     config_option,
     find_socket,
     json_option,
@@ -25,17 +26,20 @@ from eximacl.cli.options import (
     print_json,
     socket_option,
 )
-from eximacl.cli.output import VERDICT_STYLES, paint
+from eximacl.cli.output import VERDICT_STYLES, paint, progress
 from eximacl.cli.trace import print_trace
 from eximacl.daemon.offline import offline_judge
 from eximacl.mail.address import parse_address, parse_quoted, quoted, without_brackets
 from eximacl.policy.engine import NOT_OURS
 from eximacl.policy.outcome import Traced
 from eximacl.policy.query import STAGES
-from eximacl.protocol.batch import AskOne, ip_problem
+from eximacl.protocol.batch import AskOne, BatchError, Line, ask_each, ip_problem, read_batch
 from eximacl.protocol.control import judge
 from eximacl.protocol.exim import Reply
 from eximacl.system.text import printable
+
+# Shorter batches are over before a bar could be read.
+PROGRESS_LINES = 2000
 
 
 @click.command(cls=Command, section=Section.DECISIONS, epilog=exits.HELP)
@@ -93,9 +97,9 @@ def check(
             raise click.UsageError("--batch takes its queries from the file: leave out --ip, --from and the others")
         if explain:
             raise click.UsageError("--explain is for one query: leave out --batch")
-        lines = read_file(batch)
+        lines = _read_file(batch)
         with _judge(offline, config_path, socket_path) as ask:
-            return run_batch(lines, ask, as_json=as_json)
+            return _run_batch(lines, ask, as_json=as_json)
     if not ip:
         raise click.UsageError("give at least --ip, the client's address (or --batch FILE)")
     word = stage or ("rcpt" if rcpt is not None else "mail" if sender is not None else "helo" if helo else "connect")
@@ -160,6 +164,41 @@ def _judge(offline: bool, config_path: Path, socket_path: Path | None) -> Iterat
                 yield ask
         else:
             yield partial(judge, find_socket(socket_path, config_path))
+
+
+def _read_file(path: Path) -> list[Line]:
+    """Read the queries in a file; `-` is standard input. Raises Failure."""
+    try:
+        return read_batch(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes())
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}", exits.IO_ERROR) from None
+    except BatchError as error:
+        raise Failure(f"{path}: {printable(str(error))}", exits.DATA) from None
+
+
+def _run_batch(lines: list[Line], ask: AskOne, *, as_json: bool) -> int:
+    """Ask and print every line. Returns 0, or exits.DATA where a line could not be asked. Raises DaemonError."""
+    bad = 0
+    with progress("Asking", len(lines), PROGRESS_LINES) as bar:
+        for line, reply, problem in ask_each(lines, ask):
+            bar.advance(1)
+            if reply is None:
+                bad += 1
+                click.echo(f"line {line.number}: {printable(problem)}", err=True)
+            else:
+                _print_answer(line, reply, as_json)
+    if bad:
+        click.echo(f"{bad} of {len(lines)} lines could not be asked", err=True)
+    return exits.DATA if bad else 0
+
+
+def _print_answer(line: Line, reply: Reply, as_json: bool) -> None:
+    if as_json:
+        answer = {"line": line.number, "verdict": reply.verdict, "code": reply.code, "reason": reply.reason}
+        print_json({**answer, "check": reply.extra.get("check", ""), "message": reply.message})
+        return
+    rcpt = printable(line.values.get("rcpt", ""))
+    click.echo(f"{line.number}\t{reply.verdict}\t{reply.reason or '-'}\t{rcpt}\t{printable(reply.message)}")
 
 
 def reply_as_dict(reply: Reply) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""`eximacl check --batch`: files as on the wire and TSV, bad lines among good ones."""
+"""`eximacl check --batch`: files as Exim writes queries and TSV, bad lines among good ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.cli.batch import PROGRESS_LINES
+from eximacl.cli.commands.check import PROGRESS_LINES
 from tests.cli.running import Done, eximacl
 
 TSV = (
