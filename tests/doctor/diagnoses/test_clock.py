@@ -49,6 +49,7 @@ def test_a_policy_that_is_wrong_leaves_exims_log(tmp_path: Path) -> None:
     assert (level, what) == ("ok", "the clock agrees with the files")
 
 
+@pytest.mark.needs_exim
 @pytest.mark.needs_root
 def test_files_of_the_future(tmp_path: Path) -> None:
     """The policy file, and the snippets."""
