@@ -27,7 +27,7 @@ test: setup heavy lint types
 
 check: lint types
 	$(BIN)/python -m pytest -m "not (needs_root or needs_exim or needs_network or quiet)" \
-	  --numprocesses $(or $(filter 0,$(JOBS)),$(CORES)) $(PYTEST_ARGS)
+	  --numprocesses $(or $(filter 0,$(JOBS)),$(CORES)) --dist worksteal $(PYTEST_ARGS)
 
 run: setup
 	$(SUDO) $(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)

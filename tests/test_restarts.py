@@ -150,6 +150,7 @@ class Clients:
             thread.join()
 
 
+@pytest.mark.quiet
 def test_twenty_restarts_and_no_query_is_lost(manager: Manager) -> None:
     manager.start()
     clients = Clients(manager.path)

@@ -469,6 +469,7 @@ async def test_a_connection_that_fails_is_forgotten(start: Start, path: Path) ->
     client.close()
 
 
+@pytest.mark.quiet
 async def test_ten_thousand_half_sent_queries(start: Start, path: Path) -> None:
     """The others are answered meanwhile, and afterwards neither descriptors nor memory are missing."""
     many = 10_000
