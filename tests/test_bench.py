@@ -13,7 +13,7 @@ from bench import accept, c_ares, dns, dnslists, harvest, instructions, joe_job,
 from bench.running import BenchError, build, daemon, load, running
 from tests.lab.joe_job import Rehearsal
 
-pytestmark = pytest.mark.quiet
+pytestmark = [pytest.mark.quiet, pytest.mark.needs_exim]  # gcc
 
 SHORT = "clients=2 seconds=0.1"
 
