@@ -22,7 +22,7 @@ DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev syst
 
 # A file's tests stay together, since they share a fixture; what measures time has the machine for itself afterwards.
 test: setup heavy lint types
-	$(SUDO) $(PYTEST) -m "not quiet" --numprocesses $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	$(SUDO) $(PYTEST) -m "not quiet" --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	$(SUDO) $(PYTEST) -m quiet $(PYTEST_ARGS) || [ $$? = 5 ]  # 5: PYTEST_ARGS has chosen none of these
 
 check: lint types

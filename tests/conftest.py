@@ -25,6 +25,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     needs.mark(items)
     if "soak" not in config.option.markexpr:
         items[:] = [item for item in items if item.get_closest_marker("soak") is None]
+    # Files that wait for an Exim come first, so that none of them is left when all other processes have finished.
+    waiting = {item.path for item in items if item.get_closest_marker("needs_exim")}
+    items.sort(key=lambda item: item.path not in waiting)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
