@@ -80,6 +80,28 @@ def test_one_transaction_one_fate(labs: Labs, script: str, stages: str) -> None:
     daemon.wait(*stages.split())
 
 
+@pytest.mark.parametrize("answer", [b"", b"nonsense\n", b"verdict=acc"], ids=["nothing", "garbage", "half"])
+@pytest.mark.parametrize("recipient", ["lost@example.org", "steve.3.count@example.org"], ids=["any", "counted"])
+def test_nobody_joins_a_held_message_without_an_answer(labs: Labs, recipient: str, answer: bytes) -> None:
+    """With `accept` on failure, a good recipient would have the held message delivered to all of them."""
+    lab, daemon = labs(Site(macros={"EXIMACL_ON_FAILURE": "accept", "EXIMACL_COUNTED_ON_FAILURE": "accept"}))
+    daemon.answer = lambda asked: (
+        REFUSED if asked.stage == "data" else KEPT if asked.values.get("rcpt", "").startswith("held") else answer
+    )
+    script = f"C: RCPT TO:<{recipient}>\n" + ALONE + DATA + "S: 550 5.7.1 we keep this (TESTTEST)\n"
+    lab.play(MAIL + HELD + script + QUIT)
+
+
+def test_a_place_kept_beside_a_held_recipient_is_given_back(labs: Labs) -> None:
+    lab, daemon = labs(Site())
+    daemon.answer = lambda asked: (
+        KEPT if asked.values.get("rcpt", "").startswith("held") else ACCEPT._replace(want="data end")
+    )
+    lab.play(MAIL + HELD + "C: RCPT TO:<steve.3.count@example.org>\n" + ALONE + QUIT)
+    daemon.wait("rcpt", "rcpt", "end")
+    assert daemon.asked[-1]["tx"] == daemon.asked[0]["tx"]
+
+
 def test_after_a_held_message_the_next_is_as_ever(labs: Labs) -> None:
     lab, daemon = labs(Site())
     daemon.answer = lambda asked: (
