@@ -73,6 +73,18 @@ def test_a_hostile_sender_arrives_intact(labs: Labs, sent: str, seen: str) -> No
 HELOS = ["[127.0.0.2]", "a_b.example.net", "1.2.3.4"]
 
 
+def test_a_helo_longer_than_a_name_is_cut(labs: Labs) -> None:
+    """Otherwise each recipient would write 16 kB into the records."""
+    lab, daemon = labs(Site(macros={"EXIMACL_ASK_EARLY": "yes"}))
+    lab.play(f"S: 220\nC: EHLO {'a' * 16_000}\nS: 250\nC: MAIL FROM:<>\nS: 250\nC: RCPT TO:<juha@example.org>\nS: 250")
+    assert [(asked.stage, len(asked.values.get("helo", ""))) for asked in daemon.asked] == [
+        ("connect", 0),
+        ("helo", 255),
+        ("mail", 255),
+        ("rcpt", 255),
+    ]
+
+
 @pytest.mark.parametrize("helo", HELOS)
 def test_helo_arrives_intact(labs: Labs, helo: str) -> None:
     lab, daemon = labs(Site(main="helo_allow_chars = _"))
