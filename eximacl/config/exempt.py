@@ -18,6 +18,7 @@ from eximacl.config.load import Loaded, load
 from eximacl.config.problems import ConfigError
 from eximacl.config.values import Values
 from eximacl.mail.address import NULL_SENDER, canonical_domain, parse_address, parse_quoted, quoted
+from eximacl.mail.hosts import is_public_suffix
 from eximacl.policy.plan import Exempt
 from eximacl.policy.query import Query
 from eximacl.protocol.client import DaemonError
@@ -204,8 +205,8 @@ def entry_for(kind: ExemptKind, mail: RefusedMail) -> str:
         raise ExemptError(f"the client {mail.ip} has no reverse name; exempt its ip")
     if kind == "sender" and (not sender.localpart or sender.localpart.startswith("@")):
         raise ExemptError(f"{entry} in a list means more than this sender; exempt domain, ip or host")
-    if kind in ("domain", "host") and "." not in entry:
-        raise ExemptError(f"{entry} is a whole top-level domain; exempt something else")
+    if kind in ("domain", "host") and is_public_suffix(entry):
+        raise ExemptError(f"anyone can have a name below {entry}; exempt something else")
     if _UNFIT.search(entry) or not entry.isprintable():
         raise ExemptError(f"{entry!r} cannot be an entry of a list; exempt domain, ip or host")
     key, list_type = LISTS[kind]

@@ -105,7 +105,12 @@ def registrable_domain(name: str) -> str:
     return str(domain)
 
 
-# Reading the list takes 40 ms, and only greylisting needs it.
+def is_public_suffix(name: str) -> bool:
+    """Whether anyone can register below a canonical domain, such as `co.uk` or `github.io` (publicsuffix.org)."""
+    return "." not in name or _suffixes().get_tld(name, strict=True) == name
+
+
+# Reading the list takes 40 ms, and only greylisting and exemptions need it.
 @cache
 def _suffixes() -> PublicSuffixList:
     from publicsuffix2 import PublicSuffixList

@@ -237,9 +237,12 @@ def test_two_at_once_are_both_added(policy: Path) -> None:
         pytest.param("sender", {"sender": "a\udcffb@example.net"}, "cannot be an entry of a list", id="no UTF-8"),
         pytest.param("sender", {"sender": '""@example.net'}, "means more than this sender", id="no localpart"),
         pytest.param("sender", {"sender": '"@a"@example.net'}, "means more than this sender", id="like a domain"),
-        pytest.param("domain", {"sender": "ann@com"}, "com is a whole top-level domain", id="a top-level domain"),
+        pytest.param("domain", {"sender": "ann@co.uk"}, "anyone can have a name below co.uk", id="a public suffix"),
+        pytest.param("host", {"host": "com.br"}, "anyone can have a name below com.br", id="a host's public suffix"),
+        pytest.param("domain", {"sender": "ann@github.io"}, "name below github.io", id="a provider's suffix"),
+        pytest.param("domain", {"sender": "ann@com"}, "anyone can have a name below com", id="a top-level domain"),
         pytest.param(
-            "host", {"host": "br"}, "br is a whole top-level domain; exempt something else", id="a host likewise"
+            "host", {"host": "br"}, "anyone can have a name below br; exempt something else", id="a host likewise"
         ),
         pytest.param("host", {"host": "*.example"}, r"is not a domain name; exempt something else", id="no name"),
         pytest.param("ip", {"ip": "192.0.2"}, "is not an IP address", id="no address"),

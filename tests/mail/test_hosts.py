@@ -11,6 +11,7 @@ from eximacl.mail.hosts import (
     dns_name,
     holds_address,
     ip_address,
+    is_public_suffix,
     literal_address,
     parse_name_server,
     registrable_domain,
@@ -203,3 +204,20 @@ REGISTRABLE = [
 @pytest.mark.parametrize(("name", "domain"), REGISTRABLE, ids=[name[:40] or "empty" for name, _ in REGISTRABLE])
 def test_registrable_domain(name: str, domain: str) -> None:
     assert registrable_domain(name) == domain
+
+
+@pytest.mark.parametrize(
+    ("name", "public"),
+    [
+        ("com", True),
+        ("co.uk", True),
+        ("github.io", True),
+        ("nowhere-such", True),
+        ("example.co.uk", False),
+        ("steve.github.io", False),
+        ("debian.org", False),
+        ("partner.example", False),
+    ],
+)
+def test_public_suffixes(name: str, public: bool) -> None:
+    assert is_public_suffix(name) is public
