@@ -70,17 +70,39 @@ class NoNetwork:
         return ""
 
 
+def no_complaint(_problem: str) -> None:
+    """Ignore that the state could not answer."""
+
+
 async def no_archive(_query: Query, _now: float) -> Unknown:
     """An archive that takes nothing."""
     return Unknown("there is no archive here")
 
 
 class Answers:
-    """Answers the questions of one query; `asked` grows with each."""
+    """Answers the questions of one query; `asked` grows with each. complain: is told why the state did not answer."""
 
-    __slots__ = ("_archive", "_network", "_query", "_state", "_state_dead", "_state_until", "_until", "asked")
+    __slots__ = (
+        "_archive",
+        "_complain",
+        "_network",
+        "_query",
+        "_state",
+        "_state_dead",
+        "_state_until",
+        "_until",
+        "asked",
+    )
 
-    def __init__(self, state: State, network: Network, query: Query, archive: ArchiveCall = no_archive) -> None:
+    def __init__(
+        self,
+        state: State,
+        network: Network,
+        query: Query,
+        archive: ArchiveCall = no_archive,
+        complain: Callable[[str], None] = no_complaint,
+    ) -> None:
+        self._complain = complain
         self._state = state
         self._network = network
         self._query = query
@@ -121,7 +143,7 @@ class Answers:
         try:
             return question.put(self._state, self._query.now, self._query.dry or ask.replaying_at_data)
         except StateError as error:
-            return Unknown(str(error))
+            return self._no_answer(str(error))
 
     async def _wait_for_state(self, waiting: Awaitable[Any]) -> Any:
         """Wait within the query's budget. Once that is spent, the query asks the state nothing more."""
@@ -131,9 +153,13 @@ class Answers:
             return await within(self._state_until - asyncio.get_running_loop().time(), waiting)
         except StateLate:
             self._state_dead = True
-            return Unknown(STATE_LATE)
+            return self._no_answer(STATE_LATE)
         except StateError as error:
-            return Unknown(str(error))
+            return self._no_answer(str(error))
+
+    def _no_answer(self, problem: str) -> Unknown:
+        self._complain(problem)
+        return Unknown(problem)
 
     def _list_faults(self, zones: tuple[str, ...], ask: Ask) -> dict[str, str]:
         faults = {zone: fault for zone in zones if (fault := self._network.list_fault(zone))}

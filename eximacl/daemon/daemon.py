@@ -48,10 +48,13 @@ from eximacl.policy.state import StateError
 from eximacl.records.references import References
 from eximacl.state import open_state
 from eximacl.system.systemd import Notifier
+from eximacl.system.times import zoned
 
 # How long a thread that is reading a long list may keep the queries waiting each time. With Python's own 5 ms, one
 # query in a hundred takes 18 ms meanwhile; with this, 8 ms.
 SWITCH_SECONDS = 0.0005
+# How long `status` goes on about a state that did not answer: so long that a check every five minutes sees it.
+STATE_TROUBLE_SECONDS = 600.0
 # No DNS list is used before it has been tried. The first messages wait this long for that; Exim waits five seconds.
 FIRST_PROBE_SECONDS = 1.0
 
@@ -267,10 +270,24 @@ class Daemon:
             "counts": {**self._judge.counts, "error": self._front_end.errors},
             "records": self._recording.status(),
             "dns": self._network.status(),
-            "problems": [*self._problems, *self._sockets.lost, *self._unkept(), *self._network.problems()],
+            "problems": [
+                *self._problems,
+                *self._sockets.lost,
+                *self._state_trouble(),
+                *self._recording.problems(),
+                *self._unkept(),
+                *self._network.problems(),
+            ],
             "refused": list(self._problems),
             "notes": list(self._notes),
         }
+
+    def _state_trouble(self) -> list[str]:
+        last = self._judge.last_state_error
+        if last is None or last[0] < time.time() - STATE_TROUBLE_SECONDS:
+            return []
+        when, problem = last
+        return [f"the state did not answer {self._judge.state_errors} questions, the last at {zoned(when)}: {problem}"]
 
     def _unkept(self) -> list[str]:
         count = self._judge.not_archived

@@ -30,6 +30,8 @@ class Judge:
 
     counts: how many queries had each verdict, and how many were dry.
     not_archived: how many held messages could not be archived; last_not_archived: the last one's reference, and why.
+    state_errors: how many questions the state could not answer; last_state_error: when it last could not (in the time
+    of `clock`), and why.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Judge:
         archive: ArchiveCall = no_archive,
         network: Network | None = None,
         timer: Callable[[], float] = time.perf_counter,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.policy = policy
         self.state = state
@@ -48,6 +51,9 @@ class Judge:
         self.network: Network = network or NoNetwork()
         self.not_archived = 0
         self.last_not_archived = ""
+        self.state_errors = 0
+        self.last_state_error: tuple[float, str] | None = None
+        self._clock = clock
         self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "dry"), 0)
         self._next_ref = next_ref
         self._timer = timer
@@ -55,7 +61,7 @@ class Judge:
 
     def judge(self, query: Query) -> Judgement | Awaitable[Judgement]:
         """Return what is decided about a query, or an awaitable of it where that takes waiting."""
-        answers = Answers(self.state, self.network, query, self.archive)
+        answers = Answers(self.state, self.network, query, self.archive, self._note_state_error)
         decision = drive(decide(self.policy, query, self._timer if query.dry else None), answers)
         if isinstance(decision, Pending):
             return self._finish(decision, query, answers.asked)
@@ -79,6 +85,12 @@ class Judge:
         else:
             ref = self._next_ref(query.now)
         return Judgement(ref, query, decision, asked)
+
+    def _note_state_error(self, problem: str) -> None:
+        """Checks that need the state now do what their `on_unknown` says, so an admin must hear of it."""
+        self.state_errors += 1
+        self.last_state_error = self._clock(), problem
+        self._complaints.error("state", f"the state could not answer a question: {problem}")
 
     def _note_not_archived(self, ref: str, problem: str) -> None:
         self.not_archived += 1

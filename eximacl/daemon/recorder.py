@@ -81,6 +81,11 @@ class Recorder:
             for name, file in files.items()
         }
 
+    def problems(self) -> list[str]:
+        """Return a line for each record file that cannot be written at the moment."""
+        records = (record for record in (self._rejections, self._journal) if record is not None)
+        return [record.file.trouble for record in records if record.file.trouble]
+
     def close(self) -> None:
         """Write what waits, and close. Calling it twice is harmless."""
         for record in (self._rejections, self._journal):

@@ -59,6 +59,7 @@ class Appender:
         self._scheduled = False
         self._quiet = Throttle()
         self._failing = False
+        self._reason = ""
         self._dropped = 0
 
     def write(self, record: bytes) -> None:
@@ -107,6 +108,14 @@ class Appender:
     def backlog(self) -> tuple[int, int]:
         """How many records are waiting, and how many were dropped since the file was last writable."""
         return len(self._waiting), self._dropped
+
+    @property
+    def trouble(self) -> str:
+        """Why records cannot be written at the moment, for an admin; empty: they can."""
+        if not self._failing:
+            return ""
+        lost = f", {self._dropped} are lost" if self._dropped else ""
+        return f"{self._key}: {self.path}: {self._reason}; {len(self._waiting)} records wait{lost}"
 
     def _flush_in_time(self) -> None:
         self._scheduled = False
@@ -167,6 +176,7 @@ class Appender:
 
     def _failed(self, error: OSError) -> None:
         self._failing = True
+        self._reason = error.strerror or str(error)
         self._looked = NEVER  # look at the path again at the next try: perhaps it is wrong
         if self._quiet.due() is not None:
             waiting, dropped = self.backlog

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -23,7 +24,7 @@ from eximacl.daemon.daemon import FIRST_PROBE_SECONDS, Daemon, StartError, needs
 from eximacl.dns.list_health import LISTS_ALL
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
-from tests.archive.holding import HEADERS, ID, names_in, spool_with
+from tests.archive.holding import HEADERS, ID, names_in, small_disk, spool_with
 from tests.daemon.running import CONFIG, PATIENCE_SECONDS, RCPT, control, query, running, until
 from tests.lab import replies
 from tests.lab.names import Names
@@ -190,6 +191,27 @@ async def test_a_list_that_lists_everybody_refuses_nobody_while_it_is_tried_out(
             with_lists(config, names.address, 0.4)
             assert (await daemon.reload(), (await query(config)).verdict) == ((), "accept")
             assert daemon.status()["dns"]["faults"]["bl.example"] == LISTS_ALL, "what was known is known"
+
+
+async def test_a_state_without_room_is_a_problem(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Its checks accept what they cannot count, so that nothing else would show it."""
+    disk = config.parent / "disk"
+    disk.mkdir()
+    with small_disk(disk, "size=256k"):
+        config.write_text(
+            CONFIG.replace("sqlite:state.db", f"sqlite:{disk}/state.db")
+            .replace('"rdns_tld"]', '"rate"]')
+            .replace('[checks.rdns_tld]\ntlds = "tlds"', "[checks.rate]\nclient = 1000")
+        )
+        async with running(config):
+            assert (await query(config)).verdict == "accept"
+            assert (await control(config, "status"))["problems"] == []
+            (disk / "filler").write_bytes(b"x" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
+            for number in range(200):
+                assert (await query(config, ip=f"192.0.2.{number}")).verdict == "accept"
+            (problem,) = (await control(config, "status"))["problems"]
+            assert re.fullmatch(r"the state did not answer \d+ questions, the last at .*: .*disk is full", problem)
+    assert caplog.text.count("the state could not answer a question") == 1
 
 
 async def test_a_silent_list_does_not_keep_the_daemon_from_serving(config: Path) -> None:

@@ -156,8 +156,13 @@ def test_reopen_on_a_full_disk_keeps_what_waits(tmp_path: Path, timers: list[Cal
         records.reopen(made)
         assert records.status()["rejections"]["waiting"] == 1
         assert records.status()["journal"]["waiting"] == 1
+        assert [problem.partition("/full")[2] for problem in records.problems()] == [
+            "/rejections.jsonl: No space left on device; 1 records wait",
+            f"/journal/{Path(records.status()['journal']['path']).name}: No space left on device; 1 records wait",
+        ]
         records.reopen(settings(tmp_path, "elsewhere.jsonl", "elsewhere"))
         assert records.status()["rejections"]["waiting"] == 0
+        assert records.problems() == []
         records.close()
     assert "7KQ2M9D4" in (tmp_path / "elsewhere.jsonl").read_text()
     assert [entry.ref for entry in read_journal(journal_files(tmp_path / "elsewhere")[0])] == ["7KQ2M9D4"]
