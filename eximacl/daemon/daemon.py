@@ -137,8 +137,12 @@ class Daemon:
     async def reload(self) -> tuple[str, ...]:
         """Load the configuration again and swap it in. Return the problems of one that is refused; empty: done.
 
-        One load at a time. A caller's load begins after its call, so it sees every change made before.
+        One load at a time. A caller's load begins after its call, so it sees every change made before. It is finished
+        even if the caller does not wait for it: lists of some million entries take longer than the server waits.
         """
+        return await asyncio.shield(self._upkeep.start(self._reload()))
+
+    async def _reload(self) -> tuple[str, ...]:
         async with self._reloading:
             self._notify.reloading()
             try:
@@ -148,6 +152,9 @@ class Daemon:
                 self._refuse(tuple(map(str, error.problems)))
             except ArchiveError as error:
                 self._refuse((str(error),))
+            except BaseException:
+                self._ready("a reload was not finished; the current policy stays")
+                raise
             else:
                 self._take(loaded, archiver)
             return self._problems

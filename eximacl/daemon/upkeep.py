@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from eximacl.archive import purge
 from eximacl.config import Settings
@@ -16,6 +16,8 @@ from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.sockets import Listener
 from eximacl.policy.state import PRUNE_ROWS, State, StateError
 from eximacl.system.systemd import Notifier
+
+T = TypeVar("T")
 
 # An admin who has edited a list expects the effect at once; a stat of each list a second costs nothing.
 LIST_REFRESH_SECONDS = 1.0
@@ -37,9 +39,9 @@ class Upkeep:
     """Background tasks of a daemon, kept until they end or are stopped. Use it inside a running event loop."""
 
     def __init__(self) -> None:
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
-    def start(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Run a coroutine in the background; return its task."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)

@@ -100,6 +100,27 @@ async def test_a_reload_that_was_asked_for_meanwhile_sees_later_changes(
         assert (await query(config)).reason == "unknown-recipient"
 
 
+async def test_a_reload_is_finished_when_nobody_waits_for_it(
+    config: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server gives a command ten seconds; a policy with very long lists takes longer."""
+    caplog.set_level("INFO", "eximacl")
+    go = threading.Event()
+
+    def slow(path: Path) -> Any:
+        assert go.wait(PATIENCE_SECONDS)
+        return load(path)
+
+    async with running(config) as daemon:
+        monkeypatch.setattr("eximacl.daemon.daemon.load", slow)
+        config.write_text(CONFIG.replace('["steve"]', '["bob"]'))
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(daemon.reload(), 0.05)
+        go.set()
+        await until(lambda: f"reloaded {config}" in caplog.messages)
+        assert (await query(config)).reason == "unknown-recipient"
+
+
 async def test_a_list_is_read_again_without_a_reload(config: Path) -> None:
     async with running(config):
         assert (await query(config, host="mx.example.su")).verdict == "accept"
