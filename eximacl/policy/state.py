@@ -72,7 +72,8 @@ class State(Protocol):
     def commit(self, holder: str, now: float) -> MayWait[Settled]:
         """Make every live reservation of `holder` permanent. Asked again, it answers "committed" again.
 
-        "lost" also when only one of several reservations has expired; then nothing is committed.
+        "lost" also when only one of several reservations has expired; then nothing is committed. Here a reservation has
+        expired only past its `until`, or once its place was given to another; one that a clock ahead made is committed.
         """
 
     def release(self, holder: str) -> MayWait[int]:

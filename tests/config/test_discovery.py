@@ -46,7 +46,7 @@ def test_every_file_of_the_package_is_a_check_of_the_same_name() -> None:
     files = {path.stem for path in Path(eximacl.checks.__path__[0]).glob("[!_]*.py")}
     assert {found.check.name for found in supplied()} == files
     assert set(find_checks()) >= files
-    assert files <= set(DEFAULT_ORDER)
+    assert files <= set(DEFAULT_ORDER), "put its name into DEFAULT_ORDER in eximacl/config/settings.py"
 
 
 @pytest.mark.parametrize("point", ["other_checks", "other_checks:theirs"])

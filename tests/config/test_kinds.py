@@ -17,6 +17,7 @@ from eximacl.config.values import (
     read_value,
 )
 from eximacl.mail.lists import Messages, Names, Networks, Secrets, Suffixes
+from eximacl.state import forms
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.config.world import option_of, site
 
@@ -110,8 +111,8 @@ BAD = [
     ),
     (Redacted, "subject", "expected an array of strings, got a string"),
     (Redacted, ["subjekt"], "subjekt: unknown name; did you mean subject?"),
-    (StateUrl, "memory:x", "expected sqlite:PATH or memory:, got 'memory:x'"),
-    (StateUrl, "sqlite", "expected sqlite:PATH or memory:, got 'sqlite'"),
+    (StateUrl, "memory:x", f"expected {forms()}, got 'memory:x'"),
+    (StateUrl, "sqlite", f"expected {forms()}, got 'sqlite'"),
     (
         zoneinfo.ZoneInfo,
         "../etc/passwd",

@@ -27,7 +27,7 @@ from eximacl.daemon.blocks import (
 )
 from eximacl.policy.state import BLOCKS_MAX, Block, StateError
 from eximacl.protocol.client import DaemonError, NoDaemon, RequestRefused
-from eximacl.state import BACKENDS, SqliteState
+from eximacl.state import BACKENDS, SqliteState, forms
 from tests.daemon.running import query, running
 from tests.lab.daemon import Daemon
 from tests.state.toy import BACKEND, ToyServer
@@ -170,7 +170,7 @@ def test_without_a_daemon(tmp_path: Path) -> None:
         daemon_source(tmp_path / "eximacl.sock")
     with pytest.raises(StateError, match=r"state\.url is memory:, which only the running daemon has"):
         state_source("memory:")
-    with pytest.raises(ValueError, match="expected sqlite:PATH or memory:, got 'x'"):
+    with pytest.raises(ValueError, match=f"expected {forms()}, got 'x'"):
         state_source("x")
     source = state_source(f"sqlite:{tmp_path}/state.db")
     assert (list(blocks_of(source)), end_block(source, STEVE)) == ([], None)

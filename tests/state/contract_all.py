@@ -15,7 +15,7 @@ from tests.state.contract_windows import WindowsContract
 
 
 class Contract(PlacesContract, WindowsContract, SeenContract, BlocksContract):
-    """Run by each backend's test file with its own `open`."""
+    """Run by each backend's test file with its own `make`."""
 
     def test_the_families_do_not_mix(self, state: Now) -> None:
         state.reserve("key", 1, "key", NOW, UNTIL)

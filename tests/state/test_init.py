@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.policy.state import StateError
-from eximacl.state import MemoryState, SqliteState, absolute_url, file_of, open_state
+from eximacl.state import MemoryState, SqliteState, absolute_url, file_of, forms, open_state
 
 
 def test_memory() -> None:
@@ -36,7 +36,7 @@ def test_a_relative_path_starts_where_the_process_started(
 )
 def test_any_other_url_is_refused_by_name(url: str) -> None:
     for read in (open_state, file_of, lambda url: absolute_url(url, Path)):
-        with pytest.raises(ValueError, match="expected sqlite:PATH or memory:, got ") as error:
+        with pytest.raises(ValueError, match=f"expected {forms()}, got ") as error:
             read(url)
         assert repr(url) in str(error.value)
 

@@ -18,7 +18,7 @@ from eximacl.cli import COMPLETION, cli, exits
 from eximacl.policy.state import Block
 from eximacl.protocol.client import ask
 from eximacl.protocol.exim import format_query
-from eximacl.state import SqliteState
+from eximacl.state import SqliteState, forms
 from eximacl.system.times import local, zoned
 from tests.cli.running import eximacl
 from tests.lab.daemon import Daemon
@@ -196,9 +196,9 @@ def test_a_wrong_command_line(args: tuple[str, ...], words: str) -> None:
     ("url", "status", "words"),
     [
         ("memory:", exits.IO_ERROR, "state.url is memory:, which only the running daemon has"),
-        ("mysql://x", exits.CONFIG, "state.url: expected sqlite:PATH or memory:, got 'mysql://x'"),
-        ("sqlite:", exits.CONFIG, "expected sqlite:PATH or memory:"),
-        ("", exits.CONFIG, "expected sqlite:PATH or memory:"),
+        ("mysql://x", exits.CONFIG, f"state.url: expected {forms()}, got 'mysql://x'"),
+        ("sqlite:", exits.CONFIG, f"expected {forms()}"),
+        ("", exits.CONFIG, f"expected {forms()}"),
         ("nonsense\\u001b", exits.CONFIG, "got 'nonsense\\x1b'"),
     ],
 )
