@@ -91,7 +91,7 @@ def blocks() -> None:
       eximacl blocks list
       eximacl blocks add steve@example.org --for 2h
 
-    The running daemon is asked. If none runs, the command opens the state itself.
+    The running daemon is asked. If none runs, the command opens the state itself, unless --socket is given.
     """
 
 
@@ -106,6 +106,10 @@ def list_command(as_json: bool, config_path: Path, socket_path: Path | None, sta
       eximacl blocks list --json | jq -r .recipient
 
     In JSON, times are seconds since 1970, and `until` is null for a block for ever.
+
+    \b
+    Exit status: 0 the list is complete, if empty    69 the daemon does not answer
+      74 the state cannot be used                    78 wrong configuration
     """
     with _failures():
         found = list(blocks_of(_source(config_path, socket_path, state_path)))
@@ -224,15 +228,31 @@ def remove(
 
 
 def _source(config_path: Path, socket_path: Path | None, state_path: Path | None) -> Source:
-    """Return the running daemon, or the state where no daemon runs, or where --state names one."""
+    """Return the running daemon, or the state where no daemon runs, or where --state names one.
+
+    A daemon that --socket names must run: the state could be another daemon's. Raises Failure, NoDaemon.
+    """
     if state_path:
+        _check_state_file(state_path)
         return state_source(f"sqlite:{state_path}")
     try:
         return daemon_source(find_socket(socket_path, config_path))
     except NoDaemon:
+        if socket_path:
+            raise
         url = find_value(config_path, "state", "url", paths.STATE, "--state")
         url = paths.STATE_URL if url is None else url
         return state_source(absolute_url(url, config_path.absolute().parent.joinpath))
+
+
+def _check_state_file(path: Path) -> None:
+    """Raise Failure where there is no such file: a misspelt name must not look like a state without blocks."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise Failure(f"{path} does not exist", exits.IO_ERROR) from None
+    except OSError as error:
+        raise Failure(f"{path}: {error.strerror}", exits.IO_ERROR) from None
 
 
 @contextlib.contextmanager

@@ -214,7 +214,19 @@ def test_the_file_can_be_named(tmp_path: Path, config: Path) -> None:
     SqliteState(tmp_path / "other.db").close()
     assert eximacl("blocks", "list", "--state", tmp_path / "other.db").status == 0
     assert "give the path with --socket" in eximacl("blocks", "list").err
-    assert "give the path with --state" in eximacl("blocks", "list", "--socket", tmp_path / "none").err
+
+
+@pytest.mark.parametrize(
+    ("option", "status"), [("--socket", exits.UNAVAILABLE), ("--state", exits.IO_ERROR)], ids=["socket", "state"]
+)
+@pytest.mark.parametrize("args", [("list",), ("add", "a@example.org", "--for", "2h"), ("remove", "a@example.org")])
+def test_what_is_named_must_be_there(
+    state: SqliteState, tmp_path: Path, args: tuple[str, ...], option: str, status: int
+) -> None:
+    done = eximacl("blocks", *args, option, tmp_path / "none")
+    assert (done.status, done.out) == (status, "")
+    assert f"{tmp_path}/none does not exist" in done.err
+    assert standing(state) == []
 
 
 def test_a_damaged_file_is_named(config: Path) -> None:
