@@ -37,6 +37,7 @@ from eximacl.daemon.upkeep import (
     PRUNE_SECONDS,
     RETENTION_SECONDS,
     SOCKET_SECONDS,
+    ClockWatch,
     SocketWatch,
     Upkeep,
     delete_old_records,
@@ -226,7 +227,8 @@ class Daemon:
         every(LIST_REFRESH_SECONDS, lambda: refresh_lists(self._loaded.sources))
         every(SOCKET_SECONDS, self._look_for_sockets)
         every(PRUNE_SECONDS, lambda: prune_state(self._state))
-        every(RETENTION_SECONDS, lambda: delete_old_records(self._recording, self._loaded.settings))
+        watch = ClockWatch()
+        every(RETENTION_SECONDS, lambda: delete_old_records(self._recording, self._loaded.settings, watch))
         if self._notify.watchdog_seconds:
             every(self._notify.watchdog_seconds / 2, self._watchdog)
 

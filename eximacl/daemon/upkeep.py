@@ -14,7 +14,7 @@ from eximacl.config.sources import Sources
 from eximacl.daemon.answers import within
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.sockets import Listener
-from eximacl.policy.state import PRUNE_ROWS, State, StateError
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, PRUNE_ROWS, State, StateError
 from eximacl.system.systemd import Notifier
 
 T = TypeVar("T")
@@ -87,6 +87,24 @@ class SocketWatch:
         self.lost = lost
 
 
+class ClockWatch:
+    """Tells whether the wall clock can be believed: it has gone as far as the monotonic one since the last look.
+
+    A clock that is set ahead for a few seconds would otherwise make every message look old enough to be deleted. After
+    a leap the next look is compared with this one, so that a clock which stays where it is is believed then.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._monotonic = monotonic
+        self._apart = clock() - monotonic()
+
+    def believable(self) -> bool:
+        """Look. A machine that slept in between is not believed once, which only puts the work off."""
+        before, self._apart = self._apart, self._clock() - self._monotonic()
+        return abs(self._apart - before) <= CLOCK_SLACK_SECONDS
+
+
 async def refresh_lists(sources: Sources) -> None:
     """Read the lists again that have changed."""
     refreshed = await asyncio.to_thread(sources.refresh)
@@ -105,8 +123,11 @@ async def prune_state(state: State) -> None:
         log.error("%s", error)
 
 
-async def delete_old_records(recorder: Recorder, settings: Settings) -> None:
+async def delete_old_records(recorder: Recorder, settings: Settings, watch: ClockWatch) -> None:
     """Delete the days of the journal and the archived messages that are not to be kept any longer."""
+    if not watch.believable():
+        log.warning("the clock was set; what is too old by it is deleted in an hour, if the clock stays")
+        return
     await asyncio.to_thread(recorder.retain, time.time())
     if settings.archive.dir is not None:
         await asyncio.to_thread(_purge, settings)

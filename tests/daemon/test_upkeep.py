@@ -13,7 +13,7 @@ from eximacl.config import load
 from eximacl.daemon import upkeep
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.sockets import open_socket
-from eximacl.daemon.upkeep import SocketWatch, Upkeep, delete_old_records, prune_state, refresh_lists
+from eximacl.daemon.upkeep import ClockWatch, SocketWatch, Upkeep, delete_old_records, prune_state, refresh_lists
 from eximacl.policy.state import PRUNE_ROWS
 from eximacl.state import MemoryState, SqliteState
 from eximacl.system.systemd import Notifier
@@ -96,11 +96,33 @@ async def test_old_days_of_the_journal_and_old_messages_are_deleted(
     caplog.set_level("INFO", "eximacl")
     settings = load(config).settings
     recorder = Recorder(settings)
-    await delete_old_records(recorder, settings)
+    leap = ClockWatch(iter((0.0, 40 * 86_400.0)).__next__, iter((0.0, 3600.0)).__next__)
+    await delete_old_records(recorder, settings, leap)
+    assert old.exists()
+    assert "the clock was set" in caplog.text
+    await delete_old_records(recorder, settings, ClockWatch())
     recorder.close()
     assert not old.exists()
     assert names_in(archive.root) == []
     assert [line for line in caplog.messages if "(ref 7KQ2M9D4, " in line and "archive.keep_days" in line]
+
+
+DAY = 86_400.0
+
+
+@pytest.mark.parametrize(
+    ("wall", "believed"),
+    [
+        pytest.param((0, 3600, 7200), [True, True], id="right"),
+        pytest.param((0, 3605, 7195), [True, True], id="corrected by seconds"),
+        pytest.param((0, 3600 + 40 * DAY, 7200), [False, False], id="ahead for a while"),
+        pytest.param((0, 3600 + 40 * DAY, 7200 + 40 * DAY), [False, True], id="set ahead for good"),
+        pytest.param((50 * DAY, 3600, 7200), [False, True], id="set right after a start in the future"),
+    ],
+)
+def test_a_clock_that_leaps_is_not_believed(wall: tuple[float, ...], believed: list[bool]) -> None:
+    watch = ClockWatch(iter(wall).__next__, iter((0.0, 3600.0, 7200.0)).__next__)
+    assert [watch.believable() for _ in wall[1:]] == believed
 
 
 async def test_a_lost_socket_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
