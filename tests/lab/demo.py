@@ -31,10 +31,11 @@ from tests.lab.site import ROOT, Site
 HOST, PORT = "127.0.0.1", 2525
 # Deleted each time, so that the examples go as they should.
 FRESH = ("state.db", "state.db-wal", "state.db-shm")
-HEADINGS = ("client", "sender", "recipient", "result")
-# A README on a web page shows this much without scrolling.
-COLUMNS = 90
+HEADINGS = ("result", "sender", "recipient")
+# A terminal of 80 columns, and a README on a web page, show this much without wrapping or scrolling.
+COLUMNS = 78
 RESULTS = {"2": ("accepted", Style.GOOD), "4": ("deferred", Style.WARNING), "5": ("rejected", Style.BAD)}
+NO_REPLY = ("no reply", Style.BAD)
 
 
 @click.command()
@@ -64,29 +65,39 @@ def main(once: bool, var: Path) -> None:
 
 
 def table(results: Sequence[Result]) -> Iterator[str]:
-    """Lay the results out in columns. A refusal has its check and its reply below it."""
-    rows = [(CLIENTS[one.mail.client], one.mail.sender, one.mail.recipient) for one in results]
-    widths = [max(map(len, column)) for column in zip(HEADINGS[:3], *rows, strict=True)]
-    yield paint(_line(HEADINGS, widths), Style.HEADING)
-    for row, one in zip(rows, results, strict=True):
-        word, style = RESULTS.get(one.reply[:1], ("no reply", Style.BAD))
-        yield _line((*row, paint(word, style)), widths)
+    """Lay the results out in columns, below the client that they are of. A refusal has its check and reply below it."""
+    rows = [(RESULTS.get(one.reply[:1], NO_REPLY), one.mail.sender, one.mail.recipient) for one in results]
+    widths = [
+        max(map(len, column)) for column in zip(HEADINGS, *((word, *rest) for (word, _), *rest in rows), strict=True)
+    ]
+    yield paint("client", Style.HEADING)
+    yield paint("  " + _line(HEADINGS, widths), Style.HEADING)
+    client = ""
+    for ((word, style), *addresses), one in zip(rows, results, strict=True):
+        if one.mail.client != client:
+            client = one.mail.client
+            yield CLIENTS[client]
+        yield f"  {paint(word, style)}{_line((word, *addresses), widths)[len(word) :]}"
         if not one.reply.startswith("250"):
             yield from _wrapped(f"{one.check or 'Exim itself'}: {one.reply}")
         if not one.expected:
-            yield f"  <- expected {one.mail.reply} {one.mail.check}".rstrip()
+            yield f"    <- expected {one.mail.reply} {one.mail.check}".rstrip()
 
 
 def _wrapped(text: str) -> Iterator[str]:
     """Wrap a reply, but not within its reference."""
     whole = text.replace("(ref ", "(ref\N{NO-BREAK SPACE}")
-    for line in wrap(whole, COLUMNS, initial_indent="  ", subsequent_indent="    "):
+    for line in wrap(whole, COLUMNS, initial_indent="    ", subsequent_indent="      "):
         yield line.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Pad all cells but the last."""
-    return "  ".join((*(cell.ljust(width) for cell, width in zip(cells, widths, strict=False)), cells[-1]))
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as people would type it in this directory."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 @contextlib.contextmanager
@@ -108,7 +119,7 @@ def _running(var: Path) -> Iterator[tuple[Path, Lab]]:
         run.chmod(0o755)
         (run / "spool").mkdir()
         shutil.chown(run / "spool", USER, USER)
-        config = install(var, run / "eximacl.sock", run / "sendmail")
+        config = _shown(install(var, run / "eximacl.sock", run / "sendmail"))
         names = stack.enter_context(Names(reverse_zone(NAMES)))
         stack.enter_context(Daemon(config, run / "eximacl.sock", var / "daemon.log"))
         # Its spool is at the same path for Exim, in its own mounts, and for the daemon, which keeps held mail.
@@ -128,21 +139,24 @@ def _by_hand(lab: Lab, config: Path) -> str:
 Send mail yourself (apt-get install swaks); --local-interface chooses the client:
 {clients}
 
-    swaks --server {host}:{port} --local-interface 127.0.1.2 --from ann@example.net --to steve@example.org
+    swaks --server {host}:{port} --local-interface 127.0.1.2 \\
+        --from ann@example.net --to steve@example.org
 
 Ask without sending:
 
-    .venv/bin/eximacl check --config {config} --explain --ip 192.0.2.7 --host mail.example.sa \\
-        --from ann@example.net --rcpt steve@example.org
+    .venv/bin/eximacl check --config {config} --explain --ip 192.0.2.7 \\
+        --host mail.example.sa --from ann@example.net --rcpt steve@example.org
 
 Mail to unknown recipients at example.com is held; REF is the reference in the reply:
 
     .venv/bin/eximacl archive list --config {config}
     .venv/bin/eximacl archive show --config {config} REF
-    .venv/bin/eximacl archive release --config {config} REF --to steve@example.org
+    .venv/bin/eximacl archive release --config {config} REF \\
+        --to steve@example.org
 
 Change {config}, then: .venv/bin/eximacl reload --config {config}
-Delivered mail: {lab.mail}/NAME/new; Exim's log: {lab.log}/mainlog; rejections: {config.parent}/rejections.jsonl
+Delivered mail: {lab.mail}/NAME/new
+Exim's log: {lab.log}/mainlog; rejections: {config.parent}/rejections.jsonl
 
 Ctrl-C stops both."""
 

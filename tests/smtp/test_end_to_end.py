@@ -45,9 +45,9 @@ def test_make_run_holds_and_releases(tmp_path: Path) -> None:
             shown += line
             if "Ctrl-C stops both" in line:
                 break
-        [reference] = re.findall(r"ghost@example\.com .*\n.*\(ref (\w+)\)", shown)
+        [reference] = re.findall(r"ghost@example\.com\n.*\(ref (\w+)\)", shown)
         assert reference in eximacl("archive", "list", "--config", tmp_path / "eximacl.toml").out
-        commands = re.findall(r"eximacl (archive (?:show|release).*)", shown)
+        commands = re.findall(r"eximacl (archive (?:show|release).*)", shown.replace("\\\n", ""))
         for line in commands:
             done = eximacl(*line.replace("REF", reference).split())
             assert done.status == 0, done.err
