@@ -255,16 +255,17 @@ def test_an_answer_to_an_update_is_a_failure() -> None:
     assert answer.read(wire, asked("A")) == Failed("an answer to another operation than a query")
 
 
-@pytest.mark.parametrize("hops", [16, 16 + 1])
-def test_a_name_has_few_pointers(hops: int) -> None:
-    """The answer's name leads through pointers within a TXT record's string to the question's."""
-    pointers = b"".join((0xC000 | (at or 12)).to_bytes(2) for at in [0, *range(END + 13, END + 13 + 2 * (hops - 2), 2)])
+def test_a_name_may_lead_through_sixteen_pointers() -> None:
+    """The answer's name leads through pointers within a TXT record's string to the question's.
+
+    How many more dnspython takes depends on its version; `test_no_answer_takes_long_to_read` bounds what they cost.
+    """
+    pointers = b"".join((0xC000 | (at or 12)).to_bytes(2) for at in [0, *range(END + 13, END + 13 + 2 * 14, 2)])
     text = bytes((len(pointers),)) + pointers
     first = b"\xc0\x0c\0\x10\0\1\0\0\0\x3c" + len(text).to_bytes(2) + text
-    last = (0xC000 | END + 13 + 2 * (hops - 2)).to_bytes(2) + b"\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
+    last = (0xC000 | END + 13 + 2 * 14).to_bytes(2) + b"\0\1\0\1\0\0\0\x3c\0\4\xc0\0\2\1"
     wire = b"\0\1\x81\x80\0\1\0\2\0\0\0\0" + asked("A") + first + last
-    good = hops <= 16
-    assert read("A", wire) == (Answer(("192.0.2.1",), 60) if good else Failed("a malformed answer"))
+    assert read("A", wire) == Answer(("192.0.2.1",), 60)
 
 
 def test_what_is_too_much_is_dropped() -> None:
