@@ -15,7 +15,7 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eximacl.mail.hosts import NameServer, parse_name_server
+from eximacl.mail.hosts import NameServer, ip_address, parse_name_server
 from eximacl.system.files import open_regular
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -181,9 +181,14 @@ class Upstreams:
             if len(words) < 2 or words[0] != "nameserver":
                 continue
             try:
-                addresses.append(parse_name_server(words[1]))
+                addresses.append(_listed(words[1]))
             except ValueError as error:
                 log.warning("%s: nameserver %s", self._file, error)
         if not addresses:
             log.warning("%s names no name server: write a line such as `nameserver 127.0.0.1` into it", self._file)
         return addresses
+
+
+def _listed(text: str) -> NameServer:
+    """Read an address of resolv.conf(5): what is one is not refused for looking as if it ended in a port."""
+    return parse_name_server(text) if ip_address(text) is None else NameServer(text)

@@ -28,6 +28,8 @@ _V6_LITERAL = "ipv6:"
 DNS_PORT = 53
 # Anything else is an IPv6 address without a port.
 _NAME_SERVER = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
+# The end of an IPv6 address that is meant as a port: that of DNS, or one that a program beside it would listen on.
+_LIKE_PORT = re.compile(r"(.+):(53|[1-9][0-9]{3})", re.ASCII)
 # What stands between the parts of an address in a name: 192-0-2-7, 192.0.2.7, 192x0x2x7, 192_0_2_7.
 _BETWEEN = "[-._x]"
 
@@ -72,13 +74,20 @@ class NameServer(NamedTuple):
     port: int = DNS_PORT
 
     def __str__(self) -> str:
-        if self.port == DNS_PORT:
-            return self.ip
-        return f"[{self.ip}]:{self.port}" if ":" in self.ip else f"{self.ip}:{self.port}"
+        if ":" in self.ip:
+            return f"[{self.ip}]:{self.port}"
+        return self.ip if self.port == DNS_PORT else f"{self.ip}:{self.port}"
 
 
 def parse_name_server(text: str) -> NameServer:
-    """Read `127.0.0.1`, `127.0.0.1:5353`, `::1`, `[::1]` or `[::1]:5353`. Raises ValueError."""
+    """Read `127.0.0.1`, `127.0.0.1:5353`, `::1`, `[::1]` or `[::1]:5353`. Raises ValueError.
+
+    `::1:53` is an address, but people mean a port by its end. So it is refused; `[::1:53]` is not.
+    """
+    meant = _LIKE_PORT.fullmatch(text)
+    if meant and _is_ipv6(meant[1]) and _is_ipv6(text):
+        instead = f"did you mean [{meant[1]}]:{meant[2]}? If it is the address, write [{text}]"
+        raise ValueError(f"{text!r} is an address without a port: {instead}")
     found = _NAME_SERVER.fullmatch(text)
     ip = (found[1] or found[2]) if found else text
     port = int(found[3]) if found and found[3] else DNS_PORT
@@ -90,6 +99,10 @@ def parse_name_server(text: str) -> NameServer:
         expected = "expected an IP address, or one with a port: 127.0.0.1:5353 or [::1]:53"
         raise ValueError(f"{text!r}: {expected}") from None
     return NameServer(ip, port)
+
+
+def _is_ipv6(text: str) -> bool:
+    return ":" in text and ip_address(text) is not None
 
 
 def registrable_domain(name: str) -> str:

@@ -92,19 +92,19 @@ def test_the_systems_servers_are_read_again_when_they_change(tmp_path: Path, cap
     file.write_text("nameserver 192.0.2.2\nnameserver 2001:db8::1\n")
     assert found.current() is first, "too early to look"
     clock.pass_(servers.LOOK_SECONDS)
-    assert named(found) == ["192.0.2.2", "2001:db8::1"]
+    assert named(found) == ["192.0.2.2", "[2001:db8::1]:53"]
     assert found.current()[0] is first[1], "what is known of it stays"
     clock.pass_(servers.LOOK_SECONDS)
     same = found.current()
     assert found.current() is same
     file.write_text("# being written\n")
     clock.pass_(servers.LOOK_SECONDS)
-    assert named(found) == ["192.0.2.2", "2001:db8::1"]
+    assert named(found) == ["192.0.2.2", "[2001:db8::1]:53"]
     (told,) = texts(caplog)
     assert told.startswith(f"{file} names no name server: ")
     file.write_text("# still being written\n")
     clock.pass_(servers.LOOK_SECONDS)
-    assert named(found) == ["192.0.2.2", "2001:db8::1"]
+    assert named(found) == ["192.0.2.2", "[2001:db8::1]:53"]
     file.unlink()
     clock.pass_(servers.LOOK_SECONDS)
     assert found.current() is same
@@ -114,7 +114,8 @@ def test_the_systems_servers_are_read_again_when_they_change(tmp_path: Path, cap
 RESOLV_CONF: dict[str, tuple[bytes, list[str], list[str]]] = {
     "words after the address": (b"nameserver\t192.0.2.1 # ours\r\n", ["192.0.2.1"], []),
     "comments": (b"# nameserver 192.0.2.2\n;nameserver 192.0.2.3\nnameserver 192.0.2.1\n", ["192.0.2.1"], []),
-    "a scope": (b"nameserver fe80::1%eth0\nnameserver 192.0.2.1\n", ["fe80::1%eth0", "192.0.2.1"], []),
+    "a scope": (b"nameserver fe80::1%eth0\nnameserver 192.0.2.1\n", ["[fe80::1%eth0]:53", "192.0.2.1"], []),
+    "an end like a port": (b"nameserver 2001:db8::1:53\n", ["[2001:db8::1:53]:53"], []),
     "one bad name": (b"nameserver dns\nnameserver 192.0.2.1\n", ["192.0.2.1"], ["nameserver 'dns': expected"]),
     "one bad address": (
         b"nameserver 010.1.1.1\nnameserver 192.0.2.1\n",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 import pytest
 
@@ -106,6 +107,13 @@ NAME_SERVERS: dict[str, tuple[str, int] | None] = {
     "[::1]": ("::1", 53),
     "[::1]:5353": ("::1", 5353),
     "fe80::1%eth0": ("fe80::1%eth0", 53),
+    "[::1:53]": ("::1:53", 53),
+    "2620:fe::9": ("2620:fe::9", 53),
+    "2620:119:35::35": ("2620:119:35::35", 53),
+    "2001:4860:4860::8888": ("2001:4860:4860::8888", 53),
+    "2001:db8::53:1": ("2001:db8::53:1", 53),
+    "2001:db8::1:a053": ("2001:db8::1:a053", 53),
+    "2001:db8:0:0:0:0:0:53": ("2001:db8:0:0:0:0:0:53", 53),
     "": None,
     "dns.example.org": None,
     "127.0.0.1:0": None,
@@ -129,6 +137,28 @@ def test_name_servers(text: str) -> None:
     else:
         assert parse_name_server(text) == NameServer(*expected)
         assert parse_name_server(str(parse_name_server(text))) == NameServer(*expected)
+
+
+@pytest.mark.parametrize(
+    ("ip", "port"), [("::1", "53"), ("::1", "5353"), ("2001:db8::7", "1053"), ("fe80::1%eth0", "53")]
+)
+def test_an_address_that_ends_as_if_in_a_port(ip: str, port: str) -> None:
+    expected = f"did you mean [{ip}]:{port}? If it is the address, write [{ip}:{port}]"
+    with pytest.raises(ValueError, match=re.escape(expected)):
+        parse_name_server(f"{ip}:{port}")
+
+
+NAME_SERVERS_SHOWN = {
+    ("127.0.0.1", 53): "127.0.0.1",
+    ("127.0.0.1", 5353): "127.0.0.1:5353",
+    ("::1", 53): "[::1]:53",
+    ("::1:53", 53): "[::1:53]:53",
+}
+
+
+@pytest.mark.parametrize("server", NAME_SERVERS_SHOWN)
+def test_how_name_servers_are_shown(server: tuple[str, int]) -> None:
+    assert str(NameServer(*server)) == NAME_SERVERS_SHOWN[server]
 
 
 V4, V6 = "192.0.2.7", "2001:db8:12:a0::1:f00d"
