@@ -51,6 +51,8 @@ def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and exit. An error never exits with 1 to 3, which are verdicts."""
     if COMPLETION in os.environ:
         cli.main(prog_name="eximacl", complete_var=COMPLETION)
+    if sys.stdout is None:  # started with standard output closed
+        sys.exit(exits.IO_ERROR)
     status = _run(argv)
     try:
         sys.stdout.flush()

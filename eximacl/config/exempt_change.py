@@ -26,7 +26,7 @@ from eximacl.config.edit import EditError, add_entry, set_key
 from eximacl.config.load import DOMAINS_DIRECTORY, Loaded
 from eximacl.config.problems import Refused, shown_path
 from eximacl.config.settings import EXEMPT_TABLE
-from eximacl.config.sources import fill
+from eximacl.config.sources import SOURCE_BYTES_MAX, fill
 from eximacl.config.values import Values
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.lists import EntryList
@@ -133,7 +133,9 @@ def toml_of(loaded: Loaded, domain: str) -> Path:
     """
     if not domain:
         return loaded.path
-    if "/" in domain or "\0" in domain:
+    if (
+        domain.startswith(".") or "/" in domain or not domain.isprintable()
+    ):  # nor are lone surrogates, which no TOML holds
         raise ExemptError(
             f"{domain!r} cannot be the name of a file in {DOMAINS_DIRECTORY}/; exempt it everywhere (--everywhere)"
         )
@@ -174,7 +176,11 @@ def _in_toml(blank: Change, key: str, list_type: type[EntryList], comment: str) 
             changed = set_key(text, TABLE, key, f"{'../' if domain else ''}{LISTS_DIRECTORY}/{name}")
     except EditError as error:
         raise ExemptError(f"{shown_path(toml, home)}: {error}") from None
-    return replace(blank, file=file, writes=(*writes, Write(toml, old, f"{mark}{changed}".encode())), reload=True)
+    new = f"{mark}{changed}".encode()
+    if len(new) > SOURCE_BYTES_MAX:
+        limit = f"{SOURCE_BYTES_MAX // 1024} KiB"
+        raise ExemptError(f"{shown_path(toml, home)} would be longer than {limit}; move its longest array into a file")
+    return replace(blank, file=file, writes=(*writes, Write(toml, old, new)), reload=True)
 
 
 def _with_line(path: Path, entry: str, list_type: type[EntryList], comment: str) -> Write:

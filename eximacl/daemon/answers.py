@@ -89,7 +89,7 @@ class Answers:
         "_query",
         "_state",
         "_state_dead",
-        "_state_until",
+        "_state_seconds",
         "_until",
         "asked",
     )
@@ -108,8 +108,8 @@ class Answers:
         self._query = query
         self._archive = archive
         self._until: float | None = None
-        # By the event loop's clock; set by the first state verb that has to be waited for.
-        self._state_until: float | None = None
+        # What is left for the state. The time that DNS takes in between is not the state's.
+        self._state_seconds = STATE_SECONDS
         self._state_dead = False
         self.asked: list[AskedQuestion] = []
 
@@ -147,15 +147,17 @@ class Answers:
 
     async def _wait_for_state(self, waiting: Awaitable[Any]) -> Any:
         """Wait within the query's budget. Once that is spent, the query asks the state nothing more."""
-        if self._state_until is None:
-            self._state_until = asyncio.get_running_loop().time() + STATE_SECONDS
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         try:
-            return await within(self._state_until - asyncio.get_running_loop().time(), waiting)
+            return await within(self._state_seconds, waiting)
         except StateLate:
             self._state_dead = True
             return self._no_answer(STATE_LATE)
         except StateError as error:
             return self._no_answer(str(error))
+        finally:
+            self._state_seconds -= loop.time() - began
 
     def _no_answer(self, problem: str) -> Unknown:
         self._complain(problem)

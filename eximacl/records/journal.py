@@ -326,10 +326,10 @@ def unpack_entry(record: bytes) -> Entry | None:
         found = msgpack.unpackb(data, use_list=False, strict_map_key=False, unicode_errors="surrogateescape")
         form, ref, when, stage, domain, protocol, line, questions, trace, verdict, more = found
         word, code, reason, check, detail, want, message, log = verdict
+        traced = tuple(Traced(t, "pass") if isinstance(t, str) else Traced(*t) for t in trace)
     except (ValueError, TypeError, msgpack.UnpackException):
         return None
     if form != FORMAT:
         return None
-    traced = tuple(Traced(t, "pass") if isinstance(t, str) else Traced(*t) for t in trace)
     what = (ref, when, stage, domain, protocol, line, questions, traced)
     return Entry(*what, word, code, reason, check, detail, want, message, log, more)

@@ -13,6 +13,7 @@ from eximacl.config import exempt as exempt_module
 from eximacl.config import load
 from eximacl.config.exempt import Exempter, Exemption, ExemptionPlan, ExemptKind, RefusedMail
 from eximacl.config.exempt_change import Change, ExemptError
+from eximacl.config.sources import SOURCE_BYTES_MAX
 from tests.config.loads import loads_counted
 from tests.lab.namespace import UNSHARE
 from tests.state.forks import Tell, children
@@ -21,6 +22,7 @@ POLICY = (
     '# ours\n[policy]\ndomains = ["example.org", "example.com"]  # both\n'
     'order = ["rdns_tld"]\n[checks.rdns_tld]\ntlds = ["net"]\n'
 )
+SUBDOMAINS = POLICY.replace('"example.com"]', '"example.com", ".sub.example"]')
 MAIL = RefusedMail("Juha@example.org", "Ann@Example.NET", "192.0.2.7", "mx.example.net", "mx")
 COMMENT = "7KQ2M9D4 released"
 
@@ -246,13 +248,26 @@ def test_two_at_once_are_both_added(policy: Path) -> None:
         ),
         pytest.param("host", {"host": "*.example"}, r"is not a domain name; exempt something else", id="no name"),
         pytest.param("ip", {"ip": "192.0.2"}, "is not an IP address", id="no address"),
+        pytest.param("sender", {"recipient": "joe@.x.sub.example"}, "cannot be the name of a file", id="a dot first"),
+        pytest.param("sender", {"recipient": "joe@\udcff.sub.example"}, "cannot be the name", id="no UTF-8 domain"),
         pytest.param("ip", {"recipient": "joe@example.net"}, "policy.domains does not list", id="not our domain"),
     ],
 )
 def test_what_cannot_be_exempted(policy: Path, kind: ExemptKind, changed: dict[str, str], words: str) -> None:
+    policy.write_text(SUBDOMAINS)
     with pytest.raises(ExemptError, match=words):
         plan(policy, kind, MAIL._replace(**changed))
-    assert files_in(policy.parent) == {"eximacl.toml": POLICY}
+    assert files_in(policy.parent) == {"eximacl.toml": SUBDOMAINS}
+
+
+def test_a_policy_that_would_become_too_long_stays_as_it_is(policy: Path) -> None:
+    text = f'{POLICY}[exempt]\nsenders = ["x@example.com"]\n#'
+    policy.write_text(text + "x" * (SOURCE_BYTES_MAX - len(text)))
+    before = policy.read_bytes()
+    with pytest.raises(ExemptError, match=r"eximacl.toml would be longer than 4096 KiB; move its longest array"):
+        plan(policy, everywhere=True)
+    assert policy.read_bytes() == before
+    load(policy)
 
 
 def test_a_hostile_sender_is_one_harmless_entry(policy: Path) -> None:

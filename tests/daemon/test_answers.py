@@ -208,3 +208,12 @@ async def test_without_an_archive_nothing_is_archived() -> None:
     question = ArchiveMessage(Query("data", {"headers": "x"}))
     assert await asked_of(source, question) == Unknown("there is no archive here")
     assert source.asked[0].as_list() == ["a_check", "archive", {"unknown": "there is no archive here"}]
+
+
+async def test_the_time_that_dns_takes_is_not_the_states(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a slow name server between two verbs would make a healthy state look dead."""
+    monkeypatch.setattr("eximacl.daemon.answers.STATE_SECONDS", 0.2)
+    source = answers(state=LateState())
+    assert await asked_of(source, ReserveSlot("key", 2, "tx-1")) == "reserved"
+    await asyncio.sleep(0.3)
+    assert await asked_of(source, ReserveSlot("key", 2, "tx-2")) == "reserved"

@@ -248,6 +248,9 @@ def test_a_file_without_records_has_no_entries(tmp_path: Path, content: bytes) -
         (FORMAT, 2),
         7,
         (FORMAT, "ref", 1.0, "rcpt", "domain", "exim", b"", (), (), 5, {}),
+        (FORMAT, "ref", 1.0, "rcpt", "domain", "exim", b"", (), (None,), ("accept", *range(7)), {}),
+        (FORMAT, "ref", 1.0, "rcpt", "domain", "exim", b"", (), 5, ("accept", *range(7)), {}),
+        (FORMAT, "ref", 1.0, "rcpt", "domain", "exim", b"", (), (tuple("1234567"),), ("accept", *range(7)), {}),
     ],
 )
 def test_a_record_of_another_shape_is_stepped_over(tmp_path: Path, data: Any) -> None:
