@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import os
 import sys
@@ -49,6 +50,9 @@ for _command in find_commands(commands):
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run the command line and exit. An error never exits with 1 to 3, which are verdicts."""
+    if os.environ.get(COMPLETION, "").endswith("_complete"):
+        with contextlib.redirect_stderr(io.StringIO()):  # what a shell completes has no room for notes
+            cli.main(prog_name="eximacl", complete_var=COMPLETION)
     if COMPLETION in os.environ:
         cli.main(prog_name="eximacl", complete_var=COMPLETION)
     if sys.stdout is None:  # started with standard output closed

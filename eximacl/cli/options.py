@@ -14,9 +14,18 @@ import click
 from eximacl.cli import exits
 from eximacl.cli.output import Style, has_colour, paint
 from eximacl.config import ConfigError, Loaded, load
-from eximacl.config.peek import NoPolicyFile, PeekError, PolicyDenied, default_setting, read_setting
+from eximacl.config.peek import (
+    NoPolicyFile,
+    PeekError,
+    PolicyDenied,
+    default_setting,
+    has_unknown_names,
+    is_set,
+    read_setting,
+)
 from eximacl.mail.lists import Domains
 from eximacl.system import paths
+from eximacl.system.text import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -117,7 +126,14 @@ def find_value(config_path: Path, table: str, key: str, default: Path | None, in
     path that the default names. instead: the option that names the setting, too.
     """
     try:
-        return read_setting(config_path, table, key)
+        found = read_setting(config_path, table, key)
+        if not is_set(config_path, table, key) and has_unknown_names(config_path):
+            shown = printable(str(found)) if found else "nothing"
+            click.echo(
+                f"Note: {config_path} has errors; {table}.{key} is taken to be {shown}; see `eximacl config test`",
+                err=True,
+            )
+        return found
     except NoPolicyFile as error:
         if config_path != paths.CONFIG:
             raise Failure(f"{error}; --config or EXIMACL_CONFIG names it", exits.CONFIG) from None

@@ -10,7 +10,7 @@ from typing import Any
 
 from eximacl.config.load import parse_toml
 from eximacl.config.problems import Refused, Site
-from eximacl.config.settings import SETTINGS_TABLES
+from eximacl.config.settings import SETTINGS_TABLES, TOP_LEVEL
 from eximacl.config.sources import SOURCE_BYTES_MAX, Sources
 from eximacl.config.toml import toml_type
 from eximacl.config.values import read_value
@@ -50,6 +50,27 @@ def read_setting(path: Path, table: str, key: str) -> Any:
         return read_value(option, given[key], site, Sources(directory))
     except Refused as refused:
         raise PeekError(f"{path}: {table}.{key}: {refused}") from None
+
+
+def has_unknown_names(path: Path) -> bool:
+    """Return whether a policy file has a table or a setting that does not exist, such as a misspelt one.
+
+    Checks and their options are not looked at. Raises PeekError.
+    """
+    raw = _toml_at(path)
+    if not raw.keys() <= set(TOP_LEVEL):
+        return True
+    return any(
+        not given.keys() <= {option.name for option in SETTINGS_TABLES[key].options}
+        for key, given in raw.items()
+        if key in SETTINGS_TABLES and isinstance(given, dict)
+    )
+
+
+def is_set(path: Path, table: str, key: str) -> bool:
+    """Return whether the policy file sets a setting of a table. Raises PeekError."""
+    given = _toml_at(path).get(table, {})
+    return isinstance(given, dict) and key in given
 
 
 def default_setting(table: str, key: str) -> Any:

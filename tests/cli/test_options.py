@@ -30,6 +30,25 @@ def test_then_the_policy_file(tmp_path: Path, text: str, found: str) -> None:
     assert find_socket(None, path) == Path(found.replace("DIR", str(tmp_path)))
 
 
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        pytest.param('[policy]\ndomainz = ["example.org"]\n', True, id="a setting"),
+        pytest.param("[servr]\n", True, id="a table"),
+        pytest.param('[servr]\n[server]\nsocket = "s"\n', False, id="the socket is set"),
+        pytest.param('[policy]\ndomains = ["example.org"]\n', False, id="nothing wrong"),
+    ],
+)
+def test_a_default_of_a_wrong_policy_is_noted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, noted: bool
+) -> None:
+    path = tmp_path / "eximacl.toml"
+    path.write_text(text)
+    socket = find_socket(None, path)
+    note = f"Note: {path} has errors; server.socket is taken to be {socket}; see `eximacl config test`\n"
+    assert capsys.readouterr().err == (note if noted else "")
+
+
 def test_then_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(paths, "CONFIG", tmp_path / "none")
     assert find_socket(None, tmp_path / "none") == paths.SOCKET
