@@ -46,6 +46,7 @@ from eximacl.daemon.upkeep import (
 )
 from eximacl.dns.list_health import DnsNetwork
 from eximacl.policy.state import StateError
+from eximacl.protocol.exim import error_reply, format_reply
 from eximacl.records.references import References
 from eximacl.state import open_state
 from eximacl.system.systemd import Notifier
@@ -202,7 +203,8 @@ class Daemon:
     def _server(self, listeners: list[Listener]) -> Server:
         limits = Limits(waiting=self._loaded.settings.server.connections)
         front_end = self._front_end
-        control = Control(self._requests(), front_end.refuse)
+        # One that is refused is not a query that failed, so it is not counted.
+        control = Control(self._requests(), lambda error: format_reply(error_reply(error)))
         return Server(listeners, front_end.handle, front_end.refuse, control.handle, limits)
 
     def _set_signals(self) -> None:

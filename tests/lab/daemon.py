@@ -101,4 +101,7 @@ class Daemon:
 def listens(path: Path) -> bool:
     """Whether something accepts connections on a Unix socket."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        return probe.connect_ex(str(path)) == 0
+        if probe.connect_ex(str(path)):
+            return False
+        probe.sendall(b"control v=1 do=ping\n")  # a connection without a line would count as an error
+        return True

@@ -23,7 +23,7 @@ from eximacl.system.text import printable
 from eximacl.system.times import zoned
 
 # The daemon's words for an answer, as a sentence has them.
-ANSWERED = {"accept": "accepted", "reject": "rejected", "defer": "deferred", "hold": "held", "error": "refused"}
+ANSWERED = {"accept": "accepted", "reject": "rejected", "defer": "deferred", "hold": "held", "error": "errors"}
 
 
 @click.command(cls=Command, section=Section.DAEMON)

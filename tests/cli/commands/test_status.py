@@ -59,6 +59,11 @@ def test_in_words() -> None:
     ]
 
 
+def test_errors_are_not_refusals() -> None:
+    lines = list(describe({**LEAST, "counts": {"accept": 1, "reject": 2, "error": 3}}))
+    assert "Queries  6 answers: 1 accepted, 2 rejected, 3 errors" in lines
+
+
 def test_another_version_may_say_less() -> None:
     assert list(describe(LEAST)) == [
         "eximacl 0.1.0 has been running for 3 h 12 min (pid 4711).",
