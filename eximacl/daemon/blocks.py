@@ -18,7 +18,7 @@ from eximacl.daemon.answers import STATE_SECONDS, within
 from eximacl.mail.address import Address, is_mailbox, parse_quoted, quoted, without_brackets
 from eximacl.policy.later import settled
 from eximacl.policy.state import BLOCKS_MAX, Block, State, StateError
-from eximacl.protocol.client import UNREADABLE, DaemonError, RequestRefused, ask_control
+from eximacl.protocol.client import OWNERS, UNREADABLE, DaemonError, Denied, RequestRefused, ask_control
 from eximacl.protocol.exim import ProtocolError
 from eximacl.state import MemoryState, file_of, is_shared, open_state
 from eximacl.state.owner import as_owner
@@ -89,7 +89,10 @@ def _block(fields: list[Any]) -> Block:
 
 def daemon_source(socket: Path) -> Source:
     """Return the running daemon. Raises NoDaemon where there is none, else DaemonError."""
-    ask_control(socket, "ping", {})
+    try:
+        ask_control(socket, "ping", {})
+    except Denied:
+        raise Denied(socket, OWNERS) from None
 
     def ask(request: str, values: Values) -> Any:
         try:

@@ -30,12 +30,22 @@ UNREADABLE = (
 )
 
 ANSWERS = (*WORDS, "ok", "error")
+# Control requests of anyone who may connect, and who may put the others.
+EVERYONES = ("ping", "status")
+OWNERS = "root or as the daemon's own user"
 # Reasons that say nothing about what was asked.
 DAEMONS_OWN = ("late", "overload", "internal", "stopping")
 
 
 class DaemonError(Exception):
     """The daemon cannot be asked, or did not answer; the text says what to change."""
+
+
+class Denied(DaemonError):
+    """We may not connect to the socket. who: who may, to be named after 'run as '."""
+
+    def __init__(self, path: Path, who: str = "root or as a member of the socket's group") -> None:
+        super().__init__(f"{path}: permission denied: run as {who}")
 
 
 class NoDaemon(DaemonError):
@@ -51,7 +61,8 @@ class RequestRefused(DaemonError):
     def __init__(self, reason: str, message: str, what: str = "the query was") -> None:
         self.reason = reason
         self.message = printable(message)
-        super().__init__(f"{what} refused: {self.message} ({printable(reason)})")
+        slug = "" if reason == "permission" else f" ({printable(reason)})"
+        super().__init__(f"{what} refused: {self.message}{slug}")
 
     @property
     def is_daemons_own(self) -> bool:
@@ -81,7 +92,10 @@ def ask_control(path: Path, word: str, values: Mapping[str, str], timeout: float
 
     Raises RequestRefused where the daemon refuses, else DaemonError.
     """
-    reply = ask(path, format_query(CONTROL, {"do": word, **values}), timeout)
+    try:
+        reply = ask(path, format_query(CONTROL, {"do": word, **values}), timeout)
+    except Denied:
+        raise Denied(path) if word in EVERYONES else Denied(path, OWNERS) from None
     if reply.verdict == "error":
         raise RequestRefused(reply.reason, reply.message, f"{path}: the daemon")
     try:
@@ -108,7 +122,7 @@ def _exchange(path: Path, line: bytes, timeout: float) -> bytes:
         except ConnectionRefusedError:
             raise NoDaemon(f"{path}: no program listens there: start the daemon with 'eximacl serve'") from None
         except PermissionError:
-            raise DaemonError(f"{path}: permission denied: run as root or as a member of the socket's group") from None
+            raise Denied(path) from None
         except TimeoutError:
             raise DaemonError(f"{path}: no answer within {timeout:g} s: the daemon hangs; see its log") from None
         except OSError as error:

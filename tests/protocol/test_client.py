@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.daemon.blocks import daemon_source
 from eximacl.protocol import client as asking
 from eximacl.protocol.client import DaemonError, NoDaemon, RequestRefused, ask, ask_control
 from eximacl.protocol.exim import Reply, format_reply
@@ -191,5 +192,13 @@ def _refused_as_nobody(path: Path) -> None:
     if os.getuid() == 0:
         os.setgroups([])
         os.setuid(65534)
-    with pytest.raises(DaemonError, match="permission denied"):
-        ask(Path(path.name), b"x\n")
+    path = Path(path.name)
+    members, owners = "root or as a member of the socket's group", "root or as the daemon's own user"
+    for asked, who in (
+        (lambda: ask(path, b"x\n"), members),
+        (lambda: ask_control(path, "status", {}), members),
+        (lambda: ask_control(path, "reload", {}), owners),
+        (lambda: daemon_source(path), owners),
+    ):
+        with pytest.raises(DaemonError, match=f"permission denied: run as {who}$"):
+            asked()
