@@ -30,6 +30,8 @@ PAUSES_SECONDS = (*_DOUBLING, PROBE_SECONDS - sum(_DOUBLING))
 LISTS_ALL = "it lists everybody"
 LISTS_NOTHING = "it lists nobody"
 NOT_TRIED = "it could not be tried out yet"
+# What people are told instead, so that they do not look for the fault in the list.
+NO_SERVER = "no name server answers, so it could not be tried out yet"
 
 log = logging.getLogger("eximacl")
 
@@ -100,13 +102,17 @@ class DnsNetwork:
             fault = NOT_TRIED if before is None else before
         self._faults[probe.name] = fault
         if fault and fault != before:
-            log.warning("the DNS list %s is not used: %s; it is tried again later", probe.name, fault)
+            log.warning("the DNS list %s is not used: %s; it is tried again later", probe.name, self._said(fault))
         elif before and not fault:
             log.warning("the DNS list %s is used again", probe.name)
 
     def status(self) -> dict[str, Any]:
         """Return what `eximacl status` shows: the resolver's counts, and each list that is at fault."""
-        return {**self._resolver.status(), "faults": {zone: fault for zone, fault in self._faults.items() if fault}}
+        faults = {zone: self._said(fault) for zone, fault in self._faults.items() if fault}
+        return {**self._resolver.status(), "faults": faults}
+
+    def _said(self, fault: str) -> str:
+        return NO_SERVER if fault == NOT_TRIED and self._resolver.unanswered else fault
 
     def problems(self) -> list[str]:
         """Return a line, for the admin, about each DNS list and name server that is not used at the moment."""

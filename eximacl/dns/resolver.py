@@ -132,6 +132,11 @@ class Resolver:
         if self._fetcher is not None:
             self._fetcher.timers.sweep()
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether no server has answered what it was asked last."""
+        return bool(self._listed) and all(server.unanswered for server in self._listed)
+
     def status(self) -> dict[str, Any]:
         """Return counts, the servers, and which servers and zones are left alone."""
         channels = self._fetcher.channels if self._fetcher else None

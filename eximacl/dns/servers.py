@@ -99,6 +99,11 @@ class Upstream:
     def __str__(self) -> str:
         return str(self.address)
 
+    @property
+    def unanswered(self) -> bool:
+        """Whether it has not answered what it was asked last."""
+        return self.alone or bool(self._suspects)
+
     def suspect(self, zone: ZoneHealth | None, why: str, now: float) -> None:
         """Note that it has not answered. zone: the zone of the look-up, if that has failed now."""
         if self.alone:

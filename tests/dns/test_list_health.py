@@ -15,6 +15,7 @@ from eximacl.dns import Timing
 from eximacl.dns.list_health import (
     LISTS_ALL,
     LISTS_NOTHING,
+    NO_SERVER,
     NOT_TRIED,
     PAUSES_SECONDS,
     PROBE_SECONDS,
@@ -94,6 +95,27 @@ async def test_a_probe(names: Names, listed: object, clean: object, fault: str) 
     assert network.list_fault(BL.zone) == fault
     assert network.status()["faults"] == ({BL.zone: fault} if fault else {})
     assert network.problems() == ([f"the DNS list {BL.zone} is not used: {fault}"] if fault else [])
+    network.close()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(SERVFAIL, NOT_TRIED), (SILENT, NO_SERVER), (Reply(rcode="REFUSED"), NO_SERVER)],
+    ids=["fails", "no", "refuses"],
+)
+async def test_a_list_is_not_blamed_for_its_server(
+    answer: object, said: str, names: Names, caplog: pytest.LogCaptureFixture
+) -> None:
+    names.learn(listing(answer, answer))
+    timing = Timing((0.05,), 0.3)
+    network = DnsNetwork((names.address,), budget_seconds=2.0, cache_entries=1000, timing=timing)
+    with caplog.at_level(logging.WARNING, "eximacl"):
+        await network.probe((BL,))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the DNS list bl.example is not used: {said}; it is tried again later"
+    ]
+    assert network.problems() == [f"the DNS list bl.example is not used: {said}"]
+    assert network.list_fault(BL.zone) == NOT_TRIED
     network.close()
 
 
