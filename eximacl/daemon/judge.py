@@ -58,10 +58,11 @@ class Judge:
         self._next_ref = next_ref
         self._timer = timer
         self._complaints = Complaints(log)
+        self._complain = self._note_state_error  # bound once, not in each query
 
     def judge(self, query: Query) -> Judgement | Awaitable[Judgement]:
         """Return what is decided about a query, or an awaitable of it where that takes waiting."""
-        answers = Answers(self.state, self.network, query, self.archive, self._note_state_error)
+        answers = Answers(self.state, self.network, query, self.archive, self._complain)
         decision = drive(decide(self.policy, query, self._timer if query.dry else None), answers)
         if isinstance(decision, Pending):
             return self._finish(decision, query, answers.asked)
