@@ -30,6 +30,18 @@ class Section(Enum):
 class Command(click.Command):
     """One command. section: its heading in `eximacl --help`; None for a command of a group."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; where there are too many, say how a policy file is named. Raises UsageError."""
+        given = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            takes_config = any(parameter.name == "config_path" for parameter in self.params)
+            extra = "unexpected extra argument" in error.message
+            if extra and takes_config and any(arg.endswith(".toml") for arg in given):
+                raise click.UsageError(f"{error.message}; name the policy file with --config", ctx) from None
+            raise
+
     def __init__(self, *args: Any, section: Section | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.section = section
@@ -58,6 +70,21 @@ class Group(click.Group):
         super().__init__(*args, **kwargs)
         self.section = section
         self.aliases = aliases or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments. An option of the commands is refused here with where it belongs. Raises UsageError."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if any(error.option_name in option.opts for option in self._options_below()):
+                ctx.fail(f"No such option {error.option_name!r} here; put it after the command.")
+            raise
+
+    def _options_below(self) -> Iterator[click.Parameter]:
+        for command in self.commands.values():
+            yield from command.params
+            if isinstance(command, Group):
+                yield from command._options_below()
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -44,6 +44,23 @@ def test_usage_errors_are_no_verdicts(args: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (("config", "test", "x.toml"), "(x.toml); name the policy file with --config"),
+        (("status", "x.toml"), "(x.toml); name the policy file with --config"),
+        (("config", "test", "x"), "unexpected extra argument (x)\n"),
+        (("--config", "x", "status"), "No such option '--config' here; put it after the command."),
+        (("archive", "--json", "list"), "No such option '--json' here; put it after the command."),
+        (("--frobnicate",), "No such option"),
+    ],
+)
+def test_what_stands_in_the_wrong_place(args: tuple[str, ...], words: str) -> None:
+    done = eximacl(*args)
+    assert done.status == exits.USAGE
+    assert words in done.err
+
+
+@pytest.mark.parametrize(
     ("args", "meant"),
     [
         (("archive", "delete", "7KQ2M9D4"), "archive purge"),
