@@ -49,8 +49,10 @@ def normalise(text: str) -> str:
     Raises ValueError where it cannot be one.
     """
     reference = text.upper().translate(_MISREAD)
-    if len(reference) != LENGTH or not all(letter in _ALPHABET for letter in reference):
-        raise ValueError(f"{text!r} is not a reference: one has {LENGTH} letters and digits, like 7KQ2M9D4")
+    wrong = [letter for letter in reference if letter not in _ALPHABET]
+    if wrong or len(reference) != LENGTH:
+        why = f"{wrong[0]!r} is never in one" if wrong else f"one has {LENGTH} letters and digits, like 7KQ2M9D4"
+        raise ValueError(f"{text!r} is not a reference: {why}")
     return reference
 
 
