@@ -173,15 +173,17 @@ def _mint_unsigned(rules: Rules, name: str, now: float, count: int | None, until
     name = name.lower()
     if count is not None and until is None:
         if not 1 <= count <= rules.largest_count:
-            raise ValueError(f"the count {count} is not between 1 and {rules.largest_count} (largest_count)")
+            largest = f"{rules.largest_count} (checks.disposable.largest_count)"
+            raise ValueError(f"the count {count} is not between 1 and {largest}")
         return _counted(rules, name, count)
     if until is None or count is not None:
         raise ValueError("give either a count or a date")
     stands = standing(rules, until, now)
     if stands == "begun":
-        raise ValueError(f"{until} has already begun in time zone {rules.timezone}; the address would accept no mail")
+        zone = "the machine's time zone" if rules.timezone.key == "localtime" else f"time zone {rules.timezone}"
+        raise ValueError(f"{until} has already begun in {zone}; the address would accept no mail")
     if stands == "too-far":
-        raise ValueError(f"{until} is more than {rules.farthest_days} days away (farthest_days)")
+        raise ValueError(f"{until} is more than {rules.farthest_days} days away (checks.disposable.farthest_days)")
     return _dated(rules, name, until)
 
 

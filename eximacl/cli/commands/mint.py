@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import date
 from pathlib import Path
@@ -15,10 +16,23 @@ from eximacl.daemon.mint import mint
 from eximacl.system.text import printable
 
 
+def _day(_context: click.Context, _parameter: click.Parameter, text: str | None) -> date | None:
+    """Return the day that --until names. Raises UsageError."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})", text)
+    if match is None:
+        raise click.UsageError(f"--until: {text!r} is not a day; write it as 2026-12-31")
+    try:
+        return date(*map(int, match.groups()))
+    except ValueError:
+        raise click.UsageError(f"--until: there is no such day: {text}") from None
+
+
 @click.command("mint", cls=Command, section=Section.ADDRESSES)
 @click.argument("name")
 @click.option("--count", type=int, help="Valid for N messages.", metavar="N")
-@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Valid until this day begins.", metavar="YYYY-MM-DD")
+@click.option("--until", callback=_day, help="Valid until this day begins.", metavar="YYYY-MM-DD")
 @click.option("--domain", metavar="DOMAIN", help="The domain.  [default: NAME's, else the only one of the policy]")
 @config_option
 @json_option
@@ -36,10 +50,9 @@ def mint_command(
     """
     if (count is None) == (until is None):
         raise click.UsageError("give either --count N or --until YYYY-MM-DD")
-    day = None if until is None else date(until.year, until.month, until.day)
     loaded = load_config(config_path)
     with explained():
-        minted = mint(loaded, name, time.time(), count=count, until=day, domain=domain or "")
+        minted = mint(loaded, name, time.time(), count=count, until=until, domain=domain or "")
     if as_json:
         print_json({"address": minted.address, "warning": minted.refused})
         return 0
