@@ -197,7 +197,8 @@ class Networks(EntryList):
             try:
                 network = ipaddress.ip_network(entry)
             except ValueError as error:
-                raise ValueError(f"{entry!r} is not an IP address or network: {error}") from None
+                why = f": {error}" if "host bits" in str(error) else ""
+                raise ValueError(f"{entry!r} is not an IP address or network{why}") from None
             network = _unmapped(network)
             bits = network.max_prefixlen
             shift = bits - network.prefixlen

@@ -77,8 +77,9 @@ def ip_problem(ip: str) -> str:
     """Return what is wrong with an IP address as text; empty when nothing is."""
     try:
         ipaddress.ip_address(ip)
-    except ValueError as error:
-        return str(error)
+    except ValueError:
+        hint = "; write it without brackets" if ip.startswith("[") else ""
+        return f"{ip!r} is not an IP address{hint}"
     return ""
 
 

@@ -162,7 +162,11 @@ class Wanted:
         return _needle(quoted(address))
 
     def _ip(self, text: str) -> str:
-        network = ipaddress.ip_network(text, strict=False)
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            hint = "; write it without brackets" if text.startswith("[") else ""
+            raise ValueError(f"{text!r} is not an IP address or network{hint}") from None
         networks = Networks([str(network)])
         self._tests.append(lambda entry: text_of(entry, "ip") in networks)
         if network.version == 6:

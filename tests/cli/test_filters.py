@@ -29,7 +29,8 @@ def test_every_option_is_there() -> None:
     ("name", "value", "words"),
     [
         ("domain", "a b", "--domain: 'a b' is not a domain name"),
-        ("ip", "192.0.2", "--ip: '192.0.2' does not appear to be"),
+        ("ip", "192.0.2", "--ip: '192.0.2' is not an IP address or network"),
+        ("ip", "[::1]", "--ip: '[::1]' is not an IP address or network; write it without brackets"),
         ("recipient", "a@", "--recipient: 'a@' is not a localpart"),
         ("sender", "", "--sender is empty; the null sender is '<>'"),
         ("recipient", "", "--recipient is empty"),

@@ -118,7 +118,8 @@ def test_json() -> None:
     ("args", "words"),
     [
         pytest.param((), "give at least --ip", id="nothing"),
-        pytest.param(("--ip", "192.0.2.999"), "--ip: '192.0.2.999' does not appear", id="no address"),
+        pytest.param(("--ip", "192.0.2.999"), "--ip: '192.0.2.999' is not an IP address", id="no address"),
+        pytest.param(("--ip", "[::1]"), "'[::1]' is not an IP address; write it without brackets", id="brackets"),
         pytest.param(("--ip", "192.0.2.7", "--rcpt", "steve"), "--rcpt: 'steve' is not an address", id="no recipient"),
         pytest.param(("--ip", "192.0.2.7", "--rcpt", "@example.org"), "is not an address", id="no localpart"),
         pytest.param(("--ip", "192.0.2.7", "--rcpt", "<>"), "--rcpt: '<>' is not an address", id="null recipient"),
