@@ -54,7 +54,10 @@ def allow_command(
       eximacl allow sender 7KQ2M9D4
       eximacl allow ip 7KQ2M9D4 --everywhere
 
-    Exit status: 0 it is exempt now, 66 not in the journal, 78 the exemption cannot be added.
+    \b
+    Exit status: 0 it is exempt now
+      65 not a reference           66 not in the journal
+      74 there is no journal       78 the exemption cannot be added
     """
     reference = reference_of(ref)
     exempter = Exempter(config_path, kind, everywhere=everywhere, socket=socket_path)

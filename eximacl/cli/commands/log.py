@@ -37,6 +37,7 @@ FOLLOW_SECONDS = 0.25
 # How much of the past `--follow` shows by default.
 FOLLOW_LAST = 10
 NO_CHECK = " --check takes a reason as the log has it, not the name of a check: unknown-recipient, not valid_recipient."
+NOT_A_LOG = " Is this a rejection log?"
 
 
 def _time(entry: LogEntry) -> str:
@@ -93,7 +94,9 @@ def log(
       eximacl log --sender '<>' --since 2026-12-24 --until 2026-12-27 --json
       eximacl log --follow
 
-    Exit status: 0 when something was found, 66 when nothing was.
+    \b
+    Exit status: 0 something was found    66 nothing was, or there is no log yet
+      74 the log cannot be read           78 wrong configuration
     """
     wanted = wanted_of(given)
     if follow and wanted.until is not None:
@@ -114,11 +117,12 @@ def log(
         found = search(files, wanted, report, progress=bar.advance if bar.shown else None)
         count = _show(found if last is None else deque(found, last), show, bar)
     sys.stdout.flush()
-    unread = bool(report.unreadable)
+    unread, damaged = bool(report.unreadable), report.damaged
     _complain(report)
     if count or unread:
         return 0 if count else exits.IO_ERROR
-    click.echo("Nothing was found." + (NO_CHECK if given["check"] else ""), err=True)
+    hint = NO_CHECK if given["check"] else NOT_A_LOG if damaged else ""
+    click.echo("Nothing was found." + hint, err=True)
     return exits.NOT_FOUND
 
 

@@ -17,10 +17,13 @@ from eximacl.cli.command import Command, Section
 from eximacl.cli.errors import explained
 from eximacl.cli.options import Failure, config_option, journal_of, journal_option, json_option
 from eximacl.cli.output import VERDICT_STYLES, Column, Table, terminal_width, write_line, write_object
+from eximacl.config import find_checks
 from eximacl.records.observed import Observed, counted
 from eximacl.records.observed import observed as find_observed
 from eximacl.system.text import printable
 from eximacl.system.times import local, parse_time, zone_names, zoned
+
+NOT_A_NAME = "; no check has that name: `eximacl config explain` lists them"
 
 COLUMNS = (
     Column[Observed](f"TIME ({zone_names()})", lambda one: local(one.entry.time), 19, 19, 0),
@@ -55,18 +58,21 @@ def observed(
       eximacl observed --check rdns_tld --since 2d
       eximacl observed --json | jq -r .host | sort | uniq -c
 
-    Exit status: 0 when something was observed, 66 when nothing was.
+    \b
+    Exit status: 0 something was observed    66 nothing was
+      74 there is no journal                 78 wrong configuration
     """
     try:
         began = parse_time(since, time.time())
     except ValueError as error:
         raise click.UsageError(f"--since: {error}") from None
     with explained():
-        found = find_observed(journal_of(config_path, directory), began, check)
+        found = find_observed(journal_of(config_path, directory), began, check and check.replace("-", "_"))
         shown = _print_counts(found, as_json) if count else _print_each(found, as_json)
     if not shown:
         by = f" by {check}" if check else ""
-        raise Failure(f"nothing was observed{printable(by)} since {zoned(began)}", exits.NOT_FOUND)
+        hint = NOT_A_NAME if check and check.replace("-", "_") not in find_checks(config_path) else ""
+        raise Failure(f"nothing was observed{printable(by)} since {zoned(began)}{hint}", exits.NOT_FOUND)
     return 0
 
 

@@ -59,6 +59,7 @@ def test_how_many() -> None:
     ("arguments", "status", "words"),
     [
         (("--check", "helo"), 66, "nothing was observed by helo since"),
+        (("--check", "nope"), 66, "; no check has that name: `eximacl config explain` lists them"),
         (("--since", "tomorrow-ish"), 64, "--since:"),
         (("--journal", "/nonexistent"), 74, "/nonexistent does not exist"),
     ],
