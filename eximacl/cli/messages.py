@@ -17,7 +17,7 @@ from eximacl.cli import exits
 from eximacl.cli.errors import explained
 from eximacl.cli.filters import reference_of
 from eximacl.cli.options import Failure, find_path
-from eximacl.cli.output import Column, Table, printable_lines, size, terminal_width, write_line, write_object
+from eximacl.cli.output import Column, Table, printable_lines, sampled, size, terminal_width, write_line, write_object
 from eximacl.system.text import printable
 from eximacl.system.times import local, zone_names, zoned
 
@@ -38,13 +38,13 @@ def _released(envelope: Envelope) -> str:
 COLUMNS = (
     Column[Message](f"TIME ({zone_names()})", lambda message: local(message.time), 19, 19, 0),
     Column[Message]("REF", _from(lambda envelope: envelope.ref), 8, 8, 1),
-    Column[Message]("RELEASED", _from(_released), 8, 8, 5),
+    Column[Message]("RELEASED", _from(_released), 8, 8, 4),
     Column[Message]("SIZE", _from(lambda envelope: size(envelope.size)), 6, 6, 7),
     Column[Message]("CHECK", _from(lambda envelope: envelope.reason), 10, 17, 6),
     Column[Message]("IP", _from(lambda envelope: envelope.ip), 15, 15, 8),
     Column[Message]("FROM", _from(lambda envelope: f"<{envelope.sender}>"), 14, 30, 3),
     Column[Message]("RECIPIENT", _from(lambda envelope: ", ".join(envelope.recipients)), 17, 30, 2),
-    Column[Message]("SUBJECT", _from(lambda envelope: envelope.subject), 14, 60, 4),
+    Column[Message]("SUBJECT", _from(lambda envelope: envelope.subject), 14, 60, 5),
 )
 
 
@@ -91,7 +91,8 @@ def copies_at(ref: str, directory: Path | None, config_path: Path) -> list[Messa
 
 def print_messages(messages: Iterable[Message], as_json: bool) -> int:
     """Print messages as a table or as JSON, each as it comes; return how many there were."""
-    table = Table(COLUMNS, terminal_width())
+    sample, messages = ((), messages) if as_json else sampled(messages)
+    table = Table(COLUMNS, terminal_width(), sample)
     count = 0
     for count, message in enumerate(messages, 1):
         if as_json:

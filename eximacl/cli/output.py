@@ -17,6 +17,7 @@ import textwrap
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import chain, islice
 from typing import IO, Any, Generic, NamedTuple, TypeVar
 
 import click
@@ -31,6 +32,10 @@ TAB_COLUMNS = 8
 # Longer lines of text are hard to read, however wide the terminal is; shorter ones look like a column of words.
 PROSE_COLUMNS_MOST = 100
 PROSE_COLUMNS_LEAST = 20
+# Columns that fit this at their least are worth that others are cut for them; further ones are not.
+NARROW_COLUMNS = 80
+# A screen or a few; to read them takes no time that a person would notice.
+SAMPLE_ROWS = 200
 CLEAR_LINE = "\r\x1b[K"
 
 
@@ -67,9 +72,9 @@ def paint(text: str, style: Style | None, stream: IO[str] | None = None) -> str:
 
 
 class Column(NamedTuple, Generic[T]):
-    """One column. least, most: its width in cells; rank: the lowest is the last to go where the terminal is narrow.
+    """One column. least, most: its width in cells where its texts are not known or have no room; style: None is plain.
 
-    style: that of an item's cell; None: plain.
+    rank: the lowest is the last to be left out where the terminal is narrow, and the first to get the width it needs.
     """
 
     title: str
@@ -81,11 +86,14 @@ class Column(NamedTuple, Generic[T]):
 
 
 class Table(Generic[T]):
-    """Writes rows as they come, so every width is settled before the first. `width` 0: not a terminal."""
+    """Writes rows as they come, so every width is settled before the first. `width` 0: not a terminal.
 
-    def __init__(self, columns: Sequence[Column[T]], width: int) -> None:
+    sample: the first rows, or all, where they are known by then: while any is cut, no column is wider than they need.
+    """
+
+    def __init__(self, columns: Sequence[Column[T]], width: int, sample: Sequence[T] = ()) -> None:
         self._cut = width > 0
-        self._columns = list(_settle(columns, width))
+        self._columns = list(_settle(columns, width, sample))
 
     def head(self) -> str:
         """Return the titles."""
@@ -101,6 +109,15 @@ class Table(Generic[T]):
             shown = cut(text, width) if self._cut else text
             padded.append(paint(shown, style) + " " * (width - cells(shown)))
         return GAP.join(padded).rstrip()
+
+
+def sampled(items: Iterable[T]) -> tuple[Sequence[T], Iterable[T]]:
+    """Return the first items, to make a table for, and all items; without a terminal there is nothing to fit."""
+    if not terminal_width():
+        return (), items
+    rest = iter(items)
+    first = list(islice(rest, SAMPLE_ROWS))
+    return first, chain(first, rest)
 
 
 def terminal_width() -> int:
@@ -244,23 +261,37 @@ def _cells(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _settle(columns: Sequence[Column[T]], width: int) -> Iterator[tuple[Column[T], int]]:
+def _settle(columns: Sequence[Column[T]], width: int, sample: Sequence[T]) -> Iterator[tuple[Column[T], int]]:
     """Yield the columns there is room for, each with its width."""
     if width <= 0:
         yield from ((column, column.most) for column in columns)
         return
     room = width + len(GAP)
+    narrow = NARROW_COLUMNS + len(GAP)
+    needed = {column.title: _needed(column, sample) for column in columns}
+    usual = {column.title: min(column.most, needed[column.title]) for column in columns}
     widths: dict[str, int] = {}
     ranked = sorted(columns, key=lambda column: column.rank)
     for column in ranked:
-        needed = column.least + len(GAP)
-        if needed > room and widths:
+        least = min(column.least, needed[column.title])
+        narrow -= column.least + len(GAP)
+        others = sum(usual[title] - used for title, used in widths.items()) if narrow < 0 else 0
+        if least + len(GAP) + others > room and widths:
             break
-        widths[column.title] = column.least
-        room -= needed
-    for column in ranked:
-        if column.title in widths:
-            more = max(0, min(column.most - column.least, room))
-            widths[column.title] += more
+        widths[column.title] = least
+        room -= least + len(GAP)
+    # What comes after the sample may need more than that did.
+    later = needed if len(sample) < SAMPLE_ROWS else {column.title: column.most for column in columns}
+    for wanted in (usual, needed, later):
+        for title in [column.title for column in ranked if column.title in widths]:
+            more = max(0, min(wanted[title] - widths[title], room))
+            widths[title] += more
             room -= more
     yield from ((column, widths[column.title]) for column in columns if column.title in widths)
+
+
+def _needed(column: Column[T], sample: Sequence[T]) -> int:
+    """Return the width that nothing in a column is cut at; without a sample, the most that it should have."""
+    if not sample:
+        return column.most
+    return max(cells(column.title), *(cells(printable(column.text(item))) for item in sample))

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from eximacl.cli.output import (
+    SAMPLE_ROWS,
     Column,
     Style,
     Table,
@@ -48,6 +49,43 @@ ROW = {"a": "aaaa", "b": "bbbbbbbbbb", "c": "cccccccc"}
 def test_columns_fit(width: int, lines: list[str]) -> None:
     table = Table(COLUMNS, width)
     assert [table.head(), table.row(ROW)] == lines
+
+
+@pytest.mark.parametrize(
+    ("width", "texts", "lines"),
+    [
+        pytest.param(20, ("aa", "b", "c" * 9), ["A   B  C", "aa  b  ccccccccc"], id="as wide as their texts"),
+        pytest.param(40, ("a", "b", "c" * 30), ["A  B  C", f"a  b  {'c' * 30}"], id="wider than usual, with room"),
+        pytest.param(
+            20, ("aa", "b" * 9, "cc"), ["A   B          C", "aa  bbbbbbbbb  cc"], id="no room is lost to padding"
+        ),
+        pytest.param(20, ("aaaa", "b" * 9, "c" * 9), ["A     B     C", "aaaa  bbb…  ccccccc…"], id="by rank"),
+        pytest.param(10, ("a", "bb", "c"), ["A  B   C", "a  bb  c"], id="more columns than at their least"),
+        pytest.param(20, ("日本", "\n", "c"), ["A     B   C", "日本  \\n  c"], id="in cells, as they are shown"),
+    ],
+)
+def test_columns_fit_what_is_known_to_come(width: int, texts: tuple[str, str, str], lines: list[str]) -> None:
+    row = dict(zip("abc", texts, strict=True))
+    table = Table(COLUMNS, width, [row])
+    assert [table.head(), table.row(row)] == lines
+
+
+WIDE = (
+    Column[Row]("A", lambda row: row["a"], 60, 70, 0),
+    Column[Row]("B", lambda row: row["b"], 18, 30, 1),
+    Column[Row]("C", lambda row: row["c"], 4, 8, 2),
+)
+
+
+@pytest.mark.parametrize(("width", "widths"), [(80, [60, 18]), (99, [70, 27]), (107, [70, 30]), (108, [70, 30, 4])])
+def test_what_does_not_fit_80_columns_is_shown_where_nothing_is_cut_for_it(width: int, widths: list[int]) -> None:
+    row = {"a": "a" * 70, "b": "b" * 30, "c": "cccc"}
+    assert [len(text) for text in Table(WIDE, width, [row]).row(row).split()] == widths
+
+
+def test_what_comes_after_the_sample_has_the_usual_room() -> None:
+    table = Table(COLUMNS, 100, [{"a": "a", "b": "b", "c": "c"}] * SAMPLE_ROWS)
+    assert table.row(ROW) == "aaaa  bbbbbbbbbb  cccccccc"
 
 
 def test_texts_are_made_safe_and_padded() -> None:

@@ -61,7 +61,7 @@ COLUMNS = (
     Column[Block]("MAIL", lambda block: split_key(block.key)[0], 7, 7, 2),
     Column[Block](f"SINCE ({zone_names()})", lambda block: _time(block.since), 19, 19, 3),
     Column[Block](f"UNTIL ({zone_names()})", lambda block: _time(block.until), 19, 19, 1),
-    Column[Block]("WHY", lambda block: block.why, 14, 80, 4),
+    Column[Block]("WHY", lambda block: block.why, 8, 80, 4),
 )
 
 
@@ -118,7 +118,7 @@ def list_command(as_json: bool, config_path: Path, socket_path: Path | None, sta
         for block in found:
             write_object(_as_dict(block))
     elif found:
-        table = Table(COLUMNS, terminal_width())
+        table = Table(COLUMNS, terminal_width(), found)
         for line in (table.head(), *map(table.row, found)):
             write_line(line)
     else:

@@ -6,7 +6,7 @@ import contextlib
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,6 +23,7 @@ from eximacl.cli.output import (
     Progress,
     Table,
     progress,
+    sampled,
     terminal_width,
     write_line,
     write_object,
@@ -52,11 +53,11 @@ def _text(key: str) -> Callable[[LogEntry], str]:
 COLUMNS = (
     Column(f"TIME ({zone_names()})", _time, 19, 19, 0),
     Column("REF", _text("ref"), 8, 8, 1),
-    Column("VERDICT", _text("verdict"), 7, 7, 5, lambda entry: VERDICT_STYLES.get(text_of(entry, "verdict"))),
-    Column("CHECK", _text("check"), 10, 17, 4),
+    Column("VERDICT", _text("verdict"), 7, 7, 4, lambda entry: VERDICT_STYLES.get(text_of(entry, "verdict"))),
+    Column("CHECK", _text("check"), 10, 17, 5),
     Column("IP", _text("ip"), 15, 15, 6),
-    Column("FROM", _text("from"), 15, 30, 3),
-    Column("RECIPIENT", _text("recipient"), 20, 30, 2),
+    Column("FROM", _text("from"), 12, 30, 3),
+    Column("RECIPIENT", _text("recipient"), 14, 30, 2),
     Column("HOST", _text("host"), 14, 40, 7),
     Column("SUBJECT", _text("subject"), 20, 60, 8),
 )
@@ -114,8 +115,14 @@ def log(
         status = exits.NOT_FOUND if path.parent.is_dir() else exits.IO_ERROR
         raise Failure(f"{path} does not exist: has anything been refused yet?", status)
     with progress("Searching", sum(_size(file) for file in files), PROGRESS_BYTES) as bar:
-        found = search(files, wanted, report, progress=bar.advance if bar.shown else None)
-        count = _show(found if last is None else deque(found, last), show, bar)
+        found: Iterable[LogLine] = search(files, wanted, report, progress=bar.advance if bar.shown else None)
+        if last is not None:
+            found = deque(found, last)
+        # A long search without --last shows each line as it is found, so the columns cannot be fitted to them.
+        if not as_json and (last is not None or not bar.shown):
+            sample, found = sampled(found)
+            show = _table_line([one.entry for one in sample])
+        count = _show(found, show, bar)
     sys.stdout.flush()
     unread, damaged = bool(report.unreadable), report.damaged
     _complain(report)
@@ -170,8 +177,8 @@ def _json_line(found: LogLine) -> None:
         write_object(found.entry)
 
 
-def _table_line() -> Callable[[LogLine], None]:
-    table = Table(COLUMNS, terminal_width())
+def _table_line(sample: Sequence[LogEntry] = ()) -> Callable[[LogLine], None]:
+    table = Table(COLUMNS, terminal_width(), sample)
     started = False
 
     def show(found: LogLine) -> None:

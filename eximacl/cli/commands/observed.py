@@ -16,7 +16,7 @@ from eximacl.cli import exits
 from eximacl.cli.command import Command, Section
 from eximacl.cli.errors import explained
 from eximacl.cli.options import Failure, config_option, journal_of, journal_option, json_option
-from eximacl.cli.output import VERDICT_STYLES, Column, Table, terminal_width, write_line, write_object
+from eximacl.cli.output import VERDICT_STYLES, Column, Table, sampled, terminal_width, write_line, write_object
 from eximacl.config import find_checks
 from eximacl.records.observed import Observed, counted
 from eximacl.records.observed import observed as find_observed
@@ -28,11 +28,11 @@ NOT_A_NAME = "; no check has that name: `eximacl config explain` lists them"
 COLUMNS = (
     Column[Observed](f"TIME ({zone_names()})", lambda one: local(one.entry.time), 19, 19, 0),
     Column[Observed]("REF", lambda one: one.entry.ref, 8, 8, 1),
-    Column[Observed]("CHECK", lambda one: one.line.check, 10, 17, 2),
+    Column[Observed]("CHECK", lambda one: one.line.check, 10, 17, 4),
     Column[Observed]("VERDICT", lambda one: one.entry.word, 7, 7, 5, lambda one: VERDICT_STYLES.get(one.entry.word)),
     Column[Observed]("IP", lambda one: one.query.get("ip", ""), 15, 15, 6),
-    Column[Observed]("FROM", lambda one: one.query.get("from", "") or "<>", 15, 30, 4),
-    Column[Observed]("RECIPIENT", lambda one: one.query.get("rcpt", ""), 20, 30, 3),
+    Column[Observed]("FROM", lambda one: one.query.get("from", "") or "<>", 12, 30, 3),
+    Column[Observed]("RECIPIENT", lambda one: one.query.get("rcpt", ""), 14, 30, 2),
     Column[Observed]("DETAIL", lambda one: one.line.detail, 20, 60, 7),
 )
 
@@ -78,7 +78,8 @@ def observed(
 
 def _print_each(found: Iterable[Observed], as_json: bool) -> int:
     """Print each; return how many there were."""
-    table = Table(COLUMNS, terminal_width())
+    sample, found = ((), found) if as_json else sampled(found)
+    table = Table(COLUMNS, terminal_width(), sample)
     number = 0
     for number, one in enumerate(found, 1):
         if as_json:

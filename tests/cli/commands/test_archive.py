@@ -91,6 +91,7 @@ def test_list_fits_the_terminal(three: Path, columns: int) -> None:
     assert status == 0
     assert len(shown.splitlines()) == 5
     assert all(len(row) <= columns and row.isprintable() for row in shown.splitlines())
+    assert ("RELEASED" in shown) == (columns >= 80)
 
 
 def test_list_as_json(config: Path, root: Path) -> None:

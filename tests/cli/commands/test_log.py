@@ -159,10 +159,12 @@ def test_who_may_not_read_the_log_is_told(log: Path) -> None:
 
 
 def test_what_stands_first_on_a_narrow_terminal(log: Path) -> None:
-    log.write_bytes(line(5, check="unknown-recipient"))
-    heads = {columns: on_terminal("log", "--last", "1", columns=columns)[1].split()[:8] for columns in (80, 100)}
-    assert heads[80][:6] == ["TIME", ZONE, "REF", "CHECK", "FROM", "RECIPIENT"]
-    assert heads[100][:7] == ["TIME", ZONE, "REF", "VERDICT", "CHECK", "FROM", "RECIPIENT"]
+    log.write_bytes(line(5, check="unknown-recipient", **{"from": "<ann@example.net>"}, recipient="steve@example.org"))
+    shown = {columns: on_terminal("log", "--last", "1", columns=columns)[1] for columns in (80, 100)}
+    assert [text.split()[:7] for text in shown.values()] == [
+        ["TIME", ZONE, "REF", "VERDICT", "CHECK", "FROM", "RECIPIENT"]
+    ] * 2
+    assert "  unknown-recipient  <ann@example.net>  steve@example.org" in shown[100]
 
 
 def test_no_log(config: Path) -> None:
