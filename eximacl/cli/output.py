@@ -74,7 +74,7 @@ def paint(text: str, style: Style | None, stream: IO[str] | None = None) -> str:
 class Column(NamedTuple, Generic[T]):
     """One column. least, most: its width in cells where its texts are not known or have no room; style: None is plain.
 
-    rank: the lowest is the last to be left out where the terminal is narrow, and the first to get the width it needs.
+    rank: the lowest is the last to be left out where the terminal is narrow, and the first to become wider.
     """
 
     title: str
@@ -283,11 +283,17 @@ def _settle(columns: Sequence[Column[T]], width: int, sample: Sequence[T]) -> It
     # What comes after the sample may need more than that did.
     later = needed if len(sample) < SAMPLE_ROWS else {column.title: column.most for column in columns}
     for wanted in (usual, needed, later):
-        for title in [column.title for column in ranked if column.title in widths]:
-            more = max(0, min(wanted[title] - widths[title], room))
-            widths[title] += more
-            room -= more
+        room = _grow(widths, wanted, room)
     yield from ((column, widths[column.title]) for column in columns if column.title in widths)
+
+
+def _grow(widths: dict[str, int], wanted: Mapping[str, int], room: int) -> int:
+    """Widen the columns evenly, the first ones first, up to what is wanted; return the room that is left."""
+    while growing := [title for title, used in widths.items() if used < wanted[title]][: max(0, room)]:
+        for title in growing:
+            widths[title] += 1
+        room -= len(growing)
+    return room
 
 
 def _needed(column: Column[T], sample: Sequence[T]) -> int:

@@ -40,7 +40,8 @@ ROW = {"a": "aaaa", "b": "bbbbbbbbbb", "c": "cccccccc"}
     [
         pytest.param(0, ["A     B           C", "aaaa  bbbbbbbbbb  cccccccc"], id="no terminal"),
         pytest.param(100, ["A     B           C", "aaaa  bbbbbbbbbb  cccccccc"], id="wide"),
-        pytest.param(20, ["A     B     C", "aaaa  bbb…  cccccccc"], id="the lower rank grows first"),
+        pytest.param(20, ["A     B       C", "aaaa  bbbbb…  ccccc…"], id="they grow alike"),
+        pytest.param(17, ["A     B     C", "aaaa  bbb…  cccc…"], id="the lower rank grows first"),
         pytest.param(16, ["A     B     C", "aaaa  bbb…  ccc…"], id="all at their least"),
         pytest.param(15, ["A     C", "aaaa  cccccccc"], id="one too many"),
         pytest.param(3, ["A", "aaaa"], id="no room at all"),
@@ -59,7 +60,7 @@ def test_columns_fit(width: int, lines: list[str]) -> None:
         pytest.param(
             20, ("aa", "b" * 9, "cc"), ["A   B          C", "aa  bbbbbbbbb  cc"], id="no room is lost to padding"
         ),
-        pytest.param(20, ("aaaa", "b" * 9, "c" * 9), ["A     B     C", "aaaa  bbb…  ccccccc…"], id="by rank"),
+        pytest.param(20, ("aaaa", "b" * 9, "c" * 9), ["A     B       C", "aaaa  bbbbb…  ccccc…"], id="all cut alike"),
         pytest.param(10, ("a", "bb", "c"), ["A  B   C", "a  bb  c"], id="more columns than at their least"),
         pytest.param(20, ("日本", "\n", "c"), ["A     B   C", "日本  \\n  c"], id="in cells, as they are shown"),
     ],
