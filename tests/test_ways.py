@@ -74,7 +74,7 @@ def test_the_way_of_an_accepted_recipient(tmp_path: Path) -> None:
     assert sum(file.startswith("checks/") and "/_" not in file for file in way.files) == 9
     assert len(way.files) <= RCPT_FILES
     assert way.changes <= RCPT_CHANGES
-    assert f"with nine checks {RCPT_FILES}," in ARCHITECTURE.read_text(encoding="utf-8")
+    assert f"{RCPT_FILES} for an accepted recipient with nine checks" in ARCHITECTURE.read_text(encoding="utf-8")
 
 
 def test_the_way_of_a_released_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
