@@ -16,7 +16,7 @@ from eximacl.archive.index import copies_of
 from eximacl.cli import exits
 from eximacl.cli.errors import explained
 from eximacl.cli.filters import reference_of
-from eximacl.cli.options import Failure, find_path
+from eximacl.cli.options import Failure, directory_given, find_path
 from eximacl.cli.output import Column, Table, printable_lines, sampled, size, terminal_width, write_line, write_object
 from eximacl.system.text import printable
 from eximacl.system.times import local, zone_names, zoned
@@ -53,7 +53,8 @@ def archive_option(function: F) -> F:
     return click.option(
         "--archive",
         "directory",
-        type=click.Path(path_type=Path, file_okay=False, readable=False),
+        type=click.Path(path_type=Path, readable=False),
+        callback=directory_given,
         metavar="DIR",
         help="The archive's directory.  [default: the policy file's]",
     )(function)

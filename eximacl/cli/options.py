@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -69,12 +70,22 @@ def socket_option(function: F) -> F:
     )(function)
 
 
+def directory_given(_context: click.Context, parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Return the directory that an option names, which need not exist. Raises UsageError for a file."""
+    if path is not None:
+        with contextlib.suppress(OSError):
+            if path.is_file():
+                raise click.UsageError(f"{parameter.opts[0]}: {path} is a file, not a directory")
+    return path
+
+
 def journal_option(function: F) -> F:
     """Add --journal; without it the policy file names the journal."""
     return click.option(
         "--journal",
         "directory",
-        type=click.Path(path_type=Path, file_okay=False, readable=False),
+        type=click.Path(path_type=Path, readable=False),
+        callback=directory_given,
         metavar="DIR",
         help="The journal's directory.  [default: the policy file's]",
     )(function)

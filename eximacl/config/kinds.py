@@ -5,6 +5,7 @@ A reader takes what stood in the file and returns the option's value, or raises 
 
 from __future__ import annotations
 
+import json
 import math
 import string
 import zoneinfo
@@ -27,6 +28,7 @@ T = TypeVar("T")
 
 # Stands in KINDS for all types such as tuple[Literal["a", "b"], ...].
 CHOICES = "tuple[Literal[...], ...]"
+STRINGS = "an array of strings"
 
 
 class RawValue(NamedTuple):
@@ -51,7 +53,8 @@ def typed(given: RawValue, kind: type[T]) -> T:
     """Return the raw value, which must be of this type. Raises Refused."""
     raw = given.raw
     if not isinstance(raw, kind) or (isinstance(raw, bool) and kind is not bool):
-        raise Refused(f"expected {given.expected}, got {toml_type(raw)}")
+        hint = f"; write [{json.dumps(raw)}]" if isinstance(raw, str) and given.expected == STRINGS else ""
+        raise Refused(f"expected {given.expected}, got {toml_type(raw)}{hint}")
     return raw
 
 
@@ -264,16 +267,16 @@ KINDS: Mapping[Any, Kind] = {
     str: Kind("a string", _string, says("string")),
     Literal: Kind("a string", _choice, lambda annotation: _alternatives(get_args(annotation))),
     CHOICES: Kind(
-        "an array of strings",
+        STRINGS,
         _choices,
         lambda annotation: "array of " + _alternatives(get_args(get_args(annotation)[0])),
     ),
-    tuple[str, ...]: Kind("an array of strings", _strings, says("array of strings")),
-    Redacted: Kind("an array of strings", _redacted, says("array of " + _alternatives(REDACTABLE))),
+    tuple[str, ...]: Kind(STRINGS, _strings, says("array of strings")),
+    Redacted: Kind(STRINGS, _redacted, says("array of " + _alternatives(REDACTABLE))),
     Path: Kind("a path", _path, says("path")),
     Path | None: Kind("a path", _optional_path, says('path, or ""')),
     FileMode: Kind('a string such as "0660"', _file_mode, says("octal permissions")),
-    Servers: Kind("an array of strings", _servers, says("array of addresses")),
+    Servers: Kind(STRINGS, _servers, says("array of addresses")),
     StateUrl: Kind("a string such as sqlite:PATH", _state_url, says(forms())),
     Template: Kind("a string", _template, says("template")),
     Text: Kind(

@@ -52,6 +52,8 @@ def test_usage_errors_are_no_verdicts(args: tuple[str, ...]) -> None:
         (("--config", "x", "status"), "No such option '--config' here; put it after the command."),
         (("archive", "--json", "list"), "No such option '--json' here; put it after the command."),
         (("--frobnicate",), "No such option"),
+        (("why", "7KQ2M9D4", "--journal", __file__), f"--journal: {__file__} is a file, not a directory"),
+        (("archive", "list", "--archive", __file__), f"--archive: {__file__} is a file, not a directory"),
     ],
 )
 def test_what_stands_in_the_wrong_place(args: tuple[str, ...], words: str) -> None:
