@@ -85,8 +85,8 @@ def check(
 
     \b
     Examples:
-      eximacl check --ip 192.0.2.7 --host mail.example.sa --from a@example.net --rcpt steve@example.org
-      eximacl check --explain --ip 192.0.2.7 --from '' --rcpt steve.3.count@example.org
+      eximacl check --ip 192.0.2.7 --from a@example.net --rcpt steve@example.org
+      eximacl check --explain --ip 192.0.2.7 --rcpt steve.3.count@example.org
       eximacl check --batch queries.tsv --json > verdicts.jsonl
 
     With --batch the exit status is 0 when every line was asked, whatever the verdicts, and 65 when one could not be.
@@ -109,7 +109,7 @@ def check(
     if as_json:
         print_json(reply_as_dict(reply))
     else:
-        _print(reply, explain)
+        _print(reply, explain, word)
     return exits.VERDICTS[reply.verdict]
 
 
@@ -124,6 +124,8 @@ def _values(
     # As Exim sends them: the sender as it was written, the recipient out of its quotes.
     sender = None if sender is None else _typed("--from", sender, ", or '' for a bounce", null=True)
     rcpt = None if rcpt is None else str(parse_quoted(_typed("--rcpt", rcpt)))
+    if any(map(str.isspace, host)):
+        raise click.UsageError(f"--host: {host!r} is not a host name")
     if host and host_deferred:
         raise click.UsageError("--host-deferred means that no --host was found: leave out one of them")
     given = {
@@ -217,13 +219,15 @@ def reply_as_dict(reply: Reply) -> dict[str, Any]:
     }
 
 
-def _print(reply: Reply, explain: bool) -> None:
+def _print(reply: Reply, explain: bool, stage: str) -> None:
     answer = reply_as_dict(reply)
     by = f"   ({printable(answer['check'])}: {printable(reply.reason)})" if answer.get("check") else ""
     if any(line["reason"] == NOT_OURS.trace[0].reason for line in answer.get("trace", ())):
         by = "   (not in policy.domains)"
     verdict = paint(reply.verdict, VERDICT_STYLES.get(reply.verdict))
-    click.echo(f"{verdict}   {reply.code} {printable(reply.message) or 'no objection'}{by}")
+    # Before there is a recipient, few checks have been asked.
+    none = "no objection" if stage == "rcpt" else f"no objection at {stage}"
+    click.echo(f"{verdict}   {reply.code} {printable(reply.message) or none}{by}")
     if not explain:
         return
     click.echo()

@@ -17,7 +17,8 @@ from tests.lab.names import Names
 GOOD = ("--ip", "192.0.2.7", "--host", "mx.example.net", "--from", "a@example.net")
 
 VERDICTS = [
-    pytest.param((*GOOD, "--rcpt", "steve@example.org"), 0, "accept   250 no objection", id="accept"),
+    pytest.param((*GOOD, "--rcpt", "steve@example.org"), 0, "accept   250 no objection\n", id="accept"),
+    pytest.param(("--ip", "192.0.2.7"), 0, "accept   250 no objection at connect\n", id="connect"),
     pytest.param(
         (*GOOD, "--rcpt", "nobody@example.org"),
         1,
@@ -127,6 +128,7 @@ def test_json() -> None:
         pytest.param(("--ip", "192.0.2.7", "--from", "steve"), "--from: 'steve' is not an address", id="no sender"),
         pytest.param(("--ip", "192.0.2.7", "--stage", "rcpt"), "stage rcpt needs --rcpt", id="rcpt without"),
         pytest.param(("--ip", "192.0.2.7", "--stage", "smtp"), "'smtp' is not one of", id="no stage"),
+        pytest.param(("--ip", "192.0.2.7", "--host", "mail example"), "is not a host name", id="no host"),
         pytest.param(("--ip", "192.0.2.7", "--host", "a", "--host-deferred"), "leave out one of them", id="both"),
         pytest.param(
             ("--ip", "192.0.2.7", "--batch", "x"), "--batch takes its queries from the file", id="batch and ip"

@@ -115,6 +115,12 @@ def test_damaged_lines_and_files_are_told(log: Path) -> None:
     assert done.err.endswith(f"\n2 damaged lines were passed over, in {log}\n")
 
 
+def test_a_file_of_another_kind(log: Path) -> None:
+    other = log.with_name("eximacl.toml")
+    other.write_text("[policy]\n")
+    assert eximacl("log", "--log", other).err.endswith("Nothing was found. Is this a rejection log?\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
