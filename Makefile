@@ -1,5 +1,6 @@
 # make check      lint, types and the tests that need neither root, nor Exim, nor a network: a minute, as any user
 # make            lint, types and all tests (the same as make test)
+# make help       this text
 # make run        a daemon and a real Exim with example messages; ONCE=1: exit afterwards
 # make heavy      exim4-daemon-heavy below var/, which the tests run beside the installed Exim (part of make test);
 #                 make test EXIM=heavy: all tests with it
@@ -18,7 +19,7 @@ CORES  := $(shell getconf _NPROCESSORS_ONLN)
 JOBS   ?= $(shell expr 2 '*' $(CORES))
 DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base procps python3-venv
 
-.PHONY: test check run bench soak lint types docs format build clean setup setup-python debian heavy deb deb-test
+.PHONY: help test check run bench soak lint types docs format build clean setup setup-python debian heavy deb deb-test
 
 # A file's tests stay together, since they share a fixture; what measures time has the machine for itself afterwards.
 test: setup heavy lint types
@@ -28,6 +29,9 @@ test: setup heavy lint types
 check: lint types
 	$(BIN)/python -m pytest -m "not (needs_root or needs_exim or needs_network or quiet)" \
 	  --numprocesses $(or $(filter 0,$(JOBS)),$(CORES)) --dist worksteal $(PYTEST_ARGS)
+
+help:
+	@sed -n 's/^# //p; /^$$/q' $(firstword $(MAKEFILE_LIST))
 
 run: setup
 	$(SUDO) $(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)

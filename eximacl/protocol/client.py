@@ -15,6 +15,7 @@ from typing import Any
 
 from eximacl.policy.outcome import WORDS
 from eximacl.protocol.exim import CONTROL, ProtocolError, Reply, format_query, parse_reply
+from eximacl.system.paths import SOCKET
 from eximacl.system.text import printable
 
 # What the snippets give the daemon by default (EXIMACL_TIMEOUT): longer means that Exim has given up.
@@ -115,10 +116,8 @@ def _exchange(path: Path, line: bytes, timeout: float) -> bytes:
             client.shutdown(socket.SHUT_WR)
             return b"".join(_received(client, until, path))
         except FileNotFoundError:
-            raise NoDaemon(
-                f"{path} does not exist: is the daemon running, and is --socket right? "
-                "Under systemd, systemctl restart eximacl.socket creates it again"
-            ) from None
+            unit = " Under systemd, systemctl restart eximacl.socket creates it again" if path == SOCKET else ""
+            raise NoDaemon(f"{path} does not exist: is the daemon running, and is --socket right?{unit}") from None
         except ConnectionRefusedError:
             raise NoDaemon(f"{path}: no program listens there: start the daemon with 'eximacl serve'") from None
         except PermissionError:

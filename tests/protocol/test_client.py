@@ -160,7 +160,7 @@ def test_a_control_answer_that_is_not_json(tmp_path: Path, text: str) -> None:
 
 
 def test_no_socket(tmp_path: Path) -> None:
-    with pytest.raises(NoDaemon, match="does not exist: is the daemon running"):
+    with pytest.raises(NoDaemon, match=r"does not exist: is the daemon running, and is --socket right\?$"):
         ask(tmp_path / "s", b"x\n")
 
 

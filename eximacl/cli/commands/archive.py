@@ -83,7 +83,9 @@ def list_command(
       eximacl archive list --domain example.org --since 3d
       eximacl archive list --json | jq -r .ref
 
-    Exit status: 0 when something was found, 66 when nothing was.
+    \b
+    Exit status: 0 something was found    66 nothing was
+      74 there is no archive              78 wrong configuration
     """
     wanted = wanted_of(given)
     root = archive_of(directory, config_path)

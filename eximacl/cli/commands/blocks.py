@@ -128,7 +128,7 @@ def list_command(as_json: bool, config_path: Path, socket_path: Path | None, sta
 
 @blocks.command()
 @click.argument("address")
-@click.option("--for", "span", required=True, metavar="SPAN", help="How long: 30m, 2h, 7d, or ever.")
+@click.option("--for", "span", required=True, metavar="SPAN", help="How long: 90s, 30m, 2h, 7d, 4w, or ever.")
 @all_option
 @click.option("--why", metavar="TEXT", help="The reason, shown in the list.  [default: who added it]")
 @source_options

@@ -129,6 +129,7 @@ def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path
     Exit status: 0 everything was read
       65 broken messages were skipped
       66 no address was found
+      73 FILE is not a list that eximacl wrote (--force replaces it)
       74 files could not be read (what was found is listed or written all the same)
     """
     given = Given(**options)

@@ -38,6 +38,11 @@ def why(ref: str, config_path: Path, directory: Path | None, as_json: bool) -> i
       eximacl why 7KQ2M9D4
       eximacl why --json 7KQ2M9D4 | jq .trace
       eximacl why --json 7KQ2M9D4 | jq '.later[].query.id'
+
+    \b
+    Exit status: 0 it was found
+      65 not a reference         66 not in the journal
+      74 there is no journal     78 wrong configuration
     """
     reference = reference_of(ref)
     with explained():
