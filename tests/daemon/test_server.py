@@ -68,14 +68,17 @@ async def start(path: Path) -> AsyncIterator[Start]:
         await server.close()
 
 
-def accepted() -> int:
-    """Return the descriptor of the one connection that a server has accepted: it has a name, and does not listen."""
+def accepted(path: Path) -> int:
+    """Return the descriptor of the one connection that the server at `path` has accepted.
+
+    It has a name below the test's own directory, and does not listen: other tests of this process may have left some.
+    """
     found = []
     for fd in (int(one.name) for one in Path("/proc/self/fd").iterdir()):
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(fd)) as sock:
             if (
                 sock.family == socket.AF_UNIX
-                and sock.getsockname()
+                and str(sock.getsockname()).startswith(f"{path.parent}/")
                 and not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
             ):
                 found.append(fd)
@@ -301,7 +304,7 @@ async def test_a_reply_larger_than_the_socket_buffer_arrives(start: Start, path:
     server = start(lambda _line: big)
     client = connect(path, b"big\n")
     await until(lambda: server.waiting == 1)
-    server.turn([(accepted(), select.EPOLLOUT)])
+    server.turn([(accepted(path), select.EPOLLOUT)])
     late = connect(path)
     await until(lambda: server.waiting == 2)
     late.send(b"big\n")
@@ -440,7 +443,7 @@ async def test_an_event_without_bytes_changes_nothing(start: Start, path: Path) 
     server = start()
     client = connect(path, b"half")
     await until(lambda: server.waiting == 1)
-    server.turn([(accepted(), select.EPOLLIN)])
+    server.turn([(accepted(path), select.EPOLLIN)])
     assert server.waiting == 1
     client.send(b"\n")
     assert await read(client) == b"<half>\n"
@@ -461,7 +464,7 @@ async def test_a_connection_that_fails_is_forgotten(start: Start, path: Path) ->
     server = start()
     client = connect(path)
     await until(lambda: server.waiting == 1)
-    fd = accepted()
+    fd = accepted(path)
     with Path(os.devnull).open() as no_socket:
         os.dup2(no_socket.fileno(), fd)
     server.turn([(fd, select.EPOLLIN)])
