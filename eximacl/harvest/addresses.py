@@ -22,6 +22,8 @@ _TOKEN = re.compile(rf'"(?:[^"\\]|\\.)*"|{_SIMPLE}', re.DOTALL)
 _PARENTHESIS = re.compile(r"\\.|[()]", re.DOTALL)
 _DEPTH = {"(": 1, ")": -1}
 _GAP = " "
+# Quotation marks that people and programs put around an address, though they do not quote in RFC 5322.
+_OPENING, _CLOSING = "'`‘“«", "'`’”»"
 
 
 def addresses(text: str) -> Iterator[Address]:
@@ -30,9 +32,10 @@ def addresses(text: str) -> Iterator[Address]:
     Domains are canonical; localparts are unquoted, otherwise as they were spelt.
     """
     for tokens in _mailboxes(text):
-        found = _mailbox(tokens)
-        if found is not None:
-            yield found
+        for one in _side_by_side(tokens):
+            found = _mailbox(one)
+            if found is not None:
+                yield found
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -89,6 +92,27 @@ def _mailboxes(text: str) -> Iterator[list[str]]:
     yield current
 
 
+def _side_by_side(tokens: list[str]) -> Iterator[list[str]]:
+    """Yield the mailboxes between which the comma was forgotten; one of them where there is a single @."""
+    start = cut = 0
+    seen = False
+    for at, token in enumerate(tokens):
+        if token == "@":
+            if cut:
+                yield tokens[start:cut]
+                start = cut
+            seen, cut = True, 0
+        elif token == _GAP and seen and not cut and _ends_word(tokens, at):
+            cut = at
+    yield tokens[start:]
+
+
+def _ends_word(tokens: list[str], gap: int) -> bool:
+    """Return whether the word before a gap ends there: gaps are allowed around @ and dots."""
+    after = tokens[gap + 1 : gap + 2]
+    return tokens[gap - 1][-1] not in "@." and bool(after) and after[0][0] not in "@."
+
+
 def _mailbox(tokens: list[str]) -> Address | None:
     """Read `localpart@domain` around the last @; the words of a name before it are skipped."""
     if "@" not in tokens:
@@ -101,6 +125,12 @@ def _mailbox(tokens: list[str]) -> Address | None:
     localpart = "".join(unquote(piece) if piece[0] == '"' else piece for piece in pieces)
     if len(localpart) + len(domain) > ADDRESS_CHARACTERS_MAX:
         return None
+    if domain[-1] in _CLOSING:
+        # Outlook writes 'steve@example.org'; no domain ends so, but a localpart may begin so.
+        localpart = localpart[1:] if localpart[:1] in _OPENING else localpart
+        domain = domain[:-1]
+        if not (localpart and domain):
+            return None
     return Address(localpart, canonical_domain(domain))
 
 

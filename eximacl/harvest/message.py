@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from eximacl.harvest.addresses import addresses
 from eximacl.harvest.dates import believable, mbox_seconds_of, seconds_of
+from eximacl.mail import batv
 from eximacl.mail.address import Address, without_tag
 from eximacl.mail.disposable import Disposable, Rules, parse
 from eximacl.mail.lists import Domains
@@ -30,6 +31,8 @@ _NAMES = "|".join((*DELIVERY_FIELDS, *NAMING_FIELDS, *LIST_FIELDS, "Precedence",
 _FIELD = re.compile(rb"\n(%b)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)" % _NAMES, re.IGNORECASE)
 _ANY_FIELD = re.compile(rb"\n[!-9;-~]+[ \t]*:")
 _MAIL_FIELD = re.compile(rb"\n(?:%b|From|Subject|Message-Id|Return-Path|Mime-Version)[ \t]*:" % _NAMES, re.IGNORECASE)
+# A sender that a forwarder (SRS) has rewritten: it is another one each day, and not a mailbox.
+_REWRITTEN = re.compile(r"SRS[01][=+-]", re.IGNORECASE)
 _DELIVERY = frozenset(name.lower().encode() for name in DELIVERY_FIELDS)
 _NAMING = frozenset(name.lower().encode() for name in NAMING_FIELDS)
 _LIST = frozenset(name.lower().encode() for name in LIST_FIELDS)
@@ -134,13 +137,13 @@ class Reader:
         text = value.replace(b"\0", b" ").decode("utf-8", "surrogateescape")
         found = []
         for address in addresses(text):
-            if address.domain in self._criteria.domains:
+            if address.domain in self._criteria.domains and not _REWRITTEN.match(address.localpart):
                 found.append(self._folded(_unprefixed(address) if field == b"delivered-to" else address))
         return found
 
     def _folded(self, address: Address) -> str:
         """Return the address that stands for this one in a list."""
-        localpart = address.localpart.lower()
+        localpart = batv.untagged(address.localpart.lower())
         rules = self._criteria.disposable
         if rules is not None:
             owned = parse(rules, localpart, address.domain)

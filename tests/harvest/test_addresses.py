@@ -39,6 +39,15 @@ from eximacl.harvest.addresses import ADDRESS_CHARACTERS_MAX, addresses
         pytest.param("j\udcf6rg@x.org", "j\udcf6rg@x.org", id="8 bit"),
         pytest.param('""@x.org', "@x.org", id="empty quotes"),
         pytest.param("@x.org, a@, a, <>, @, a@@", "", id="halves"),
+        pytest.param("a@x.org b@x.org\tc@x.org", "a@x.org b@x.org c@x.org", id="commas forgotten"),
+        pytest.param("a@x.org Bob b @ x . org Eve", "a@x.org b@x.org", id="commas forgotten, names and gaps"),
+        pytest.param("a @ x.org b@x.org", "a@x.org b@x.org", id="commas forgotten, gaps around @"),
+        pytest.param("<a@x.org b@x.org>", "a@x.org b@x.org", id="commas forgotten in brackets"),
+        pytest.param("'steve@x.org', <'b@x.org'>", "steve@x.org b@x.org", id="Outlook's quotes"),
+        pytest.param("'steve@x.org' <b@x.org>", "b@x.org", id="Outlook's quotes as a name"),
+        pytest.param("“a@x.org”, ‘b@x.org’, `c@x.org'", "a@x.org b@x.org c@x.org", id="typographic quotes"),
+        pytest.param("'steve@x.org, 'n'-b@x.org", "'steve@x.org 'n'-b@x.org", id="apostrophes of localparts"),
+        pytest.param("x@', '@x.org', '", "", id="quotes around nothing"),
         pytest.param("", "", id="nothing"),
         pytest.param(f"{'a' * ADDRESS_CHARACTERS_MAX}@x.org, b@x.org", "b@x.org", id="too long"),
     ],
@@ -49,7 +58,9 @@ def test_addresses(text: str, expected: str) -> None:
     )
 
 
-@pytest.mark.parametrize("piece", ['"\\', "(", '"', "<", "@", "[ ", "(\\", "a.", "@.", "<a@", " \t", "[a"])
+@pytest.mark.parametrize(
+    "piece", ['"\\', "(", '"', "<", "@", "[ ", "(\\", "a.", "@.", "a@b", "@ ", "'@", "<a@", " \t", "[a"]
+)
 def test_megabytes_of_anything_take_no_time(piece: str) -> None:
     """Quadratic time would be hours."""
     assert len(list(addresses(piece * 200_000 + "@x.org"))) <= 2

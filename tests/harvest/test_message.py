@@ -43,6 +43,12 @@ def read(header: str | bytes, *, wanted: Criteria | None = None) -> str:
         pytest.param("To: steve.3.count@example.org, juha.date.31-12-2026@example.org\n",
                      "juha@example.org steve@example.org", id="disposable"),
         pytest.param("To: steve+x.3.count@example.org\n", "steve@example.org", id="disposable of a tagged one"),
+        pytest.param("Envelope-to: prvs=0787b0b1b2=steve@example.org\n", "steve@example.org", id="bounce tag"),
+        pytest.param("Envelope-to: PRVS=0787b0b1b2=steve+x@example.org\n", "steve@example.org", id="tags"),
+        pytest.param("Envelope-to: SRS0=aBcD=EF=example.net=ann@example.org\nTo: SRS1+x=a.example==b@example.org\n",
+                     "", id="a forwarder's senders"),
+        pytest.param("To: 'steve@example.org'\nCc: a@example.org b@example.org\n",
+                     "a@example.org b@example.org steve@example.org", id="as people write it"),
         pytest.param("To: steve.999.count@example.org\n", "steve.999.count@example.org", id="not disposable"),
         pytest.param("List-Post: <mailto:l@example.com>\nTo: l@example.com\nCc: old@example.org\n"
                      "Envelope-to: a@example.org\n", "a@example.org", id="list"),
