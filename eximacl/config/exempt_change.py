@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 import tomllib
 from collections.abc import Iterable
@@ -220,14 +221,15 @@ def _check_writable(change: Change) -> None:
 def _replace(write: Write, config: Path) -> None:
     """Put the new content in the place of the old one in one step. Raises OSError.
 
-    A symbolic link stays one. A new file gets the owner of the policy file, and may be read by all.
+    A symbolic link stays one. A new file gets the policy file's owner, and may be read by those who may read that.
     """
     path = write.path.resolve()
     _make_directory(path.parent)
     if _content(path) != write.old:
         raise OSError(errno.EBUSY, "someone else has just changed it", str(path))
-    owner = config.stat()
-    replace_file(path, write.new, new_owner=(owner.st_uid, owner.st_gid))
+    policy = config.stat()
+    readable = stat.S_IMODE(policy.st_mode) & 0o666
+    replace_file(path, write.new, new_mode=readable, new_owner=(policy.st_uid, policy.st_gid))
 
 
 def _make_directory(path: Path) -> None:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eximacl.harvest.tally import AddressCount
-from eximacl.system.files import open_regular, replace_file
+from eximacl.system.files import open_regular, replace_file, umask_mode
 
 MARK = "# Written by eximacl harvest"
 HINT = "# Changes by hand are kept with --merge only."
@@ -24,6 +24,8 @@ _COMMENT = re.compile(rb"(?:^|[ \t]+)#.*")
 _BLANKS = b" \t\r\f\v"
 # Its reader takes a line for an entry, `#` for a comment, cuts blanks off, and takes `@…` for a whole domain.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Other localparts are bytes that are not UTF-8, which the list keeps; a terminal takes some of them for commands, too.
+_C1_BYTES = re.compile("[\udc80-\udc9f]")
 
 
 class ListFileError(Exception):
@@ -89,7 +91,8 @@ class ListFile:
     def _replace(self, data: bytes) -> None:
         try:
             # Only root can give the file to its old owner; the list is right all the same.
-            replace_file(self.path, data, give_away=False)
+            # Who gets mail, and when, is not for every local user where the umask says so.
+            replace_file(self.path, data, new_mode=umask_mode(), give_away=False)
         except OSError as error:
             raise ListFileError(f"{self.path} cannot be written: {error.strerror}") from None
 
@@ -103,8 +106,10 @@ def line_of(entry: str, seen: AddressCount) -> str:
 
 def unwritable(entry: str, *, localpart: bool = False) -> str:
     """Return why a list cannot hold an entry; empty where it can. localpart: the entry has no domain."""
-    if _CONTROL.search(entry):
+    if _CONTROL.search(entry) or _C1_BYTES.search(entry):
         return "it has a control character in it"
+    if not _is_visible(entry):
+        return "it has an invisible character in it"
     if entry.startswith("#") or re.search(r"\s#", entry):
         return "a # begins a comment there"
     if entry != entry.strip():
@@ -112,6 +117,10 @@ def unwritable(entry: str, *, localpart: bool = False) -> str:
     if not entry or entry.startswith("@") or (localpart and "@" in entry):
         return "an @ there means a whole domain or address"
     return ""
+
+
+def _is_visible(entry: str) -> bool:
+    return all(character.isprintable() or "\udc80" <= character <= "\udcff" for character in entry)
 
 
 def day(seconds: float) -> str:

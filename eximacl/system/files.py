@@ -109,14 +109,15 @@ def replace_file(
     data: bytes,
     *,
     mode: int | None = None,
+    new_mode: int = PUBLIC_FILE_MODE,
     new_owner: tuple[int, int] = (-1, -1),
     follow: bool = True,
     give_away: bool = True,
 ) -> None:
     """Put `data` at `path` in one step: a reader, even after a crash, finds the old content or the new.
 
-    The new file has the owner and the mode of the old one. Where there was none, it has PUBLIC_FILE_MODE and
-    `new_owner` (user and group; -1: ours). Raises OSError; then nothing is changed.
+    The new file has the owner and the mode of the old one. Where there was none, it has `new_mode` and `new_owner`
+    (user and group; -1: ours). Raises OSError; then nothing is changed.
 
     mode: set it even where the old file has another. follow: replace the file that a symbolic link leads to; otherwise
     the link itself. give_away: fail where we may not give the file to its old owner, who else loses it to us.
@@ -129,7 +130,7 @@ def replace_file(
     try:
         with os.fdopen(fd, "wb", buffering=0) as file:
             lock(fd)  # so that `sweep` of another process leaves it alone
-            _dress(fd, path, mode, new_owner, give_away)
+            _dress(fd, path, mode, new_mode, new_owner, give_away)
             write_all(file, data)
             os.fsync(fd)
             private.replace(path)  # while the lock is held
@@ -149,6 +150,13 @@ def sweep(path: Path) -> None:
                 leftover.unlink()
 
 
+def umask_mode() -> int:
+    """Return the permissions that a new file has by the umask. Only for a process of a single thread."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
 def sync_directory(path: Path) -> None:
     """Bring a directory's entries to the disk. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -158,13 +166,13 @@ def sync_directory(path: Path) -> None:
         os.close(fd)
 
 
-def _dress(fd: int, path: Path, mode: int | None, new_owner: tuple[int, int], give_away: bool) -> None:
+def _dress(fd: int, path: Path, mode: int | None, new_mode: int, new_owner: tuple[int, int], give_away: bool) -> None:
     """Give the file that will replace `path` its owner, then its mode."""
     try:
         old = path.stat()
     except FileNotFoundError:
         os.fchown(fd, *new_owner)
-        os.fchmod(fd, PUBLIC_FILE_MODE if mode is None else mode)
+        os.fchmod(fd, new_mode if mode is None else mode)
         return
     try:
         os.fchown(fd, old.st_uid, old.st_gid)

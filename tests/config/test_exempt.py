@@ -80,6 +80,12 @@ def test_a_first_entry_gets_a_list_of_its_own(policy: Path, kind: ExemptKind, en
     assert (policy.parent / name).stat().st_mode & 0o777 == 0o644
 
 
+def test_a_new_file_is_as_private_as_the_policy(policy: Path) -> None:
+    policy.chmod(0o640)
+    change = add(policy)
+    assert [path.stat().st_mode & 0o777 for path in change.changed] == [0o640, 0o640]
+
+
 def test_for_one_domain_only(policy: Path) -> None:
     add(policy)
     assert not exempt(policy, MAIL._replace(recipient="juha@example.com"))

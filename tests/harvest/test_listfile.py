@@ -12,12 +12,12 @@ from eximacl.config.sources import fill
 from eximacl.harvest.listfile import ListFile, ListFileError, line_of, unwritable
 from eximacl.harvest.tally import AddressCount
 from eximacl.mail.lists import Recipients
-from eximacl.system.files import PUBLIC_FILE_MODE
 
 SEEN = AddressCount(2, 1606417717, 1700000000)
 ODD = [
     "a b", 'q"q', "a@b", "a#b", "o'neill", "jörg", "j\udcf6", "a\\b", " x", "x ", "#x", "a #b", "@x", "", "a\nb",
     "a\tb", "a\x0bb", "a\rb", "\x85", "a\u2028b", "\u00a0x", "a;b", "-", "*", "a\x00", "\ufeffa", "a,b",
+    "a\u202eb", "a\u200bb", "\udc9b31m",
 ]  # fmt: skip
 
 
@@ -49,7 +49,10 @@ def test_what_is_written_is_read_back_or_told(tmp_path: Path, localpart: str, do
 
 def test_only_what_must_be_is_refused() -> None:
     refused = {localpart for localpart in ODD if unwritable(f"{localpart}@example.org")}
-    assert refused == {" x", "#x", "a #b", "@x", "", "a\nb", "a\tb", "a\x0bb", "a\rb", "\x85", "\u00a0x", "a\x00"}
+    assert refused == {
+        " x", "#x", "a #b", "@x", "", "a\nb", "a\tb", "a\x0bb", "a\rb", "\x85", "\u00a0x", "a\x00", "\ufeffa",
+        "a\u2028b", "a\u202eb", "a\u200bb", "\udc9b31m",
+    }  # fmt: skip
     assert unwritable("a@b", localpart=True)
 
 
@@ -62,9 +65,19 @@ def test_sorted_and_its_own_file_is_written_again(tmp_path: Path) -> None:
     path = tmp_path / "list"
     assert write(path, "z@a.org", "a@b.org", "a@a.org") == 3
     assert [line.split()[0] for line in path.read_text().splitlines()[2:]] == ["a@a.org", "z@a.org", "a@b.org"]
-    assert stat.S_IMODE(path.stat().st_mode) == PUBLIC_FILE_MODE
     assert write(path, "b@a.org") == 1
     assert len(read(path)) == 1
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_a_new_list_is_as_private_as_the_umask_says(tmp_path: Path, umask: int, mode: int) -> None:
+    before = os.umask(umask)
+    try:
+        write(tmp_path / "list", "a@a.org")
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "list").stat().st_mode) == mode
 
 
 @pytest.mark.parametrize("text", ["steve\n", "# mine\n", "changed"])
