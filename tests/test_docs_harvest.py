@@ -10,8 +10,8 @@ import pytest
 
 from eximacl.cli import exits
 from eximacl.harvest import EXCLUDED_FOLDERS
+from eximacl.harvest.mbox import HEADER_BYTES_MAX
 from eximacl.harvest.message import DELIVERY_FIELDS, LIST_FIELDS
-from eximacl.harvest.read import HEADER_BYTES_MAX
 from tests.cli.running import eximacl
 from tests.lab.site import ROOT
 

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from eximacl.harvest.mbox import LEADING_BYTES_MAX, is_mbox, open_mbox
 from eximacl.harvest.message import Broken, is_mail
-from eximacl.harvest.read import MBOX, Chunk, note, open_mbox, read_header
+from eximacl.harvest.read import Chunk, note, read_header
 from eximacl.harvest.tally import Troubles
 from eximacl.system.files import Identity, identity_of
 
@@ -49,12 +50,16 @@ class Source(NamedTuple):
 
 
 class MailSource(NamedTuple):
-    """What one PATH was taken for. excluded: folders that were skipped; others: how many files are not mail."""
+    """What one PATH was taken for.
+
+    excluded: folders that were skipped; others: how many files are not mail; again: a part of it was read before.
+    """
 
     path: Path
     sources: tuple[Source, ...]
     excluded: tuple[str, ...] = ()
     others: int = 0
+    again: bool = False
 
 
 class NoMail(Exception):
@@ -78,7 +83,8 @@ class Walk:
         source = _source(str(path))
         if source is None:
             raise NoMail(f"{path} is not mail: neither an mbox (its first line would begin with From) nor a message")
-        return MailSource(path, (source,) if self._is_new(str(path)) else ())
+        new = self._is_new(str(path))
+        return MailSource(path, (source,) if new else (), again=not new)
 
     def _tree(self, path: Path) -> MailSource:
         tree = _Tree(self.troubles, self._excluded, self._is_new)
@@ -87,7 +93,7 @@ class Walk:
             raise NoMail(
                 f"{path} holds no mail: no Maildir (a directory with cur in it), no mbox and no file that ends in .eml"
             )
-        return MailSource(path, tuple(tree.sources), tuple(tree.excluded), tree.others)
+        return MailSource(path, tuple(tree.sources), tuple(tree.excluded), tree.others, tree.seen_before)
 
     def _is_new(self, path: str) -> bool:
         """Return whether a directory or an mbox comes for the first time."""
@@ -152,7 +158,7 @@ class _Tree:
                 try:
                     if entry.is_dir():
                         directories.append(entry.name)
-                    elif entry.name.endswith(MESSAGE_SUFFIX):
+                    elif _is_message(entry.name):
                         messages += 1
                     elif entry.is_file():
                         files.append(entry.name)
@@ -209,7 +215,7 @@ def _file_chunks(source: Source) -> Iterator[Chunk]:
     of_maildir = source.kind == "maildir"
     with os.scandir(source.path or ".") as entries:
         for entry in entries:
-            other = entry.name.startswith(".") if of_maildir else not entry.name.endswith(MESSAGE_SUFFIX)
+            other = entry.name.startswith(".") if of_maildir else not _is_message(entry.name)
             if other or _is_directory(entry):
                 continue
             names.append(entry.name)
@@ -218,6 +224,10 @@ def _file_chunks(source: Source) -> Iterator[Chunk]:
                 names.clear()
     if names:
         yield Chunk("files", source.path, tuple(names), weight=len(names))
+
+
+def _is_message(name: str) -> bool:
+    return name.lower().endswith(MESSAGE_SUFFIX)
 
 
 def _is_directory(entry: os.DirEntry[str]) -> bool:
@@ -251,7 +261,7 @@ def _mbox(path: str) -> Source | None:
     """Return the mbox in a file; None where there is none. Raises OSError."""
     try:
         with open_mbox(path) as file:
-            if file.read(len(MBOX)) != MBOX:
+            if not is_mbox(file.read(LEADING_BYTES_MAX)):
                 return None
             compressed = isinstance(file, gzip.GzipFile)
     except (EOFError, zlib.error, gzip.BadGzipFile):

@@ -51,7 +51,7 @@ def test_mboxes_and_single_messages(tmp_path: Path) -> None:
     (tmp_path / "deep/er").mkdir(parents=True)
     (tmp_path / "inbox").write_bytes(MBOX)
     (tmp_path / "old.gz").write_bytes(gzip.compress(MBOX))
-    (tmp_path / "deep/er/x.eml").write_bytes(MAIL)
+    (tmp_path / "deep/er/x.EML").write_bytes(MAIL)
     for name in ("empty", "text", "torn.gz"):
         (tmp_path / name).write_bytes({"empty": b"", "text": b"hello"}.get(name, b"\x1f\x8b\x08"))
     found = Walk().find(tmp_path)
@@ -61,7 +61,7 @@ def test_mboxes_and_single_messages(tmp_path: Path) -> None:
         Source("messages", f"{tmp_path}/deep/er", 1),
     }
     assert found.others == 3
-    assert names(Walk(), tmp_path / "deep") == ["er/x.eml"]
+    assert names(Walk(), tmp_path / "deep") == ["er/x.EML"]
 
 
 def test_a_single_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,6 +100,22 @@ def test_excluded_folders(tmp_path: Path) -> None:
     assert len(found.excluded) == 5
     assert len(Walk(["sent"]).find(tmp_path).excluded) == 1
     assert Walk().find(tmp_path / "m/.Junk").sources  # named by the admin
+
+
+def test_a_directory_of_skipped_folders_only(tmp_path: Path) -> None:
+    maildir(tmp_path / "m/.Junk")
+    walk = Walk()
+    found = walk.find(tmp_path / "m")
+    assert (found.sources, found.excluded, found.again) == ((), (f"{tmp_path}/m/.Junk",), False)
+    assert walk.find(tmp_path / "m").again
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", b"\n", b"\r\n\r\n"], ids=["BOM", "LF", "CRLF"])
+def test_an_mbox_and_a_message_after_a_preamble(tmp_path: Path, before: bytes) -> None:
+    (tmp_path / "box").write_bytes(before + MBOX)
+    (tmp_path / "m").write_bytes(before + MAIL)
+    assert Walk().find(tmp_path / "box").sources[0].kind == "mbox"
+    assert Walk().find(tmp_path / "m").sources[0].kind == "message"
 
 
 def test_links_that_go_round_and_paths_that_overlap(tmp_path: Path) -> None:

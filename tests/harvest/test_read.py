@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.harvest import read as reading
+from eximacl.harvest import mbox as mboxes
 from eximacl.harvest.dates import EARLIEST_SECONDS
+from eximacl.harvest.mbox import HEADER_BYTES_MAX, LOOK_BACK_BYTES, mbox_messages, open_mbox
 from eximacl.harvest.message import Criteria, Reader
-from eximacl.harvest.read import HEADER_BYTES_MAX, LOOK_BACK_BYTES, Chunk, mbox_messages, open_mbox, tally
+from eximacl.harvest.read import Chunk, tally
 from eximacl.harvest.tally import AddressCount, Tally
 from eximacl.mail.lists import Domains
 
@@ -52,6 +53,11 @@ def test_without_a_date_the_file_tells(tmp_path: Path) -> None:
         pytest.param(GOOD.replace(b"\n", b"\r\n"), id="CRLF"),
         pytest.param(gzip.compress(GOOD), id="gzip"),
         pytest.param(gzip.compress(b"X: " + os.urandom(200_000).hex().encode() + b"\n" + GOOD), id="gzip, long"),
+        pytest.param(b"\xef\xbb\xbfTo: a@example.org\n" + GOOD.replace(b"To", b"X-To"), id="byte order mark"),
+        pytest.param(b"\n\r\n\n" + GOOD, id="empty lines first"),
+        pytest.param(gzip.compress(b"\xef\xbb\xbf\n" + GOOD), id="gzip, byte order mark"),
+        pytest.param(FROM + GOOD, id="From line"),
+        pytest.param(b"From nobody\n" + GOOD, id="From line without a date"),
         pytest.param(b"\0\0X: \0\n" + GOOD + b"\0" * 9999, id="NULs"),
         pytest.param("Subject: Grüße\n".encode("latin-1") + GOOD, id="wrong encoding"),
     ],
@@ -66,7 +72,8 @@ def test_odd_messages_are_read(tmp_path: Path, data: bytes) -> None:
     ("data", "kind", "reason"),
     [
         pytest.param(b"", "broken", "empty", id="empty"),
-        pytest.param(b"\n\nTo: a@example.org\n", "broken", "empty line", id="empty line first"),
+        pytest.param(b"\n\r\n\n", "broken", "empty", id="empty lines"),
+        pytest.param(FROM + b"no field\n", "broken", "no header follows", id="a From line alone"),
         pytest.param(os.urandom(100_000).replace(b":", b""), "broken", "no header", id="binary"),
         pytest.param(b"To: " + b"a@example.org," * 800_000, "broken", "longer than 1024 KiB", id="10 MB line"),
         pytest.param(gzip.compress(GOOD * 9)[:-20], "broken", "", id="gzip, truncated"),
@@ -118,11 +125,11 @@ def test_each_message_of_an_mbox_is_in_one_part(
 ) -> None:
     path = tmp_path / "box"
     path.write_bytes(mbox(lines))
-    monkeypatch.setattr(reading, "MBOX_READ_BYTES", 50)
+    monkeypatch.setattr(mboxes, "READ_BYTES", 50)
     found: list[bytes] = []
     for start in range(0, path.stat().st_size, size):
         with open_mbox(str(path), max(start - LOOK_BACK_BYTES, 0)) as file:
-            for line, header in mbox_messages(file, start, start + size):
+            for line, header, _ in mbox_messages(file, start, start + size):
                 assert line.rstrip() == FROM.rstrip()
                 assert header is not None
                 found.append(header[:5])
@@ -176,7 +183,7 @@ def test_a_time_that_cannot_be_is_the_nearest_that_can(tmp_path: Path, before: b
 
 
 def test_a_part_without_messages_is_read_no_further(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "MBOX_READ_BYTES", 1000)
+    monkeypatch.setattr(mboxes, "READ_BYTES", 1000)
     (tmp_path / "box").write_bytes(FROM + GOOD + b"x" * 100_000)
     with open_mbox(str(tmp_path / "box"), 10_000 - LOOK_BACK_BYTES) as file:
         assert list(mbox_messages(file, 10_000, 20_000)) == []

@@ -232,10 +232,12 @@ def _taken_for(found: MailSource) -> str:
         (files, "single message", ""),
     )
     parts = [plural(number, noun, many) for number, noun, many in counted if number]
-    text = ", ".join(parts) or "nothing new: it was read as a part of another PATH"
+    nothing = "nothing new: it was read as a part of another PATH" if found.again else "no mail"
+    text = ", ".join(parts) or nothing
     if found.excluded:
         more = "" if len(found.excluded) <= EXCLUDED_SHOWN else ", …"
         text += f"; skipped: {', '.join(found.excluded[:EXCLUDED_SHOWN])}{more}"
+        text += "" if parts or found.again else " (--all-folders reads them)"
     return text + (f"; {plural(found.others, 'other file')}" if found.others else "")
 
 
