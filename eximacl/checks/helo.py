@@ -73,7 +73,8 @@ def _no_name(greeting: str, options: Options) -> Hit | None:
 
 
 def _ours(query: Query, options: Options) -> Hit | None:
-    address = literal_address(query.helo) or ip_address(query.helo)
+    # With or without brackets: who greets with our address means to look like us.
+    address = literal_address(query.helo) or literal_address(f"[{query.helo}]")
     if address is None:
         ours = options.own_names.match(query.helo) is not None
     else:

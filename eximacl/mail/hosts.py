@@ -24,7 +24,8 @@ IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAME_CHARACTERS = 253
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-_V6_LITERAL = "ipv6:"
+_LITERAL = re.compile(r"\[\s*(?:ipv[46]:)?\s*([^\s\[\]]{1,64})\s*\]", re.ASCII | re.IGNORECASE)
+_OCTET_DIGITS = 3
 DNS_PORT = 53
 # Anything else is an IPv6 address without a port.
 _NAME_SERVER = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
@@ -58,13 +59,23 @@ def dns_name(text: str) -> str | None:
 
 
 def literal_address(text: str) -> IPAddress | None:
-    """Return the address in an address literal, `[192.0.2.7]` or `[IPv6:2001:db8::7]` (RFC 5321 section 4.1.3)."""
-    if not (text.startswith("[") and text.endswith("]")):
+    """Return the address in an address literal, `[192.0.2.7]` or `[IPv6:2001:db8::7]` (RFC 5321 section 4.1.3).
+
+    The tag may be missing, and blanks inside the brackets do not count: some clients write `[2001:db8::7]`. Exim takes
+    a tag `IPv4:`, too.
+    """
+    found = _LITERAL.fullmatch(text)
+    if not found:
         return None
-    inner = text[1:-1]
-    is_v6 = inner.lower().startswith(_V6_LITERAL)
-    address = ip_address(inner[len(_V6_LITERAL) :] if is_v6 else inner)
-    return address if address is None or is_v6 or "." in inner else None
+    groups, colon, last = found[1].rpartition(":")
+    if "." in last:
+        last = ".".join(map(_plain_octet, last.split(".")))
+    return ip_address(f"{groups}{colon}{last}")
+
+
+def _plain_octet(octet: str) -> str:
+    """Return an octet without leading zeros; in a literal it may have them, and is decimal (RFC 5321 `Snum`)."""
+    return octet.lstrip("0") or "0" if len(octet) <= _OCTET_DIGITS and octet.isdigit() else octet
 
 
 class NameServer(NamedTuple):

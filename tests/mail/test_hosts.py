@@ -84,7 +84,33 @@ LITERALS = [
     ("[IPv6:2001:db8::7]", "2001:db8::7"),
     ("[ipv6:2001:db8::7]", "2001:db8::7"),
     ("[IPv6:::ffff:192.0.2.7]", "192.0.2.7"),
-    ("[2001:db8::7]", None),
+    ("[IPV6:2001:DB8::7]", "2001:db8::7"),
+    ("[IPv6:2001:0db8:0:0:0:0:0:0007]", "2001:db8::7"),
+    ("[2001:db8::7]", "2001:db8::7"),
+    ("[2001:DB8:0::7]", "2001:db8::7"),
+    ("[::ffff:192.0.2.7]", "192.0.2.7"),
+    ("[IPv6:::ffff:c000:207]", "192.0.2.7"),
+    ("[IPv6:64:ff9b::192.0.2.7]", "64:ff9b::c000:207"),
+    ("[IPv6:fe80::7%eth0]", "fe80::7"),
+    ("[IPv4:192.0.2.7]", "192.0.2.7"),
+    ("[ 192.0.2.7 ]", "192.0.2.7"),
+    ("[IPv6: 2001:db8::7]", "2001:db8::7"),
+    ("[192.000.002.007]", "192.0.2.7"),
+    ("[192.0.2.010]", "192.0.2.10"),
+    ("[IPv6:::ffff:192.000.002.007]", "192.0.2.7"),
+    ("[192.0.2.0007]", None),
+    ("[192.0.2]", None),
+    ("[3221225991]", None),
+    ("[0xc0.0.2.7]", None),
+    ("[192.0..7]", None),
+    ("[192.0.2.\N{ARABIC-INDIC DIGIT SEVEN}]", None),
+    ("[IPv6:2001:db8:::7]", None),
+    ("[IPv6:]", None),
+    ("[192.0.2.7 192.0.2.8]", None),
+    ("[[192.0.2.7]]", None),
+    ("[x-tag:192.0.2.7]", None),
+    (f"[{'0' * 100_000}]", None),
+    (f"[{' ' * 100_000}", None),
     ("192.0.2.7", None),
     ("[192.0.2.7", None),
     ("[]", None),
@@ -94,7 +120,7 @@ LITERALS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), LITERALS)
+@pytest.mark.parametrize(("text", "expected"), LITERALS, ids=[repr(text[:40]) for text, _ in LITERALS])
 def test_literal_address(text: str, expected: str | None) -> None:
     found = literal_address(text)
     assert (None if found is None else str(found)) == expected
