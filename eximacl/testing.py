@@ -97,11 +97,9 @@ class Dns:
         self.faults = dict(faults or {})
         self.asked: list[tuple[str, str]] = []
 
-    def deadline(self) -> float:
-        """See `Network.deadline`; every answer is there at once."""
-        return 0.0
+    budget_seconds = 0.0  # every answer is there at once
 
-    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> tuple[Records | Unknown, ...]:
+    def look_up(self, asked: Sequence[tuple[str, RecordKind]], seconds: float) -> tuple[Records | Unknown, ...]:
         """See `Network.look_up`."""
         self.asked += asked
         return tuple(self.records.get((name.lower().rstrip("."), kind), ()) for name, kind in asked)

@@ -265,7 +265,8 @@ async def consult(
     faults = await ask.list_faults(list(dict.fromkeys([question.probe for question in questions if question.probe])))
     sound = [question for question in questions if question.probe not in faults]
     names = [question.zone.name_for(question.labels) for question in sound]
-    records = await ask.look_up_all([(name, "A") for name in names], [question.zone.secret() for question in sound])
+    keys = [question.zone.secret() for question in sound]
+    records = await ask.look_up_all([(name, "A") for name in names], keys, of_policy=True)
     if not faults and not any(records):  # as for nearly all mail: absent everywhere
         return None
     answers = [read_answer(question, found) for question, found in zip(sound, records, strict=True)]
@@ -332,7 +333,7 @@ async def reply_text(listing: ListAnswer[ListZone], text: str, codes: Tables[Tex
     zone, what = listing.zone, listing.question.what
     txt = ""
     if "{txt}" in template:
-        found = await ask.look_up(zone.name_for(listing.question.labels), "TXT", zone.secret())
+        found = await ask.look_up(zone.name_for(listing.question.labels), "TXT", zone.secret(), of_policy=True)
         txt = "" if isinstance(found, Unknown) or not found else found[0][:TXT_CHARACTERS_MAX]
     return template.format(zone=zone.shown, ip=ip, name=what, txt=txt).strip()
 

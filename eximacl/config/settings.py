@@ -28,8 +28,9 @@ Redacted = NewType("Redacted", tuple[str, ...])
 
 # The order in which checks run unless `policy.order` says otherwise; those that are not installed are left out.
 # Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name, `dnswl`
-# before those from which a well-known client is exempt, and last `greylist`, which delays only what all of these pass,
-# and `rate`, which counts only what gets through.
+# before those from which a well-known client is exempt, the lists before `resolvable_sender`, which has to wait for
+# the sender's own name servers, and last `greylist`, which delays only what all of these pass, and `rate`, which
+# counts only what gets through.
 DEFAULT_ORDER = (
     "bounce_tag",
     "disposable",
@@ -43,9 +44,9 @@ DEFAULT_ORDER = (
     "helo",
     "dnswl",
     "rdns",
-    "resolvable_sender",
     "dnsbl",
     "rhsbl",
+    "resolvable_sender",
     "greylist",
     "rate",
 )
@@ -129,11 +130,12 @@ class DnsSettings:
         "The name servers: IP addresses, with a port if needed (127.0.0.1:5353, [::1]:53); empty: /etc/resolv.conf.",
     )
     budget: float = option(
-        2.0,
-        "Seconds that all look-ups of one query may take together; what is not known by then is unknown. Must be less "
-        "than Exim's EXIMACL_TIMEOUT.",
+        3.0,
+        "Seconds that all look-ups of one query may take together; half of them at most for names that the client "
+        "chose, the rest for DNS lists. What is not known by then is unknown.",
         minimum=0.1,
-        maximum=8,
+        # With a second for the state, this still ends before Exim gives up (EXIMACL_TIMEOUT, five seconds).
+        maximum=3.5,
     )
     cache: int = option(20_000, "How many answers are cached, about 600 bytes each.", minimum=100, maximum=5_000_000)
 

@@ -32,9 +32,17 @@ T = TypeVar("T")
 ArchiveCall: TypeAlias = Callable[[Query, float], Awaitable["tuple[str, ...] | Unknown"]]
 
 # For all of a query's state verbs that have to be waited for. A server in the same building answers within some
-# milliseconds; with this and the two seconds of DNS, a query whose state is dead still ends well before Exim's five.
+# milliseconds; with this and the three seconds of DNS, a query whose state is dead still ends before Exim's five.
 STATE_SECONDS = 1.0
 STATE_LATE = f"the state did not answer within {STATE_SECONDS:g} s"
+# What is looked up outside the policy's zones was chosen by the client, whose name servers may be silent on purpose.
+# Such look-ups get this part of a query's time for DNS. The rest is for the lists that the policy names.
+CLIENTS_SHARE = 0.5
+# Names that one query may look up: the checks that come with eximacl need 30 for names that the client chose.
+CLIENTS_NAMES_MAX = 64
+# Fifty lists with ten names each; an admin with more should see it in the trace.
+POLICY_NAMES_MAX = 500
+TOO_MANY_NAMES = Unknown("the query has looked up too many names")
 
 
 class StateLate(StateError):
@@ -44,11 +52,12 @@ class StateLate(StateError):
 class Network(Protocol):
     """What the network knows (`eximacl.dns.list_health`). None of these raises."""
 
-    def deadline(self) -> float:
-        """Return by when a query that asks now for the first time must have all its answers."""
+    @property
+    def budget_seconds(self) -> float:
+        """For how long one query may wait for look-ups, all together."""
 
-    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered | Awaitable[Answered]:
-        """Return an answer for each of `asked`, or an awaitable of them where that takes waiting."""
+    def look_up(self, asked: Sequence[tuple[str, RecordKind]], seconds: float) -> Answered | Awaitable[Answered]:
+        """Return an answer for each of `asked`, or an awaitable that ends within `seconds`."""
 
     def list_fault(self, zone: str) -> str:
         """Return what is wrong with a DNS list; empty: nothing."""
@@ -57,11 +66,9 @@ class Network(Protocol):
 class NoNetwork:
     """A network that knows nothing."""
 
-    def deadline(self) -> float:
-        """See `Network.deadline`."""
-        return 0.0
+    budget_seconds = 0.0
 
-    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered:
+    def look_up(self, asked: Sequence[tuple[str, RecordKind]], seconds: float) -> Answered:
         """See `Network.look_up`."""
         return tuple(Unknown("there is no DNS here") for _ in asked)
 
@@ -84,13 +91,16 @@ class Answers:
 
     __slots__ = (
         "_archive",
+        "_clients_left",
+        "_clients_seconds",
         "_complain",
+        "_dns_seconds",
         "_network",
+        "_policy_left",
         "_query",
         "_state",
         "_state_dead",
         "_state_seconds",
-        "_until",
         "asked",
     )
 
@@ -107,7 +117,10 @@ class Answers:
         self._network = network
         self._query = query
         self._archive = archive
-        self._until: float | None = None
+        # What is left for DNS, in seconds and in names, and of that for names which the client chose.
+        self._dns_seconds = network.budget_seconds
+        self._clients_seconds = self._dns_seconds * CLIENTS_SHARE
+        self._clients_left, self._policy_left = CLIENTS_NAMES_MAX, POLICY_NAMES_MAX
         # What is left for the state. The time that DNS takes in between is not the state's.
         self._state_seconds = STATE_SECONDS
         self._state_dead = False
@@ -169,13 +182,30 @@ class Answers:
         return faults
 
     def _look_up(self, question: Lookup) -> Answered | Awaitable[Answered]:
-        """All look-ups of one query share one budget, which begins with the first."""
-        if self._until is None:
-            self._until = self._network.deadline()
-        answer = self._network.look_up(question.names(), self._until)
-        if not question.keys:
-            return answer
-        return question.without_keys(answer) if isinstance(answer, tuple) else _without_keys(question, answer)
+        """Look up within what the query has left. What is known already costs no time."""
+        seconds = self._dns_seconds
+        if question.of_policy:
+            self._policy_left = left = self._policy_left - len(question.asked)
+        else:
+            self._clients_left = left = self._clients_left - len(question.asked)
+            seconds = min(seconds, self._clients_seconds)
+        if left < 0:
+            return (TOO_MANY_NAMES,) * len(question.asked)
+        answer = self._network.look_up(question.names(), seconds)
+        if isinstance(answer, tuple):
+            return question.without_keys(answer) if question.keys else answer
+        return self._wait_for_dns(question, answer)
+
+    async def _wait_for_dns(self, question: Lookup, waiting: Awaitable[Answered]) -> Answered:
+        """Wait, and take the time off what the query has left. Zones of the policy never spend the client's share."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        answer = await waiting
+        spent = loop.time() - began
+        self._dns_seconds -= spent
+        if not question.of_policy:
+            self._clients_seconds -= spent
+        return question.without_keys(answer) if question.keys else answer
 
     async def _later(self, request: AnyRequest, waiting: Awaitable[Any]) -> Any:
         question, ask = request
@@ -191,7 +221,3 @@ async def within(seconds: float, answer: MayWait[T]) -> T:
             return await settled(answer)
     except TimeoutError:
         raise StateLate(f"the state did not answer within {seconds:g} s") from None
-
-
-async def _without_keys(question: Lookup, waiting: Awaitable[Answered]) -> Answered:
-    return question.without_keys(await waiting)

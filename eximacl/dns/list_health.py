@@ -37,7 +37,10 @@ log = logging.getLogger("eximacl")
 
 
 class DnsNetwork:
-    """Answers the policy's questions about DNS. Make it anywhere; use it inside one running event loop."""
+    """Answers the policy's questions about DNS. Make it anywhere; use it inside one running event loop.
+
+    budget_seconds: see `answers.Network`.
+    """
 
     def __init__(
         self,
@@ -48,19 +51,15 @@ class DnsNetwork:
         clock: Callable[[], float] = time.monotonic,
         timing: Timing | None = None,
     ) -> None:
-        self._budget_seconds = budget_seconds
+        self.budget_seconds = budget_seconds
         self._clock = clock
         self._resolver = Resolver(servers, cache_entries=cache_entries, clock=clock, timing=timing)
         self._faults: dict[str, str] = {}
         self.tried = asyncio.Event()
 
-    def deadline(self) -> float:
-        """See `answers.Network.deadline`."""
-        return self._clock() + self._budget_seconds
-
-    def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered | Awaitable[Answered]:
+    def look_up(self, asked: Sequence[tuple[str, RecordKind]], seconds: float) -> Answered | Awaitable[Answered]:
         """See `answers.Network.look_up`."""
-        return self._resolver.lookup_all(asked, until)
+        return self._resolver.lookup_all(asked, self._clock() + seconds)
 
     def list_fault(self, zone: str) -> str:
         """See `answers.Network.list_fault`."""
@@ -94,7 +93,7 @@ class DnsNetwork:
     async def _probe(self, probe: ListProbe, seconds: float) -> None:
         asked: list[tuple[str, RecordKind]] = [(name, "A") for name in probe.names() if name]
         self._resolver.forget(asked)
-        waiting = self.look_up(asked, self._clock() + seconds)
+        waiting = self.look_up(asked, seconds)
         *listed, clean = waiting if isinstance(waiting, tuple) else await waiting
         before = self._faults.get(probe.name)
         fault = _fault(listed, clean)

@@ -25,6 +25,8 @@ from eximacl.policy.outcome import Unknown
 ALIASES_MAX = 8
 # Connections at once: each takes a descriptor and a task, and few honest names have answers that long.
 STREAMS_MAX = 64
+# Of these, for names outside the policy's zones, which clients choose; their servers may hang.
+CLIENTS_STREAMS_MAX = 48
 # So the timer fires fifty times a second at most, however many look-ups there are.
 GRAIN_SECONDS = 0.02
 
@@ -328,7 +330,7 @@ class Fetcher:
     def _ask_by_stream(self, fetch: Fetch, server: Upstream) -> None:
         if fetch.stream is not None:
             return
-        if self._streams >= STREAMS_MAX:
+        if self._streams >= (CLIENTS_STREAMS_MAX if fetch.zone is None else STREAMS_MAX):
             self._finished(fetch, Unknown(f"DNS: too many answers over TCP at once to ask about {fetch}"), 0)
             return
         self._counts["tcp"] += 1

@@ -24,6 +24,9 @@ from eximacl.policy.outcome import Unknown
 
 # Enough for the busiest second of a farm. Beyond it something else is wrong, and memory must stay bounded.
 FETCHES_MAX = 4096
+# Names outside the policy's zones are chosen by clients. However many of those wait for silent servers, there is room
+# for the lists of the policy.
+CLIENTS_FETCHES_MAX = FETCHES_MAX // 2
 
 
 class Caller:
@@ -234,12 +237,12 @@ class Resolver:
             return ()
         if kind not in message.KINDS:
             return Unknown(f"DNS: records of kind {kind!a} are not asked for")
-        if len(self._fetches) >= FETCHES_MAX:
+        zone = self._zone(name)
+        if len(self._fetches) >= (CLIENTS_FETCHES_MAX if zone is None else FETCHES_MAX):
             return Unknown(f"DNS: too many look-ups at once to ask about {kind} of {name}")
         servers = self._usable(fetcher, now)
         if not servers:
             return Unknown(f"DNS: no name server answers ({', '.join(map(str, self._listed))})")
-        zone = self._zone(name)
         if zone is not None and not zone.may_ask():
             return Unknown(f"DNS: zone {zone.name} is left alone since it failed too often")
         fetch = Fetch(key, message.question(wire, kind), servers, zone, now + self._timing.fetch)

@@ -56,6 +56,9 @@ class Request(NamedTuple, Generic[A_co]):
 class Lookup(Question[Answered]):
     """What does DNS say about each of these (name, kind)? They are looked up side by side, in the query's time budget.
 
+    of_policy: the names are in zones that the policy names, such as DNS lists. Part of the budget is for these only:
+    a client who chose the other names may have chosen name servers that never answer.
+
     keys: a secret for each of them, in the place of `{key}` in the name; empty: none has one. Only the name servers
     see a key: it stands in no record and in no answer.
     """
@@ -64,6 +67,7 @@ class Lookup(Question[Answered]):
 
     asked: tuple[tuple[str, RecordKind], ...]
     keys: tuple[str, ...] = field(default=(), repr=False)
+    of_policy: bool = field(default=False, repr=False, compare=False)
 
     def names(self) -> tuple[tuple[str, RecordKind], ...]:
         """Return what the name servers are asked."""
@@ -269,16 +273,22 @@ class Ask(NamedTuple):
     def _request(self, question: Question[A]) -> Request[A]:
         return Request(question, self)
 
-    async def look_up(self, name: str, kind: RecordKind, key: str = "") -> Records | Unknown:
-        """Look one name up in DNS. key: a secret, in the place of `{key}` in the name."""
-        return (await self._request(Lookup(((name, kind),), (key,) if key else ())))[0]
+    async def look_up(
+        self, name: str, kind: RecordKind, key: str = "", *, of_policy: bool = False
+    ) -> Records | Unknown:
+        """Look one name up in DNS. key: a secret, in the place of `{key}` in the name; of_policy: see `Lookup`."""
+        return (await self._request(Lookup(((name, kind),), (key,) if key else (), of_policy)))[0]
 
-    async def look_up_all(self, asked: Sequence[tuple[str, RecordKind]], keys: Sequence[str] = ()) -> Answered:
+    async def look_up_all(
+        self, asked: Sequence[tuple[str, RecordKind]], keys: Sequence[str] = (), *, of_policy: bool = False
+    ) -> Answered:
         """Look names up in DNS, all at the same time. The answers are in the order of `asked`.
 
-        keys: one secret for each of them, or empty (see `Lookup`).
+        keys: one secret for each of them, or empty; of_policy: see `Lookup`.
         """
-        return await self._request(Lookup(tuple(asked), tuple(keys) if any(keys) else ())) if asked else ()
+        if not asked:
+            return ()
+        return await self._request(Lookup(tuple(asked), tuple(keys) if any(keys) else (), of_policy))
 
     async def reverse_names(self, ip: str) -> Records | Unknown:
         """Return the names that DNS gives for an address, confirmed or not. `ip` must be an address."""

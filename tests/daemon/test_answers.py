@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from eximacl.daemon import answers as module
-from eximacl.daemon.answers import STATE_LATE, Answers, Network, NoNetwork
+from eximacl.daemon.answers import (
+    CLIENTS_NAMES_MAX,
+    CLIENTS_SHARE,
+    POLICY_NAMES_MAX,
+    STATE_LATE,
+    TOO_MANY_NAMES,
+    Answers,
+    Network,
+    NoNetwork,
+)
 from eximacl.policy.outcome import Unknown
 from eximacl.policy.query import Query
 from eximacl.policy.questions import (
@@ -45,18 +54,19 @@ class Failing(StateQuestion[str]):
 
 
 class Late:
-    """A network that answers once it is awaited. `untils` lists the deadlines that it was given."""
+    """A network that answers once it is awaited, or takes all its time. `seconds` lists the times that it was given."""
 
-    def __init__(self, *found: Records | Unknown) -> None:
-        self.untils: list[float] = []
+    def __init__(self, *found: Records | Unknown, budget: float = 3.0, silent: bool = False) -> None:
+        self.seconds: list[float] = []
         self.names: list[str] = []
         self.found = found
+        self.budget_seconds = budget
+        self.silent = silent
 
-    def deadline(self) -> float:
-        return 42.0 + len(self.untils)
-
-    async def look_up(self, asked: Sequence[tuple[str, RecordKind]], until: float) -> Answered:
-        self.untils.append(until)
+    async def look_up(self, asked: Sequence[tuple[str, RecordKind]], seconds: float) -> Answered:
+        self.seconds.append(seconds)
+        if self.silent:
+            await asyncio.sleep(max(seconds, 0))
         self.names += [name for name, _ in asked]
         return self.found or tuple(("192.0.2.7",) for _ in asked)
 
@@ -143,12 +153,47 @@ async def test_a_late_answer_is_remembered_once_it_is_there() -> None:
     assert source.asked[0].as_list() == ["a_check", "lookup", (("mx.example.net", "A"),), [["192.0.2.7"]]]
 
 
-async def test_the_look_ups_of_a_query_share_one_deadline() -> None:
-    late = Late()
+async def test_the_look_ups_of_a_query_share_one_budget() -> None:
+    late = Late(budget=0.1, silent=True)
     source = answers(late)
     for name in ("a.example", "b.example"):
         await asked_of(source, Lookup(((name, "A"),)))
-    assert late.untils == [42.0, 42.0]
+    assert late.seconds[0] == 0.1 * CLIENTS_SHARE
+    assert late.seconds[1] <= 0
+
+
+async def test_names_that_the_client_chose_spend_only_their_share() -> None:
+    late = Late(budget=0.1, silent=True)
+    source = answers(late)
+    for number, of_policy in enumerate((False, False, True, True)):
+        await asked_of(source, Lookup(((f"{number}.example", "A"),), of_policy=of_policy))
+    assert late.seconds[1] <= 0
+    assert late.seconds[2] > late.seconds[1] + 0.1 * (1 - CLIENTS_SHARE) / 2, "the lists have the rest"
+    assert late.seconds[3] <= 0
+
+
+async def test_lists_may_take_all_the_time_that_names_do_not_need() -> None:
+    late = Late(budget=0.1, silent=True)
+    source = answers(late)
+    await asked_of(source, Lookup((("a.example", "A"),), of_policy=True))
+    await asked_of(source, Lookup((("b.example", "A"),)))
+    assert late.seconds[0] == 0.1
+    assert late.seconds[1] <= 0
+
+
+@pytest.mark.parametrize(("of_policy", "most"), [(False, CLIENTS_NAMES_MAX), (True, POLICY_NAMES_MAX)])
+async def test_a_query_looks_up_only_so_many_names(of_policy: bool, most: int) -> None:
+    network = Dns()
+    source = answers(network)
+
+    def names(number: int) -> Lookup:
+        return Lookup((("a.example", "A"),) * number, of_policy=of_policy)
+
+    assert asked_of(source, names(most)) == ((),) * most
+    assert asked_of(source, names(2)) == (TOO_MANY_NAMES,) * 2
+    assert len(network.asked) == most
+    other = Lookup((("b.example", "A"),), of_policy=not of_policy)
+    assert asked_of(source, other) == ((),), "the others have their own bound"
 
 
 KEYED = Lookup((("a.{key}.example", "A"), ("b.example", "TXT"), ("c.{key}.example", "TXT")), ("Secret", "", "x.y"))

@@ -219,7 +219,9 @@ async def test_once_closed_nothing_is_asked_and_no_socket_opened() -> None:
 
 
 async def test_too_many_look_ups_at_once_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(resolver_module, "FETCHES_MAX", 2)
+    """Names outside the policy's zones leave room for those zones."""
+    monkeypatch.setattr(resolver_module, "FETCHES_MAX", 3)
+    monkeypatch.setattr(resolver_module, "CLIENTS_FETCHES_MAX", 2)
     clock = Clock()
     with Names({("*.example.org", "A"): SILENT}) as names:
         resolver = Resolver([names.address], clock=clock)
@@ -227,6 +229,10 @@ async def test_too_many_look_ups_at_once_are_refused(monkeypatch: pytest.MonkeyP
             for number in range(2):
                 resolver.lookup(f"{number}.example.org", "A", clock() + BUDGET)
             assert "too many look-ups" in detail(resolver.lookup("2.example.org", "A", clock() + BUDGET))
+            resolver.set_zones(["bl.example.org"])
+            listed = resolver.lookup("3.bl.example.org", "A", clock() + BUDGET)
+            assert not isinstance(listed, Unknown | tuple)
+            assert "too many look-ups" in detail(resolver.lookup("4.bl.example.org", "A", clock() + BUDGET))
 
 
 async def test_closing_answers_all_that_wait() -> None:

@@ -187,7 +187,7 @@ async def test_sockets_are_few_when_no_answer_comes() -> None:
 
 
 async def test_connections_are_few_when_all_answers_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookup, "STREAMS_MAX", 5)
+    monkeypatch.setattr(lookup, "CLIENTS_STREAMS_MAX", 5)
     clock = Clock()
     with Names({("*.example.org", "A"): Reply(["192.0.2.1"], udp="truncate", delay_seconds=0.05)}) as names:
         resolver = Resolver([names.address], clock=clock)

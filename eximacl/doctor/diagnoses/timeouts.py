@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from eximacl.daemon.answers import STATE_SECONDS
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 
@@ -24,7 +25,7 @@ def seconds(text: str) -> int | None:
 
 @diagnosis("exim")
 def timeouts(case: Case) -> Iterator[Finding]:
-    """EXIMACL_TIMEOUT and EXIMACL_HOLD_TIMEOUT are times, neither too short nor too long."""
+    """EXIMACL_TIMEOUT and EXIMACL_HOLD_TIMEOUT are times, neither too short nor too long, also for `dns.budget`."""
     names = {"ask": "EXIMACL_TIMEOUT", "held": "EXIMACL_HOLD_TIMEOUT"}
     found = case.setting("timeout")
     bad = False
@@ -49,5 +50,18 @@ def timeouts(case: Case) -> Iterator[Finding]:
                 else "a daemon that hangs makes each client wait that long",
                 f"set {name} = 5s, above the .include of macros",
             )
+        elif key == "ask" and value <= (needed := _longest_answer(case)):
+            bad = True
+            yield warning(
+                f"{name} is {found[key]}, and an answer may take {needed:g} s: dns.budget, and {STATE_SECONDS:g} s for "
+                "the state",
+                "while name servers are slow, Exim gives up on a daemon that would still have answered",
+                f"set {name} = 5s, above the .include of macros, or a smaller dns.budget",
+            )
     if found and not bad:
         yield ok(f"Exim waits for the daemon for at most {found['ask']}, and {found['held']} while it keeps a message")
+
+
+def _longest_answer(case: Case) -> float:
+    """Return the seconds after which the daemon has answered any query, save one about a held message."""
+    return STATE_SECONDS + (case.loaded.settings.dns.budget if case.loaded else 0)

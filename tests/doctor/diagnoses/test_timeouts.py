@@ -30,7 +30,9 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
 TIMES = [("5s", 5), ("1m30s", 90), ("2h", 7200), ("1d", 86400), ("1w", 604800), ("", None), ("60", None), ("5 s", None)]
 LIMITS = [
     ("ask=5s held=60s", ["ok"]),
-    ("ask=2s held=1w", ["ok"]),
+    ("ask=5s held=1w", ["ok"]),
+    ("ask=4s held=60s", ["warning"]),
+    ("ask=2s held=60s", ["warning"]),
     ("ask=1s held=60s", ["warning"]),
     ("ask=10m held=60s", ["warning"]),
     ("ask=0s held=60", ["problem", "problem"]),
