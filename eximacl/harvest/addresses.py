@@ -114,10 +114,10 @@ def _ends_word(tokens: list[str], gap: int) -> bool:
 
 
 def _mailbox(tokens: list[str]) -> Address | None:
-    """Read `localpart@domain` around the last @; the words of a name before it are skipped."""
-    if "@" not in tokens:
+    """Read `localpart@domain` around the @; the words of a name before it are skipped."""
+    if tokens.count("@") != 1:  # two in one word are not an address, and which is meant nobody knows
         return None
-    at = len(tokens) - 1 - tokens[::-1].index("@")
+    at = tokens.index("@")
     domain = "".join(_dotted(tokens[at + 1 :], -1, 0))
     pieces = [*_dotted(tokens[:at][::-1], 0, -1)][::-1]
     if not domain or not pieces:

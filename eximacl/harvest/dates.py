@@ -53,6 +53,8 @@ def _seconds(text: bytes) -> tuple[int, int] | None:
     if found is None or (b"00" in text and _YEAR_ZERO.search(text)):
         return None
     year, month, day, hour, minute, second, *_, offset = found
+    if hour > 23 or minute > 59 or second > 60:  # 60: a leap second
+        return None
     try:
         days = date(year, month, day).toordinal() - _EPOCH_DAY  # refuses the 31st of February
     except (ValueError, OverflowError):

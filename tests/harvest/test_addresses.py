@@ -48,6 +48,7 @@ from eximacl.harvest.addresses import ADDRESS_CHARACTERS_MAX, addresses
         pytest.param("“a@x.org”, ‘b@x.org’, `c@x.org'", "a@x.org b@x.org c@x.org", id="typographic quotes"),
         pytest.param("'steve@x.org, 'n'-b@x.org", "'steve@x.org 'n'-b@x.org", id="apostrophes of localparts"),
         pytest.param("x@', '@x.org', '", "", id="quotes around nothing"),
+        pytest.param("a@b.org@x.org, a@b@c, b@x.org", "b@x.org", id="two @ in one word"),
         pytest.param("", "", id="nothing"),
         pytest.param(f"{'a' * ADDRESS_CHARACTERS_MAX}@x.org, b@x.org", "b@x.org", id="too long"),
     ],
