@@ -37,6 +37,7 @@ DEFAULT_ORDER = (
     "bad_recipient",
     "valid_recipient",
     "localpart_pattern",
+    "bounce",
     "bounce_storm",
     "blocked_recipient",
     "sender_domain",

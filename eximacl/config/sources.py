@@ -105,6 +105,7 @@ class _Source:
         self.path = path
         self.shown = shown
         self.entries = entries
+        entries.live = True
         self.read = False
         self._clock = clock
         self._signature: Signature = None

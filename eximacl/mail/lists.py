@@ -25,7 +25,8 @@ _Recipients = tuple[Collection[str], Collection[str], Collection[str]]
 class EntryList:
     """What all lists share: entries in, one table swapped whole. `kind` is the word in docs and errors.
 
-    filled: whether there are entries; an attribute because the hot path cannot afford len().
+    filled: whether there are entries; an attribute because the hot path cannot afford len(). live: whether its source
+    is watched, so that it may be filled later.
     texts: an entry may have a text after a space. private: entries are secret and come from a file.
     """
 
@@ -34,16 +35,23 @@ class EntryList:
     texts: ClassVar[bool] = False
     private: ClassVar[bool] = False
 
-    __slots__ = ("filled",)
+    __slots__ = ("filled", "live")
 
     filled: bool
+    live: bool
 
     def __init__(self, entries: Iterable[str] = ()) -> None:
+        self.live = False
         self.replace(entries)
 
     def replace(self, entries: Iterable[str]) -> None:
         """Replace all entries. Raises ValueError on a bad one, and changes nothing then."""
         raise NotImplementedError
+
+    @property
+    def unused(self) -> bool:
+        """Whether it is empty for good: an array without entries."""
+        return not (self.filled or self.live)
 
     def __len__(self) -> int:
         raise NotImplementedError

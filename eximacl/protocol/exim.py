@@ -59,7 +59,7 @@ USUAL_QUOTED = frozenset(("host", "helo", "from", "tls", "rcpt"))  # with `${quo
 # fmt: off
 USUAL_KEYS = (
     "v", "tx", "ip", "port", "host", "host_failed", "host_deferred", "local_ip", "local_port", "helo", "from", "tls",
-    "rcpt", "count",
+    "rcpt", "count", "accepted",
 )
 # fmt: on
 _PLAIN_VALUE = "([A-Za-z0-9_.:-]*+)"

@@ -146,6 +146,12 @@ def test_a_list_named_twice_is_one_list(tmp_path: Path, sources: Sources) -> Non
     assert len(sources) == 1
 
 
+def test_an_empty_file_is_not_unused_since_it_may_be_filled(tmp_path: Path, sources: Sources) -> None:
+    (tmp_path / "list").touch()
+    assert not sources.open(tmp_path / "list", Names).unused
+    assert [kind.unused for kind in (Names(), Names(["a"]))] == [True, False]
+
+
 def test_a_list_that_was_refused_is_refused_again_under_another_key(tmp_path: Path, sources: Sources) -> None:
     for _ in range(2):
         with pytest.raises(Missing):

@@ -143,6 +143,7 @@ def test_recipients_of_one_message_have_their_own_fates(labs: Labs) -> None:
         f"{name}@example.org" for name in ("steve", "juha", "postmaster", "ghost")
     ]
     assert [asked["count"] for asked in daemon.asked] == ["1", "2", "3", "4"]
+    assert [asked["accepted"] for asked in daemon.asked] == ["0", "0", "0", "1"]
     assert len({asked["tx"] for asked in daemon.asked}) == 1
 
 
