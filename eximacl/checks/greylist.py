@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from eximacl.check import Ask, AtData, Hit, Outcome, Query, Unknown, check, option
-from eximacl.mail.address import canonical_domain
+from eximacl.mail.address import Address, canonical_domain
 from eximacl.mail.hosts import IPAddress, ip_address, registrable_domain
+from eximacl.mail.senders import reduced
 
 MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3600.0
@@ -35,7 +36,7 @@ class Options:
         36, "How many days after its last message a client that has passed is remembered.", minimum=1, maximum=732
     )
     known_after: int = option(
-        3, "A client that has passed with this many senders is not delayed any more; 0: it always is.",
+        3, "A client that has delivered mail in this many hours is not delayed any more; 0: it always is.",
         minimum=0, maximum=100,
     )  # fmt: skip
     pool: bool = option(True, "Whether all hosts with confirmed names in one registrable domain count as one client.")
@@ -76,7 +77,7 @@ async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
             return None  # judged at RCPT
         recipient = query.recipients[0]  # a message waits as a whole: once, under the name of its first recipient
     client = _client(query, address, options)
-    attempt = _Attempt(client, str(query.sender).lower(), str(recipient).lower(), query.now)
+    attempt = _Attempt(client, query.sender, str(recipient).lower(), query.now)
     return await _judge(attempt, options, ask)
 
 
@@ -84,9 +85,13 @@ class _Attempt(NamedTuple):
     """A greylist triplet, and when it is tried, in seconds since 1970."""
 
     client: str
-    sender: str
+    sender: Address
     recipient: str
     now: float
+
+    def key(self) -> str:
+        """Under which it is remembered: without what some systems change in the sender with each attempt."""
+        return f"greylist:triplet:{self.client} {reduced(self.sender)} {self.recipient}"
 
 
 def _client(query: Query, address: IPAddress, options: Options) -> str:
@@ -99,30 +104,32 @@ def _client(query: Query, address: IPAddress, options: Options) -> str:
 
 
 async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Hit | Unknown | None:
-    client, sender, recipient, now = attempt
+    client = attempt.client
     lifetime = options.lifetime_days * DAY_SECONDS
     known = await ask.remember(f"greylist:known:{client}", lifetime)
     if known:  # or Unknown
         return known if isinstance(known, Unknown) else None
-    triplet = f"greylist:triplet:{client} {sender} {recipient}"
+    triplet = attempt.key()
     first = await ask.first_seen(triplet, options.retry_hours * HOUR_SECONDS)
     if isinstance(first, Unknown):
         return first
-    if now - first < options.delay_minutes * MINUTE_SECONDS:
+    if attempt.now - first < options.delay_minutes * MINUTE_SECONDS:
         return _hit(client, options.delay_minutes)
     await ask.remember(triplet, lifetime)
     if options.known_after:
-        await _note_pass(attempt, lifetime, options.known_after, ask)
+        await _note_delivery(client, lifetime, options.known_after, ask)
     return None
 
 
-async def _note_pass(attempt: _Attempt, lifetime: float, known_after: int, ask: Ask) -> None:
-    """Count a sender that passes for the first time; if that fails, it is not a reason to delay the message."""
-    client, sender, _, now = attempt
-    first = await ask.first_seen(f"greylist:passed:{client} {sender}", lifetime)
-    if first != now:
+async def _note_delivery(client: str, lifetime: float, known_after: int, ask: Ask) -> None:
+    """Count a delivery, one an hour at most: what was queued at once with several senders comes back at once, too.
+
+    If that fails, it is not a reason to delay the message.
+    """
+    key = f"greylist:passes:{client}"
+    if await ask.count_events(key, HOUR_SECONDS):  # or Unknown
         return
-    passed = await ask.count_event(f"greylist:passes:{client}", lifetime, known_after)
+    passed = await ask.count_event(key, lifetime, known_after)
     if not isinstance(passed, Unknown) and passed >= known_after:
         await ask.first_seen(f"greylist:known:{client}", lifetime)
 

@@ -105,6 +105,27 @@ STEPS: list[tuple[str, dict[str, Any], list[tuple[float, dict[str, str]]], list[
         [(0, {"host": "a.co.uk"}), (300, {"host": "b.co.uk", "ip": "203.0.113.9"})],
         [LATER, LATER],
     ),
+    (
+        "a sender that is tagged anew each time",
+        {},
+        [(0, {"from_": "prvs=0787b0b1b2=b@example.net"}), (300, {"from_": "prvs=0788c1c1c1=b@example.net"})],
+        [LATER, PASS],
+    ),
+    (
+        "a sender that a host forwards with a new key each time",
+        {},
+        [
+            (0, {"from_": "SRS0=HHH0=TT=partner.example=ann@fwd.example"}),
+            (300, {"from_": "SRS0=GGG0=TT=partner.example=ann@fwd.example"}),
+        ],
+        [LATER, PASS],
+    ),
+    (
+        "a list's message numbers",
+        {},
+        [(0, {"from_": "n-return-1-a=b.example@example.net"}), (300, {"from_": "n-return-2-a=b.example@example.net"})],
+        [LATER, PASS],
+    ),
     ("no delay", {"delay_minutes": 0}, [(0, {})], [PASS]),
 ]
 
@@ -131,6 +152,24 @@ def test_who_has_passed_a_few_times_is_known(known_after: int) -> None:
     # Known as long as it writes, and a lifetime longer.
     assert send(state, 36 * DAY, 100, given) == [PASS, PASS]
     assert send(state, 36 * DAY + 300 + 36 * DAY, 101, given) == [LATER, PASS]
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"), [(0, LATER), (60, LATER), (HOUR / 2, LATER), (HOUR - 1, LATER), (HOUR, PASS), (DAY, PASS)]
+)
+def test_deliveries_count_once_an_hour(gap: float, expected: str) -> None:
+    """Three senders, each of whom tries twice; what is queued at once comes back at once."""
+    state = MemoryState()
+    for number in range(3):
+        assert send(state, number * gap, number, options()) == [LATER, PASS]
+    assert asked(state, 3 * gap + 301, from_="other@example.net") == expected
+
+
+def test_one_sender_becomes_known_by_its_deliveries() -> None:
+    state = MemoryState()
+    fate = [asked(state, seconds) for seconds in (0, 300, 2 * HOUR, 4 * HOUR)]
+    assert fate == [LATER, PASS, PASS, PASS]
+    assert asked(state, 4 * HOUR, from_="other@example.net", rcpt="ann@example.org") == PASS
 
 
 def test_nobody_is_known_if_so_configured() -> None:
