@@ -28,7 +28,7 @@ def locked(*messages: Message) -> Iterator[list[Message]]:
         # Each day once, and all in the order of their paths, so that two processes never wait for each other.
         for day in sorted({message.day for message in messages}):
             try:
-                stack.enter_context(directory_lock(day.path))
+                stack.enter_context(directory_lock(day.path, follow=False))
             except FileNotFoundError:
                 raise NoSuchMessage(f"{day.path} is no longer in the archive; it was purged") from None
             except OSError as error:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from eximacl.archive.errors import ArchiveError
-from eximacl.archive.index import Message, open_message
+from eximacl.archive.index import Message, entered, open_message
 from eximacl.mail.view import View, view
 
 # Enough for every text; what follows in a message this long is attachments.
@@ -30,7 +30,7 @@ class Shown(NamedTuple):
 
 def show(message: Message, shown_bytes: int = SHOWN_BYTES) -> Shown:
     """Read a message for a person. Raises NoSuchMessage, ArchiveError."""
-    with open_message(message) as file:
+    with _opened(message) as file:
         altered = is_altered(file, message)
         data = file.read(shown_bytes)
         return Shown(altered, view(data), bool(file.read(1)))
@@ -41,7 +41,7 @@ def export(message: Message, target: BinaryIO) -> bool:
 
     Raises NoSuchMessage, ArchiveError; OSError where `target` cannot be written.
     """
-    with open_message(message) as file:
+    with _opened(message) as file:
         altered = is_altered(file, message)
         shutil.copyfileobj(file, target, COPY_BYTES)
     return altered
@@ -66,6 +66,12 @@ def export_to(message: Message, path: Path) -> bool:
         if isinstance(error, OSError):
             raise ArchiveError(f"{path}: {error.strerror}; it was deleted again") from None
         raise
+
+
+def _opened(message: Message) -> BinaryIO:
+    """Open a message with the rights of the archive's owner. Raises NoSuchMessage, ArchiveError."""
+    with entered(message.day.root):
+        return open_message(message)
 
 
 def is_altered(file: BinaryIO, message: Message) -> bool:

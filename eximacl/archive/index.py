@@ -6,7 +6,9 @@ Reading changes nothing, and a damaged or missing envelope never hides its messa
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,10 +23,13 @@ from eximacl.records.decisions import find as find_decisions
 from eximacl.records.errors import RecordsError
 from eximacl.records.references import time_of
 from eximacl.records.search import Wanted
+from eximacl.system.files import open_regular
+from eximacl.system.users import rights_of_owner, user_name
 
 # The 2 MiB of recipients that a query may have, each byte escaped, and once more for a release.
 MAX_ENVELOPE_BYTES = 32 * 1024 * 1024
 
+LINK = "it is a symbolic link, which is not followed; put a directory there"
 # From the reference, given at RCPT, to the end of the message: a few megabytes on a slow line.
 NEAR_SECONDS = 600
 
@@ -64,6 +69,20 @@ class Match(NamedTuple):
 
     message: Message
     compared: bool
+
+
+@contextlib.contextmanager
+def entered(root: Path) -> Iterator[None]:
+    """Work in an archive with its owner's rights where root asks (`users.rights_of_owner`). Raises ArchiveError."""
+    try:
+        directory = root.stat()
+    except OSError as error:
+        raise _unreadable(error) from None
+    with rights_of_owner(directory):
+        if not os.access(root, os.R_OK | os.X_OK, effective_ids=True):
+            owner = user_name(directory.st_uid)
+            raise ArchiveError(f"{KEY}: {root}: permission denied, also for its owner {owner}, whose rights root uses")
+        yield
 
 
 def messages(root: Path) -> Iterator[Message]:
@@ -148,9 +167,9 @@ def open_message(message: Message) -> BinaryIO:
     """Open a message, wherever a mail client has moved it to. Raises NoSuchMessage, ArchiveError."""
     try:
         try:
-            return message.path.open("rb")
+            return open_regular(message.path, follow=False)
         except FileNotFoundError:
-            return locate(message.day, message.name).open("rb")
+            return open_regular(locate(message.day, message.name), follow=False)
     except OSError as error:
         raise ArchiveError(f"{message.path}: {reason_of(error)}") from None
 
@@ -201,7 +220,7 @@ def listed(root: Path) -> list[tuple[float, str, Path, Day]]:
 def read_envelope(path: Path) -> Envelope:
     """Read an envelope. Raises ArchiveError."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path, follow=False) as file:
             return parse_envelope(file.read(MAX_ENVELOPE_BYTES))
     except OSError as error:
         raise ArchiveError(f"{path}: {reason_of(error)}") from None
@@ -210,11 +229,23 @@ def read_envelope(path: Path) -> Envelope:
 
 
 def names(directory: Path) -> list[str]:
-    """Return the names in a directory; none where it is missing, since it was purged. Raises OSError."""
+    """Return the names in a directory; none where it is missing, since it was purged. Raises OSError.
+
+    What a symbolic link leads to is not in the archive, and a purge must not delete it.
+    """
     try:
-        return [path.name for path in directory.iterdir()]
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
         return []
+    except NotADirectoryError:
+        if directory.is_symlink():
+            raise OSError(errno.ELOOP, LINK, str(directory)) from None
+        raise
+    try:
+        with os.scandir(fd) as entries:
+            return [entry.name for entry in entries]
+    finally:
+        os.close(fd)
 
 
 def _message(day: Day, name: str, path: Path) -> Message:

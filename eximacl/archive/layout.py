@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,8 +49,8 @@ def day_of(when: float) -> str:
 def day_start(name: str) -> int | None:
     """Return when a day of that name began, in seconds since 1970; None for a name that is not a day."""
     try:
-        return int(time.mktime(time.strptime(name, "%Y-%m-%d"))) if _DAY.fullmatch(name) else None
-    except ValueError:
+        return int(time.mktime(date.fromisoformat(name).timetuple())) if _DAY.fullmatch(name) else None
+    except (ValueError, OverflowError):
         return None
 
 
@@ -73,6 +74,11 @@ class Day(NamedTuple):
     """One domain's directory for one day."""
 
     path: Path
+
+    @property
+    def root(self) -> Path:
+        """The archive's directory."""
+        return self.path.parent.parent
 
     @property
     def domain(self) -> Path:

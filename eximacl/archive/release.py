@@ -17,11 +17,12 @@ from eximacl.archive.change import locked, mark_released
 from eximacl.archive.content import is_altered
 from eximacl.archive.envelope import Envelope, ReleaseNote
 from eximacl.archive.errors import AlreadyReleased, AlteredMessage, ArchiveError, MaybeReleased, ReleaseError
-from eximacl.archive.index import Message, copies_of, open_message
+from eximacl.archive.index import Message, copies_of, entered, open_message
 from eximacl.archive.sendmail import deliver, release_header, sendmail_arguments
 from eximacl.config.exempt import Exempter, Exemption, ExemptionPlan, RefusedMail
 from eximacl.config.exempt_change import ExemptError
 from eximacl.system.times import local, zoned
+from eximacl.system.users import own_rights
 
 
 class Released(NamedTuple):
@@ -47,16 +48,18 @@ def release(
     """Give the message with a (normalised) reference to Exim: once, for the recipients of all its copies.
 
     sendmail: the program that takes it. by: the user, for the records. to: other recipients instead of its own. again:
-    even if it was released before. exempter: exempts mail like it. journal: see `copies_of`.
+    even if it was released before. exempter: exempts mail like it. journal: see `copies_of`. What is in the archive is
+    read and written with the rights of its owner, the rest with our own.
     Raises NoSuchMessage, AlteredMessage, AlreadyReleased, ReleaseError, ArchiveError; ExemptError where the exemption
     cannot be added, which says whether the message was released.
     """
     now = time.time()
-    with locked(*copies_of(root, ref, journal)) as copies:
+    with entered(root), locked(*copies_of(root, ref, journal)) as copies:
         envelopes = [copy.envelope for copy in copies if copy.envelope is not None]
         if not again:
             _refuse_second(envelopes)
-        plans = _plan_exemptions(exempter, envelopes, f"{ref} released {local(now)} by {by}")
+        with own_rights():
+            plans = _plan_exemptions(exempter, envelopes, f"{ref} released {local(now)} by {by}")
         recipients = tuple(to) or tuple(recipient for envelope in envelopes for recipient in envelope.recipients)
         _send(copies, envelopes[0], ReleaseNote(time=now, recipients=recipients, by=by), sendmail)
     return Released(ref, envelopes[0].sender, recipients, _exempt(exempter, plans, ref))
@@ -93,7 +96,8 @@ def _send(copies: Sequence[Message], envelope: Envelope, done: ReleaseNote, send
         try:
             arguments = sendmail_arguments(envelope.sender, done.recipients)
             _announce(copies, dataclasses.replace(done, state="sending"))
-            deliver(file, release_header(ref, done.time, done.by), arguments, sendmail)
+            with own_rights():  # Exim takes an envelope sender only from whom it trusts
+                deliver(file, release_header(ref, done.time, done.by), arguments, sendmail)
         except MaybeReleased as error:
             # The announcement stays: nobody releases it again without looking.
             raise MaybeReleased(f"{ref} may have been released: {error}; see Exim's log") from None

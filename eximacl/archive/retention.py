@@ -187,7 +187,7 @@ def _delete(entry: _Entry, done: Purge, why: str) -> bool:
     envelope = entry.day.envelope(entry.name)
     ref = ""
     gone = False
-    with _noting(done), contextlib.suppress(BlockingIOError), directory_lock(entry.day.path, wait=False):
+    with _noting(done), contextlib.suppress(BlockingIOError), directory_lock(entry.day.path, wait=False, follow=False):
         with contextlib.suppress(ArchiveError):
             ref = read_envelope(envelope).ref
         entry.path.unlink()

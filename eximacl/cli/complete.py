@@ -15,7 +15,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from eximacl.archive.index import listed, read_envelope
+from eximacl.archive.index import entered, listed, read_envelope
 from eximacl.archive.layout import KEY
 from eximacl.cli.options import find_path
 from eximacl.config import find_checks
@@ -41,8 +41,9 @@ def archived_reference(context: click.Context, _: click.Parameter, incomplete: s
         root = context.params.get("directory") or find_path(_config(context), "archive", "dir", KEY)
         if root is None:
             return []
-        newest = sorted(listed(root), reverse=True)[:OFFERED_MAX]
-        envelopes = (read_envelope(day.envelope(name)) for _, name, _, day in newest)
+        with entered(root):
+            newest = sorted(listed(root), reverse=True)[:OFFERED_MAX]
+            envelopes = [read_envelope(day.envelope(name)) for _, name, _, day in newest]
         return _offered(((one.ref, f"<{one.sender}> {one.subject}") for one in envelopes), incomplete)
     return []
 

@@ -12,7 +12,7 @@ import click
 from eximacl.archive import Envelope, Message
 from eximacl.archive.content import SHOWN_BYTES, Shown
 from eximacl.archive.errors import reason_of
-from eximacl.archive.index import copies_of
+from eximacl.archive.index import copies_of, entered
 from eximacl.cli import exits
 from eximacl.cli.errors import explained
 from eximacl.cli.filters import reference_of
@@ -85,9 +85,9 @@ def journal_if_any(config_path: Path) -> Path | None:
 def copies_at(ref: str, directory: Path | None, config_path: Path) -> list[Message]:
     """Return the copies of the message with a reference as it was typed, at least one. Raises Failure."""
     reference = reference_of(ref)
-    root = archive_of(directory, config_path)
-    with explained():
-        return copies_of(root, reference, journal_if_any(config_path))
+    root, journal = archive_of(directory, config_path), journal_if_any(config_path)
+    with explained(), entered(root):
+        return copies_of(root, reference, journal)
 
 
 def print_messages(messages: Iterable[Message], as_json: bool) -> int:

@@ -31,6 +31,7 @@ from eximacl.protocol.codecs import query_values, shorten_values
 from eximacl.records.appender import Appender, Later
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.references import time_of
+from eximacl.system.files import open_regular
 
 KEY = "journal.dir"
 FORMAT = 2
@@ -211,7 +212,7 @@ def read_journal(path: Path, reading: Reading | None = None) -> Iterator[Entry]:
     """
     reading = reading or Reading()
     buffer = b""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(_READ_BYTES):
             buffer += chunk
             buffer = yield from _entries(buffer, reading, last=False)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from eximacl.policy.state import StateError
-from eximacl.system.users import user_name
+from eximacl.system.users import rights_of_owner, user_name
 
 RIGHTS = "run this as root or as the daemon's user"
 
@@ -31,7 +31,7 @@ def as_owner(path: Path) -> Iterator[bool]:
         return
     except PermissionError:
         raise StateError(f"{path}: permission denied: {RIGHTS}") from None
-    with _rights_of(directory):
+    with rights_of_owner(directory):
         if not _may(path, os.R_OK | os.W_OK) or not _may(path.parent, os.W_OK | os.X_OK):
             raise StateError(f"{path}: permission denied: {RIGHTS}")
         yield True
@@ -57,21 +57,3 @@ def _refuse_foreign(path: Path, found: os.stat_result, directory: os.stat_result
             f"{path} belongs to {user_name(found.st_uid)}, but its directory to {owner}: it is not used; "
             f"if it is the daemon's state, chown {owner} {path}"
         )
-
-
-@contextlib.contextmanager
-def _rights_of(directory: os.stat_result) -> Iterator[None]:
-    """Take on the rights of the directory's owner where root asks: between a look and an open much can change."""
-    if os.geteuid() != 0 or directory.st_uid == 0:
-        yield
-        return
-    group, groups = os.getegid(), os.getgroups()
-    os.setgroups([])
-    os.setegid(directory.st_gid)
-    os.seteuid(directory.st_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(group)
-        os.setgroups(groups)

@@ -1,14 +1,19 @@
-"""Users and groups: who runs us, who has connected, what a name means."""
+"""Users and groups: who runs us, who has connected, what a name means, and with whose rights root works.
+
+A directory of the daemon's belongs to an unprivileged, network-facing user, who could put a link in it that leads root
+anywhere. So root does there what its owner could have done, and not more.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import grp
 import os
 import pwd
 import re
 import socket
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 # chown(2): the number after it means "leave it as it is".
 ID_MAX = 2**32 - 2
@@ -57,3 +62,51 @@ def peer_uid(sock: socket.SocketType) -> int:
     """Return the user id of the process that connected to a Unix socket (SO_PEERCRED, unix(7)). Raises OSError."""
     packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
     return int(_PEER_CREDENTIALS.unpack(packed)[1])
+
+
+@contextlib.contextmanager
+def rights_of_owner(directory: os.stat_result) -> Iterator[None]:
+    """Work with the rights of a directory's owner where root asks; anybody else has only their own.
+
+    This holds for the whole process, so it is for commands, not for a daemon with threads.
+    """
+    if os.geteuid() != 0 or directory.st_uid == 0:
+        yield
+        return
+    rights = os.geteuid(), os.getegid(), os.getgroups()
+    os.setgroups(_groups_of(directory.st_uid, directory.st_gid))
+    os.setegid(directory.st_gid)
+    os.seteuid(directory.st_uid)
+    try:
+        yield
+    finally:
+        _take_on(*rights)
+
+
+@contextlib.contextmanager
+def own_rights() -> Iterator[None]:
+    """Within `rights_of_owner`, work with root's rights again."""
+    if os.geteuid() == os.getuid() or os.getuid() != 0:
+        yield
+        return
+    rights = os.geteuid(), os.getegid(), os.getgroups()
+    _take_on(0, os.getgid(), rights[2])
+    try:
+        yield
+    finally:
+        _take_on(*rights)
+
+
+def _take_on(user: int, group: int, groups: list[int]) -> None:
+    os.seteuid(0)
+    os.setgroups(groups)
+    os.setegid(group)
+    os.seteuid(user)
+
+
+def _groups_of(uid: int, gid: int) -> list[int]:
+    """Return a user's groups; none where the user has no name."""
+    try:
+        return os.getgrouplist(pwd.getpwuid(uid).pw_name, gid)
+    except KeyError:
+        return []

@@ -13,7 +13,7 @@ import click
 
 from eximacl.archive import Message, messages
 from eximacl.archive.content import export, export_to, show
-from eximacl.archive.index import Match, search
+from eximacl.archive.index import Match, entered, search
 from eximacl.archive.release import Released, release
 from eximacl.archive.retention import Selection, delete_all
 from eximacl.cli import exits
@@ -89,7 +89,7 @@ def list_command(
     """
     wanted = wanted_of(given)
     root = archive_of(directory, config_path)
-    with explained():
+    with explained(), entered(root):
         found = _compared(search(root, wanted))
         count = print_messages(found if last is None else deque(found, last), as_json)
     if not count:
@@ -305,7 +305,7 @@ def purge_command(
     """
     selection = _selection(older, ref, domain, released)
     root = archive_of(directory, config_path)
-    with explained():
+    with explained(), entered(root):
         selected = list(filter(selection.covers, messages(root)))
     if not selected:
         click.echo("There is nothing to delete.", err=True)
@@ -317,7 +317,7 @@ def purge_command(
     if not yes and not _confirm(selected):
         click.echo("Nothing was deleted.", err=True)
         return 0
-    with explained():
+    with explained(), entered(root):
         deleted = delete_all(root, selected)
     if as_json:
         print_messages(deleted.messages, as_json)
