@@ -23,7 +23,7 @@ from eximacl.policy.declare import (
     strongest,
     tables_of,
 )
-from eximacl.policy.outcome import Action, Alias, Allowed, AtData, Hit, Outcome, Reserve, Unknown
+from eximacl.policy.outcome import Action, Alias, Allowed, AtData, CountFate, Hit, Outcome, Reserve, Unknown
 from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import KEY, Ask, RecordKind, Records
 from eximacl.policy.state import Block
@@ -38,6 +38,7 @@ __all__ = [
     "Block",
     "Check",
     "CheckFunction",
+    "CountFate",
     "Hit",
     "ListProbe",
     "Messages",

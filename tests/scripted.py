@@ -6,7 +6,8 @@ A plan is written as steps, in order:
 
 OUTCOME is `pass`, `hit`, `hit(ACTION)` (a hit with an action of its own), `temp` (a hit that time may cure),
 `unknown`, `spared`, `later` (passed, and asked again at DATA), `heard(NAME)` (a hit if NAME had one under observe),
-`alias(NAME)`, or `place(NAME)`: an alias that needs a slot. With `@MAILBOX` it holds for that
+`alias(NAME)`, `place(NAME)` (an alias that needs a slot), `bug` (it raises), or `fate(NAME)`: the recipient's fate is
+counted, under `bad` where NAME refused it and under `good` where nothing objected. With `@MAILBOX` it holds for that
 mailbox only; others pass. A check whose name begins with `data` runs at DATA only, with `both` at RCPT and DATA.
 """
 
@@ -19,7 +20,19 @@ from typing import Any, cast
 from eximacl.mail.lists import Networks, Recipients, Suffixes
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import decide
-from eximacl.policy.outcome import Action, Alias, Allowed, AtData, Decision, Hit, OnUnknown, Outcome, Reserve, Unknown
+from eximacl.policy.outcome import (
+    Action,
+    Alias,
+    Allowed,
+    AtData,
+    CountFate,
+    Decision,
+    Hit,
+    OnUnknown,
+    Outcome,
+    Reserve,
+    Unknown,
+)
 from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step
 from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import AnyRequest, Ask
@@ -34,6 +47,8 @@ def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query,
             return None
         if kind == "place":
             return Alias(argument, one_slot(argument))
+        if kind == "bug":
+            raise RuntimeError(name)
         outcomes: dict[str, Outcome] = {
             "pass": None,
             "hit": Hit(
@@ -44,6 +59,7 @@ def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query,
             "alias": Alias(argument),
             "spared": Allowed("by the best"),
             "later": AtData(),
+            "fate": CountFate((argument,), "bad", "good", 60.0, 1),
             "heard": Hit(f"{name}-heard", argument, f"{name} objects") if argument in ask.observed else None,
         }
         return outcomes[kind]

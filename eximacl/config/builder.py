@@ -36,7 +36,8 @@ class Builder:
         self._domain_policies: dict[str, DomainPolicy] = {}
         self._probes: dict[str, ListProbe] = {}
         self._running: set[str] = set()
-        self._listeners: list[tuple[Site, str, str]] = []
+        # Where it stands, what needs the other check, and the other check.
+        self._needs: list[tuple[Site, str, str]] = []
 
     def read_base(self, raw: Any, site: Site) -> None:
         """Read `[checks.*]` of the main file: a table for each check of the order, defaults where none is given."""
@@ -88,12 +89,28 @@ class Builder:
             return f"{name} depends on the hits of {other}, so policy.order must name {other} before {name}"
         return ""
 
+    def _wrong_counted(self, name: str, other: str) -> str:
+        """Return why a check cannot count the refusals of another; empty if it can."""
+        if other not in self._checks:
+            return f"{name} counts the refusals of {other}: {unknown('check', other, self._checks)}"
+        if other == name:
+            return f"{name} cannot count its own refusals; name checks that come after it"
+        if other not in self._order[self._order.index(name) :]:
+            return f"{name} counts the refusals of {other}, so policy.order must name {other} after {name}"
+        return ""
+
+    def _need(self, needs: str, other: str, wrong: str, action: Action, site: Site) -> None:
+        """Report what is wrong with what a check needs of another, or remember it for `check_running`."""
+        if wrong:
+            site.report(wrong)
+        elif action != "off":
+            self._needs.append((site, needs, other))
+
     def check_running(self) -> None:
-        """Report the checks that listen to one that runs for no domain. Call this when all files have been read."""
-        for site, name, other in self._listeners:
+        """Report the checks that need one that runs for no domain. Call this when all files have been read."""
+        for site, needs, other in self._needs:
             if other in self._steps and other not in self._running:
-                never = "which never runs: its action is off, or it has nothing to look for"
-                site.report(f"{name} depends on the hits of {other}, {never}")
+                site.report(f"{needs} {other}, which never runs: its action is off, or it has nothing to look for")
 
     def policy(self, domains: Any) -> Policy:
         """Return the policy of all that was read. It can be used only if there were no problems."""
@@ -145,11 +162,9 @@ class Builder:
         listens_to = frozenset(check.listens_to(options))
         action: Action = "off" if check.idle(options) else values["action"].value
         for other in sorted(listens_to):
-            wrong = self._wrong_source(name, other)
-            if wrong:
-                site.report(wrong)
-            elif action != "off":
-                self._listeners.append((site, name, other))
+            self._need(f"{name} depends on the hits of", other, self._wrong_source(name, other), action, site)
+        for other in sorted(set(check.counts(options))):
+            self._need(f"{name} counts the refusals of", other, self._wrong_counted(name, other), action, site)
         if action != "off":
             self._running.add(name)
             self._probes.update({probe.name: probe for probe in check.probes(options)})

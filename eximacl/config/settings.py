@@ -27,11 +27,12 @@ Servers = NewType("Servers", tuple[str, ...])
 Redacted = NewType("Redacted", tuple[str, ...])
 
 # The order in which checks run unless `policy.order` says otherwise; those that are not installed are left out.
-# Cheapest and most specific first; `disposable` must come before the checks that judge its owner's name, `dnswl`
-# before those from which a well-known client is exempt, the lists before `resolvable_sender`, which has to wait for
-# the sender's own name servers, and last `greylist`, which delays only what all of these pass, and `rate`, which
-# counts only what gets through.
+# `dictionary_attack` counts what comes after it. Then the cheapest and most specific first; `disposable` must come
+# before the checks that judge its owner's name, `dnswl` before those from which a well-known client is exempt, the
+# lists before `resolvable_sender`, which has to wait for the sender's own name servers, and last `greylist`, which
+# delays only what all of these pass, and `rate`, which counts only what gets through.
 DEFAULT_ORDER = (
+    "dictionary_attack",
     "bounce_tag",
     "disposable",
     "bad_recipient",

@@ -78,6 +78,11 @@ def _plain_octet(octet: str) -> str:
     return octet.lstrip("0") or "0" if len(octet) <= _OCTET_DIGITS and octet.isdigit() else octet
 
 
+def network_of(address: IPAddress, bits4: int, bits6: int) -> str:
+    """Return the network of an address, `192.0.2.0/24`, with the prefix length of its kind."""
+    return str(ipaddress.ip_network((address, bits4 if address.version == 4 else bits6), strict=False))
+
+
 class NameServer(NamedTuple):
     """Where a name server is: an IP address and a port."""
 

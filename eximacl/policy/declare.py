@@ -115,6 +115,7 @@ class Check:
     probes: how to test the DNS lists that it asks.
     listens_to: the names of earlier checks whose observed hits it reads from `Ask.observed`; where it runs at `data`,
     they run there too.
+    counts: the names of later checks whose refusals it counts (see `CountFate`).
     idle: True if, with these options, it can never object; it is then skipped.
     """
 
@@ -129,6 +130,7 @@ class Check:
     doc: str
     probes: Callable[[Any], Iterable[ListProbe]] = _none
     listens_to: Callable[[Any], Iterable[str]] = _none
+    counts: Callable[[Any], Iterable[str]] = _none
     idle: Callable[[Any], bool] = _never
 
 
@@ -162,6 +164,7 @@ def check(
     on_unknown: OnUnknown = "accept",
     probes: Callable[[Any], Iterable[ListProbe]] = _none,
     listens_to: Callable[[Any], Iterable[str]] = _none,
+    counts: Callable[[Any], Iterable[str]] = _none,
     idle: Callable[[Any], bool] = _never,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
@@ -188,6 +191,7 @@ def check(
             doc=doc,
             probes=probes,
             listens_to=listens_to,
+            counts=counts,
             idle=idle,
         )
         plugins.mark(function, declaration)

@@ -15,6 +15,7 @@ from eximacl.policy.outcome import (
     Allowed,
     AtData,
     Bug,
+    CountFate,
     Decision,
     Hit,
     Outcome,
@@ -138,11 +139,13 @@ class _Evaluation:
     """One pass of one domain's policy over one query. Short-lived.
 
     trace: made when a step does more than pass. observed: the checks that had a hit under `observe` so far.
-    reservations: the slots to reserve once nothing else objected, each with the step that needs it.
+    fates: what is counted once the recipient's fate is known. reservations: the slots to reserve once nothing else
+    objected, each with the step that needs it.
     """
 
     __slots__ = (
-        "bugs", "observed", "plan", "policy", "query", "reservations", "reserved", "timer", "trace", "wants_data",
+        "bugs", "fates", "observed", "plan", "policy", "query", "reservations", "reserved", "timer", "trace",
+        "wants_data",
     )  # fmt: skip
 
     def __init__(self, policy: DomainPolicy | None, query: Query, timer: Callable[[], float] | None) -> None:
@@ -151,6 +154,7 @@ class _Evaluation:
         self.timer = timer
         self.trace: list[Traced] | None = None
         self.observed: tuple[str, ...] = ()
+        self.fates: tuple[tuple[Ask, CountFate], ...] = ()
         self.reservations: tuple[tuple[Step, Ask, Reserve], ...] = ()
         self.reserved = False
         self.wants_data = False
@@ -185,10 +189,24 @@ class _Evaluation:
                 continue
             decision = self._judge(step, ask, outcome, timer() - started if timer else 0.0)
             if decision is not None:
-                return decision
+                return await self._count_fates(decision) if self.fates else decision
             if isinstance(outcome, Allowed) and step.action != "observe":
                 break
-        return plan.accepted if self.trace is None else await self._finish(policy)
+        if self.trace is None:
+            return plan.accepted
+        decision = await self._finish(policy)
+        return await self._count_fates(decision) if self.fates else decision
+
+    async def _count_fates(self, decision: Decision) -> Decision:
+        """Count what became of the recipient; that a state cannot count it changes nothing."""
+        final = decision.word == "reject" or decision.word == "hold"
+        for ask, fate in self.fates:
+            refused = (final and decision.check in fate.by) or (
+                ask.action == "observe" and any(name in fate.by for name in self.observed)
+            )
+            if refused or decision.word == "accept":
+                await ask.count_event(fate.refused if refused else fate.accepted, fate.window, fate.most)
+        return decision
 
     async def _finish(self, policy: DomainPolicy) -> Decision:
         """Nothing objected: reserve what was asked for, then accept. What is reserved must be settled in any case."""
@@ -254,8 +272,10 @@ class _Evaluation:
             if outcome.reserve is not None:
                 self.reservations += ((step, ask, outcome.reserve),)
             return None
-        if outcome is None or isinstance(outcome, AtData | Reserve):
+        if outcome is None or isinstance(outcome, AtData | CountFate | Reserve):
             self._note(step, Traced(step.name, "pass", seconds=seconds))
+            if isinstance(outcome, CountFate):
+                self.fates += ((ask, outcome),)
             if isinstance(outcome, Reserve):
                 self.reservations += ((step, ask, outcome),)
             self.wants_data = self.wants_data or isinstance(outcome, AtData)

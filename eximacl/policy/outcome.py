@@ -54,6 +54,20 @@ class Reserve(NamedTuple):
     pending: Hit
 
 
+class CountFate(NamedTuple):
+    """No objection, but what becomes of the recipient is counted, up to `most` events in `window` seconds.
+
+    An event is noted under the key `refused` where one of the checks `by` refused the recipient, under `accepted`
+    where nothing objected. Where the check that returns this observes, a hit of these under `observe` counts, too.
+    """
+
+    by: tuple[str, ...]
+    refused: str
+    accepted: str
+    window: float
+    most: int
+
+
 class Alias(NamedTuple):
     """The recipient is another name for `mailbox`: the checks after this one judge that localpart.
 
@@ -75,7 +89,7 @@ class AtData:
     """This message cannot be judged before DATA, where Exim asks again. For a check that runs at `rcpt` and `data`."""
 
 
-Outcome: TypeAlias = Hit | Unknown | Reserve | Alias | Allowed | AtData | None
+Outcome: TypeAlias = Hit | Unknown | Reserve | CountFate | Alias | Allowed | AtData | None
 
 
 class Traced(NamedTuple):

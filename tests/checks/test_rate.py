@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from eximacl.check import Hit, Unknown, declared
-from eximacl.checks.rate import Options, rate
+from eximacl.check import Hit, Tables, Unknown, declared
+from eximacl.checks.rate import Options, RateWindow, rate
 from eximacl.state import MemoryState
 from tests.asking import NOW, Dead, judge, query
 from tests.checks.running import documented_defaults
 
 MINUTE = 60.0
-DEFAULTS = {"minutes": 60, "client": 0, "sender": 0, "recipient_domain": 0, "network4": 32, "network6": 64}
+WINDOW = {"minutes": 60, "client": 0, "sender": 0, "recipient": 0, "recipient_domain": 0}
 LATER, PASS = "rate", "None"
 
 
-def options(**given: int) -> Options:
-    return Options(**{**DEFAULTS, **given})
+def window(label: str = "hour", /, **given: int) -> RateWindow:
+    return RateWindow(name=label, **{**WINDOW, **given})
+
+
+def options(*windows: RateWindow, network4: int = 32, **given: int) -> Options:
+    """One window with the given limits, or these windows."""
+    return Options(windows=Tables(windows or (window(**given),)), network4=network4, network6=64, separators="+")
 
 
 def fates(steps: list[tuple[float, dict[str, str]]], state: MemoryState | None = None, /, **given: int) -> list[str]:
@@ -47,6 +52,13 @@ ROWS: list[tuple[str, dict[str, int], Steps, list[str]]] = [
         [(0, {}), (0, {"rcpt": "ann@example.org"}), (0, {"rcpt": "x@example.com"}), (0, {})],
         [PASS, PASS, PASS, LATER],
     ),
+    (
+        "recipient",
+        {"recipient": 2},
+        [(0, {}), (0, {"rcpt": "Steve+x@example.org", "from_": ""}), (0, {"rcpt": "juha@example.org"}), (0, {})],
+        [PASS, PASS, PASS, LATER],
+    ),
+    ("another domain's", {"recipient": 1}, [(0, {}), (0, {"rcpt": "steve@example.com"})], [PASS, PASS]),
     ("the window slides", {"client": 2, "minutes": 10}, [(0, {}), (6, {}), (9, {}), (10, {}), (11, {})],
      [PASS, PASS, LATER, PASS, LATER]),
     ("the narrowest counts", {"client": 3, "sender": 1}, [(0, {}), (0, {}), (0, {"from_": "b@example.net"})],
@@ -63,6 +75,30 @@ def test_what_is_put_off_is_not_counted() -> None:
     """A sender that tries all the time still gets its share."""
     steps: Steps = [(minute, {}) for minute in range(60)]
     assert fates(steps, client=2, minutes=10).count(PASS) == 12
+
+
+def test_several_windows_at_once() -> None:
+    """Three in a minute, five in ten: each counts for itself."""
+    both = options(window("minute", minutes=1, client=3), window("ten", minutes=10, client=5))
+    state, found = MemoryState(), []
+    for minutes in (0, 0, 0, 0, 1, 1, 1, 5, 10, 10, 10, 10):
+        outcome = judge(rate, query(), both, state=state, now=NOW + minutes * MINUTE)
+        found.append(outcome.detail if isinstance(outcome, Hit) else "")
+    minute, ten = "client:192.0.2.7/32: 3 in 1 min", "client:192.0.2.7/32: 5 in 10 min"
+    assert found == ["", "", "", minute, "", "", ten, ten, "", "", "", minute]
+
+
+def test_two_windows_of_one_length_are_one() -> None:
+    with pytest.raises(ValueError, match="windows: hour and h have the same minutes"):
+        options(window("hour", client=1), window("h", sender=1))
+
+
+def test_a_disposable_address_counts_as_its_owner() -> None:
+    state = MemoryState()
+    for rcpt in ("steve.1.count@example.org", "steve.2.count@example.org"):
+        outcome = judge(rate, query(rcpt=rcpt).judged_as("steve"), options(recipient=1), state=state)
+    assert isinstance(outcome, Hit)
+    assert outcome.detail == "recipient:steve@example.org: 1 in 60 min"
 
 
 def test_it_is_temporary_whatever_the_action() -> None:
@@ -85,6 +121,7 @@ def test_a_dead_state_is_unknown(verb: str) -> None:
 def test_hostile_values() -> None:
     values = {"ip": "\udcff", "from_": "\udcff@\udcfe", "rcpt": "\udcff@example.org"}
     assert fates([(0, values)] * 2, client=1, sender=1) == [PASS, LATER]
+    assert fates([(0, values)] * 2, recipient=1) == [PASS, LATER]
 
 
 def test_declaration() -> None:
@@ -92,6 +129,6 @@ def test_declaration() -> None:
     assert declaration is not None
     assert declaration.stages == {"rcpt"}
     assert declaration.action == "defer"
-    assert documented_defaults(rate) == DEFAULTS
+    assert documented_defaults(rate) == {"windows": [], "network4": 32, "network6": 64, "separators": "+"}
     assert declaration.idle(options())
-    assert not any(declaration.idle(options(**{name: 1})) for name in ("client", "sender", "recipient_domain"))
+    assert not any(declaration.idle(options(**{name: 1})) for name in WINDOW if name != "minutes")

@@ -217,6 +217,34 @@ def test_a_check_that_goes_by_the_hits_of_another(tmp_path: Path, suspicious: st
     assert problems_of(tmp_path, {"eximacl.toml": greylisting(suspicious, tables)}) == [problem]
 
 
+COUNTS = "eximacl.toml: checks.dictionary_attack: dictionary_attack counts the refusals of"
+
+
+@pytest.mark.parametrize(
+    ("unknown", "tables", "problem"),
+    [
+        pytest.param("valid_recipients", "", f"{COUNTS} valid_recipients: unknown check; did you mean valid_recipient?",
+                     id="unknown"),
+        pytest.param(
+            "dictionary_attack", "",
+            "eximacl.toml: checks.dictionary_attack: dictionary_attack cannot count its own refusals; name checks that "
+            "come after it", id="itself",
+        ),
+        pytest.param("helo", "", f"{COUNTS} helo, so policy.order must name helo after dictionary_attack", id="before"),
+        pytest.param("rdns", "", f"{COUNTS} rdns, so policy.order must name rdns after dictionary_attack",
+                     id="not there"),
+        pytest.param("dnsbl", "", f"{COUNTS} dnsbl, {NEVER}", id="idle"),
+        pytest.param("rate", '[checks.rate]\naction = "off"\n', f"{COUNTS} rate, {NEVER}", id="off"),
+        pytest.param("", "", "eximacl.toml: checks.dictionary_attack: unknown: name at least one check", id="none"),
+    ],
+)  # fmt: skip
+def test_a_check_that_counts_the_refusals_of_another(tmp_path: Path, unknown: str, tables: str, problem: str) -> None:
+    order = '[policy]\ndomains = ["example.org"]\norder = ["helo", "dictionary_attack", "dnsbl", "rate"]\n'
+    listed = f'["{unknown}"]' if unknown else "[]"
+    attack = f"[checks.dictionary_attack]\nlimit = 5\nunknown = {listed}\n"
+    assert problems_of(tmp_path, {"eximacl.toml": order + attack + tables}) == [problem]
+
+
 @pytest.mark.parametrize(
     "files",
     [

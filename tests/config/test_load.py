@@ -77,7 +77,7 @@ def test_the_default_order_is_the_declared_one_as_far_as_it_is_installed(tmp_pat
     files = {"eximacl.toml": '[policy]\ndomains = ["example.org"]\n', "lists/tld": "sa\n", "lists/patterns": ",\n"}
     loaded = loaded_from(tmp_path, files)
     assert loaded.settings.policy.order == tuple(name for name in DEFAULT_ORDER if name in loaded.checks)
-    assert loaded.settings.policy.order[0] == "bounce_tag"
+    assert loaded.settings.policy.order[0] == "dictionary_attack"
 
 
 @pytest.mark.parametrize(

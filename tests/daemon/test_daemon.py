@@ -222,7 +222,7 @@ async def test_a_state_without_room_is_a_problem(config: Path, caplog: pytest.Lo
         config.write_text(
             CONFIG.replace("sqlite:state.db", f"sqlite:{disk}/state.db")
             .replace('"rdns_tld"]', '"rate"]')
-            .replace('[checks.rdns_tld]\ntlds = "tlds"', "[checks.rate]\nclient = 1000")
+            .replace('[checks.rdns_tld]\ntlds = "tlds"', "[checks.rate]\nwindows.hour.client = 1000")
         )
         async with running(config):
             assert (await query(config)).verdict == "accept"

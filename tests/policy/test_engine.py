@@ -215,7 +215,7 @@ action = "observe"
 timezone = "UTC"
 [checks.rate]
 action = "observe"
-client = 1
+windows.hour.client = 1
 [checks.bounce_storm]
 action = "observe"
 limit = 2
@@ -237,7 +237,7 @@ def test_what_is_only_heard_at_data_counts_nothing_again(tmp_path: Path) -> None
             asked = query(stage, **given)._replace(now=NOW + number)
             decisions.append(drive_now(decide(policy, asked), StateAnswers(state, NoNetwork(), asked)))
         assert state.tally("bounce_storm:steve@example.org", 600, NOW + number) == number + 1
-        assert state.tally("rate:client:192.0.2.7/32", 600, NOW + number) == 1
+        assert state.tally("rate:60:client:192.0.2.7/32", 600, NOW + number) == 1
     assert [decision.word for decision in decisions] == ["accept", "defer"] * 3
 
 
@@ -247,6 +247,43 @@ def test_a_place_that_is_only_heard_of_at_data_is_used_for_good_all_the_same() -
         decision = drive_now(decide(policy, asked), StateAnswers(state, NoNetwork(), asked))
         assert decision.word == "accept"
     assert state.peek("k", 1, "another", NOW) == "full"
+
+
+# steps, an earlier query's steps, what is counted: `good`, `bad`, or nothing
+FATES = [
+    ("accepted", "f=fate(b) b=pass", "good"),
+    ("refused", "f=fate(b) b=hit", "bad"),
+    ("held", "f=fate(b) b:hold=hit", "bad"),
+    ("put off", "f=fate(b) b:defer=hit", ""),
+    ("put off for a time", "f=fate(b) b=temp", ""),
+    ("unknown, put off", "f=fate(b) b/defer=unknown", ""),
+    ("unknown, accepted", "f=fate(b) b=unknown", "good"),
+    ("refused by another", "f=fate(b) b=pass c=hit", ""),
+    ("refused by another, before", "f=fate(b) c=hit b=hit", ""),
+    ("observed", "f=fate(b) b:observe=hit", "good"),
+    ("both observed", "f:observe=fate(b) b:observe=hit", "bad"),
+    ("both observed, refused by another", "f:observe=fate(b) b:observe=hit c=hit", "bad"),
+    ("refused before it", "b=hit f=fate(b)", ""),
+    ("spared", "f=fate(b) s=spared b=hit", "good"),
+    ("no place", "f=fate(p) p=place(full)", ""),
+    ("a bug in it", "f=bug b=hit", ""),
+]
+
+
+@pytest.mark.parametrize(("steps", "counted"), [row[1:] for row in FATES], ids=[row[0] for row in FATES])
+def test_a_recipients_fate_is_counted(steps: str, counted: str) -> None:
+    state = MemoryState()
+    state.reserve("full", 1, "another", NOW, NOW + 60)
+    asked = query()
+    drive_now(decide(policy_of(plan_of(steps)), asked), StateAnswers(state, NoNetwork(), asked))
+    found = {key: state.tally(key, 60, NOW) for key in ("good", "bad")}
+    assert found == {key: int(key == counted) for key in ("good", "bad")}
+
+
+@pytest.mark.parametrize("steps", ["f=fate(b) b=hit", "f=fate(b) b=pass"])
+def test_a_fate_that_cannot_be_counted_stays_what_it_is(steps: str) -> None:
+    without = run(policy_of(plan_of(steps.replace("fate(b)", "pass"))), query_of(RCPT))
+    assert run(policy_of(plan_of(steps)), query_of(RCPT), "count=unknown") == without
 
 
 def test_a_heard_check_that_refuses_at_data_gives_the_places_back() -> None:
