@@ -33,7 +33,7 @@ class Options:
             raise ValueError(f"keys: a key is longer than {batv.KEY_BYTES_MAX} bytes, which Exim cannot use")
 
 
-@check("bounce_tag", stages={"rcpt"}, options=Options)
+@check("bounce_tag", stages={"rcpt"}, options=Options, resolves=True)
 async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse bounces without a valid tag (BATV, prvs) to addresses that send with tags only.
 
@@ -42,18 +42,19 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     recipient, sender = query.recipient, query.sender
     if recipient is None or sender is None:
         return None
-    # The owner is found in the mailbox, but the tag was made over the address as it was sent.
-    owner = batv.untagged(query.mailbox)
-    tagged = batv.parse(query.values.get("rcpt", "")) if owner != query.mailbox else None
-    if tagged is None:
-        if not sender.is_null or not _is_listed(query.mailbox, recipient.domain, options):
+    mailbox, domain = query.mailbox, recipient.domain
+    owner = batv.untagged(mailbox)
+    if owner == mailbox:
+        if not sender.is_null or not _is_listed(mailbox, domain, options):
             return None
-        return _hit("bounce-untagged", "no tag", query.mailbox, recipient.domain)
-    if sender.is_null and options.keys.filled and _is_listed(owner, recipient.domain, options):
+        return _hit("bounce-untagged", "no tag", mailbox, domain)
+    # The owner is found in the mailbox, but the tag was made over the address as it was sent.
+    tagged = batv.parse(query.values.get("rcpt", "") or str(recipient))
+    if tagged and sender.is_null and options.keys.filled and _is_listed(owner, domain, options):
         if not batv.is_signed(tagged, options.keys):
-            return _hit("bounce-tag-bad", tagged.digits, owner, recipient.domain)
+            return _hit("bounce-tag-bad", tagged.digits, owner, domain, Alias(owner))
         if batv.is_over(tagged, query.now):
-            return _hit("bounce-tag-over", tagged.day, owner, recipient.domain)
+            return _hit("bounce-tag-over", tagged.day, owner, domain, Alias(owner))
     return Alias(owner)
 
 
@@ -63,6 +64,7 @@ def _is_listed(localpart: str, domain: str, options: Options) -> bool:
     return any(options.recipients.match(name, domain) for name in names)
 
 
-def _hit(reason: str, detail: str, localpart: str, domain: str) -> Hit:
+def _hit(reason: str, detail: str, localpart: str, domain: str, owner: Alias | None = None) -> Hit:
     text = f"{localpart} did not send the original message"
-    return Hit(reason, detail, text, f"Bounce for {localpart} not accepted at {domain}: {detail}")
+    sentence = f"Bounce for {localpart} not accepted at {domain}: {detail}"
+    return Hit(reason, detail, text, sentence, stands_for=owner)

@@ -41,7 +41,7 @@ class Options(Rules):
     secrets: Secrets = option("", "A file of secrets, one per line. Needed by sign.")
 
 
-@check("disposable", stages={"rcpt"}, options=Options, on_unknown="defer")
+@check("disposable", stages={"rcpt"}, options=Options, on_unknown="defer", resolves=True, heeds_allowed=False)
 async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
     """Accept NAME.3.count for three messages, and NAME.date.31-12-2026 until that day begins.
 
@@ -60,8 +60,9 @@ async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
         return Alias(address.name, _slot(recipient, address))
     stands = standing(options, address.until, query.now)
     if stands == "too-far":
-        return _unknown_recipient(recipient, "dated-too-far", str(address.until))
-    return Alias(address.name) if stands == "open" else _expired(recipient, str(address.until))
+        return _unknown_recipient(recipient, "dated-too-far", str(address.until), address.name)
+    owner = Alias(address.name)
+    return owner if stands == "open" else _expired(recipient, str(address.until), owner)
 
 
 def _slot(recipient: Address, address: Disposable) -> Reserve:
@@ -74,17 +75,19 @@ def _slot(recipient: Address, address: Disposable) -> Reserve:
     )
 
 
-def _unknown_recipient(recipient: Address, reason: str, detail: str) -> Hit:
+def _unknown_recipient(recipient: Address, reason: str, detail: str, owner: str) -> Hit:
     """Answer as `valid_recipient` does, so that a bad signature cannot be told from a name that does not exist."""
     localpart, domain = recipient
     text = f"mail to {localpart} not accepted here"
-    return Hit(reason, detail, text, f"Mail for {localpart} not accepted at {domain}", status="1.1")
+    sentence = f"Mail for {localpart} not accepted at {domain}"
+    return Hit(reason, detail, text, sentence, status="1.1", stands_for=Alias(owner) if owner else None)
 
 
-def _expired(recipient: Address, day: str) -> Hit:
+def _expired(recipient: Address, day: str, owner: Alias) -> Hit:
     localpart, domain = recipient
     text = f"mail to {localpart} not accepted here since {day}"
-    return Hit("dated-expired", day, text, f"Mail for {localpart} not accepted at {domain} since {day}", status="2.1")
+    sentence = f"Mail for {localpart} not accepted at {domain} since {day}"
+    return Hit("dated-expired", day, text, sentence, status="2.1", stands_for=owner)
 
 
 def _used_up(recipient: Address, limit: int) -> Hit:

@@ -31,7 +31,10 @@ async def valid_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
     if recipient is None or not recipients.filled:
         return None
     mailbox, domain = query.mailbox, recipient.domain
-    if recipients.match(mailbox, domain):
+    # What is listed as it was sent exists, whatever it may stand for.
+    if recipients.match(mailbox, domain) or (
+        mailbox != recipient.localpart and recipients.match(recipient.localpart, domain)
+    ):
         return None
     name = without_tag(mailbox, options.separators)
     if name != mailbox and recipients.match(name, domain):

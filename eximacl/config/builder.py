@@ -33,7 +33,7 @@ class Builder:
         self._steps: dict[str, Step] = {}
         self._declarations = {name: check_table(checks[name]) for name in order}
         self._exempt = (_exempt(tables["exempt"]),)
-        self._domain_policies: dict[str, DomainPolicy] = {}
+        self._domain_steps: dict[str, dict[str, Step]] = {}
         self._probes: dict[str, ListProbe] = {}
         self._running: set[str] = set()
         # Where it stands, what needs the other check, and the other check.
@@ -69,7 +69,7 @@ class Builder:
                 inherited = base.exempt if "exempt" in values else ()
                 self._make_step(name, merged, inherited, here, steps)
         self.overlays[domain] = overlay
-        self._domain_policies[domain] = self._domain_policy(steps, (*self._exempt, *_exempts(overlay.get("exempt"))))
+        self._domain_steps[domain] = steps
 
     def _check_hold(self, table: OptionTable, values: Values, site: Site) -> None:
         archive = self._tables["archive"].get("dir")
@@ -115,7 +115,11 @@ class Builder:
     def policy(self, domains: Any) -> Policy:
         """Return the policy of all that was read. It can be used only if there were no problems."""
         base = self._domain_policy(self._steps, self._exempt)
-        return Policy(domains, base, self._domain_policies, self._early(), tuple(self._probes.values()))
+        overlays = {
+            domain: self._domain_policy(steps, (*self._exempt, *_exempts(self.overlays[domain].get("exempt"))))
+            for domain, steps in self._domain_steps.items()
+        }
+        return Policy(domains, base, overlays, self._early(), tuple(self._probes.values()))
 
     def _early(self) -> DomainPolicy:
         """Return the policy of the stages before a recipient is known.
@@ -134,7 +138,9 @@ class Builder:
         return self._domain_policy(kept, self._exempt)
 
     def _domain_policy(self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...]) -> DomainPolicy:
-        return DomainPolicy(tuple(steps[name] for name in self._order if name in steps), exempt)
+        # A check that is off in every domain has nothing to resolve either.
+        used = (name for name in self._order if name in steps and name in self._running)
+        return DomainPolicy(tuple(steps[name] for name in used), exempt)
 
     def _known_checks(self, raw: Any, site: Site) -> dict[str, Any]:
         """Return the tables of checks that run; report the others."""
@@ -178,6 +184,8 @@ class Builder:
             exempt=(*inherited, *((values["exempt"].value,) if values["exempt"].raw else ())),
             message=values["message"].value,
             listens_to=listens_to,
+            resolves=check.resolves,
+            heeds_allowed=check.heeds_allowed,
         )
 
 

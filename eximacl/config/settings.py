@@ -179,7 +179,11 @@ class ExemptOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalExemptOptions(ExemptOptions):
-    """Mail that is accepted before any check runs. An entry in any of these lists is enough."""
+    """Mail to which no check objects. An entry in any of these lists is enough.
+
+    It is accepted before any check runs, and not counted. A recipient is also exempt under a name that a check resolves
+    to it (a tagged or disposable address); a counted address is counted all the same.
+    """
 
     # RFC 5321 section 4.5.1 and RFC 2142 section 4: these two must be reachable.
     recipients: Recipients = option(["postmaster", "abuse"], "Recipients whose mail is never refused.")
@@ -193,7 +197,9 @@ class CommonOptions:
         "reject", "What to do on a hit: reject, defer, hold (archive, then reject), observe (only record it), or off."
     )
     on_unknown: OnUnknown = option("accept", "What to do when the check cannot find out: accept or defer.")
-    exempt: Exempt = option({}, "Mail that this check does not judge: a table with the keys of [exempt].")
+    exempt: Exempt = option(
+        {}, "Mail to which this check does not object: a table with the keys of [exempt]. Names are still resolved."
+    )
     message: Template = option("", "The text that the client gets, with {fields}; empty: the check's own text.")
 
 

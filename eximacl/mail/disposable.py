@@ -84,10 +84,14 @@ class Disposable(NamedTuple):
 
 
 class Malformed(NamedTuple):
-    """Something that looks like a disposable address and is not valid. `reason` is a stable slug."""
+    """Something that looks like a disposable address and is not valid. `reason` is a stable slug.
+
+    name: its owner's localpart, where it names an ordinary one; else empty.
+    """
 
     reason: str
     detail: str
+    name: str = ""
 
 
 def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Malformed | None:
@@ -95,28 +99,26 @@ def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Malformed |
     if rules.separator not in localpart:
         return None  # most of them, in a tenth of the time
     counted, dated = _patterns(rules.separator, rules.count_keyword, rules.date_keyword)
-    found = counted.match(localpart)
-    if found:
-        name, digits, signature = found.groups()
+    found = counted.match(localpart) or dated.match(localpart)
+    if not found:
+        return None
+    name, digits, signature = found.groups()
+    # The owner must be an ordinary address: `steve.3.count.5.count` would have two limits.
+    if not name:
+        return _refuse("disposable-nameless", localpart)
+    if counted.match(name) or dated.match(name) or untagged(name) != name:
+        return _refuse("disposable-nested", name)
+    if found.re is counted:
         limit = _count(digits, rules.largest_count)
         if limit is None:
-            return _refuse("counted-invalid", digits)
-        address = _counted(rules, name or "", limit)
+            return _refuse("counted-invalid", digits, name)
+        address = _counted(rules, name, limit)
     else:
-        found = dated.match(localpart)
-        if not found:
-            return None
-        name, digits, signature = found.groups()
         until = _date(digits)
         if until is None:
-            return _refuse("dated-invalid", digits)
-        address = _dated(rules, name or "", until)
-    # The owner must be an ordinary address: `steve.3.count.5.count` would have two limits.
-    if not address.name:
-        return _refuse("disposable-nameless", localpart)
-    if counted.match(address.name) or dated.match(address.name) or untagged(address.name) != address.name:
-        return _refuse("disposable-nested", address.name)
-    return _check_signature(rules, f"{address.unsigned}@{domain}", signature) or address
+            return _refuse("dated-invalid", digits, name)
+        address = _dated(rules, name, until)
+    return _check_signature(rules, address, domain, signature) or address
 
 
 def standing(rules: Rules, until: date, now: float) -> Standing:
@@ -214,18 +216,19 @@ def _date(digits: str) -> date | None:
         return None
 
 
-def _check_signature(rules: Rules, address: str, signature: str | None) -> Malformed | None:
+def _check_signature(rules: Rules, address: Disposable, domain: str, signature: str | None) -> Malformed | None:
     """Judge the last piece; with `sign = false` a well-formed one is not verified."""
+    signed = f"{address.unsigned}@{domain}"
     if signature is None:
-        return _refuse("signature-missing", address) if rules.sign else None
+        return _refuse("signature-missing", signed, address.name) if rules.sign else None
     signature = signature.lower()
-    if not _SIGNATURE.fullmatch(signature) or (rules.sign and not verify(rules.secrets, address, signature)):
-        return _refuse("signature-bad", signature)
+    if not _SIGNATURE.fullmatch(signature) or (rules.sign and not verify(rules.secrets, signed, signature)):
+        return _refuse("signature-bad", signature, address.name)
     return None
 
 
-def _refuse(reason: str, detail: str) -> Malformed:
-    return Malformed(reason, detail[:DETAIL_CHARACTERS_MAX])
+def _refuse(reason: str, detail: str, name: str = "") -> Malformed:
+    return Malformed(reason, detail[:DETAIL_CHARACTERS_MAX], name)
 
 
 # More than the number of different spellings in one policy.

@@ -117,6 +117,11 @@ class Check:
     they run there too.
     counts: the names of later checks whose refusals it counts (see `CountFate`).
     idle: True if, with these options, it can never object; it is then skipped.
+
+    resolves: whether it can say whom a recipient's name stands for (`Alias`, `Hit.stands_for`). It then runs, without
+    a say, also where mail is exempt from it, and in a domain in which it is off, as long as it is on in another.
+    heeds_allowed: False if an earlier check's `Allowed` does not spare from it: it keeps limits that are the
+    recipient's own, whoever the client is.
     """
 
     name: str
@@ -132,6 +137,8 @@ class Check:
     listens_to: Callable[[Any], Iterable[str]] = _none
     counts: Callable[[Any], Iterable[str]] = _none
     idle: Callable[[Any], bool] = _never
+    resolves: bool = False
+    heeds_allowed: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +173,8 @@ def check(
     listens_to: Callable[[Any], Iterable[str]] = _none,
     counts: Callable[[Any], Iterable[str]] = _none,
     idle: Callable[[Any], bool] = _never,
+    resolves: bool = False,
+    heeds_allowed: bool = True,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
 
@@ -193,6 +202,8 @@ def check(
             listens_to=listens_to,
             counts=counts,
             idle=idle,
+            resolves=resolves,
+            heeds_allowed=heeds_allowed,
         )
         plugins.mark(function, declaration)
         return marked

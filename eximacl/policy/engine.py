@@ -1,8 +1,9 @@
 """The policy: which checks run in which order for which domain, and what their outcomes lead to.
 
 The first hit whose action is not `observe` decides; exemptions come before all checks; every outcome goes into the
-trace. No I/O, no clock and no event loop: `decide` is a coroutine that awaits nothing but questions, and whoever drives
-it has the answers.
+trace. An exemption spares from the verdict, never from understanding: a check that resolves names does so all the same,
+so that the checks after it judge the mailbox that a name stands for. No I/O, no clock and no event loop: `decide` is a
+coroutine that awaits nothing but questions, and whoever drives it has the answers.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from eximacl.policy.outcome import (
     Unknown,
     Word,
 )
-from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step
+from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step, Turn
 from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import (
     AnyRequest,
@@ -144,7 +145,7 @@ class _Evaluation:
     """
 
     __slots__ = (
-        "bugs", "fates", "observed", "plan", "policy", "query", "reservations", "reserved", "timer", "trace",
+        "bugs", "fates", "left", "observed", "plan", "policy", "query", "reservations", "reserved", "timer", "trace",
         "wants_data",
     )  # fmt: skip
 
@@ -156,6 +157,7 @@ class _Evaluation:
         self.observed: tuple[str, ...] = ()
         self.fates: tuple[tuple[Ask, CountFate], ...] = ()
         self.reservations: tuple[tuple[Step, Ask, Reserve], ...] = ()
+        self.left: tuple[Turn, ...] | None = None
         self.reserved = False
         self.wants_data = False
         self.bugs: tuple[Bug, ...] = ()
@@ -166,15 +168,17 @@ class _Evaluation:
         why = _covered(self.policy.exempt, self.query)
         if why:
             return _decided(Decision("accept", (Traced("policy", "exempt", "exempt", why),)))
-        return self._run(self.policy)
+        self.plan = plan = self.policy.stages[self.query.stage]
+        return self._run(self.policy, plan.turns)
 
-    async def _run(self, policy: DomainPolicy) -> Decision:
+    async def _run(self, policy: DomainPolicy, turns: tuple[Turn, ...]) -> Decision:
         """Take one step after the other, until one objects or allows the message."""
-        self.plan = plan = policy.stages[self.query.stage]
-        timer = self.timer
-        for step, ask in plan.turns:
-            if step.exempt and self._exempted(step):
-                continue
+        plan, timer = self.plan, self.timer
+        for step, ask, silent in turns:
+            if step.exempt and not silent and self._exempted(step):
+                if not step.resolves:
+                    continue
+                silent = True
             if self.observed and step.listens_to:
                 ask = ask._replace(observed=self.observed)
             started = timer() if timer else 0.0
@@ -183,18 +187,23 @@ class _Evaluation:
             except (Exception, SystemExit) as error:
                 outcome = self._broken(step, error)
             # Nearly every step passes without a word. The trace is not even begun until one has something to say.
-            if outcome is None and timer is None:
+            if outcome is None and timer is None and not silent:
                 if self.trace is not None:
                     self.trace.append(step.passed)
                 continue
-            decision = self._judge(step, ask, outcome, timer() - started if timer else 0.0)
-            if decision is not None:
-                return await self._count_fates(decision) if self.fates else decision
-            if isinstance(outcome, Allowed) and step.action != "observe":
-                break
-        if self.trace is None:
-            return plan.accepted
-        decision = await self._finish(policy)
+            seconds = timer() - started if timer else 0.0
+            decision = (self._understand if silent else self._judge)(step, ask, outcome, seconds)
+            if decision is not None or self.left is not None:
+                return await self._conclude(policy, decision)
+        return plan.accepted if self.trace is None else await self._conclude(policy, None)
+
+    async def _conclude(self, policy: DomainPolicy, decision: Decision | None) -> Decision:
+        """Take the turns that are left where a step has spared the message from others; then accept if none objects."""
+        if decision is None and self.left is not None:
+            left, self.left = self.left, None
+            return await self._run(policy, left)
+        if decision is None:
+            decision = await self._finish(policy)
         return await self._count_fates(decision) if self.fates else decision
 
     async def _count_fates(self, decision: Decision) -> Decision:
@@ -264,11 +273,12 @@ class _Evaluation:
             return self._act(step, outcome, seconds)
         if isinstance(outcome, Allowed):
             result = "observe" if step.action == "observe" else "spared"
+            if result == "spared":
+                self.left = self.plan.after_allowed(step)
             self._note(step, Traced(step.name, result, "spared", outcome.detail, seconds))
             return None
         if isinstance(outcome, Alias):
-            self._note(step, Traced(step.name, "alias", "alias", outcome.mailbox, seconds))
-            self.query = self.query.judged_as(outcome.mailbox)
+            self._rename(step, outcome, seconds)
             if outcome.reserve is not None:
                 self.reservations += ((step, ask, outcome.reserve),)
             return None
@@ -283,6 +293,24 @@ class _Evaluation:
         if not isinstance(outcome, Unknown):
             outcome = self._broken(step, TypeError(f"returned {outcome!r}, which is not an outcome"))
         return self._doubt(step, outcome, seconds)
+
+    def _understand(self, step: Step, _ask: Ask, outcome: Outcome, seconds: float) -> None:
+        """Take from a step that has no say only whom the recipient's name stands for."""
+        alias = outcome.stands_for if isinstance(outcome, Hit) else outcome
+        if isinstance(alias, Alias):
+            self._rename(step, alias, seconds)
+
+    def _rename(self, step: Step, alias: Alias, seconds: float = 0.0) -> None:
+        """Have the steps after this one judge the mailbox that the recipient's name stands for.
+
+        If that mailbox is exempt, no step is left; but a slot that the name needs is reserved all the same.
+        """
+        self._note(step, Traced(step.name, "alias", "alias", alias.mailbox, seconds))
+        self.query = self.query.judged_as(alias.mailbox)
+        why = _covered(self.policy.exempt, self.query) if self.policy else None
+        if why and self.trace is not None:
+            self.trace.append(Traced("policy", "exempt", "exempt", why))
+            self.left = ()
 
     def _doubt(self, step: Step, unknown: Unknown, seconds: float) -> Decision | None:
         """Do what the admin wants done where a check could not find out."""
@@ -302,6 +330,8 @@ class _Evaluation:
         trace = self._note(step, Traced(step.name, action, hit.reason, hit.detail, seconds))
         if action == "observe" or action == "off":
             self.observed += (step.name,)
+            if hit.stands_for is not None:
+                self._rename(step, hit.stands_for)
             return None
         text = hit.text if not step.message else fill(step.message, self.query, hit)
         want: tuple[Stage, ...] = ("data",) if action == "hold" else ()

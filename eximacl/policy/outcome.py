@@ -24,6 +24,7 @@ class Hit(NamedTuple):
     status: the enhanced status code's subject and detail (RFC 3463), to which the action adds 5 or 4.
     temporary: True where time alone may cure it: the answer is `defer`, whatever the action is.
     action: for a check whose conditions have actions of their own, this one's; the check's `observe` outweighs it.
+    stands_for: whom the recipient's name stands for all the same, where this objection is not acted on.
     """
 
     reason: str
@@ -33,6 +34,7 @@ class Hit(NamedTuple):
     status: str = "7.1"
     temporary: bool = False
     action: Action | None = None
+    stands_for: Alias | None = None
 
 
 class Unknown(NamedTuple):
@@ -79,7 +81,10 @@ class Alias(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """The sender is so well known that the checks after this one are skipped; `detail` says who vouches for it."""
+    """The sender is so well known that the checks after this one may not object; `detail` says who vouches for it.
+
+    A check that is declared with `heeds_allowed=False` may.
+    """
 
     detail: str
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,12 +49,14 @@ class Step:
     __slots__ = (
         "action",
         "exempt",
+        "heeds_allowed",
         "listens_to",
         "message",
         "name",
         "on_unknown",
         "options",
         "passed",
+        "resolves",
         "run",
         "stages",
     )
@@ -71,6 +73,8 @@ class Step:
         exempt: tuple[Exempt, ...] = (),
         message: str = "",
         listens_to: Container[str] = (),
+        resolves: bool = False,
+        heeds_allowed: bool = True,
     ) -> None:
         self.name = name
         self.run = run
@@ -81,31 +85,67 @@ class Step:
         self.exempt = exempt
         self.message = message
         self.listens_to = listens_to
+        self.resolves = resolves
+        self.heeds_allowed = heeds_allowed
         self.passed = Traced(name, "pass")
+
+
+# A step's turn at a stage: what it asks through, and whether it runs silently, only to resolve a name. A plain tuple,
+# since each query unpacks all of them.
+Turn = tuple[Step, Ask, bool]
 
 
 class StagePlan:
     """The steps of one stage, and what most queries come to, made once: each step passes, the message is accepted.
 
-    turns: the steps in their order, each with what it asks through.
+    steps: those that may object, in their order. turns: theirs, and those of the steps that only resolve names for
+    them.
     """
 
-    __slots__ = ("accepted", "passed", "steps", "turns")
+    __slots__ = ("_allowed", "accepted", "passed", "steps", "turns")
 
-    def __init__(self, stage: Stage, steps: tuple[Step, ...] = (), want: tuple[Stage, ...] = ()) -> None:
-        self.steps = steps
-        self.turns = tuple((step, Ask(step.name, step.action, stage not in step.stages)) for step in steps)
-        self.passed = tuple(step.passed for step in steps)
+    def __init__(self, stage: Stage, turns: Iterable[tuple[Step, bool]] = (), want: tuple[Stage, ...] = ()) -> None:
+        made = [(step, Ask(step.name, step.action, stage not in step.stages), silent) for step, silent in turns]
+        self.turns = _needed(made)
+        self.steps = tuple(step for step, _, silent in self.turns if not silent)
+        self._allowed: dict[Step, tuple[Turn, ...]] = {}
+        self.passed = tuple(step.passed for step in self.steps)
         self.accepted = Decision("accept", self.passed, want=want)
+
+    def after_allowed(self, step: Step) -> tuple[Turn, ...]:
+        """Return the turns that remain once this step allowed the message: who objects or resolves all the same."""
+        turns = self._allowed.get(step)
+        if turns is None:
+            after = [one for one, _, _ in self.turns].index(step) + 1
+            turns = self._allowed[step] = _unspared(self.turns[after:])
+        return turns
 
     def before(self, step: Step) -> list[Traced]:
         """Return the lines of a trace in which every step before this one passed."""
-        return list(self.passed[: self.steps.index(step)])
+        lines: list[Traced] = []
+        for one, _, silent in self.turns:
+            if one is step:
+                break
+            if not silent:
+                lines.append(one.passed)
+        return lines
+
+
+def _unspared(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    left = [(step, ask, silent or step.heeds_allowed) for step, ask, silent in turns]
+    return _needed([turn for turn in left if turn[0].resolves or not turn[2]])
+
+
+def _needed(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """Leave out the silent turns at the end: there is nobody after them to resolve names for."""
+    last = max((number for number, (_, _, silent) in enumerate(turns) if not silent), default=-1)
+    return tuple(turns[: last + 1])
 
 
 class DomainPolicy:
     """What one domain asks of its mail: exemptions, and the steps of each stage in the order of the config.
 
+    A step that is off takes no part, unless it resolves names: then it does that for the steps after it.
     stages: what runs at each. later: the stages after RCPT that Exim has to ask about for every message; a check that
     runs at `rcpt` and at `data` says itself whether it needs the second (`AtData`).
     """
@@ -113,24 +153,27 @@ class DomainPolicy:
     __slots__ = ("exempt", "later", "stages")
 
     def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = ()) -> None:
-        enabled = tuple(step for step in steps if step.action != "off")
+        enabled = [step for step in steps if step.action != "off"]
         self.exempt = exempt
         always = any("data" in step.stages and "rcpt" not in step.stages for step in enabled)
         self.later: tuple[Stage, ...] = ("data",) if always else ()
         self.stages = {
-            stage: StagePlan(stage, _steps_at(stage, enabled), self.later if stage == "rcpt" else ())
-            for stage in STAGES
+            stage: StagePlan(stage, _turns_at(stage, steps), self.later if stage == "rcpt" else ()) for stage in STAGES
         }
 
     def steps(self, stage: Stage) -> tuple[Step, ...]:
-        """Return the enabled steps of a stage, in order."""
+        """Return the steps that may object at a stage, in order."""
         return self.stages[stage].steps
 
 
-def _steps_at(stage: Stage, enabled: tuple[Step, ...]) -> tuple[Step, ...]:
-    """Return the steps of a stage, and those that one of them listens to."""
-    steps = [step for step in enabled if stage in step.stages]
-    return tuple(step for step in enabled if step in steps or any(step.name in other.listens_to for other in steps))
+def _turns_at(stage: Stage, steps: Sequence[Step]) -> Iterator[tuple[Step, bool]]:
+    """Yield the steps of a stage, those that one of them listens to, and, as silent ones, those that resolve names."""
+    enabled = [step for step in steps if step.action != "off"]
+    heard = [step.listens_to for step in enabled if stage in step.stages]
+    for step in steps:
+        silent = step not in enabled or not (stage in step.stages or any(step.name in names for names in heard))
+        if not silent or (step.resolves and stage in ("rcpt", "data")):
+            yield step, silent
 
 
 class Policy:

@@ -135,6 +135,7 @@ def test_what_the_client_and_the_log_are_told() -> None:
         "mail to steve.date.15-01-2027 not accepted here since 2027-01-15",
         "Mail for steve.date.15-01-2027 not accepted at example.org since 2027-01-15",
         "2.1",
+        stands_for=Alias("steve"),
     )
     state = MemoryState()
     one = query(rcpt="steve.1.count@example.org")

@@ -47,8 +47,8 @@ def test_steps_of_a_stage_keep_the_order_and_leave_out_what_is_off() -> None:
 
 def test_a_step_that_is_only_listened_to_replays() -> None:
     stages = plan_of("a:observe=hit both=heard(a)").stages
-    assert [(ask.check, ask.replaying_at_data) for _, ask in stages["data"].turns] == [("a", True), ("both", False)]
-    assert [(ask.check, ask.replaying_at_data) for _, ask in stages["rcpt"].turns] == [("a", False), ("both", False)]
+    assert [(ask.check, ask.replaying_at_data) for _, ask, _ in stages["data"].turns] == [("a", True), ("both", False)]
+    assert [(ask.check, ask.replaying_at_data) for _, ask, _ in stages["rcpt"].turns] == [("a", False), ("both", False)]
     assert stages["data"].turns[0][1].action == "observe"
 
 
