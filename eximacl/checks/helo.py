@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eximacl.check import (
@@ -12,17 +13,38 @@ from eximacl.check import (
     Outcome,
     Query,
     RecordKind,
+    Records,
     Suffixes,
     Unknown,
     check,
     option,
     strongest,
 )
-from eximacl.mail.hosts import dns_name, ip_address, literal_address
+from eximacl.mail.hosts import dns_name, ip_address, literal_address, network_of, registrable_domain
+from eximacl.mail.providers import Providers
 
 # What a name may lead to: a host, or (RFC 5321 section 2.3.5 takes any domain name) mail.
 _KINDS: tuple[RecordKind, ...] = ("A", "AAAA", "MX")
+_DEFERRED = Unknown("the reverse look-up of the client was deferred")
 _YOURS = "please use your own name in HELO/EHLO"
+# A host near its name's address is the same site's: networks of these prefix lengths belong to one customer.
+_NEAR4, _NEAR6 = 24, 64
+# Whose names junk senders like to greet with, and whose hosts all have (confirmed) reverse names.
+PROVIDERS = [
+    "gmail.com google.com",
+    "googlemail.com google.com",
+    "google.com",
+    "outlook.com outlook.com hotmail.com",
+    "hotmail.com outlook.com hotmail.com",
+    "live.com outlook.com hotmail.com",
+    "msn.com outlook.com hotmail.com",
+    "yahoo.com",
+    "aol.com aol.com yahoo.com",
+    "icloud.com icloud.com apple.com",
+    "gmx.net gmx.net gmx.com",
+    "gmx.de gmx.net gmx.com",
+    "web.de",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,31 +60,37 @@ class Options:
     other_address: Action = option(
         "off", "What to do when it is an address in brackets that is not the client's: `[192.0.2.9]`."
     )
+    provider: Action = option("off", "What to do when it is the name of one of `providers`, from elsewhere.")
     unresolvable: Action = option("off", "What to do when the name has neither an address nor an MX record in DNS.")
+    unrelated: Action = option(
+        "off",
+        "What to do when the name has nothing in common with the client: neither the domain of its reverse name, nor "
+        "an address in its network.",
+    )
     own_names: Suffixes = option([], "Names with which only our own hosts greet.")
     own_addresses: Networks = option([], "Addresses with which only our own hosts greet.")
+    providers: Providers = option(PROVIDERS, "Providers whose names only their own hosts greet with.")
 
 
 def _idle(options: Options) -> bool:
-    return options.no_name == options.ours == options.other_address == options.unresolvable == "off"
+    conditions = ("no_name", "ours", "other_address", "provider", "unresolvable", "unrelated")
+    return all(getattr(options, name) == "off" for name in conditions)
 
 
 @check("helo", stages={"helo", "mail", "rcpt"}, options=Options, idle=_idle)
 async def helo(query: Query, options: Options, ask: Ask) -> Outcome:
-    """Look at the name in HELO or EHLO: not a host name, ours, another address than the client's, or not in DNS.
+    """Look at the name in HELO or EHLO: not a host name, ours, another's, not in DNS, or unlike the client.
 
-    Each of the four has its own action. Where several apply, the strongest action counts.
+    Each condition has its own action. Where several apply, the strongest action counts.
     """
-    greeting = query.helo
-    if not greeting:
+    if not query.helo:
         return None
-    hits = [_ours(query, options), _no_name(greeting, options), _other_address(query, options)]
-    if options.unresolvable != "off":
-        hit = await _unresolvable(greeting, options.unresolvable, ask)
-        if isinstance(hit, Unknown):
-            return strongest(filter(None, hits)) or hit
-        hits.append(hit)
-    return strongest(filter(None, hits))
+    found: list[Hit | Unknown | None] = [_ours(query, options), _no_name(query.helo, options)]
+    found += [_other_address(query, options), _provider(query, options)]
+    if not options.unresolvable == options.unrelated == "off":
+        found += await _by_name(query, options, ask)
+    unknown = (one for one in found if isinstance(one, Unknown))
+    return strongest(one for one in found if isinstance(one, Hit)) or next(unknown, None)
 
 
 def _no_name(greeting: str, options: Options) -> Hit | None:
@@ -91,15 +119,65 @@ def _other_address(query: Query, options: Options) -> Hit | None:
     )
 
 
-async def _unresolvable(greeting: str, action: Action, ask: Ask) -> Hit | Unknown | None:
-    """Return whether a name is not in DNS. What is not a name is left to `no_name`."""
-    name = dns_name(greeting)
-    if name is None or "." not in name:
+def _provider(query: Query, options: Options) -> Hit | Unknown | None:
+    if options.provider == "off":
         return None
+    provider = options.providers.provider_of(query.helo)
+    if provider is None or options.providers.has_host(provider, query.host):
+        return None
+    if not query.host and query.host_deferred:
+        return _unless_observed(_DEFERRED, options.provider)
+    text = f"{query.helo} is a name of {provider}; {_YOURS}"
+    return Hit("helo-provider", f"{query.helo} from {query.host or query.ip}", text, action=options.provider)
+
+
+async def _by_name(query: Query, options: Options, ask: Ask) -> list[Hit | Unknown | None]:
+    """Return what DNS says against the name. What is not a name is left to `no_name`."""
+    name = dns_name(query.helo)
+    if name is None or "." not in name:
+        return []
+    is_unlike = options.unrelated != "off" and not _is_like(name, dns_name(query.host))
+    if options.unresolvable == "off" and not is_unlike:
+        return []
     answers = await ask.look_up_all([(name, kind) for kind in _KINDS])
-    if any(answer for answer in answers if not isinstance(answer, Unknown)):
+    found = [_unresolvable(name, answers, options.unresolvable)]
+    if is_unlike:
+        found.append(_unrelated(name, query, answers[:2], options.unrelated))
+    return found
+
+
+def _unresolvable(name: str, answers: Sequence[Records | Unknown], action: Action) -> Hit | Unknown | None:
+    if action == "off" or any(answer for answer in answers if not isinstance(answer, Unknown)):
         return None
     unknown = next((answer for answer in answers if isinstance(answer, Unknown)), None)
     if unknown is not None:
-        return unknown
+        return _unless_observed(unknown, action)
     return Hit("helo-unresolvable", name, f"your HELO/EHLO name {name} is not in DNS", action=action)
+
+
+def _unrelated(name: str, query: Query, answers: Sequence[Records | Unknown], action: Action) -> Hit | Unknown | None:
+    """Return whether a name that is unlike the client's has no address near it."""
+    client = ip_address(query.ip)
+    if client is None:
+        return None
+    here = network_of(client, _NEAR4, _NEAR6)
+    addresses = (ip_address(text) for answer in answers if not isinstance(answer, Unknown) for text in answer)
+    if any(address and network_of(address, _NEAR4, _NEAR6) == here for address in addresses):
+        return None
+    unknown = next((answer for answer in answers if isinstance(answer, Unknown)), None)
+    if not query.host and query.host_deferred:
+        unknown = _DEFERRED
+    if unknown is not None:
+        return _unless_observed(unknown, action)
+    text = f"your HELO/EHLO name {name} does not belong to {client}"
+    return Hit("helo-unrelated", f"{name} from {query.host or client}", text, action=action)
+
+
+def _unless_observed(unknown: Unknown, action: Action) -> Unknown | None:
+    """Return what could not be found out, unless the condition is only observed: nothing may be put off for that."""
+    return None if action == "observe" else unknown
+
+
+def _is_like(name: str, host: str | None) -> bool:
+    """Whether two canonical names are one, or were registered by one organization."""
+    return host is not None and (name == host or registrable_domain(name) == registrable_domain(host) != "")

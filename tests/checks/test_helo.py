@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from eximacl.check import Hit, Networks, Suffixes, Unknown, declared
-from eximacl.checks.helo import Options, helo
+from eximacl.checks.helo import PROVIDERS, Options, helo
+from eximacl.mail.providers import Providers
 from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
 from tests.checks.running import documented_defaults
 
+CONDITIONS = ("no_name", "ours", "other_address", "provider", "unresolvable", "unrelated")
 ALL = {"no_name": "defer", "ours": "reject", "other_address": "reject", "unresolvable": "reject"}
 DNS = Dns(
     {
@@ -27,8 +29,9 @@ DNS = Dns(
 
 
 def options(**actions: Any) -> Options:
-    chosen = {"no_name": "off", "ours": "off", "other_address": "off", "unresolvable": "off", **actions}
-    return Options(**chosen, own_names=Suffixes(["example.org"]), own_addresses=Networks(["198.51.100.0/24"]))
+    chosen = {**dict.fromkeys(CONDITIONS, "off"), **actions}
+    own: Any = {"own_names": Suffixes(["example.org"]), "own_addresses": Networks(["198.51.100.0/24"])}
+    return Options(**chosen, **own, providers=Providers(PROVIDERS))
 
 
 # greeting, actions, more values, expected reason; None: nothing; Unknown
@@ -97,6 +100,110 @@ def test_helo(greeting: str, actions: dict[str, str], values: dict[str, str], ex
     assert outcome.action == actions[expected.removeprefix("helo-").replace("-", "_")]
 
 
+UNRELATED = "helo-unrelated"
+NEAR = Dns(
+    """
+    mx.example.net A 192.0.2.7
+    near.example.com A 198.51.100.9, 192.0.2.200
+    near6.example.com AAAA 2001:db8::99
+    far.example.com A 198.51.100.9
+    far6.example.com AAAA 2001:db8:0:1::7
+    mail.example.com MX 10 mx.example.net
+    dead.example.com A SERVFAIL
+    half.example.com AAAA SERVFAIL
+    half.example.com A 192.0.2.9
+    """
+)
+NO_PTR = {"host": ""}
+# greeting, more values, expected reason of `unrelated`
+RELATIONS: list[tuple[str, dict[str, str], Any]] = [
+    ("mx.example.net", {}, None),
+    ("MX.EXAMPLE.NET.", {}, None),
+    ("out.example.net", {}, None),
+    ("example.net", {}, None),
+    ("mx.example.net", {"host": "Out7.Example.NET"}, None),
+    ("a.example.co.uk", {"host": "b.example.co.uk"}, None),
+    ("a.example.co.uk", {"host": "b.other.co.uk"}, UNRELATED),
+    ("a.github.io", {"host": "b.github.io"}, UNRELATED),
+    ("mx.example.net", NO_PTR, None),
+    ("near.example.com", {}, None),
+    ("near.example.com", {"ip": "::ffff:192.0.2.7"}, None),
+    ("near6.example.com", {"ip": "2001:db8::7"}, None),
+    ("near6.example.com", {}, UNRELATED),
+    ("far.example.com", {}, UNRELATED),
+    ("far.example.com", NO_PTR, UNRELATED),
+    ("far6.example.com", {"ip": "2001:db8::7"}, UNRELATED),
+    ("mail.example.com", {}, UNRELATED),
+    ("gone.example.com", {}, UNRELATED),
+    ("far.example.com", {"host": "", "host_deferred": "1"}, Unknown("the reverse look-up of the client was deferred")),
+    ("mx.example.net", {"host": "", "host_deferred": "1"}, None),
+    ("dead.example.com", {}, SERVFAIL),
+    ("half.example.com", {}, None),
+    ("far.example.com", {"ip": ""}, None),
+    ("localhost", {}, None),
+    ("[192.0.2.9]", {}, None),
+    ("192.0.2.9", {}, None),
+]
+
+
+@pytest.mark.parametrize(("greeting", "values", "expected"), RELATIONS)
+def test_a_greeting_unlike_the_client(greeting: str, values: dict[str, str], expected: Any) -> None:
+    outcome = judge(helo, query(helo=greeting, **values), options(unrelated="reject"), names=NEAR)
+    assert (outcome.reason if isinstance(outcome, Hit) else outcome) == expected
+    observed = judge(helo, query(helo=greeting, **values), options(unrelated="observe"), names=NEAR)
+    assert (observed.reason if isinstance(observed, Hit) else observed) == (
+        None if isinstance(expected, Unknown) else expected
+    )
+
+
+PROVIDER = "helo-provider"
+# greeting, the client's reverse name, expected reason of `provider`
+ELSEWHERE: list[tuple[str, str, Any]] = [
+    ("mail-wr1-f41.google.com", "mail-wr1-f41.google.com", None),
+    ("gmail.com", "mail-wr1-f41.google.com", None),
+    ("Gmail.com.", "Mail-wr1-f41.Google.COM", None),
+    ("EUR05-AM6-obe.outbound.protection.outlook.com", "mail-am6.outbound.protection.outlook.com", None),
+    ("hotmail.com", "mail-am6.outbound.protection.outlook.com", None),
+    ("mout.gmx.net", "mout.gmx.net", None),
+    ("sonic307-1.consmr.mail.ne1.yahoo.com", "sonic307-1.consmr.mail.ne1.yahoo.com", None),
+    ("gmail.com", "mx.example.net", PROVIDER),
+    ("gmail.com", "google.com.example.net", PROVIDER),
+    ("gmail.com", "", PROVIDER),
+    ("mail.google.com", "35.0.2.7.bc.googleusercontent.com", PROVIDER),
+    ("outlook.com", "mail-wr1-f41.google.com", PROVIDER),
+    ("notgmail.com", "mx.example.net", None),
+    ("yahoo.co.jp", "mx.example.net", None),
+    ("gmail.com.example.net", "mx.example.net", None),
+    ("mx.example.net", "mail-wr1-f41.google.com", None),
+    ("[192.0.2.7]", "", None),
+]
+
+
+@pytest.mark.parametrize(("greeting", "host", "expected"), ELSEWHERE)
+def test_a_providers_name_from_elsewhere(greeting: str, host: str, expected: Any) -> None:
+    outcome = judge(helo, query(helo=greeting, host=host), options(provider="reject"))
+    assert (outcome.reason if isinstance(outcome, Hit) else outcome) == expected
+
+
+def test_a_provider_is_not_judged_while_its_reverse_name_is_not_known() -> None:
+    asked = query(helo="gmail.com", host="", host_deferred="1")
+    assert isinstance(judge(helo, asked, options(provider="reject")), Unknown)
+    assert judge(helo, asked, options(provider="observe")) is None
+
+
+def test_names_of_the_client_are_looked_up_once() -> None:
+    names = Dns()
+    judge(helo, query(helo="a.example.com"), options(unrelated="reject", unresolvable="reject"), names=names)
+    judge(helo, query(helo="a.example.net"), options(unrelated="reject"), names=names)
+    assert names.asked == [("a.example.com", kind) for kind in ("A", "AAAA", "MX")]
+
+
+def test_what_is_only_observed_puts_nothing_off() -> None:
+    dead = query(helo="dead.example.net", host="mx.example.com")
+    assert judge(helo, dead, options(unresolvable="observe"), names=DNS) is None
+    assert judge(helo, dead, options(unresolvable="observe", unrelated="reject"), names=DNS) == SERVFAIL
+
+
 def test_what_is_sure_counts_though_dns_fails() -> None:
     own = options(ours="reject", unresolvable="reject")
     names = Dns({("mail.example.org", "A"): SERVFAIL})
@@ -118,10 +225,7 @@ def test_declaration() -> None:
     assert declaration is not None
     assert declaration.stages == {"helo", "mail", "rcpt"}
     assert declaration.idle(options())
-    assert not any(declaration.idle(options(**{name: "observe"})) for name in ALL)
-    assert set(documented_defaults(helo)) == {
-        *ALL,
-        "own_names",
-        "own_addresses",
-    }
-    assert all(documented_defaults(helo)[name] == "off" for name in ALL)
+    assert not any(declaration.idle(options(**{name: "observe"})) for name in CONDITIONS)
+    defaults = documented_defaults(helo)
+    assert set(defaults) == {*CONDITIONS, "own_names", "own_addresses", "providers"}
+    assert all(defaults[name] == "off" for name in CONDITIONS)

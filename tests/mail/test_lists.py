@@ -21,8 +21,9 @@ from eximacl.mail.lists import (
     pack_ip,
 )
 from eximacl.mail.patterns import Patterns
+from eximacl.mail.providers import Providers
 
-KINDS: list[type[EntryList]] = [Names, Suffixes, Domains, Recipients, Messages, Networks, Patterns, Secrets]
+KINDS: list[type[EntryList]] = [Names, Suffixes, Domains, Recipients, Messages, Networks, Patterns, Providers, Secrets]
 
 
 @pytest.mark.parametrize("kind", KINDS)

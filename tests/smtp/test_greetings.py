@@ -29,6 +29,8 @@ order = ["helo"]
 no_name = "reject"
 ours = "reject"
 other_address = "reject"
+provider = "reject"
+unrelated = "observe"
 """
 ACCEPTED = "250 Accepted"
 # Exim itself: helo_accept_junk_hosts is not set.
@@ -42,6 +44,8 @@ GREETINGS = {
     "[IPV6:::FFFF:7f01:0101]": ACCEPTED,
     "[2001:db8::7]": "550 5.7.1 2001:db8::7 is not your address; please use your own name in HELO/EHLO",
     "[IPv6:2001:db8::7]": "550 5.7.1 2001:db8::7 is not your address; please use your own name in HELO/EHLO",
+    "mail.example.com": ACCEPTED,
+    "gmail.com": "550 5.7.1 gmail.com is a name of gmail.com; please use your own name in HELO/EHLO",
     "localhost": "550 5.5.2 please use the full name of your host in HELO/EHLO, or its address in brackets",
     "[x-tag:2001:db8::7]": SYNTAX,
 }
