@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 
 from eximacl.archive.spool import HEADERS_CUT_BYTES
-from eximacl.daemon.server import Limits
+from eximacl.daemon.limits import Limits
 from eximacl.mail import patterns
 from eximacl.policy.outcome import Decision, Word
 from eximacl.protocol import exim as wire

@@ -7,6 +7,9 @@ the reply to RCPT had (`held`, `held_reason`, `held_check`, `held_message`, `hel
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 from eximacl.archive import Archive, ArchiveError, Envelope, Held, logged_subject
 from eximacl.config import Settings
@@ -15,12 +18,29 @@ from eximacl.policy.outcome import Unknown
 from eximacl.policy.query import Query
 from eximacl.records.references import normalise
 
+# Archiving waits for the disk, not for the processor; a disk brings several messages down at once.
+THREADS = 8
+# As long as Exim waits for a held message (EXIMACL_HOLD_TIMEOUT).
+LATE_SECONDS = 60.0
+
+
+def archive_threads() -> ThreadPoolExecutor:
+    """Return threads for all work in the archive. They are its own: a disk that hangs holds up nothing else."""
+    return ThreadPoolExecutor(THREADS, "archive")
+
 
 class Archiver:
-    """Archives held messages as the settings want. Raises ArchiveError where the archive cannot be used at all."""
+    """Archives held messages as the settings want. Raises ArchiveError where the archive cannot be used at all.
 
-    def __init__(self, settings: Settings) -> None:
+    threads: in which it works; None: those of the event loop.
+    """
+
+    def __init__(self, settings: Settings, threads: Executor | None = None) -> None:
         archive = settings.archive
+        self._threads = threads
+        self._numbers = itertools.count()
+        # When each message that is being archived came, in seconds of the monotonic clock: the oldest first.
+        self._under_way: dict[int, float] = {}
         self._redact = archive.redact
         self._archive = None if archive.dir is None else Archive(archive.dir, archive.group)
         if self._archive is not None:
@@ -34,11 +54,28 @@ class Archiver:
         """
         if self._archive is None:
             return Unknown("archive.dir is not set any more")
+        number = next(self._numbers)
+        self._under_way[number] = time.monotonic()
         try:
-            stored = await asyncio.to_thread(self._archive.store, self._held(query, now))
+            run = asyncio.get_running_loop().run_in_executor
+            stored = await run(self._threads, self._archive.store, self._held(query, now))
         except ArchiveError as error:
             return Unknown(str(error))
+        finally:
+            del self._under_way[number]
         return tuple(one.filename for one in stored)
+
+    def late(self) -> str:
+        """Return, for the admin, that messages wait for the disk longer than Exim does; empty: none does."""
+        if self._archive is None or not self._under_way:
+            return ""
+        waited = time.monotonic() - next(iter(self._under_way.values()))
+        if waited < LATE_SECONDS:
+            return ""
+        return (
+            f"archive.dir: {self._archive.root}: the disk is slow: of {len(self._under_way)} held messages that wait for"
+            f" it, one has waited for {waited:.0f} s"
+        )
 
     def _held(self, query: Query, now: float) -> Held:
         value = query.values.get

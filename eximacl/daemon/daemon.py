@@ -20,7 +20,7 @@ from typing import Any
 
 from eximacl import __version__
 from eximacl.archive import ArchiveError
-from eximacl.archive.hold import Archiver
+from eximacl.archive.hold import Archiver, archive_threads
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.settings import DnsSettings
 from eximacl.daemon import blocks
@@ -28,9 +28,10 @@ from eximacl.daemon.answers import STATE_SECONDS, within
 from eximacl.daemon.control import Control, ControlRequest
 from eximacl.daemon.front_end import EximFrontEnd
 from eximacl.daemon.judge import Judge
+from eximacl.daemon.limits import Limits
 from eximacl.daemon.preflight import spool_problem
 from eximacl.daemon.recorder import Recorder
-from eximacl.daemon.server import Limits, Server
+from eximacl.daemon.server import Server
 from eximacl.daemon.sockets import Listener, ListenError, inherited_listeners, open_socket
 from eximacl.daemon.upkeep import (
     LIST_REFRESH_SECONDS,
@@ -86,8 +87,9 @@ class Daemon:
         self._notify = Notifier(environ)
         self._sockets = SocketWatch((), self._notify)
         self._recording = Recorder(loaded.settings)
+        self._archive_threads = archive_threads()
         try:
-            archiver = Archiver(loaded.settings)
+            self._archiver = Archiver(loaded.settings, self._archive_threads)
             self._state = open_state(loaded.settings.state.url)  # last: after an error nothing would close it
         except (ArchiveError, StateError, ValueError) as error:
             raise StartError(str(error)) from None
@@ -96,7 +98,7 @@ class Daemon:
             loaded.policy,
             self._state,
             next_ref=References().next,
-            archive=archiver.archive,
+            archive=self._archiver.archive,
             network=self._network,
         )
         self._front_end = EximFrontEnd(self._judge, self._recording.record)
@@ -127,6 +129,7 @@ class Daemon:
         self._notify.stopping()
         await server.close()
         await self._upkeep.stop()
+        self._archive_threads.shutdown(wait=False, cancel_futures=True)
         self._network.close()
         self._recording.close()
         await self._close_state()
@@ -149,7 +152,7 @@ class Daemon:
             self._notify.reloading()
             try:
                 loaded = await asyncio.to_thread(load, self._loaded.path)
-                archiver = Archiver(loaded.settings)
+                archiver = await self._archiver_for(loaded)
             except ConfigError as error:
                 self._refuse(tuple(map(str, error.problems)))
             except ArchiveError as error:
@@ -160,6 +163,16 @@ class Daemon:
             else:
                 self._take(loaded, archiver)
             return self._problems
+
+    async def _archiver_for(self, loaded: Loaded) -> Archiver:
+        """Return what archives by a new configuration. Raises ArchiveError.
+
+        With unchanged settings that is the one there is: a disk that hangs must not hold up a reload.
+        """
+        if loaded.settings.archive == self._loaded.settings.archive:
+            return self._archiver
+        run = asyncio.get_running_loop().run_in_executor
+        return await run(self._archive_threads, Archiver, loaded.settings, self._archive_threads)
 
     def _refuse(self, problems: tuple[str, ...]) -> None:
         self._problems = problems
@@ -174,6 +187,7 @@ class Daemon:
         for line in self._notes:
             log.warning("%s", line)
         self._judge.policy = loaded.policy
+        self._archiver = archiver
         self._judge.archive = archiver.archive
         if loaded.settings.dns != self._loaded.settings.dns:
             network = network_of(loaded.settings.dns)
@@ -230,7 +244,8 @@ class Daemon:
         every(SOCKET_SECONDS, self._look_for_sockets)
         every(PRUNE_SECONDS, lambda: prune_state(self._state))
         watch = ClockWatch()
-        every(RETENTION_SECONDS, lambda: delete_old_records(self._recording, self._loaded.settings, watch))
+        threads = self._archive_threads
+        every(RETENTION_SECONDS, lambda: delete_old_records(self._recording, self._loaded.settings, watch, threads))
         if self._notify.watchdog_seconds:
             every(self._notify.watchdog_seconds / 2, self._watchdog)
 
@@ -303,7 +318,7 @@ class Daemon:
     def _unkept(self) -> list[str]:
         count = self._judge.not_archived
         lost = f"held, but not archived: {count} since the start, the last one {self._judge.last_not_archived}"
-        return [*filter(None, [self._spool]), *([lost] if count else [])]
+        return [*filter(None, [self._spool, self._archiver.late()]), *([lost] if count else [])]
 
 
 def _spare_the_collector() -> None:

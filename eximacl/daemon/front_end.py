@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from eximacl.daemon.judge import Judge
+from eximacl.daemon.limits import Slow
 from eximacl.policy.outcome import Decision
 from eximacl.policy.questions import AskedQuestion
 from eximacl.protocol.exim import (
@@ -54,7 +55,10 @@ class EximFrontEnd:
         except ProtocolError as error:
             return self.refuse(error)
         judgement = self._judge(query)
-        return self._reply(line, judgement) if isinstance(judgement, Judgement) else self._later(line, judgement)
+        if isinstance(judgement, Judgement):
+            return self._reply(line, judgement)
+        later = self._later(line, judgement)
+        return Slow(later) if query.is_held and query.stage == "data" else later
 
     def refuse(self, error: ProtocolError) -> bytes:
         """Return the reply to what is not a query. The snippet treats it as a failure of the daemon."""

@@ -29,8 +29,8 @@ import select
 import socket
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 
+from eximacl.daemon.limits import Limits, Slow
 from eximacl.daemon.sockets import BACKLOG, Listener, allow_descriptors
 from eximacl.protocol.exim import CONTROL, LineReader, ProtocolError
 from eximacl.system.throttle import Complaints
@@ -63,24 +63,6 @@ _CONTROL_PREFIX = CONTROL.encode() + b" "
 _NO_DESCRIPTOR = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 log = logging.getLogger("eximacl")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the server allows its clients.
-
-    query_seconds: from connect to newline. Exim writes within a millisecond; five seconds outlast a stopped machine.
-    answer_seconds: for an awaited reply. More than every budget for look-ups and state; Exim has given up long before.
-    waiting: connections whose query is not complete. Exim's smtp_accept_max is 20 by default, some thousands on a farm.
-    waiting_bytes: of incomplete queries, all together; a few dozen messages with headers of 1 MiB.
-    pending: queries whose reply is being waited for.
-    """
-
-    query_seconds: float = 5.0
-    answer_seconds: float = 10.0
-    waiting: int = 4096
-    waiting_bytes: int = 64 * 1024 * 1024
-    pending: int = 4096
 
 
 class _Client:
@@ -122,6 +104,7 @@ class Server:
         self._clients: dict[int, _Client] = {}
         self._buffered = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._slow: set[asyncio.Task[None]] = set()
         self._sweeping = False
         self._draining: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -158,7 +141,7 @@ class Server:
     @property
     def pending(self) -> int:
         """How many queries' replies are being waited for."""
-        return len(self._tasks)
+        return len(self._tasks) + len(self._slow)
 
     # The direct path.
 
@@ -328,19 +311,24 @@ class Server:
     # Replies that have to be waited for.
 
     def _answer_later(self, sock: socket.SocketType, reply: Awaitable[bytes]) -> None:
-        if len(self._tasks) >= self._limits.pending:
+        seconds: float | None = self._limits.answer_seconds
+        tasks, most = self._tasks, self._limits.pending
+        if isinstance(reply, Slow):
+            reply, tasks, most, seconds = reply.reply, self._slow, self._limits.slow, None
+        if len(tasks) >= most:
             asyncio.ensure_future(reply).cancel()
             self._send(sock, self._refuse(ProtocolError("overload", "too many queries at once")))
             return
         # The peer may have half-closed, and would then be reported as readable in every turn.
         self._unregister(sock.fileno())
-        task = self._loop.create_task(self._finish(sock, reply))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task = self._loop.create_task(self._finish(sock, reply, seconds))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
-    async def _finish(self, sock: socket.SocketType, awaitable: Awaitable[bytes]) -> None:
+    async def _finish(self, sock: socket.SocketType, awaitable: Awaitable[bytes], seconds: float | None) -> None:
+        """Wait for a reply and send it. seconds: for how long; None: for as long as it takes."""
         try:
-            async with asyncio.timeout(self._limits.answer_seconds):
+            async with asyncio.timeout(seconds):
                 reply = await awaitable
         except asyncio.CancelledError:
             self._send(sock, self._refuse(ProtocolError("stopping", "the daemon is stopping")))
@@ -369,16 +357,24 @@ class Server:
             self._unregister(fd)
             listener.close()
         self._listeners = {}
-        until = time.monotonic() + self._limits.query_seconds
-        while (self._clients or self._tasks) and time.monotonic() < until:
-            await asyncio.sleep(DRAIN_STEP_SECONDS)
+        await self._wait_while(lambda: bool(self._clients or self._tasks), self._limits.query_seconds)
+        await self._wait_while(lambda: bool(self._slow), self._limits.slow_stop_seconds)
+        if self._slow:
+            log.error(
+                "stopping while %d messages are being archived: they may be kept without a record", len(self._slow)
+            )
         for fd, client in list(self._clients.items()):
             self._give_up(fd, client, ProtocolError("stopping", "the daemon is stopping"))
-        for task in self._tasks:
+        for task in (*self._tasks, *self._slow):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._slow, return_exceptions=True)
         self._loop.remove_reader(self._epoll.fileno())
         self._epoll.close()
+
+    async def _wait_while(self, busy: Callable[[], bool], seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while busy() and time.monotonic() < until:
+            await asyncio.sleep(DRAIN_STEP_SECONDS)
 
 
 def _throw_away(sock: socket.SocketType) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from eximacl.archive import purge
@@ -123,14 +124,16 @@ async def prune_state(state: State) -> None:
         log.error("%s", error)
 
 
-async def delete_old_records(recorder: Recorder, settings: Settings, watch: ClockWatch) -> None:
+async def delete_old_records(
+    recorder: Recorder, settings: Settings, watch: ClockWatch, archive_threads: Executor | None = None
+) -> None:
     """Delete the days of the journal and the archived messages that are not to be kept any longer."""
     if not watch.believable():
         log.warning("the clock was set; what is too old by it is deleted in an hour, if the clock stays")
         return
     await asyncio.to_thread(recorder.retain, time.time())
     if settings.archive.dir is not None:
-        await asyncio.to_thread(_purge, settings)
+        await asyncio.get_running_loop().run_in_executor(archive_threads, _purge, settings)
 
 
 def _purge(settings: Settings) -> None:

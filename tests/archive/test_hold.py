@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from eximacl.archive import ArchiveError, messages
+from eximacl.archive import ArchiveError, hold, messages
 from eximacl.archive.hold import Archiver, held_ref
 from eximacl.config import Settings, load
 from eximacl.policy.outcome import Unknown
@@ -142,3 +145,21 @@ def test_an_archive_that_cannot_be_is_refused_at_the_start(settings: Callable[..
 )
 def test_a_reference_is_one_or_none(text: str, ref: str) -> None:
     assert held_ref(query(held=text)) == ref
+
+
+async def test_what_waits_for_the_disk_longer_than_exim_is_reported(
+    settings: Callable[..., Settings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = spool_with(tmp_path / "spool")
+    gate = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        archiver = Archiver(settings(), threads)
+        threads.submit(gate.wait)
+        waiting = asyncio.create_task(archiver.archive(query(spool=str(spool)), NOON))
+        await asyncio.sleep(0)
+        assert archiver.late() == ""
+        monkeypatch.setattr(hold, "LATE_SECONDS", 0.0)
+        assert "of 1 held messages that wait for it, one has waited for 0 s" in archiver.late()
+        gate.set()
+        assert isinstance(await waiting, tuple)
+        assert archiver.late() == ""

@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from eximacl.daemon import server as server_module
-from eximacl.daemon.server import ACCEPTS_PER_TURN, RECV_BYTES, ControlHandle, Limits, Server
+from eximacl.daemon.limits import Limits, Slow
+from eximacl.daemon.server import ACCEPTS_PER_TURN, RECV_BYTES, ControlHandle, Server
 from eximacl.daemon.sockets import Listener, allow_descriptors, open_socket
 from eximacl.protocol.exim import MAX_LINE_BYTES, ProtocolError, Reply, format_reply
 
@@ -251,6 +252,67 @@ async def test_a_reply_that_never_comes_is_given_up(start: Start, path: Path) ->
     server = start(never, answer_seconds=0)
     assert refused(await ask(path, b"x\n")) == "late"
     await until(lambda: server.pending == 0)
+
+
+async def test_a_slow_reply_has_no_time_limit_and_ends_without_its_client(start: Start, path: Path) -> None:
+    gate, ended = asyncio.Event(), asyncio.Event()
+
+    async def later(line: bytes) -> bytes:
+        await gate.wait()
+        ended.set()
+        return echo(line)
+
+    server = start(lambda line: Slow(later(line)), answer_seconds=0)
+    gone = connect(path, b"gone\n")
+    await until(lambda: server.pending == 1)
+    gone.close()
+    waits = connect(path, b"waits\n")
+    await until(lambda: server.pending == 2)
+    gate.set()
+    assert await read(waits) == b"<waits>\n"
+    await until(lambda: server.pending == 0)
+    assert ended.is_set()
+
+
+async def test_too_many_slow_replies_are_refused(start: Start, path: Path) -> None:
+    """They are no obstacle for others."""
+    gate = asyncio.Event()
+
+    async def later(line: bytes) -> bytes:
+        await gate.wait()
+        return echo(line)
+
+    server = start(lambda line: Slow(later(line)) if line.startswith(b"slow") else later(line), slow=1)
+    first = connect(path, b"slow\n")
+    await until(lambda: server.pending == 1)
+    assert refused(await ask(path, b"slow too\n")) == "overload"
+    other = connect(path, b"other\n")
+    await until(lambda: server.pending == 2)
+    gate.set()
+    assert await read(first) == b"<slow>\n"
+    assert await read(other) == b"<other>\n"
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_a_stop_waits_for_slow_replies_but_not_for_ever(
+    start: Start, path: Path, ends: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = asyncio.Event()
+
+    async def later(line: bytes) -> bytes:
+        await gate.wait()
+        return echo(line)
+
+    server = start(lambda line: Slow(later(line)), query_seconds=0, slow_stop_seconds=PATIENCE_SECONDS if ends else 0)
+    slow = connect(path, b"slow\n")
+    await until(lambda: server.pending == 1)
+    stopping = asyncio.create_task(server.close())
+    if ends:
+        gate.set()
+    await stopping
+    reply = await read(slow)
+    assert (reply if ends else refused(reply)) == (b"<slow>\n" if ends else "stopping")
+    assert ("without a record" in caplog.text) == (not ends)
 
 
 async def test_too_many_to_wait_for_are_refused(start: Start, path: Path) -> None:
