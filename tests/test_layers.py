@@ -35,7 +35,7 @@ class Layer(NamedTuple):
 # From the bottom up.
 LAYERS = (
     Layer("system"),
-    Layer("mail", PURE | {"socket"}, "regex publicsuffix2"),  # socket: for inet_pton, which is arithmetic
+    Layer("mail", PURE | {"socket"}, "idna regex publicsuffix2"),  # socket: for inet_pton, which is arithmetic
     Layer("policy", PURE),
     Layer("check", PURE),
     Layer("protocol"),

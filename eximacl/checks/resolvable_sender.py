@@ -41,7 +41,7 @@ def _no_name(domain: str) -> Hit | Unknown:
     """Judge what DNS cannot be asked for; a name in letters that we cannot encode may still exist."""
     if domain.isascii() or any(map(_is_raw_byte, domain)) or len(domain) > MAX_NAME_CHARACTERS:
         return _unresolvable(domain)
-    return Unknown(f"{domain} cannot be written in A-labels (IDNA 2003), so DNS cannot be asked")
+    return Unknown(f"{domain} cannot be written in A-labels (IDNA), so DNS cannot be asked")
 
 
 def _is_raw_byte(character: str) -> bool:

@@ -1,18 +1,22 @@
 """Mail addresses and domain names as the checks compare them, in one canonical form.
 
-A domain is compared in lower case, without a trailing dot, in A-labels (RFC 5890); a localpart keeps the
-spelling the client sent, and is compared in lower case (RFC 5321 section 2.3.11 leaves that to us).
+A domain is compared in lower case, without a trailing dot, in A-labels (RFC 5890); a localpart keeps the spelling the
+client sent, and is compared in lower case (RFC 5321 section 2.3.11 leaves that to us) and NFC (RFC 6532 section 3.1).
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 # RFC 1035 section 2.3.4. A longer text is not a domain name, and its many parents would cost quadratic time.
 MAX_NAME_CHARACTERS = 255
 
+# RFC 3490 section 3.1: what separates labels besides the full stop.
+_DOTS = re.compile("[\u3002\uff0e\uff61]")
 _QUOTING = re.compile(r'\\(.)|"', re.DOTALL)
 _ATOM = r"[^\s\"\\()<>\[\]:;@,.\x00-\x1f\x7f]+"
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
@@ -83,11 +87,21 @@ def is_mailbox(text: str) -> bool:
 
 
 def canonical_domain(name: str) -> str:
-    """Return `name` in lower case, without a trailing dot, in A-labels; a label that IDNA refuses stays unchanged."""
+    """Return `name` in lower case, without a trailing dot, in A-labels; one that IDNA refuses stays as it is.
+
+    IDNA 2008 (RFC 5891, with the mapping of UTS 46) gives the A-labels, as in browsers and registries since: `straße`
+    is a name of its own. A label that it refuses, such as an emoji, has those of IDNA 2003 (RFC 3490).
+    """
     name = name.rstrip(".").lower()
     if name.isascii() or len(name) > MAX_NAME_CHARACTERS:
         return name
-    return ".".join(map(_a_label, name.split("."))).rstrip(".")
+    return _a_labels(name)
+
+
+def canonical_localpart(localpart: str) -> str:
+    """Return a localpart as it is compared: in lower case, and in NFC, since a letter can be written in two ways."""
+    localpart = localpart.lower()
+    return localpart if localpart.isascii() else unicodedata.normalize("NFC", localpart)
 
 
 def parents(domain: str) -> Iterator[str]:
@@ -112,8 +126,26 @@ def without_tag(localpart: str, separators: str) -> str:
     return localpart[:end]
 
 
-def _a_label(label: str) -> str:
+@lru_cache(maxsize=1024)
+def _a_labels(name: str) -> str:
+    import idna  # reading its tables takes some 10 ms, and few policies need them
+
     try:
-        return label.encode("idna").decode("ascii")
+        name = idna.uts46_remap(name, std3_rules=False, transitional=False)
+    except UnicodeError:
+        name = _DOTS.sub(".", unicodedata.normalize("NFKC", name))
+    return ".".join(map(_a_label, name.split("."))).rstrip(".")
+
+
+def _a_label(label: str) -> str:
+    import idna
+
+    try:
+        return label if label.isascii() else idna.alabel(label).decode("ascii")
+    except UnicodeError:
+        pass
+    try:
+        encoded = label.encode("idna").decode("ascii")
     except UnicodeError:
         return label
+    return label if "." in encoded else encoded

@@ -24,7 +24,10 @@ DNS: dict[tuple[str, str], Any] = {
     ("half.example", "AAAA"): ["2001:db8::7"],
     ("unknown.example", "A"): SERVFAIL,
     ("xn--e1afmkfd.xn--p1ai", "MX"): ["10 mx.example"],
+    ("xn--strae-oqa.example", "MX"): ["10 mx.example"],
 }
+# A label of 63 octets has room for fewer such letters.
+LONG = "ދި" * 40
 ROWS: list[tuple[str, Any]] = [
     ("a@mx.example", None),
     ("a@a.example", None),
@@ -41,7 +44,12 @@ ROWS: list[tuple[str, Any]] = [
     ("a@-.example", "sender-unresolvable"),
     ("a@\udcff.example", "sender-unresolvable"),
     (f"a@{'x' * 300}.example", "sender-unresolvable"),
-    ("a@ދިވެހި.example", Unknown("ދިވެހި.example cannot be written in A-labels (IDNA 2003), so DNS cannot be asked")),
+    ("a@ދިވެހި.example", "sender-unresolvable"),
+    ("a@straße.example", None),
+    ("a@xn--strae-oqa.example", None),
+    ("a@STRASSE.example", "sender-unresolvable"),
+    ("a@☃.example", "sender-unresolvable"),
+    (f"a@{LONG}.example", Unknown(f"{LONG}.example cannot be written in A-labels (IDNA), so DNS cannot be asked")),
     (f"a@{'ދި' * 200}.example", "sender-unresolvable"),
     ("a@192.0.2.7", "sender-unresolvable"),
     ("a@[192.0.2.7]", None),
