@@ -24,6 +24,7 @@ from eximacl.policy.declare import (
     tables_of,
 )
 from eximacl.policy.outcome import Action, Alias, Allowed, AtData, CountFate, Hit, Outcome, Reserve, Unknown
+from eximacl.policy.places import KnownAddress, Place, Terms
 from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import KEY, Ask, RecordKind, Records
 from eximacl.policy.state import Block
@@ -40,6 +41,7 @@ __all__ = [
     "CheckFunction",
     "CountFate",
     "Hit",
+    "KnownAddress",
     "ListProbe",
     "Messages",
     "Named",
@@ -50,6 +52,7 @@ __all__ = [
     "Outcome",
     "PatternTimeout",
     "Patterns",
+    "Place",
     "Query",
     "Recipients",
     "RecordKind",
@@ -59,6 +62,7 @@ __all__ = [
     "Stage",
     "Suffixes",
     "Tables",
+    "Terms",
     "Text",
     "Unknown",
     "check",

@@ -7,6 +7,7 @@ from typing import Any
 from eximacl.check import CheckFunction
 from eximacl.daemon.answers import Answers, Network, NoNetwork
 from eximacl.policy.outcome import Alias, Hit, Outcome, Reserve, Unknown
+from eximacl.policy.places import Place
 from eximacl.policy.query import Query
 from eximacl.policy.questions import Ask
 from eximacl.policy.state import State, StateError
@@ -53,15 +54,20 @@ def reserve(
     if needed is None:
         return None
 
+    objections: list[Hit] = []
+
+    def noted(place: Place) -> Hit:
+        objections.append(needed.objection(place))
+        return objections[-1]
+
     async def needs(_query: Query, _options: Any, _ask: Ask) -> Reserve:
-        return needed
+        return needed._replace(objection=noted)
 
     asked = query(tx=tx, dry="1" if dry else "0")
     decision = decision_of(needs, asked, state=state, now=now, on_unknown="defer")
     if decision.word == "accept":
         return None
-    objections = {needed.full.reason: needed.full, needed.pending.reason: needed.pending}
-    return objections.get(decision.reason) or Unknown(decision.detail)
+    return objections[-1] if objections else Unknown(decision.detail)
 
 
 def answers(state: State | None, now: float, dry: bool = False, names: Network | None = None) -> Answers:

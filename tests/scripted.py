@@ -33,6 +33,7 @@ from eximacl.policy.outcome import (
     Reserve,
     Unknown,
 )
+from eximacl.policy.places import Place, Slot
 from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step
 from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import AnyRequest, Ask
@@ -68,8 +69,10 @@ def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query,
 
 
 def one_slot(key: str) -> Reserve:
-    full = Hit("place-full", key, "place is full")
-    return Reserve(key, 1, full, full._replace(reason="place-pending", text="place is pending", temporary=True))
+    def objection(place: Place) -> Hit:
+        return Hit(f"place-{place.slot}", key, f"place is {place.slot}", temporary=place.slot == "pending")
+
+    return Reserve(key, 1, objection)
 
 
 def exempt_of(text: str) -> Exempt:
@@ -121,7 +124,9 @@ class Answers:
         assert self.left, f"unexpected question: {request.question}"
         name, _, value = self.left.pop(0).partition("=")
         assert request.question.kind == name
-        return Unknown("the state is dead") if value == "unknown" else value
+        if value == "unknown":
+            return Unknown("the state is dead")
+        return Place(cast("Slot", value), 1, 1) if name == "reserve" else value
 
 
 def trace_of(decision: Decision) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Alias, Ask, AtData, Block, Hit, Outcome, Query, Reserve, Unknown
+from eximacl.check import Alias, Ask, AtData, Block, Hit, Outcome, Place, Query, Reserve, Unknown
 from eximacl.testing import NOW, Blocked, Dns, MemoryState, decision_of, outcome_of, query
 
 
@@ -23,8 +23,10 @@ async def shows(query: Query, options: Any, ask: Ask) -> Outcome:
 
 
 async def counts(query: Query, options: Any, ask: Ask) -> Outcome:
-    full = Hit("full", "1", "no slot left")
-    return Alias("steve", Reserve("key", 1, full, full._replace(reason="pending", temporary=True)))
+    def objection(place: Place) -> Hit:
+        return Hit(place.slot, str(place.limit), "no slot left", temporary=place.slot == "pending")
+
+    return Alias("steve", Reserve("key", 1, objection))
 
 
 async def waits(query: Query, options: Any, ask: Ask) -> Outcome:

@@ -6,16 +6,26 @@ A message that cannot be counted is not accepted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from eximacl.check import Alias, Ask, Hit, Outcome, Query, Reserve, Secrets, check, option
-from eximacl.mail.address import Address
+from eximacl.check import Alias, Ask, Hit, KnownAddress, Outcome, Place, Query, Reserve, Secrets, Terms, check, option
+from eximacl.mail.address import Address, without_tag
+from eximacl.mail.batv import untagged
 from eximacl.mail.disposable import Disposable, Malformed, Rules, parse, standing
+from eximacl.mail.hosts import registrable_domain
 
-# Each question about a counted address reads all of its places: ten thousand take a millisecond.
+# Each question about a counted address reads all of its places of a week: ten thousand take a millisecond.
 LARGEST_COUNT_MAX = 10_000
 # A hundred years; the calendar ends in 9999.
 FARTHEST_DAYS_MAX = 36_600
+# Of a dated address: as many as anybody sends.
+DATED_PLACES = 1_000_000_000
+# Of the first message under `exclusive`, where the null sender is not one.
+NULL_SENDER = "<>"
+
+Exclusive = Literal["no", "sender", "domain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +41,28 @@ class Options(Rules):
         minimum=1,
         maximum=LARGEST_COUNT_MAX,
     )
+    default_count: int = option(
+        Rules.default_count,
+        "How many messages NAME.count takes, without a number; 0: it is an ordinary name.",
+        minimum=0,
+        maximum=LARGEST_COUNT_MAX,
+    )
     farthest_days: int = option(
         Rules.farthest_days, "How many days ahead the date in an address may be.", minimum=1, maximum=FARTHEST_DAYS_MAX
     )
     timezone: ZoneInfo = option(
         "", 'The time zone in which a day begins, such as Europe/Helsinki; "": the machine\'s own.'
     )
+    exclusive: Exclusive = option(
+        "no", "Whether only the sender of the first message may use an address after that, or only its domain."
+    )
+    new_addresses: int = option(
+        100,
+        "How many counted addresses of one owner may come into use within 24 hours; more get a 451. 0: any number. "
+        "Those that `eximacl mint` made do not count.",
+        minimum=0,
+    )
+    tags: str = option("+", "Characters that start a tag: with +, the addresses of steve+shop are steve's.")
     sign: bool = option(Rules.sign, "Accept only addresses that `eximacl mint` has signed.")
     secrets: Secrets = option("", "A file of secrets, one per line. Needed by sign.")
 
@@ -57,22 +83,69 @@ async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
     if isinstance(address, Malformed):
         return _unknown_recipient(recipient, *address)
     if address.until is None:
-        return Alias(address.name, _slot(recipient, address))
+        return Alias(address.name, _slot(query, recipient, options, address))
     stands = standing(options, address.until, query.now)
     if stands == "too-far":
         return _unknown_recipient(recipient, "dated-too-far", str(address.until), address.name)
-    owner = Alias(address.name)
-    return owner if stands == "open" else _expired(recipient, str(address.until), owner)
+    if stands == "begun":
+        return _expired(recipient, str(address.until), Alias(address.name))
+    owner = Alias(address.name, None, f"last day {address.last_day}")
+    if options.exclusive != "no":
+        return owner._replace(reserve=_slot(query, recipient, options, address))
+    # Its owner may have ended it. A state that cannot tell is not a reason to put its mail off.
+    known = await ask.known(key_of(address, recipient.domain))
+    return _ended(recipient)._replace(stands_for=owner) if isinstance(known, KnownAddress) and known.ended else owner
 
 
-def _slot(recipient: Address, address: Disposable) -> Reserve:
+def key_of(address: Disposable, domain: str) -> str:
+    """Return the key under which the state knows an address at a canonical domain."""
+    return f"{'dated' if address.until else 'counted'}:{address.unsigned}@{domain}"
+
+
+def owner_of(address: Disposable, domain: str, tags: str) -> str:
+    """Return whose an address at a canonical domain is: its owner's address in lower case."""
+    return f"{without_tag(address.name.lower(), tags)}@{domain}"
+
+
+def _slot(query: Query, recipient: Address, options: Options, address: Disposable) -> Reserve:
     """Return the slot that counts this message."""
-    return Reserve(
-        f"counted:{address.unsigned}@{recipient.domain}",
-        address.limit,
-        full=_used_up(recipient, address.limit),
-        pending=_pending(recipient, address.limit),
+    limit = DATED_PLACES if address.until else address.limit
+    sender = _sender(query)
+    terms = Terms(
+        owner_of(address, recipient.domain, options.tags),
+        sender,
+        _only(options.exclusive, sender),
+        options.new_addresses,
+        str(address.until or ""),
     )
+    return Reserve(key_of(address, recipient.domain), limit, partial(_objection, recipient), terms)
+
+
+def _sender(query: Query) -> str:
+    """Return who sends, in lower case and without the tag that changes with each day (BATV); empty: the null sender."""
+    sender = query.sender
+    if sender is None or sender.is_null:
+        return ""
+    return f"{untagged(sender.localpart)}@{sender.domain}".lower()
+
+
+def _only(exclusive: Exclusive, sender: str) -> str:
+    """Return what the first sender must be for this one to be accepted; empty: anybody."""
+    if exclusive == "no":
+        return ""
+    domain = sender.rpartition("@")[2]
+    return sender if exclusive == "sender" and sender else registrable_domain(domain) or domain or NULL_SENDER
+
+
+def _objection(recipient: Address, place: Place) -> Hit:
+    """Say why there is no place for a message."""
+    if place.slot == "ended":
+        return _ended(recipient)
+    if place.slot == "foreign":
+        return _foreign(recipient)
+    if place.slot == "crowded":
+        return _crowded(recipient)
+    return (_used_up if place.slot == "full" else _pending)(recipient, place.limit)
 
 
 def _unknown_recipient(recipient: Address, reason: str, detail: str, owner: str) -> Hit:
@@ -88,6 +161,27 @@ def _expired(recipient: Address, day: str, owner: Alias) -> Hit:
     text = f"mail to {localpart} not accepted here since {day}"
     sentence = f"Mail for {localpart} not accepted at {domain} since {day}"
     return Hit("dated-expired", day, text, sentence, status="2.1", stands_for=owner)
+
+
+def _ended(recipient: Address) -> Hit:
+    localpart, domain = recipient
+    text = f"mail to {localpart} not accepted here any longer"
+    sentence = f"Mail for {localpart} not accepted at {domain}: its owner has ended this address"
+    return Hit("disposable-ended", "", text, sentence, status="2.1")
+
+
+def _foreign(recipient: Address) -> Hit:
+    localpart, domain = recipient
+    text = f"mail to {localpart} not accepted here from this sender"
+    sentence = f"Mail for {localpart} not accepted at {domain}: only its first sender may use this address"
+    return Hit("disposable-exclusive", "", text, sentence, status="7.1")
+
+
+def _crowded(recipient: Address) -> Hit:
+    localpart, domain = recipient
+    text = f"mail to {localpart} not accepted yet; please try again later"
+    sentence = f"Mail for {localpart} not yet accepted at {domain}: too many new addresses like it"
+    return Hit("counted-crowded", "", text, sentence, status="2.1", temporary=True)
 
 
 def _used_up(recipient: Address, limit: int) -> Hit:

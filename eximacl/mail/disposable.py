@@ -1,9 +1,12 @@
 """Disposable addresses: their syntax, signature and calendar. Pure; every address has one canonical spelling.
 
 `NAME.N.count` takes N messages, `NAME.date.DD-MM-YYYY` takes mail until that day begins; either may end in a
-signature, one more piece: `steve.3.count.x7k2m9qa`. An address that looks like one and breaks a rule is
-`Malformed`, never an ordinary address: otherwise a bad count would be no limit at all. For the same reason this
-module recognises more than the router in exim-snippets delivers.
+signature, one more piece: `steve.3.count.x7k2m9qa`. `NAME.count.N` and `NAME.date.YYYY-MM-DD` are other spellings of
+the same addresses, and `NAME.count` is an address where the rules have a default count. What ends in `N.count` or
+`N.count.PIECE` is never read as `NAME.count.N`.
+
+An address that looks like one and breaks a rule is `Malformed`, never an ordinary address: otherwise a bad count would
+be no limit at all. For the same reason this module recognises more than the router in exim-snippets delivers.
 """
 
 from __future__ import annotations
@@ -45,7 +48,8 @@ Standing = Literal["open", "begun", "too-far"]
 class Rules:
     """How disposable addresses are written at a domain, and their limits.
 
-    timezone: in which a day begins. secrets: the first one signs, each of them verifies.
+    timezone: in which a day begins. secrets: the first one signs, each of them verifies. default_count: how many
+    messages `NAME.count` takes; 0: it is an ordinary name.
     Raises ValueError, whose text starts with the field to change, when the fields contradict each other.
     """
 
@@ -54,6 +58,7 @@ class Rules:
     count_keyword: str = "count"
     date_keyword: str = "date"
     largest_count: int = 100
+    default_count: int = 0
     farthest_days: int = 732
     sign: bool = False
     secrets: Secrets = field(default_factory=Secrets)
@@ -66,6 +71,8 @@ class Rules:
                 raise ValueError(f"{name}: {getattr(self, name)!r} must be a word of the letters a to z")
         if self.count_keyword.lower() == self.date_keyword.lower():
             raise ValueError(f"date_keyword: {self.date_keyword!r} must differ from count_keyword")
+        if self.default_count > self.largest_count:
+            raise ValueError(f"default_count: {self.default_count} is more than largest_count ({self.largest_count})")
         if self.sign and not self.secrets:
             raise ValueError("secrets: sign = true needs a file with at least one secret")
 
@@ -81,6 +88,11 @@ class Disposable(NamedTuple):
     unsigned: str
     limit: int
     until: date | None
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day on which a dated one takes mail, None for a counted one, and where the calendar has no such."""
+        return None if self.until is None or self.until == date.min else self.until - timedelta(days=1)
 
 
 class Malformed(NamedTuple):
@@ -98,27 +110,18 @@ def parse(rules: Rules, localpart: str, domain: str) -> Disposable | Malformed |
     """Read `localpart` at a canonical `domain`; None if it is an ordinary one. Never raises."""
     if rules.separator not in localpart:
         return None  # most of them, in a tenth of the time
-    counted, dated = _patterns(rules.separator, rules.count_keyword, rules.date_keyword)
-    found = counted.match(localpart) or dated.match(localpart)
-    if not found:
+    pieces = _split(rules, localpart)
+    if pieces is None:
         return None
-    name, digits, signature = found.groups()
     # The owner must be an ordinary address: `steve.3.count.5.count` would have two limits.
-    if not name:
+    if not pieces.name:
         return _refuse("disposable-nameless", localpart)
-    if counted.match(name) or dated.match(name) or untagged(name) != name:
-        return _refuse("disposable-nested", name)
-    if found.re is counted:
-        limit = _count(digits, rules.largest_count)
-        if limit is None:
-            return _refuse("counted-invalid", digits, name)
-        address = _counted(rules, name, limit)
-    else:
-        until = _date(digits)
-        if until is None:
-            return _refuse("dated-invalid", digits, name)
-        address = _dated(rules, name, until)
-    return _check_signature(rules, address, domain, signature) or address
+    if _split(rules, pieces.name) is not None or untagged(pieces.name) != pieces.name:
+        return _refuse("disposable-nested", pieces.name)
+    address = _address(rules, pieces)
+    if isinstance(address, Malformed):
+        return address
+    return _check_signature(rules, address, domain, pieces.signature) or address
 
 
 def standing(rules: Rules, until: date, now: float) -> Standing:
@@ -189,6 +192,46 @@ def _mint_unsigned(rules: Rules, name: str, now: float, count: int | None, until
     return _dated(rules, name, until)
 
 
+class _Pieces(NamedTuple):
+    """What looks like a disposable address. digits: the count as it was written, empty where it was left out."""
+
+    kind: Literal["counted", "dated"]
+    name: str
+    digits: str
+    signature: str | None
+
+
+def _split(rules: Rules, localpart: str) -> _Pieces | None:
+    """Take an address apart; None for an ordinary one."""
+    patterns = _patterns(rules.separator, rules.count_keyword, rules.date_keyword)
+    if not patterns.keyword.search(localpart):
+        return None
+    found = patterns.counted.match(localpart)
+    if found:
+        return _Pieces("counted", found[1] or "", found[2], found[3])
+    # Before the other order: with eight digits, the last piece may be a signature.
+    found = patterns.default.match(localpart) if rules.default_count else None
+    if found:
+        return _Pieces("counted", found[1] or "", "", found[2])
+    found = patterns.reverse.match(localpart)
+    if found:
+        return _Pieces("counted", found[1] or "", found[2], found[3])
+    found = patterns.dated.match(localpart)
+    return _Pieces("dated", found[1] or "", found[2], found[3]) if found else None
+
+
+def _address(rules: Rules, pieces: _Pieces) -> Disposable | Malformed:
+    kind, name, digits, _ = pieces
+    if kind == "dated":
+        until = _date(digits)
+        return _refuse("dated-invalid", digits, name) if until is None else _dated(rules, name, until)
+    if not digits:
+        unsigned = rules.separator.join((name.lower(), rules.count_keyword.lower()))
+        return Disposable(name, unsigned, rules.default_count, None)
+    limit = _count(digits, rules.largest_count)
+    return _refuse("counted-invalid", digits, name) if limit is None else _counted(rules, name, limit)
+
+
 def _counted(rules: Rules, name: str, limit: int) -> Disposable:
     unsigned = rules.separator.join((name.lower(), str(limit), rules.count_keyword.lower()))
     return Disposable(name, unsigned, limit, None)
@@ -207,8 +250,13 @@ def _count(digits: str, largest: int) -> int | None:
 
 
 def _date(digits: str) -> date | None:
+    """Read DD-MM-YYYY or YYYY-MM-DD. The year has four digits and the others two, so no date is both."""
     day, month, year = digits[:2], digits[3:5], digits[6:]
-    if not digits.isascii() or len(digits) != len("DD-MM-YYYY") or f"{day}-{month}-{year}" != digits:
+    if digits[4:5] == "-":
+        year, month, day = digits[:4], digits[5:7], digits[8:]
+    if not digits.isascii() or digits not in (f"{day}-{month}-{year}", f"{year}-{month}-{day}"):
+        return None
+    if (len(day), len(month), len(year)) != (2, 2, 4):
         return None
     try:
         return date(int(year), int(month), int(day))
@@ -231,17 +279,33 @@ def _refuse(reason: str, detail: str, name: str = "") -> Malformed:
     return Malformed(reason, detail[:DETAIL_CHARACTERS_MAX], name)
 
 
+class _Patterns(NamedTuple):
+    """keyword: is in every such address. The others: what looks like one: (name) (digits) (signature).
+
+    counted: NAME.N.count. reverse: NAME.count.N. default: NAME.count, without digits.
+    """
+
+    keyword: re.Pattern[str]
+    counted: re.Pattern[str]
+    reverse: re.Pattern[str]
+    default: re.Pattern[str]
+    dated: re.Pattern[str]
+
+
 # More than the number of different spellings in one policy.
 @lru_cache(maxsize=256)
-def _patterns(separator: str, count_keyword: str, date_keyword: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Compile what looks like a counted and a dated address: (name) (digits) (signature)."""
+def _patterns(separator: str, count_keyword: str, date_keyword: str) -> _Patterns:
     between = re.escape(separator)
     head = rf"(?:(.*){between})?"
     tail = rf"(?:{between}((?:(?!{between}).)*))?\Z"
+    signature = rf"(?:{between}({_SIGNATURE.pattern}))?\Z"
     # The whole date first: with - as separator, a signature of digits could pass as a part of it.
     day = r"(\d+-\d+-\d+|\d[\d-]*)"
     flags = re.IGNORECASE | re.DOTALL
-    return (
+    return _Patterns(
+        re.compile(rf"{count_keyword}|{date_keyword}", flags),
         re.compile(rf"{head}(\d+){between}{count_keyword}{tail}", flags),
+        re.compile(rf"{head}{count_keyword}{between}(\d+){tail}", flags),
+        re.compile(rf"{head}{count_keyword}{signature}", flags),
         re.compile(rf"{head}{date_keyword}{between}{day}{tail}", flags),
     )

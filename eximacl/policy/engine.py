@@ -141,11 +141,12 @@ class _Evaluation:
 
     trace: made when a step does more than pass. observed: the checks that had a hit under `observe` so far.
     fates: what is counted once the recipient's fate is known. reservations: the slots to reserve once nothing else
-    objected, each with the step that needs it.
+    objected, each with the step that needs it. label: see `Decision`.
     """
 
     __slots__ = (
-        "bugs", "fates", "left", "observed", "plan", "policy", "query", "reservations", "reserved", "timer", "trace",
+        "bugs", "fates", "label", "left", "observed", "plan", "policy", "query", "reservations", "reserved", "timer",
+        "trace",
         "wants_data",
     )  # fmt: skip
 
@@ -159,6 +160,7 @@ class _Evaluation:
         self.reservations: tuple[tuple[Step, Ask, Reserve], ...] = ()
         self.left: tuple[Turn, ...] | None = None
         self.reserved = False
+        self.label = ""
         self.wants_data = False
         self.bugs: tuple[Bug, ...] = ()
 
@@ -224,7 +226,8 @@ class _Evaluation:
         if decision is not None:
             return decision._replace(want=want) if self.reserved else decision
         trace = self.plan.passed if self.trace is None else tuple(self.trace)
-        return Decision("accept", trace, want=want if self.query.stage == "rcpt" else (), bugs=self.bugs)
+        wanted = want if self.query.stage == "rcpt" else ()
+        return Decision("accept", trace, want=wanted, bugs=self.bugs, label=self.label)
 
     async def _reserve_all(self) -> Decision | None:
         """Reserve each slot that a step needs; return the objection where there is none for it."""
@@ -241,13 +244,16 @@ class _Evaluation:
         transaction = self.query.transaction
         if not transaction and not self.query.dry:
             return NO_TRANSACTION
-        slot = await Request(ReserveSlot(needed.key, needed.limit, transaction), ask)
-        if isinstance(slot, Unknown):
-            return slot
-        if slot == "reserved":
-            self.reserved = True
-            return None
-        return needed.full if slot == "full" else needed.pending
+        key, limit, objection, terms = needed
+        place = await Request(ReserveSlot(key, limit, transaction, terms), ask)
+        if isinstance(place, Unknown):
+            return place
+        if place.slot != "reserved":
+            return objection(place)
+        self.reserved = True
+        if terms.owner and not terms.day:
+            self.label = f"{place.number} of {place.limit}"
+        return None
 
     def _broken(self, step: Step, error: BaseException) -> Unknown:
         """A bug in one check is that check's Unknown: the others go on, and the bug is reported with the decision."""
@@ -307,6 +313,7 @@ class _Evaluation:
         """
         self._note(step, Traced(step.name, "alias", "alias", alias.mailbox, seconds))
         self.query = self.query.judged_as(alias.mailbox)
+        self.label = alias.label
         why = _covered(self.policy.exempt, self.query) if self.policy else None
         if why and self.trace is not None:
             self.trace.append(Traced("policy", "exempt", "exempt", why))

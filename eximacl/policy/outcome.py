@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
+from eximacl.policy.places import NO_TERMS, Place, Terms
 from eximacl.policy.query import Stage
 
 Word = Literal["accept", "defer", "reject", "hold"]
@@ -47,13 +49,13 @@ class Reserve(NamedTuple):
     """No objection, if the message gets one of `limit` slots under `key`, which counts it.
 
     The slot is reserved once nothing else objected to the recipient, and used for good when the message is accepted.
-    full: the objection where all slots are used for good. pending: where all are taken, some of them only reserved.
+    objection: makes the objection where there is no slot for it (see `Place.slot`). terms: whose slots these are.
     """
 
     key: str
     limit: int
-    full: Hit
-    pending: Hit
+    objection: Callable[[Place], Hit]
+    terms: Terms = NO_TERMS
 
 
 class CountFate(NamedTuple):
@@ -73,11 +75,12 @@ class CountFate(NamedTuple):
 class Alias(NamedTuple):
     """The recipient is another name for `mailbox`: the checks after this one judge that localpart.
 
-    reserve: the slot that the message needs besides.
+    reserve: the slot that the message needs besides. label: what the delivered message says about the address.
     """
 
     mailbox: str
     reserve: Reserve | None = None
+    label: str = ""
 
 
 class Allowed(NamedTuple):
@@ -121,7 +124,8 @@ class Decision(NamedTuple):
     """What the policy decided, and why. `check`, `reason`, `text` and `sentence` are empty for `accept`.
 
     want: the later stages of this transaction that Exim still has to ask about. archived: the files of a held message.
-    bugs: what checks raised; each is an Unknown in the trace.
+    bugs: what checks raised; each is an Unknown in the trace. label: what the delivered message says about the address
+    that it came by; empty: nothing.
     """
 
     word: Word
@@ -135,3 +139,4 @@ class Decision(NamedTuple):
     want: tuple[Stage, ...] = ()
     archived: tuple[str, ...] = ()
     bugs: tuple[Bug, ...] = ()
+    label: str = ""

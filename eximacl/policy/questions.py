@@ -18,8 +18,9 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeV
 
 from eximacl.policy.later import MayWait, then
 from eximacl.policy.outcome import Action, Unknown
+from eximacl.policy.places import NO_TERMS, KnownAddress, Place, Terms
 from eximacl.policy.query import Query
-from eximacl.policy.state import RESERVATION_SECONDS, Block, Settled, Slot, State
+from eximacl.policy.state import RESERVATION_SECONDS, Block, Settled, State
 
 A = TypeVar("A")
 A_co = TypeVar("A_co", covariant=True)
@@ -130,7 +131,7 @@ class StateQuestion(Question[A_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class ReserveSlot(StateQuestion[Slot | Unknown]):
+class ReserveSlot(StateQuestion[Place | Unknown]):
     """May `holder` have one of `limit` slots under `key`?"""
 
     kind = "reserve"
@@ -138,11 +139,24 @@ class ReserveSlot(StateQuestion[Slot | Unknown]):
     key: str
     limit: int
     holder: str
+    terms: Terms = field(default=NO_TERMS, repr=False)
 
-    def put(self, state: State, now: float, dry: bool) -> MayWait[Slot]:
+    def put(self, state: State, now: float, dry: bool) -> MayWait[Place]:
         if dry:
-            return state.peek(self.key, self.limit, self.holder, now)
-        return state.reserve(self.key, self.limit, self.holder, now, now + RESERVATION_SECONDS)
+            return state.peek(self.key, self.limit, self.holder, now, self.terms)
+        return state.reserve(self.key, self.limit, self.holder, now, now + RESERVATION_SECONDS, self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class Known(StateQuestion["KnownAddress | Unknown | None"]):
+    """What is known of a counted or dated address?"""
+
+    kind = "known"
+
+    key: str
+
+    def put(self, state: State, now: float, dry: bool) -> MayWait[KnownAddress | None]:
+        return state.known(self.key, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,6 +349,10 @@ class Ask(NamedTuple):
         """Return the block of `key` that stands now, or None (see `State.blocked`)."""
         return self._request(Blocked(key))
 
+    def known(self, key: str) -> Awaitable[KnownAddress | Unknown | None]:
+        """Return what is known of a counted or dated address, or None (see `State.known`)."""
+        return self._request(Known(key))
+
 
 AnyQuestion = Question[Any]
 AnyRequest = Request[Any]
@@ -367,6 +385,10 @@ def _plain(answer: Any) -> Any:
         return {"unknown": answer.detail}
     if isinstance(answer, Block):
         return {**answer._asdict(), "until": None if math.isinf(answer.until) else answer.until}
+    if isinstance(answer, Place):
+        return f"{answer.slot} {answer.number} of {answer.limit}"
+    if isinstance(answer, KnownAddress):
+        return answer._asdict()
     if isinstance(answer, tuple):
         return [_plain(one) for one in answer]
     return answer

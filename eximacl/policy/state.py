@@ -9,9 +9,8 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
 from eximacl.policy.later import MayWait
+from eximacl.policy.places import LISTED_MAX, NO_TERMS, AddressChange, KnownAddress, Place, Terms
 
-# reserved: the holder has a place; pending: all places are taken, some only reserved; full: all are used for good.
-Slot = Literal["reserved", "pending", "full"]
 # committed: each of the holder's places is used for good; lost: it has none (never had, released, or expired).
 Settled = Literal["committed", "lost"]
 
@@ -58,15 +57,20 @@ class State(Protocol):
     However wrong the clock is, and however it is set: a committed place stays, and no more are used than there are.
     """
 
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> MayWait[Slot]:
+    def reserve(
+        self, key: str, limit: int, holder: str, now: float, until: float, terms: Terms = NO_TERMS
+    ) -> MayWait[Place]:
         """Take one of `limit` places under `key` for `holder` until `until`; a second call keeps the first place.
+
+        `limit` grows by the places that were added to the address (see `revise`); `eximacl.policy.places.give` has the
+        rules. The address becomes known with its first reservation.
 
         A reservation past its `until`, or with one after now + FARTHEST_SECONDS, no longer counts. When a place is
         given out, all such reservations of that key end for good, so that none comes back with the clock.
         If the holder's place is committed already, the answer is "reserved": the same transaction asked again.
         """
 
-    def peek(self, key: str, limit: int, holder: str, now: float) -> MayWait[Slot]:
+    def peek(self, key: str, limit: int, holder: str, now: float, terms: Terms = NO_TERMS) -> MayWait[Place]:
         """Answer as `reserve` would, and change nothing."""
 
     def commit(self, holder: str, now: float) -> MayWait[Settled]:
@@ -74,13 +78,38 @@ class State(Protocol):
 
         "lost" also when only one of several reservations has expired; then nothing is committed. Here a reservation has
         expired only past its `until`, or once its place was given to another; one that a clock ahead made is committed.
+        Whose place it is, is remembered for LOST_SECONDS; then only that it is used.
         """
 
     def release(self, holder: str) -> MayWait[int]:
-        """Give back every place of `holder`, committed ones too, and return how many there were."""
+        """Give back every place of `holder`, committed ones too, and return how many there were.
+
+        An address that has no place left by that, and that no person has changed, is not known any longer.
+        """
 
     def places(self, key: str, now: float) -> MayWait[tuple[int, int]]:
         """Return how many places under `key` are committed, and how many are reserved."""
+
+    def revise(self, key: str, now: float, change: AddressChange) -> MayWait[KnownAddress]:
+        """Change an address, which becomes known by that, in one step; return it as it is then."""
+
+    def known(self, key: str, now: float) -> MayWait[KnownAddress | None]:
+        """Return what is known of an address, or None."""
+
+    def all_known(
+        self, now: float, after: str | None = None, most: int = LISTED_MAX
+    ) -> MayWait[tuple[KnownAddress, ...]]:
+        """Return the first `most` known addresses; with `after`, of those whose keys come after it.
+
+        They are in order of their keys' code points.
+        """
+
+    def forget_known(self, before: float, most: int = LISTED_MAX) -> MayWait[int]:
+        """Forget at most `most` addresses, used places and all, that no message was sent to since `before`.
+
+        Refused messages count too (they are noted once a day), and so does a change by a person. A dated address is
+        kept until its day. Return how many there were. The caller must be sure of the clock.
+        """
 
     def count(self, key: str, window: float, most: int, now: float) -> MayWait[int]:
         """Note an event under `key`, and return how many there were in the last `window` seconds, with this one.
@@ -134,7 +163,8 @@ class State(Protocol):
 
         Reservations LOST_SECONDS after their end; first times and blocks after theirs; windows one or two windows
         after their last event. What a clock ahead has written is pruned when its time has come. Never a committed
-        place: a clock that is wrong for a minute must not give used places away.
+        place: a clock that is wrong for a minute must not give used places away. Whose a committed place is, is
+        forgotten LOST_SECONDS after that; each counts as a row.
         """
 
     def close(self) -> MayWait[None]:

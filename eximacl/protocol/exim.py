@@ -248,7 +248,9 @@ def reply_for(decision: Decision, ref: str, extra: Mapping[str, str] | None = No
     word = decision.word
     want = " ".join(decision.want) if decision.want else ""
     if word == "accept":
-        return Reply(word, CODES[word], "", ref, want, "", "", extra or {})
+        if extra is None:
+            extra = {"label": decision.label} if decision.label else {}
+        return Reply(word, CODES[word], "", ref, want, "", "", extra)
     code = CODES[word]
     suffix = f" (ref {ref})" if ref else ""
     if extra is None:

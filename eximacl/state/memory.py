@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 import threading
 from array import array
-from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from eximacl.policy.state import (
-    BLOCKS_MAX,
-    CLOCK_SLACK_SECONDS,
-    FARTHEST_SECONDS,
-    LOST_SECONDS,
-    PRUNE_ROWS,
-    Backend,
-    Block,
-    Settled,
-    Slot,
-)
+from eximacl.policy.places import LISTED_MAX, NO_TERMS, AddressChange, KnownAddress, Place, Terms
+from eximacl.policy.state import BLOCKS_MAX, CLOCK_SLACK_SECONDS, PRUNE_ROWS, Backend, Block, Settled
 from eximacl.state.events import expiry, noted, recent
-
-K = TypeVar("K", bound=Hashable)
+from eximacl.state.expiries import Expiries
+from eximacl.state.memory_places import MemoryPlaces
 
 
 class MemoryState:
@@ -30,20 +19,20 @@ class MemoryState:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._places = _Places()
+        self._places = MemoryPlaces()
         self._windows = _Windows()
         self._seen = _Seen()
         self._blocks = _Blocks()
 
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
+    def reserve(self, key: str, limit: int, holder: str, now: float, until: float, terms: Terms = NO_TERMS) -> Place:
         """See `State.reserve`."""
         with self._lock:
-            return self._places.reserve(key, limit, holder, now, until)
+            return self._places.reserve(key, limit, holder, now, until, terms)
 
-    def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
+    def peek(self, key: str, limit: int, holder: str, now: float, terms: Terms = NO_TERMS) -> Place:
         """See `State.peek`."""
         with self._lock:
-            return self._places.peek(key, limit, holder, now)
+            return self._places.peek(key, limit, holder, now, terms)
 
     def commit(self, holder: str, now: float) -> Settled:
         """See `State.commit`."""
@@ -59,6 +48,26 @@ class MemoryState:
         """See `State.places`."""
         with self._lock:
             return self._places.counts(key, now)
+
+    def revise(self, key: str, now: float, change: AddressChange) -> KnownAddress:
+        """See `State.revise`."""
+        with self._lock:
+            return self._places.revise(key, now, change)
+
+    def known(self, key: str, now: float) -> KnownAddress | None:
+        """See `State.known`."""
+        with self._lock:
+            return self._places.known(key, now)
+
+    def all_known(self, now: float, after: str | None = None, most: int = LISTED_MAX) -> tuple[KnownAddress, ...]:
+        """See `State.all_known`."""
+        with self._lock:
+            return self._places.all_known(now, after, most)
+
+    def forget_known(self, before: float, most: int = LISTED_MAX) -> int:
+        """See `State.forget_known`."""
+        with self._lock:
+            return self._places.forget_known(before, most)
 
     def count(self, key: str, window: float, most: int, now: float) -> int:
         """See `State.count`."""
@@ -122,133 +131,10 @@ class MemoryState:
         """Return how many rows and how many expiries are kept: what bounds the memory."""
         families = (self._places, self._windows, self._seen, self._blocks)
         rows = sum(len(family.rows) for family in families) + len(self._places.holders)
-        return rows, sum(len(family.expiries) for family in families)
+        return rows + len(self._places.addresses), sum(len(family.expiries) for family in families)
 
     def close(self) -> None:
         """Nothing to release."""
-
-
-class _Expiries(Generic[K]):
-    """When each key expires. A key whose end was put off is looked at again at its old end, not sooner."""
-
-    def __init__(self, until_of: Callable[[K], float | None]) -> None:
-        self._until_of = until_of
-        self._heap: list[tuple[float, K]] = []
-        self._next: dict[K, float] = {}
-
-    def __len__(self) -> int:
-        return len(self._heap)
-
-    def note(self, key: K, until: float) -> None:
-        if until < self._next.get(key, math.inf):
-            self._next[key] = until
-            heapq.heappush(self._heap, (until, key))
-
-    def due(self, now: float, most: int) -> list[K]:
-        """Return at most `most` keys that have expired, each once."""
-        due: list[K] = []
-        while self._heap and self._heap[0][0] <= now and len(due) < most:
-            noted_until, key = heapq.heappop(self._heap)
-            if self._next.get(key) != noted_until:
-                continue
-            del self._next[key]
-            until = self._until_of(key)
-            if until is None:
-                continue
-            if until <= now:
-                due.append(key)
-            else:
-                self.note(key, until)
-        return due
-
-
-class _Row(NamedTuple):
-    """until: seconds since 1970; negative: ended for good at that time."""
-
-    committed: bool
-    until: float
-
-    def live(self, now: float) -> bool:
-        return self.committed or now < self.until <= now + FARTHEST_SECONDS
-
-
-class _Places:
-    def __init__(self) -> None:
-        self.rows: dict[str, dict[str, _Row]] = {}
-        self.holders: dict[str, dict[str, _Row]] = {}
-        self.expiries: _Expiries[tuple[str, str]] = _Expiries(self._until_of)
-
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
-        if self._live(key, holder, now):
-            return "reserved"
-        place = self._vacancy(key, limit, now)
-        if place == "reserved":
-            self._end_stale(key, now)
-            self._put(key, holder, _Row(False, until))
-        return place
-
-    def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
-        return "reserved" if self._live(key, holder, now) else self._vacancy(key, limit, now)
-
-    def commit(self, holder: str, now: float) -> Settled:
-        rows = self.holders.get(holder)
-        if not rows or any(not row.committed and row.until <= now for row in rows.values()):
-            return "lost"
-        for key, row in list(rows.items()):
-            if not row.committed:
-                self._put(key, holder, _Row(True, math.inf))
-        return "committed"
-
-    def release(self, holder: str) -> int:
-        keys = list(self.holders.get(holder, ()))
-        for key in keys:
-            self._delete(key, holder)
-        return len(keys)
-
-    def counts(self, key: str, now: float) -> tuple[int, int]:
-        live = [row.committed for row in self.rows.get(key, {}).values() if row.live(now)]
-        return sum(live), len(live) - sum(live)
-
-    def prune(self, now: float, most: int) -> int:
-        due = self.expiries.due(now - LOST_SECONDS, most)
-        for key, holder in due:
-            self._delete(key, holder)
-        return len(due)
-
-    def _live(self, key: str, holder: str, now: float) -> bool:
-        row = self.rows.get(key, {}).get(holder)
-        return row is not None and row.live(now)
-
-    def _vacancy(self, key: str, limit: int, now: float) -> Slot:
-        committed, reserved = self.counts(key, now)
-        if committed >= limit:
-            return "full"
-        return "pending" if committed + reserved >= limit else "reserved"
-
-    def _end_stale(self, key: str, now: float) -> None:
-        for holder, row in list(self.rows.get(key, {}).items()):
-            if row.until > 0 and not row.live(now):
-                self._put(key, holder, _Row(False, -now))
-
-    def _put(self, key: str, holder: str, row: _Row) -> None:
-        self.rows.setdefault(key, {})[holder] = row
-        self.holders.setdefault(holder, {})[key] = row
-        self.expiries.note((key, holder), abs(row.until))
-
-    def _until_of(self, place: tuple[str, str]) -> float | None:
-        row = self.rows.get(place[0], {}).get(place[1])
-        return None if row is None else abs(row.until)
-
-    def _delete(self, key: str, holder: str) -> None:
-        _drop(self.rows, key, holder)
-        _drop(self.holders, holder, key)
-
-
-def _drop(table: dict[str, dict[str, _Row]], outer: str, inner: str) -> None:
-    """Delete one entry of a nested table, and the inner table with its last entry."""
-    del table[outer][inner]
-    if not table[outer]:
-        del table[outer]
 
 
 class _Ends(Protocol):
@@ -264,7 +150,7 @@ class _Table(Generic[R]):
 
     def __init__(self) -> None:
         self.rows: dict[str, R] = {}
-        self.expiries: _Expiries[str] = _Expiries(lambda key: row.until if (row := self.rows.get(key)) else None)
+        self.expiries: Expiries[str] = Expiries(lambda key: row.until if (row := self.rows.get(key)) else None)
 
     def put(self, key: str, row: R) -> None:
         self.rows[key] = row

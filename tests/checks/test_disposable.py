@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
@@ -24,12 +25,13 @@ from eximacl.mail.lists import Recipients, Secrets
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Alias, Decision, Hit, Outcome, Unknown
+from eximacl.policy.places import AddressChange
 from eximacl.policy.plan import DomainPolicy, Policy, Step
 from eximacl.policy.query import Query
 from eximacl.policy.state import RESERVATION_SECONDS, StateError
 from eximacl.protocol.exim import parse_line, reply_for
 from eximacl.state import MemoryState, SqliteState
-from tests.asking import NOW, judge, query, reserve
+from tests.asking import NOW, Dead, judge, query, reserve
 from tests.checks.test_pages import BLOCK, DOCS, ROW
 
 
@@ -66,6 +68,10 @@ def test_declaration() -> None:
     [
         ("steve@example.org", {}, None),
         ("steve.count@example.org", {}, None),
+        ("steve.count@example.org", {"default_count": 3}, "steve"),
+        ("steve.count.3@example.org", {}, "steve"),
+        ("steve.date.2027-01-16@example.org", {}, "steve"),
+        ("steve.date.2027-01-15@example.org", {}, "dated-expired"),
         ("steve.3.count@example.org", {}, "steve"),
         ("Steve.3.Count@Example.ORG", {}, "Steve"),
         ("steve.date.16-01-2027@example.org", {}, "steve"),
@@ -243,6 +249,99 @@ def test_a_state_that_cannot_answer_is_unknown(tmp_path: Path) -> None:
     assert "state.db" in last.detail
 
 
+@pytest.mark.parametrize("rcpt", ["steve.count.3@example.org", "STEVE.Count.3@example.org", STEVE])
+def test_every_spelling_is_one_count(state: Kept, rcpt: str) -> None:
+    assert [deliver(state, number, rcpt) for number in range(4)] == ["None"] * 3 + ["counted-pending"]
+    assert state.places(f"counted:{STEVE}", NOW) == (0, 3)
+
+
+# --- its owner's wishes
+
+
+def told(outcome: Outcome, state: Kept, tx: str, *, commit: bool = True) -> str:
+    """Go on with an outcome as the policy does; return the reason of the objection, if there is one."""
+    if isinstance(outcome, Alias):
+        hit = reserve(outcome, state=state, tx=tx)
+        if hit is None and commit:
+            state.commit(tx, NOW)
+        outcome = hit
+    return outcome.reason if isinstance(outcome, Hit) else ""
+
+
+@pytest.mark.parametrize("rcpt", [STEVE, "steve.date.16-01-2027@example.org"])
+@pytest.mark.parametrize("exclusive", ["no", "sender"])
+def test_an_address_that_its_owner_has_ended(state: Kept, rcpt: str, exclusive: str) -> None:
+    given = options(exclusive=exclusive)
+    assert told(judge(disposable, query(rcpt=rcpt), given, state=state), state, "a") == ""
+    kind = "dated" if "date" in rcpt else "counted"
+    state.revise(f"{kind}:{rcpt}", NOW, AddressChange("steve@example.org", 3, end=True))
+    assert told(judge(disposable, query(rcpt=rcpt), given, state=state), state, "b") == "disposable-ended"
+    state.revise(f"{kind}:{rcpt}", NOW, AddressChange("steve@example.org", 3, reset=True))
+    assert told(judge(disposable, query(rcpt=rcpt), given, state=state), state, "b") == ""
+
+
+def test_where_the_state_cannot_say_whether_a_dated_address_was_ended_it_is_open() -> None:
+    outcome = judge(disposable, query(rcpt="steve.date.16-01-2027@example.org"), options(), state=Dead("known"))
+    assert outcome == Alias("steve", None, "last day 2027-01-15")
+
+
+SHOP, SISTER, SPAM = "shop@example.net", "news@mail.example.net", "x@spam.example"
+
+
+@pytest.mark.parametrize("rcpt", [STEVE, "steve.date.16-01-2027@example.org"])
+@pytest.mark.parametrize(
+    ("exclusive", "senders", "refused"),
+    [
+        ("no", [SHOP, SPAM, ""], []),
+        ("sender", [SHOP, SHOP, "SHOP@Example.NET"], []),
+        ("sender", [SHOP, SISTER, SPAM, ""], [SISTER, SPAM, ""]),
+        ("domain", [SHOP, SISTER, SHOP], []),
+        ("domain", [SHOP, SPAM, "", "x@example.com"], [SPAM, "", "x@example.com"]),
+        ("domain", ["a@shop.co.uk", "b@news.shop.co.uk", "c@other.co.uk"], ["c@other.co.uk"]),
+        # The tag of a signed sender changes with the day.
+        ("sender", ["prvs=07875fda59=shop@example.net", "prvs=0789123456=shop@example.net", SHOP], []),
+        # A bounce never makes the address the null sender's.
+        ("sender", ["", SHOP, SPAM], [SPAM]),
+        ("domain", ["a@[192.0.2.7]", "b@[192.0.2.7]", SHOP], [SHOP]),
+    ],
+)
+def test_one_sender(state: Kept, rcpt: str, exclusive: str, senders: list[str], refused: list[str]) -> None:
+    given = options(exclusive=exclusive, largest_count=100)
+    rcpt = rcpt.replace(".3.", ".9.")
+    found = []
+    for number, sender in enumerate(senders):
+        outcome = judge(disposable, query(rcpt=rcpt, from_=sender), given, state=state)
+        reason = told(outcome, state, f"t{number}")
+        assert reason in ("", "disposable-exclusive")
+        found += [sender] if reason else []
+    assert found == refused
+
+
+def test_an_owner_has_so_many_new_addresses_a_day(state: Kept) -> None:
+    numbers = count()
+
+    def attempt(localpart: str) -> str:
+        asked = query(rcpt=f"{localpart}@example.org")
+        return told(judge(disposable, asked, options(new_addresses=3), state=state), state, f"t{next(numbers)}")
+
+    assert [attempt(f"steve+{letter}.1.count") for letter in "abcd"] == ["", "", "", "counted-crowded"]
+    assert attempt("STEVE.9.count") == "counted-crowded"
+    assert attempt("joe.1.count") == ""
+    assert attempt("steve+a.1.count") == "counted-used-up"
+    state.revise("counted:steve.5.count@example.org", NOW, AddressChange("steve@example.org", 5))
+    assert attempt("steve.5.count") == ""
+    asked = query(rcpt="steve+e.1.count@example.org")
+    assert told(judge(disposable, asked, options(new_addresses=3, tags="")), state, "e") == ""
+
+
+def test_what_the_state_keeps_of_an_address(state: Kept) -> None:
+    asked = query(rcpt="Steve+Shop.3.count@Example.ORG", from_="Prvs=07875fda59=Shop@Example.NET")
+    assert told(judge(disposable, asked, options(), state=state), state, "a") == ""
+    known = state.known("counted:steve+shop.3.count@example.org", NOW)
+    assert known is not None
+    assert (known.owner, known.limit, known.last_sender) == ("steve@example.org", 3, "shop@example.net")
+
+
 # --- in the policy, with the checks that follow
 
 
@@ -280,6 +379,32 @@ def test_the_owner_must_pass_the_checks(rcpt: str, word: str, check: str) -> Non
     assert decision.want == (("data", "end") if rcpt.startswith("steve") and "accept" in word else ())
 
 
+@pytest.mark.parametrize(
+    ("rcpt", "labels"),
+    [
+        (STEVE, ["1 of 3", "2 of 3", "3 of 3", ""]),
+        ("steve.count.2@example.org", ["1 of 2", "2 of 2", ""]),
+        ("steve.date.16-01-2027@example.org", ["last day 2027-01-15"] * 2),
+        ("steve@example.org", [""]),
+        ("nobody.3.count@example.org", [""]),
+    ],
+)
+def test_what_the_delivered_message_is_to_say(state: Kept, rcpt: str, labels: list[str]) -> None:
+    found = []
+    for number, _ in enumerate(labels):
+        decision = decided(query(rcpt=rcpt, tx=f"t{number}"), state)
+        state.commit(f"t{number}", NOW)
+        assert reply_for(decision, "").extra == ({"label": decision.label} if decision.label else {})
+        found.append(decision.label)
+    assert found == labels
+
+
+def test_a_dated_address_says_its_last_day_under_exclusive_too(state: Kept) -> None:
+    asked = query(rcpt="steve.date.16-01-2027@example.org")
+    decision = drive_now(decide(policy(exclusive="domain"), asked), Answers(state, NoNetwork(), asked))
+    assert (decision.label, decision.want) == ("last day 2027-01-15", ("data", "end"))
+
+
 def test_a_refused_owner_leaves_no_place_behind() -> None:
     state = MemoryState()
     decided(query(rcpt="nobody.3.count@example.org"), state)
@@ -301,7 +426,7 @@ def test_from_rcpt_to_the_end(state: Kept) -> None:
 
 
 class _Dead(MemoryState):
-    def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Any:
+    def reserve(self, *_asked: Any) -> Any:
         raise StateError("dead")
 
 

@@ -21,6 +21,7 @@ from eximacl.daemon.answers import (
     NoNetwork,
 )
 from eximacl.policy.outcome import Unknown
+from eximacl.policy.places import Place
 from eximacl.policy.query import Query
 from eximacl.policy.questions import (
     Answered,
@@ -38,9 +39,11 @@ from eximacl.policy.questions import (
     ReserveSlot,
     StateQuestion,
 )
-from eximacl.policy.state import Slot, State, StateError
+from eximacl.policy.state import State, StateError
 from eximacl.state import MemoryState
 from eximacl.testing import Dns
+
+MINE = Place("reserved", 1, 1)
 
 ASK = Ask("a_check")
 
@@ -85,14 +88,14 @@ def asked_of(source: Answers, question: AnyQuestion, ask: Ask = ASK) -> Any:
 def test_an_answer_is_given_and_remembered() -> None:
     source = answers()
     question = ReserveSlot("key", 1, "tx-1")
-    assert asked_of(source, question) == "reserved"
-    assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved"]
+    assert asked_of(source, question) == MINE
+    assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved 1 of 1"]
 
 
 def test_dry_takes_no_place() -> None:
     source = answers(dry=True)
-    assert asked_of(source, ReserveSlot("key", 1, "tx-1")) == "reserved"
-    assert asked_of(source, ReserveSlot("key", 1, "tx-2")) == "reserved"
+    assert asked_of(source, ReserveSlot("key", 1, "tx-1")) == MINE
+    assert asked_of(source, ReserveSlot("key", 1, "tx-2")) == MINE
 
 
 def test_a_failing_source_is_unknown() -> None:
@@ -110,22 +113,22 @@ class LateState(MemoryState):
         self.silent = silent
         self.broken = broken
 
-    async def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:  # type: ignore[override]  # later
+    async def reserve(self, *asked: Any) -> Place:  # type: ignore[override]  # later
         self.asked += 1
         await asyncio.sleep(0)
         if self.broken:
             raise StateError("the server is gone")
         if self.silent:
             await asyncio.Event().wait()
-        return super().reserve(key, limit, holder, now, until)
+        return super().reserve(*asked)
 
 
 async def test_a_state_may_answer_later() -> None:
     source = answers(state=LateState())
     waiting = asked_of(source, ReserveSlot("key", 1, "tx-1"))
     assert source.asked == []
-    assert await waiting == "reserved"
-    assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved"]
+    assert await waiting == MINE
+    assert source.asked[0].as_list() == ["a_check", "reserve", "key", 1, "tx-1", "reserved 1 of 1"]
     assert asked_of(source, Blocked("key")) is None  # and some verbs at once
 
 
@@ -244,8 +247,8 @@ def test_a_question_that_nobody_answers_is_a_bug() -> None:
 def test_a_check_that_replays_takes_no_place() -> None:
     source = answers()
     replaying = Ask("a_check", replaying_at_data=True)
-    assert asked_of(source, ReserveSlot("key", 1, "tx-1"), replaying) == "reserved"
-    assert asked_of(source, ReserveSlot("key", 1, "tx-2")) == "reserved"
+    assert asked_of(source, ReserveSlot("key", 1, "tx-1"), replaying) == MINE
+    assert asked_of(source, ReserveSlot("key", 1, "tx-2")) == MINE
 
 
 async def test_without_an_archive_nothing_is_archived() -> None:
@@ -259,6 +262,6 @@ async def test_the_time_that_dns_takes_is_not_the_states(monkeypatch: pytest.Mon
     """Otherwise a slow name server between two verbs would make a healthy state look dead."""
     monkeypatch.setattr("eximacl.daemon.answers.STATE_SECONDS", 0.2)
     source = answers(state=LateState())
-    assert await asked_of(source, ReserveSlot("key", 2, "tx-1")) == "reserved"
+    assert await asked_of(source, ReserveSlot("key", 2, "tx-1")) == Place("reserved", 1, 2)
     await asyncio.sleep(0.3)
-    assert await asked_of(source, ReserveSlot("key", 2, "tx-2")) == "reserved"
+    assert await asked_of(source, ReserveSlot("key", 2, "tx-2")) == Place("reserved", 2, 2)

@@ -33,8 +33,7 @@ async def objects(query: Query, _options: Any, _ask: Ask) -> Outcome:
 
 
 async def counts(_query: Query, _options: Any, _ask: Ask) -> Outcome:
-    full = Hit("full", "full", "no slot left")
-    return Reserve("a-key", 1, full, full._replace(temporary=True))
+    return Reserve("a-key", 1, lambda place: Hit("full", "full", "no slot left", temporary=place.slot == "pending"))
 
 
 class Late:
@@ -138,7 +137,7 @@ def test_dry_changes_nothing_and_explains_itself() -> None:
     assert reply.verdict == "accept"
     assert reply.ref == ""
     assert [line["check"] for line in json.loads(reply.extra["trace"])] == ["passes", "counts", "counts"]
-    assert json.loads(reply.extra["questions"]) == [["counts", "reserve", "a-key", 1, "1-1", "reserved"]]
+    assert json.loads(reply.extra["questions"]) == [["counts", "reserve", "a-key", 1, "1-1", "reserved 1 of 1"]]
     assert [record.query.dry for record in exim.records] == [True]  # which is for the recorder to leave out
     assert exim.judge.state.places("a-key", NOW) == (0, 0)
 
@@ -149,7 +148,9 @@ def test_a_place_is_reserved_committed_and_then_used_up() -> None:
     assert exim.reply_to(tx="2-2").verdict == "defer"
     assert exim.reply_to("data", rcpts="steve@example.org", want="data end").verdict == "accept"
     assert exim.reply_to(tx="3-3").verdict == "reject"
-    assert [one.as_list() for one in exim.records[0].asked] == [["counts", "reserve", "a-key", 1, "1-1", "reserved"]]
+    assert [one.as_list() for one in exim.records[0].asked] == [
+        ["counts", "reserve", "a-key", 1, "1-1", "reserved 1 of 1"]
+    ]
 
 
 def test_end_gives_the_place_back() -> None:

@@ -83,7 +83,17 @@ READ: dict[str, Disposable | str | None] = {
     "steve.date.00-01-2027": "dated-invalid",
     "steve.date.01-13-2027": "dated-invalid",
     "steve.date.01-01-0000": "dated-invalid",
-    "steve.date.2027-01-01": "dated-invalid",
+    "steve.date.2027-01-01.x7k2m3qa": dated("steve", 2027, 1, 1),
+    "steve.date.2027-01-01": dated("steve", 2027, 1, 1),
+    "steve.date.2028-02-29": dated("steve", 2028, 2, 29),
+    "steve.date.2027-02-29": "dated-invalid",
+    "steve.date.2027-13-01": "dated-invalid",
+    "steve.date.2027-1-01": "dated-invalid",
+    "steve.date.0000-01-01": "dated-invalid",
+    "steve.date.12027-01-01": "dated-invalid",
+    "steve.date.2027-0101": "dated-invalid",
+    "steve.date.2027-01-2027": "dated-invalid",
+    "steve.date.01-01-01": "dated-invalid",
     "steve.date.1-1-2027": "dated-invalid",
     "steve.date.01-01-27": "dated-invalid",
     "steve.date.01-01-20270": "dated-invalid",
@@ -99,6 +109,27 @@ READ: dict[str, Disposable | str | None] = {
     "date.20-10-2026": "disposable-nameless",
     "steve.3.count.date.20-10-2026": "disposable-nested",
     "steve.date.20-10-2026.date.20-10-2027": "disposable-nested",
+    # the other order: another spelling of the same address
+    "steve.count.3": counted("steve", 3),
+    "Steve.Count.3": counted("Steve", 3),
+    "steve.count.100": counted("steve", 100),
+    "steve.count.3.x7k2m3qa": counted("steve", 3),
+    "first.last.count.3": counted("first.last", 3),
+    "steve.count.0": "counted-invalid",
+    "steve.count.03": "counted-invalid",
+    "steve.count.101": "counted-invalid",
+    "steve.count.22222222": "counted-invalid",
+    "steve.count.٣": "counted-invalid",
+    "steve.count.3.": "signature-bad",
+    "steve.count.3.more": "signature-bad",
+    ".count.3": "disposable-nameless",
+    "count.3": "disposable-nameless",
+    "steve.3.count.count.5": "disposable-nested",
+    "steve.count.3.count.5": "signature-bad",
+    "steve.count.3.5.count": "disposable-nested",
+    # What ends in N.count and one more piece was never an owner's name, and is none now.
+    "steve.3.count.5": "signature-bad",
+    "steve.count.5.count": counted("steve.count", 5),
     # ordinary
     "": None,
     "steve": None,
@@ -135,12 +166,69 @@ def test_parse(localpart: str) -> None:
         assert found == expected
 
 
+DEFAULT: dict[str, Disposable | str | None] = {
+    "steve.count": Disposable("steve", "steve.count", 7, None),
+    "Steve.COUNT": Disposable("Steve", "steve.count", 7, None),
+    "steve.count.x7k2m3qa": Disposable("steve", "steve.count", 7, None),
+    "steve.count.22222222": Disposable("steve", "steve.count", 7, None),
+    "steve.count.3": counted("steve", 3),
+    "steve.3.count": counted("steve", 3),
+    "steve.3.count.5": "signature-bad",
+    "steve.count.shop": None,
+    "steve.counts": None,
+    "steve.recount": None,
+    "count": None,
+    ".count": "disposable-nameless",
+    "steve.count.5.count": "disposable-nested",
+    "steve.3.count.count": "signature-bad",
+    "steve.count.count": "disposable-nested",
+}
+
+
+@pytest.mark.parametrize("localpart", DEFAULT)
+def test_a_count_may_be_left_out(localpart: str) -> None:
+    found = parse(replace(PLAIN, default_count=7), localpart, "example.org")
+    assert (found.reason if isinstance(found, Malformed) else found) == DEFAULT[localpart]
+    by_default = parse(PLAIN, localpart, "example.org")
+    assert not isinstance(by_default, Disposable) or by_default == found or localpart == "steve.count.5.count"
+
+
+def test_every_spelling_of_an_address_has_the_same_signature() -> None:
+    for localpart in (f"steve.3.count.{BY_NEW}", f"steve.count.3.{BY_NEW}", f"STEVE.Count.3.{BY_NEW.upper()}"):
+        found = parse(SIGNED, localpart, "example.org")
+        assert isinstance(found, Disposable)
+        assert found.unsigned == "steve.3.count"
+    day = mint(SIGNED, "steve", "example.org", NOW, until=date(2027, 2, 1)).partition("@")[0]
+    iso = day.replace("01-02-2027", "2027-02-01")
+    assert iso != day
+    assert parse(SIGNED, iso, "example.org") == parse(SIGNED, day, "example.org")
+
+
+@pytest.mark.parametrize(
+    ("localpart", "last"),
+    [
+        ("steve.date.01-03-2028", date(2028, 2, 29)),
+        ("steve.date.2027-01-01", date(2026, 12, 31)),
+        ("steve.date.01-01-0001", None),
+        ("steve.3.count", None),
+    ],
+)
+def test_the_last_day(localpart: str, last: date | None) -> None:
+    found = parse(PLAIN, localpart, "example.org")
+    assert isinstance(found, Disposable)
+    assert found.last_day == last
+
+
 SPELLINGS: list[tuple[dict[str, Any], str, str]] = [
     ({"separator": "-"}, "steve-3-count", "steve-3-count"),
     ({"separator": "-"}, "steve-date-20-10-2026", "steve-date-20-10-2026"),
     ({"separator": "-"}, "steve-date-20-10-2026-22222222", "steve-date-20-10-2026"),
     ({"separator": "-"}, "steve-date-20-10-2026-abcdefgh", "steve-date-20-10-2026"),
     ({"separator": "+"}, "steve+3+count", "steve+3+count"),
+    ({"separator": "-"}, "steve-count-3", "steve-3-count"),
+    ({"separator": "-"}, "steve-date-2026-10-20", "steve-date-20-10-2026"),
+    ({"separator": "-"}, "steve-date-2026-10-20-22222222", "steve-date-20-10-2026"),
+    ({"separator": "-", "default_count": 3}, "steve-count", "steve-count"),
     ({"separator": "--"}, "first-last--3--count--abcdefgh", "first-last--3--count"),
     ({"count_keyword": "MAL", "date_keyword": "Bis"}, "steve.3.mal", "steve.3.mal"),
     ({"count_keyword": "MAL", "date_keyword": "Bis"}, "steve.bis.20-10-2026", "steve.bis.20-10-2026"),
@@ -180,6 +268,7 @@ def test_other_spellings_replace_the_default(changes: dict[str, Any], localpart:
         ({"count_keyword": "a.b"}, "count_keyword: 'a.b' must be"),
         ({"date_keyword": "22"}, "date_keyword: '22' must be"),
         ({"date_keyword": "Count"}, "date_keyword: 'Count' must differ from count_keyword"),
+        ({"default_count": 101}, "default_count: 101 is more than largest_count (100)"),
         ({"sign": True}, "secrets: sign = true needs a file"),
         ({"sign": True, "secrets": Secrets()}, "secrets: sign = true needs a file"),
     ],
@@ -389,8 +478,26 @@ def routed() -> list[re.Pattern[str]]:
 
 @given(localpart=LOCALPARTS)
 @example("steve.3.count")
+@example("steve.count.3")
+@example("steve.3.count.5")
 @example("steve.99999999999999999999.count.aaaaaaaa")
 @example("steve.date.9-9-9")
 def test_exim_delivers_nothing_as_disposable_that_is_not_judged_as_such(localpart: str) -> None:
     if any(pattern.search(localpart.lower()) for pattern in routed()):
         assert parse(PLAIN, localpart, "example.org") is not None
+
+
+@pytest.mark.parametrize("default_count", [0, 7])
+def test_exim_hands_each_address_to_the_owner_that_is_judged(default_count: int) -> None:
+    """Also with the pattern that the page gives for `default_count`."""
+    counted, dated = routed()
+    if default_count:
+        page = (MACROS.parents[1] / "docs" / "checks" / "disposable.md").read_text(encoding="utf-8")
+        counted = re.compile(re.findall(r"EXIMACL_PATTERN_COUNTED = \\N(.+)\\N$", page, re.MULTILINE)[0])
+    rules = replace(PLAIN, default_count=default_count)
+    for localpart in (*READ, *DEFAULT):
+        found = parse(rules, localpart, "example.org")
+        if isinstance(found, Disposable) and "\n" not in localpart:
+            match = counted.search(localpart.lower()) or dated.search(localpart.lower())
+            assert match, localpart
+            assert match[1] == found.name.lower()

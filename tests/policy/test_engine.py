@@ -13,6 +13,7 @@ from eximacl.daemon.answers import NoNetwork
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import MESSAGE_FIELDS, decide, fill
 from eximacl.policy.outcome import Decision, Hit, OnUnknown, Outcome, Traced, Unknown
+from eximacl.policy.places import Place
 from eximacl.policy.plan import DomainPolicy, Step
 from eximacl.policy.query import Query
 from eximacl.policy.questions import AnyRequest, ArchiveMessage, Ask, CommitSlots, ReleaseSlots, ReserveSlot
@@ -101,7 +102,7 @@ def test_places_are_asked_for_under_the_transactions_id() -> None:
 
         drive_now(decide(policy_of(plan_of("a=place(key)")), query_of(line)), answers)
 
-    judged(RCPT, "reserved")
+    judged(RCPT, Place("reserved", 1, 1))
     judged('data v=1 tx=T ip="" from="" rcpts="" want="data end"', "committed")
     judged("end v=1 tx=T", 1)
     assert asked == [
@@ -246,7 +247,7 @@ def test_a_place_that_is_only_heard_of_at_data_is_used_for_good_all_the_same() -
     for asked in (query(), query("data", want="data end")):
         decision = drive_now(decide(policy, asked), StateAnswers(state, NoNetwork(), asked))
         assert decision.word == "accept"
-    assert state.peek("k", 1, "another", NOW) == "full"
+    assert state.peek("k", 1, "another", NOW).slot == "full"
 
 
 # steps, an earlier query's steps, what is counted: `good`, `bad`, or nothing
@@ -291,7 +292,7 @@ def test_a_heard_check_that_refuses_at_data_gives_the_places_back() -> None:
     state.reserve("k", 1, "4711-1", NOW, NOW + 60)
     asked = query("data", want="data end")
     decision = drive_now(decide(policy, asked), StateAnswers(state, NoNetwork(), asked))
-    assert (decision.check, state.peek("k", 1, "another", NOW)) == ("b", "reserved")
+    assert (decision.check, state.peek("k", 1, "another", NOW).slot) == ("b", "reserved")
 
 
 # Held messages.

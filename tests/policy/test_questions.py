@@ -12,6 +12,7 @@ import pytest
 
 from eximacl.policy.drive import drive_now
 from eximacl.policy.outcome import Unknown
+from eximacl.policy.places import NO_TERMS, Place
 from eximacl.policy.query import Query
 from eximacl.policy.questions import (
     AnyQuestion,
@@ -58,7 +59,7 @@ class Calls:
 @pytest.mark.parametrize(
     ("question", "call"),
     [
-        (ReserveSlot("key", 3, "T"), ("reserve", "key", 3, "T", NOW, NOW + RESERVATION_SECONDS)),
+        (ReserveSlot("key", 3, "T"), ("reserve", "key", 3, "T", NOW, NOW + RESERVATION_SECONDS, NO_TERMS)),
         (CommitSlots("T"), ("commit", "T", NOW)),
         (ReleaseSlots("T"), ("release", "T")),
         (Count("key", 600, 20), ("count", "key", 600, 20, NOW)),
@@ -82,7 +83,7 @@ def test_to_make_a_block_is_one_verb_and_has_no_answer_but_true() -> None:
 
 
 EMPTY: dict[StateQuestion[Any], Any] = {
-    ReserveSlot("key", 1, "T"): "reserved",
+    ReserveSlot("key", 1, "T"): Place("reserved", 1, 1),
     CommitSlots("T"): "committed",
     ReleaseSlots("T"): 0,
     Count("key", 600, 20): 1,
@@ -93,7 +94,7 @@ EMPTY: dict[StateQuestion[Any], Any] = {
     Blocked("key"): None,
 }
 KNOWN: dict[StateQuestion[Any], Any] = {
-    ReserveSlot("key", 1, "U"): "full",
+    ReserveSlot("key", 1, "U"): Place("full", 1, 1),
     CommitSlots("T"): "committed",
     ReleaseSlots("T"): 0,
     Count("key", 600, 20): 4,
@@ -279,7 +280,11 @@ def test_no_answer_repeats_a_key() -> None:
 @pytest.mark.parametrize(
     ("question", "answer", "expected"),
     [
-        (ReserveSlot("key", 3, "tx-1"), "reserved", ["a_check", "reserve", "key", 3, "tx-1", "reserved"]),
+        (
+            ReserveSlot("key", 3, "tx-1"),
+            Place("reserved", 2, 3),
+            ["a_check", "reserve", "key", 3, "tx-1", "reserved 2 of 3"],
+        ),
         (CommitSlots("tx-1"), "committed", ["a_check", "commit", "tx-1", "committed"]),
         (ReleaseSlots("tx-1"), 2, ["a_check", "release", "tx-1", 2]),
         (

@@ -25,6 +25,7 @@ BACKENDS: dict[str, Callable[[Path], State]] = {
 def test_all_verbs() -> None:
     assert set(VERBS) == {
         *("reserve", "peek", "commit", "release", "places"),
+        *("revise", "known", "all_known", "forget_known"),
         *("count", "tally", "forget", "first_seen", "seen", "remember", "block", "unblock", "blocked", "blocks"),
         *("prune", "close"),
     }

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eximacl.policy.outcome import Decision, Traced, Unknown
+from eximacl.policy.places import Place
 from eximacl.policy.questions import AskedQuestion, Question, ReleaseSlots, ReserveSlot
 from eximacl.protocol.exim import format_query, parse_query
 from eximacl.records import journal
@@ -70,7 +71,7 @@ def refs(path: Path, reading: Reading | None = None) -> list[str]:
 
 def test_reads_what_was_written(tmp_path: Path) -> None:
     asked = [
-        AskedQuestion("disposable", ReserveSlot("key", 3, "1-2"), "reserved"),
+        AskedQuestion("disposable", ReserveSlot("key", 3, "1-2"), Place("reserved", 1, 3)),
         AskedQuestion("disposable", ReleaseSlots("1-2"), Unknown("locked")),
     ]
     journal = Journal(tmp_path / "journal")
@@ -85,7 +86,7 @@ def test_reads_what_was_written(tmp_path: Path) -> None:
         protocol="exim",
         line=LINE,
         questions=(
-            ("disposable", "reserve", "key", 3, "1-2", "reserved"),
+            ("disposable", "reserve", "key", 3, "1-2", "reserved 1 of 3"),
             ("disposable", "release", "1-2", {"unknown": "locked"}),
         ),
         trace=(TRACE[0], TRACE[1], TRACE[2]._replace(seconds=0.0), TRACE[3]),

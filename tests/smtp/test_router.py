@@ -15,6 +15,9 @@ KINDS: tuple[Kind, ...] = ("split", "unsplit", "plain")
 
 DISPOSABLE = [
     "steve.3.count",
+    "steve.count.3",
+    "Steve.Count.3.x7k2m5qa",
+    "steve.date.2026-10-20",
     "steve.1000.count.x7k2m5qa",
     "steve.date.20-10-2026",
     "steve.date.20-10-2026.x7k2m5qa",

@@ -13,7 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from eximacl.policy.state import BLOCKS_MAX, Backend, Block, Settled, Slot, StateError
+from eximacl.policy.places import LISTED_MAX, NO_TERMS, AddressChange, KnownAddress, Place, Terms
+from eximacl.policy.state import BLOCKS_MAX, Backend, Block, Settled, StateError
 from eximacl.state import MemoryState
 
 # answers: as it should; silent: it takes the verb and never answers; cut: it closes in the middle of the answer.
@@ -26,12 +27,14 @@ class ToyState:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    async def reserve(self, key: str, limit: int, holder: str, now: float, until: float) -> Slot:
-        answer: Slot = await self._ask("reserve", key, limit, holder, now, until)
+    async def reserve(
+        self, key: str, limit: int, holder: str, now: float, until: float, terms: Terms = NO_TERMS
+    ) -> Place:
+        answer: Place = await self._ask("reserve", key, limit, holder, now, until, terms)
         return answer
 
-    async def peek(self, key: str, limit: int, holder: str, now: float) -> Slot:
-        answer: Slot = await self._ask("peek", key, limit, holder, now)
+    async def peek(self, key: str, limit: int, holder: str, now: float, terms: Terms = NO_TERMS) -> Place:
+        answer: Place = await self._ask("peek", key, limit, holder, now, terms)
         return answer
 
     async def commit(self, holder: str, now: float) -> Settled:
@@ -44,6 +47,20 @@ class ToyState:
     async def places(self, key: str, now: float) -> tuple[int, int]:
         committed, reserved = await self._ask("places", key, now)
         return committed, reserved
+
+    async def revise(self, key: str, now: float, change: AddressChange) -> KnownAddress:
+        answer: KnownAddress = await self._ask("revise", key, now, change)
+        return answer
+
+    async def known(self, key: str, now: float) -> KnownAddress | None:
+        answer: KnownAddress | None = await self._ask("known", key, now)
+        return answer
+
+    async def all_known(self, now: float, after: str | None = None, most: int = LISTED_MAX) -> tuple[KnownAddress, ...]:
+        return tuple(await self._ask("all_known", now, after, most))
+
+    async def forget_known(self, before: float, most: int = LISTED_MAX) -> int:
+        return int(await self._ask("forget_known", before, most))
 
     async def count(self, key: str, window: float, most: int, now: float) -> int:
         return int(await self._ask("count", key, window, most, now))

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from eximacl.policy.state import PRUNE_ROWS, Backend
+from eximacl.state.sqlite.addresses import Addresses
 from eximacl.state.sqlite.blocks import Blocks
 from eximacl.state.sqlite.file import StateFile
 from eximacl.state.sqlite.places import Places
@@ -40,15 +41,18 @@ class SqliteState:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._file = file = StateFile(path, migrations, clock)
-        places, windows, seen, blocks = Places(file), Windows(file), Seen(file), Blocks(file)
+        addresses, windows, seen, blocks = Addresses(file), Windows(file), Seen(file), Blocks(file)
+        places = Places(file, addresses)
         # Bound here, each verb is one call and not two.
         self.reserve, self.peek, self.commit = places.reserve, places.peek, places.commit
         self.release, self.places = places.release, places.places
+        self.revise, self.known = addresses.revise, addresses.known
+        self.all_known, self.forget_known = addresses.all_known, addresses.forget_known
         self.count, self.tally, self.forget = windows.count, windows.tally, windows.forget
         self.first_seen, self.seen, self.remember = seen.first_seen, seen.seen, seen.remember
         self.block, self.unblock = blocks.block, blocks.unblock
         self.blocked, self.blocks = blocks.blocked, blocks.blocks
-        self._families = places, windows, seen, blocks
+        self._families = addresses, places, windows, seen, blocks
 
     def prune(self, now: float) -> int:
         """See `State.prune`."""

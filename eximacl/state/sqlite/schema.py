@@ -42,4 +42,30 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         ) STRICT, WITHOUT ROWID""",
         "CREATE INDEX blocks_by_until ON blocks (until)",
     ),
+    (
+        "ALTER TABLE places ADD COLUMN sender BLOB NOT NULL DEFAULT x''",  # who sends the message
+        """CREATE TABLE addresses (
+            key BLOB NOT NULL PRIMARY KEY,
+            owner BLOB NOT NULL,             -- the address that gets its mail; x'': none is known
+            places INTEGER NOT NULL,         -- how many its name has; 0: it is dated
+            extra INTEGER NOT NULL DEFAULT 0,
+            day BLOB NOT NULL,               -- on which a dated one ends, as 2026-12-31; x'': it is counted
+            used INTEGER NOT NULL DEFAULT 0, -- how many are used for good, without those that still have a row
+            since REAL NOT NULL,             -- when it became known
+            tried REAL NOT NULL,             -- when mail to it was last tried (noted once a day), or it changed
+            first REAL NOT NULL DEFAULT 0,   -- when its first message was accepted; 0: none was
+            last REAL NOT NULL DEFAULT 0,    -- when its newest was
+            first_sender BLOB NOT NULL DEFAULT x'',
+            last_sender BLOB NOT NULL DEFAULT x'',
+            ended REAL NOT NULL DEFAULT 0,   -- when its owner ended it; 0: it is open
+            issued INTEGER NOT NULL DEFAULT 0,  -- 1: a person has made or changed it
+            note BLOB NOT NULL DEFAULT x''
+        ) STRICT, WITHOUT ROWID""",
+        "CREATE INDEX addresses_by_owner ON addresses (owner, since)",
+        "CREATE INDEX addresses_by_tried ON addresses (tried)",
+        # 9e999 is infinity: when they were last tried is not known, so they are kept until the next try.
+        """INSERT INTO addresses (key, owner, places, day, used, since, tried)
+            SELECT key, x'', 0, x'', total(committed), 0, 9e999 FROM places GROUP BY key""",
+        "DELETE FROM places WHERE committed",
+    ),
 )

@@ -102,7 +102,7 @@ def test_explain_shows_each_check_question_and_answer() -> None:
         [],
         ["Exim", "would"],
     ]
-    assert lines[13][-1] == "reserved"
+    assert lines[13][-4:] == ["reserved", "1", "of", "3"]
     assert "data end" in done.out
 
 

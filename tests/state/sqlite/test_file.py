@@ -58,7 +58,7 @@ def test_a_full_disk_changes_nothing_and_passes(path: Path) -> None:
             tell(f"{state.tally('key', 60, NOW)} {state.seen('new', NOW)} {state.seen('key', UNTIL)}")
             tell(state.blocks(NOW)[0].why)
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-            tell(state.commit("b", NOW) + " " + state.reserve("key", 3, "c", NOW, UNTIL))
+            tell(state.commit("b", NOW) + " " + state.reserve("key", 3, "c", NOW, UNTIL).slot)
             tell(str(state.places("key", NOW)))
             tell(str(state.count("key", 60, 9, NOW)))
 
@@ -180,7 +180,7 @@ UNUSABLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "damaged": (_damaged, "damaged|malformed"),
     "another program's": (_foreign, "another program's database; change state.url"),
     "another program's, empty": (_foreign_with_version, "another program's database; change state.url"),
-    "newer": (_newer, "has schema version 3, and this eximacl knows 2"),
+    "newer": (_newer, "has schema version 4, and this eximacl knows 3"),
     "a directory": (Path.mkdir, "unable to open database file"),
     "below a file": (_below_a_file, "File exists"),
 }

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from eximacl.policy.state import LOST_SECONDS
+from eximacl.state.sqlite.addresses import Addresses
 from eximacl.state.sqlite.file import StateFile
 from eximacl.state.sqlite.places import Places
 from tests.state.contract import NOW, UNTIL
@@ -14,7 +15,7 @@ from tests.state.contract import NOW, UNTIL
 def test_only_commit_syncs_the_disk(tmp_path: Path) -> None:
     statements: list[str] = []
     with closing(StateFile(tmp_path / "state.db")) as file:
-        places = Places(file)
+        places = Places(file, Addresses(file))
         places.reserve("key", 1, "a", NOW, UNTIL)
         file.read(lambda db: db.set_trace_callback(statements.append))
         places.release("nobody")
@@ -24,12 +25,13 @@ def test_only_commit_syncs_the_disk(tmp_path: Path) -> None:
             "PRAGMA synchronous = FULL",
             "PRAGMA synchronous = NORMAL",
         ]
-        assert statements.index("PRAGMA synchronous = FULL") < statements.index("COMMIT", 3)
+        assert statements.index("PRAGMA synchronous = FULL") < statements.index("COMMIT", 4)
 
 
 def test_prune_returns_how_many_and_keeps_to_its_bound(tmp_path: Path) -> None:
     then = UNTIL + LOST_SECONDS
     with closing(StateFile(tmp_path / "state.db")) as file:
+        places = Places(file, Addresses(file))
         for number in range(5):
-            Places(file).reserve("key", 9, str(number), NOW, UNTIL)
-        assert [file.transaction(lambda db: Places(file).prune(db, then, 3)) for _ in range(3)] == [3, 2, 0]
+            places.reserve("key", 9, str(number), NOW, UNTIL)
+        assert [file.transaction(lambda db: places.prune(db, then, 3)) for _ in range(3)] == [3, 2, 0]

@@ -32,7 +32,7 @@ def path(tmp_path: Path) -> Path:
 def test_many_processes_make_the_same_file_at_once(path: Path) -> None:
     def work(tell: Tell) -> None:
         with opened(SqliteState(path)) as state:
-            tell(state.reserve("key", 8, str(os.getpid()), NOW, UNTIL))
+            tell(state.reserve("key", 8, str(os.getpid()), NOW, UNTIL).slot)
 
     with children(work, 8) as started:
         answers = [child.line() for child in started]
@@ -47,7 +47,7 @@ def test_processes_in_parallel_get_exactly_the_places_there_are(path: Path) -> N
         with opened(SqliteState(path)) as state:
             for number in range(rounds):
                 try:
-                    answer: str = state.reserve(f"key {number}", limit, str(os.getpid()), NOW, UNTIL)
+                    answer: str = state.reserve(f"key {number}", limit, str(os.getpid()), NOW, UNTIL).slot
                 except StateError:
                     answer = "busy"
                 tell(f"{number} {answer}")
@@ -73,7 +73,7 @@ def test_kill_9_loses_no_commit_and_lets_nobody_in(path: Path, seed: int) -> Non
                 holder = f"{os.getpid()}-{number}"
                 with suppress(StateError):
                     place = state.reserve(f"key {number // 2}", limit, holder, NOW, UNTIL)
-                    if place == "reserved" and state.commit(holder, NOW) == "committed":
+                    if place.slot == "reserved" and state.commit(holder, NOW) == "committed":
                         tell(holder)
 
     acknowledged: set[str] = set()
@@ -246,7 +246,7 @@ def test_a_locked_file_is_an_error_soon_and_passes(path: Path) -> None:
                 assert BUSY_MILLISECONDS / 2000 < time.monotonic() - started < 5
                 now[0] += IMPATIENT_SECONDS
             assert state.places("key", NOW) == (0, 1)
-            assert state.peek("key", 1, "b", NOW) == "pending"
+            assert state.peek("key", 1, "b", NOW).slot == "pending"
             assert (state.tally("key", 600, NOW), state.blocked("key", NOW)) == (0, None)
             os.write(writing, b"\n")
             assert child.wait() == 0
@@ -280,5 +280,5 @@ def test_after_one_wait_in_vain_a_locked_file_is_an_error_at_once(path: Path) ->
         assert time.monotonic() - started > BUSY_MILLISECONDS / 2000
         assert waits() == 0
         other.rollback()
-        assert state.reserve("key", 1, "a", NOW, UNTIL) == "reserved"
+        assert state.reserve("key", 1, "a", NOW, UNTIL).slot == "reserved"
         assert waits() == BUSY_MILLISECONDS

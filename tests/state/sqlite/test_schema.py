@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.policy.state import Block, StateError
+from eximacl.policy.places import KnownAddress, Terms
+from eximacl.policy.state import LOST_SECONDS, Block, StateError
 from eximacl.state.sqlite import SqliteState
 from eximacl.state.sqlite.schema import MIGRATIONS
 from tests.state.contract import NOW, UNTIL, opened
@@ -48,9 +49,9 @@ def test_a_file_of_version_1_keeps_its_counts(path: Path) -> None:
     version(path, 1)
     with opened(SqliteState(path)) as state:
         assert state.places("counted:steve.3.count@example.org", NOW) == (2, 1)
-        assert state.reserve("counted:steve.3.count@example.org", 3, "new", NOW, UNTIL) == "pending"
+        assert state.reserve("counted:steve.3.count@example.org", 3, "new", NOW, UNTIL).slot == "pending"
         assert state.commit("4711-3", NOW) == "committed"
-        assert state.reserve("counted:steve.3.count@example.org", 3, "new", NOW, UNTIL) == "full"
+        assert state.reserve("counted:steve.3.count@example.org", 3, "new", NOW, UNTIL).slot == "full"
     assert version_of(path) == len(MIGRATIONS)
 
 
@@ -76,15 +77,58 @@ def test_a_file_of_version_2_keeps_what_it_knows(path: Path) -> None:
         )
 
 
+def test_a_file_of_version_3_keeps_what_it_knows(path: Path) -> None:
+    version(path, 3)
+    with opened(SqliteState(path)) as state:
+        counted, dated = state.all_known(NOW)
+        assert counted == KnownAddress(
+            "counted:steve.3.count@example.org",
+            "steve@example.org",
+            limit=3,
+            extra=2,
+            used=2,
+            reserved=1,
+            since=1_799_000_000.0,
+            first=1_799_000_000.0,
+            last=1_799_990_000.0,
+            first_sender="shop@example.net",
+            last_sender="news@example.net",
+            issued=True,
+            note="the shop",
+        )
+        assert (dated.day, dated.ended) == ("2027-12-31", 1_799_990_000.0)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_used_places_of_an_older_file_are_never_forgotten_before_the_next_try(path: Path, number: int) -> None:
+    """When they were last tried is not known; and no place of theirs may come back."""
+    version(path, number)
+    key = "counted:steve.3.count@example.org"
+    with opened(SqliteState(path)) as state:
+        used, _ = state.places(key, NOW)
+        assert state.known(key, NOW) == KnownAddress(key, used=used, reserved=2 - number)
+        assert state.forget_known(NOW + 1e10) == 0
+        state.release("4711-1")
+        assert state.places(key, NOW)[0] == used
+        asked = key, used, "another", NOW, UNTIL, Terms("steve@example.org", "a@example.net")
+        assert state.reserve(*asked).slot == "full"
+        known = state.known(key, NOW)
+        assert known is not None
+        assert (known.owner, known.limit) == ("steve@example.org", used)
+        state.prune(UNTIL + LOST_SECONDS)
+        assert state.forget_known(NOW) == 0
+        assert state.forget_known(NOW + 1) == 1
+
+
 NEXT = ("ALTER TABLE places ADD COLUMN note TEXT NOT NULL DEFAULT ''", "CREATE INDEX places_by_note ON places (note)")
 
 
 def test_a_migration_changes_the_schema_and_keeps_the_counts(path: Path) -> None:
     version(path, 1)
-    with opened(SqliteState(path, (*MIGRATIONS[:1], NEXT))) as state:
+    with opened(SqliteState(path, (*MIGRATIONS, NEXT))) as state:
         assert state.places("counted:steve.3.count@example.org", NOW) == (2, 1)
-        assert state.reserve("key", 1, "a", NOW, UNTIL) == "reserved"
-    assert version_of(path) == 2
+        assert state.reserve("key", 1, "a", NOW, UNTIL).slot == "reserved"
+    assert version_of(path) == len(MIGRATIONS) + 1
     assert any("note TEXT" in sql for sql in schema_of(path))
 
 
@@ -92,9 +136,9 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(path: Path) -> None:
     version(path, 1)
     before = schema_of(path)
     with pytest.raises(StateError, match=r"state\.db: .*nonsense"):
-        SqliteState(path, (*MIGRATIONS[:1], NEXT, ("nonsense",)))
+        SqliteState(path, (*MIGRATIONS, NEXT, ("nonsense",)))
     assert (version_of(path), schema_of(path)) == (1, before)
-    with opened(SqliteState(path, MIGRATIONS[:1])) as state:
+    with opened(SqliteState(path)) as state:
         assert state.places("counted:steve.3.count@example.org", NOW) == (2, 1)
 
 
@@ -102,10 +146,10 @@ def test_processes_that_start_together_migrate_once(path: Path) -> None:
     version(path, 1)
 
     def work(tell: Tell) -> None:
-        with opened(SqliteState(path, (*MIGRATIONS[:1], NEXT))) as state:
+        with opened(SqliteState(path, (*MIGRATIONS, NEXT))) as state:
             tell(str(state.places("counted:steve.3.count@example.org", NOW)))
 
     with children(work, 6) as started:
         assert [child.line() for child in started] == ["(2, 1)"] * 6
         assert [child.wait() for child in started] == [0] * 6
-    assert version_of(path) == 2
+    assert version_of(path) == len(MIGRATIONS) + 1
