@@ -73,8 +73,8 @@ class Archiver:
         if waited < LATE_SECONDS:
             return ""
         return (
-            f"archive.dir: {self._archive.root}: the disk is slow: of {len(self._under_way)} held messages that wait for"
-            f" it, one has waited for {waited:.0f} s"
+            f"archive.dir: {self._archive.root}: the disk is slow: of {len(self._under_way)} held messages that wait"
+            f" for it, one has waited for {waited:.0f} s"
         )
 
     def _held(self, query: Query, now: float) -> Held:

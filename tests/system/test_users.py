@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 import pwd
 import socket
+from pathlib import Path
 
 import pytest
 
-from eximacl.system.users import current_user, group_id, group_name, peer_uid, user_name
+from eximacl.system.users import (
+    current_user,
+    group_id,
+    group_name,
+    own_rights,
+    peer_uid,
+    rights_of_owner,
+    user_name,
+)
 
 NOBODY = 65534
 
@@ -61,3 +70,22 @@ def test_whose_process_has_connected() -> None:
     left, right = socket.socketpair(socket.AF_UNIX)
     with left, right:
         assert peer_uid(left) == os.getuid()
+
+
+@pytest.mark.needs_root
+def test_root_works_with_the_rights_of_a_directory_s_owner(tmp_path: Path) -> None:
+    theirs, before = tmp_path / "theirs", (os.geteuid(), os.getegid(), os.getgroups())
+    theirs.mkdir()
+    os.chown(theirs, 65534, 65533)
+    with rights_of_owner(theirs.stat()):
+        assert (os.geteuid(), os.getegid()) == (65534, 65533)
+        with own_rights():
+            assert (os.geteuid(), os.getegid()) == before[:2]
+        assert (os.geteuid(), os.getegid()) == (65534, 65533)
+    assert (os.geteuid(), os.getegid(), os.getgroups()) == before
+
+
+def test_otherwise_everybody_has_only_their_own_rights(tmp_path: Path) -> None:
+    before = os.geteuid(), os.getegid(), os.getgroups()
+    with rights_of_owner(tmp_path.stat()), own_rights():
+        assert (os.geteuid(), os.getegid(), os.getgroups()) == before
