@@ -5,7 +5,7 @@ Third parties import only this module; where its parts live may change.
 
 from __future__ import annotations
 
-from eximacl.mail.lists import Messages, Names, Networks, Recipients, Secrets, Suffixes
+from eximacl.mail.lists import Messages, Names, Networks, Recipients, Secrets, Senders, Suffixes
 from eximacl.mail.patterns import Patterns, PatternTimeout
 from eximacl.policy.declare import (
     Check,
@@ -59,6 +59,7 @@ __all__ = [
     "Records",
     "Reserve",
     "Secrets",
+    "Senders",
     "Stage",
     "Suffixes",
     "Tables",

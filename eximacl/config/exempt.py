@@ -197,7 +197,7 @@ def entry_for(kind: ExemptKind, mail: RefusedMail) -> str:
     Raises ExemptError where the mail has no such thing.
     """
     sender = mail.query.sender or NULL_SENDER
-    found = {"sender": str(sender), "domain": sender.domain, "ip": mail.ip, "host": canonical_domain(mail.host)}
+    found = {"sender": quoted(sender), "domain": sender.domain, "ip": mail.ip, "host": canonical_domain(mail.host)}
     entry = found[kind]
     if kind in ("sender", "domain") and not sender.domain:
         raise ExemptError("the null sender of a bounce cannot be exempted, since anyone may use it; exempt ip or host")

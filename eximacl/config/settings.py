@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NewType
 
-from eximacl.mail.lists import Domains, Networks, Recipients, Suffixes
+from eximacl.mail.lists import Domains, Networks, Recipients, Senders, Suffixes
 from eximacl.policy.declare import Check, Named, Option, option, options_of, tables_of
 from eximacl.policy.outcome import Action, OnUnknown
 from eximacl.policy.plan import Exempt
@@ -171,7 +171,7 @@ class ExemptOptions:
     """Mail to which no check objects. An entry in any of these lists is enough."""
 
     recipients: Recipients = option([], "Recipients whose mail is never refused.")
-    senders: Recipients = option([], "Envelope senders whose mail is never refused.")
+    senders: Senders = option([], "Envelope senders whose mail is never refused.")
     sender_domains: Suffixes = option([], "Domains whose envelope senders are never refused.")
     ips: Networks = option([], "Clients that are never refused, by IP address.")
     hosts: Suffixes = option([], "Clients that are never refused, by reverse-DNS name.")

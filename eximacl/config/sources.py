@@ -33,6 +33,8 @@ SOURCE_BYTES_MAX = 4 * 1024 * 1024
 SETTLED_NANOSECONDS = 2_000_000_000
 
 _COMMENT = re.compile(r"(?:^|[ \t]+)#.*", re.MULTILINE)
+# The byte order marks of UTF-16, read as UTF-8.
+_UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
 _BLANKS = " \t\r\f\v"
 
 L = TypeVar("L", bound=EntryList)
@@ -164,6 +166,8 @@ def fill(entries: EntryList, path: Path, shown: str) -> None:
         if isinstance(error, FileNotFoundError) and named == shown:
             raise Missing(f"{shown} does not exist") from None
         raise Refused(f"{named} cannot be read: {error.strerror}") from None
+    except _NotTextError as error:
+        raise Refused(f"{shown} {error}") from None
     except ValueError as error:
         found = [] if stat.S_ISDIR(mode) else bad_lines(type(entries), path, shown)
         raise Refused(*(found or [f"{shown}: {error}"])) from None
@@ -217,9 +221,17 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
                 yield number, entry
 
 
+class _NotTextError(ValueError):
+    """A file cannot hold entries, whatever they are."""
+
+
 def _blocks(path: Path) -> Iterator[Iterable[str]]:
     with _open_text(path) as file:
         while block := file.read(BLOCK_CHARACTERS):
+            if block.startswith(_UTF_16) or block[1:2] == "\0":
+                raise _NotTextError("is UTF-16: save it as UTF-8")
+            if "\0" in block:
+                raise _NotTextError("is not a text")
             yield _entries(block + file.readline())
 
 

@@ -7,19 +7,26 @@ A list object outlives its content: a check keeps the object, and the code that 
 
 from __future__ import annotations
 
-import ipaddress
 import socket
-from collections.abc import Collection, Iterable, Iterator
-from typing import ClassVar
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import islice
+from typing import ClassVar, Self
 
-from eximacl.mail.address import MAX_NAME_CHARACTERS, canonical_domain, parents, parse_address
+from eximacl.mail import entries as grammar
+from eximacl.mail.address import MAX_NAME_CHARACTERS, Address, canonical_domain, canonical_localpart, parents
+from eximacl.mail.hosts import dns_name
 
 # Short enough to type, long enough that it cannot be guessed (over 64 bits in any usual alphabet).
 SECRET_CHARACTERS_MIN = 16
 
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# So many entries are looked at together: most lists have only plain ones, and these need no look at each.
+CHUNK_ENTRIES = 4096
+
+# In lower case. What has other characters is read by its grammar.
+_PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789._+-=@\n"
 # Whole addresses, localparts, domains.
 _Recipients = tuple[Collection[str], Collection[str], Collection[str]]
+_Tables = tuple[set[str], set[str], set[str]]
 
 
 class EntryList:
@@ -66,14 +73,14 @@ class Names(EntryList):
     __slots__ = ("_names",)
 
     def replace(self, entries: Iterable[str]) -> None:
-        self._names = {entry.lower() for entry in entries}
+        self._names = {grammar.localpart(entry) for entry in entries}
         self.filled = bool(self._names)
 
     def __len__(self) -> int:
         return len(self._names)
 
     def __contains__(self, name: str) -> bool:
-        return name.lower() in self._names
+        return canonical_localpart(name) in self._names
 
 
 class Suffixes(EntryList):
@@ -85,7 +92,7 @@ class Suffixes(EntryList):
     __slots__ = ("_tables",)
 
     def replace(self, entries: Iterable[str]) -> None:
-        domains = frozenset(_domain(entry) for entry in entries)
+        domains = frozenset(map(grammar.domain, entries))
         self._tables = domains, frozenset(domain.rpartition(".")[2] for domain in domains)
         self.filled = bool(domains)
 
@@ -124,7 +131,7 @@ class Domains(EntryList):
         exact: set[str] = set()
         below: set[str] = set()
         for entry in entries:
-            (below if entry.startswith(".") else exact).add(_domain(entry))
+            (below if entry.startswith(".") else exact).add(grammar.domain(entry))
         self._tables = exact, below
         self.filled = bool(exact or below)
 
@@ -154,8 +161,18 @@ class Recipients(EntryList):
 
     __slots__ = ("_tables",)
 
+    @classmethod
+    def of(cls, *addresses: Address) -> Self:
+        """Return a list of such addresses, whatever their localparts look like; one of their parts may be empty."""
+        found = cls()
+        tables: _Tables = (set(), set(), set())
+        for address in addresses:
+            _add(tables, canonical_localpart(address.localpart), address.domain)
+        found._tables, found.filled = tables, bool(addresses)
+        return found
+
     def replace(self, entries: Iterable[str]) -> None:
-        self._tables = _by_kind({_recipient(entry) for entry in entries})
+        self._tables = _tables_of(entries, grammar.recipient)
         self.filled = len(self) > 0
 
     def __len__(self) -> int:
@@ -164,6 +181,19 @@ class Recipients(EntryList):
     def match(self, localpart: str, domain: str) -> str | None:
         """Return the narrowest entry that covers `localpart` (any case) at a canonical `domain`; or None."""
         return _narrowest(self._tables, localpart, domain)
+
+
+class Senders(Recipients):
+    """Envelope senders by whole address, by `@domain`, or by localpart."""
+
+    kind = "list of senders"
+    entry_help = 'an address, @domain, or a localpart (in quotes if it has a dot: "first.last")'
+
+    __slots__ = ()
+
+    def replace(self, entries: Iterable[str]) -> None:
+        self._tables = _tables_of(entries, grammar.sender, dots=False)
+        self.filled = len(self) > 0
 
 
 class Messages(EntryList):
@@ -176,9 +206,12 @@ class Messages(EntryList):
     __slots__ = ("_content",)
 
     def replace(self, entries: Iterable[str]) -> None:
-        pairs = ([*entry.split(None, 1), "", ""] for entry in entries)
-        texts = {_recipient(who): text.strip() for who, text, *_ in pairs}
-        self._content = texts, _by_kind(texts)
+        texts: dict[str, str] = {}
+        tables: _Tables = (set(), set(), set())
+        for entry in entries:
+            who, text = grammar.with_text(entry)
+            texts[_add(tables, *grammar.recipient(who))] = text
+        self._content = texts, tables
         self.filled = bool(texts)
 
     def __len__(self) -> int:
@@ -202,12 +235,7 @@ class Networks(EntryList):
     def replace(self, entries: Iterable[str]) -> None:
         tables: dict[tuple[int, int], set[int]] = {}
         for entry in entries:
-            try:
-                network = ipaddress.ip_network(entry)
-            except ValueError as error:
-                why = f": {error}" if "host bits" in str(error) else ""
-                raise ValueError(f"{entry!r} is not an IP address or network{why}") from None
-            network = _unmapped(network)
+            network = grammar.network(entry)
             bits = network.max_prefixlen
             shift = bits - network.prefixlen
             tables.setdefault((bits, shift), set()).add(int(network.network_address) >> shift)
@@ -240,6 +268,8 @@ class Secrets(EntryList):
         secrets = tuple(dict.fromkeys(entries))
         if any(len(secret) < SECRET_CHARACTERS_MIN for secret in secrets):
             raise ValueError(f"a secret is shorter than {SECRET_CHARACTERS_MIN} characters")
+        if not all(map(grammar.is_text, secrets)):
+            raise ValueError("a secret has a control character in it: it has to be a line of text")
         if not secrets and getattr(self, "_secrets", None):
             raise ValueError("the last secret is gone; without one no address can be verified")
         self._secrets = tuple(secret.encode("utf-8", "surrogateescape") for secret in secrets)
@@ -264,48 +294,68 @@ def pack_ip(ip: str) -> bytes | None:
     return packed
 
 
-def _domain(entry: str) -> str:
-    name = canonical_domain(entry.removeprefix("."))
-    if not name or "@" in name or "" in name.split(".") or any(c.isspace() or c == "*" for c in name):
-        raise ValueError(f"{entry!r} is not a domain name")
-    return name
-
-
-def _recipient(entry: str) -> str:
-    if entry and "@" not in entry:
-        return entry.lower()  # most entries of a long list
-    address = parse_address(entry)
-    if not address.domain:
-        raise ValueError(f"{entry!r} is not a localpart, an address, or @domain")
-    return f"{address.localpart.lower()}@{address.domain}"
-
-
-def _by_kind(entries: Iterable[str]) -> _Recipients:
-    """Sort recipients into whole addresses, localparts, and domains (without their @)."""
-    addresses: set[str] = set()
-    localparts: set[str] = set()
+def _tables_of(entries: Iterable[str], read: Callable[[str], tuple[str, str]], dots: bool = True) -> _Recipients:
+    """Return the tables of recipients or senders. Raises ValueError. dots: a localpart without quotes may have some."""
+    tables: _Tables = (set(), set(), set())
     domains: set[str] = set()
+    waiting = iter(entries)
+    while chunk := list(islice(waiting, CHUNK_ENTRIES)):
+        plain = _plain_entries(chunk)
+        for entry in chunk if plain is None else _others(plain, tables, domains, dots):
+            _add(tables, *read(entry))
+    return tables
+
+
+def _plain_entries(chunk: list[str]) -> list[str] | None:
+    """Return entries in lower case if all have only plain characters, and none is too long; else None."""
+    text = "\n".join(chunk).lower()
+    if not text.isascii() or text.encode().translate(None, _PLAIN):
+        return None
+    entries = text.split("\n")
+    if len(entries) != len(chunk) or max(map(len, entries)) > grammar.ADDRESS_CHARACTERS_MAX:
+        return None
+    return entries
+
+
+def _others(entries: list[str], tables: _Tables, domains: set[str], dots: bool) -> Iterable[str]:
+    """Add plain addresses and localparts; return the other entries. domains: those that are known to be right."""
+    addresses, localparts, _ = tables
+    bare = []
+    others = []
     for entry in entries:
-        if entry.startswith("@"):
-            domains.add(entry[1:])
+        localpart, at, domain = entry.partition("@")
+        if not at:
+            bare.append(entry)
+        elif localpart and (domain in domains or dns_name(domain) == domain):
+            domains.add(domain)
+            addresses.add(entry)
         else:
-            (addresses if "@" in entry else localparts).add(entry)
-    return addresses, localparts, domains
+            others.append(entry)
+    if "" in bare or not dots:
+        return others + bare
+    localparts.update(bare)
+    return others
+
+
+def _add(tables: _Tables, localpart: str, domain: str) -> str:
+    """Put a recipient into its table; return the entry as it is shown."""
+    if not domain:
+        tables[1].add(localpart)
+        return localpart
+    if not localpart:
+        tables[2].add(domain)
+        return f"@{domain}"
+    tables[0].add(f"{localpart}@{domain}")
+    return f"{localpart}@{domain}"
 
 
 def _narrowest(tables: _Recipients, localpart: str, domain: str) -> str | None:
     addresses, localparts, domains = tables
     localpart = localpart.lower()
+    if not localpart.isascii():
+        localpart = canonical_localpart(localpart)
     if addresses and f"{localpart}@{domain}" in addresses:
         return f"{localpart}@{domain}"
     if localpart in localparts:
         return localpart
     return f"@{domain}" if domain in domains else None
-
-
-def _unmapped(network: _Network) -> _Network:
-    """Return an IPv4-mapped IPv6 network as the IPv4 network that `pack_ip` makes of its addresses."""
-    mapped = getattr(network.network_address, "ipv4_mapped", None)
-    if mapped is None or network.prefixlen < 96:
-        return network
-    return ipaddress.ip_network((mapped, network.prefixlen - 96))

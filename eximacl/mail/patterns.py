@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import regex
 
+from eximacl.mail.entries import shown, unfit
 from eximacl.mail.lists import EntryList
 
 # RFC 5321 section 4.5.3.1.3 allows 256 octets for a whole path; longer texts are judged by their first 256.
@@ -16,6 +17,12 @@ PATTERN_INPUT_CHARACTERS = 256
 PATTERN_TIMEOUT_SECONDS = 0.005
 # Loading may take longer, so that a busy machine does not refuse a good pattern.
 PATTERN_TRIAL_SECONDS = 0.1
+
+
+# As in other programs' tables. Here such a pattern would match nothing but a text with slashes.
+_DELIMITED = regex.compile(r"/.*/[a-z]*(?:\s.*)?")
+# What matches all of these matches anything, and would refuse all mail.
+_UNLIKE = ("", "x", "7", "postmaster", "mx.example.net", "Ärger@")
 
 
 class PatternTimeout(Exception):
@@ -62,10 +69,17 @@ class Patterns(EntryList):
 
 def _try_pattern(source: str) -> None:
     """Compile one pattern and try it on texts that make a bad one backtrack. Raises ValueError with the reason."""
+    wrong = unfit(source)
+    if wrong:
+        raise ValueError(f"pattern {shown(source)}: {wrong}; for the character itself write \\x or \\u and its number")
+    if _DELIMITED.fullmatch(source):
+        raise ValueError(f"pattern {shown(source)}: write it without the slashes around it, and nothing after it")
     try:
         compiled = regex.compile(source)
     except (regex.error, RecursionError) as error:
         raise ValueError(f"pattern {source!r} does not compile: {error}") from None
+    if all(compiled.search(text, timeout=PATTERN_TRIAL_SECONDS) for text in _UNLIKE):
+        raise ValueError(f"pattern {shown(source)} matches every text")
     for letter in dict.fromkeys("a0.-_ " + "".join(filter(str.isalnum, source))):
         try:
             # NUL: a letter that no pattern expects at the end. A newline would not do, since `$` matches before it.

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eximacl.mail.lists import Networks, Recipients, Suffixes
+from eximacl.mail.lists import Networks, Recipients, Senders, Suffixes
 from eximacl.policy.declare import CheckFunction, ListProbe
 from eximacl.policy.outcome import Action, Decision, OnUnknown, Traced
 from eximacl.policy.query import STAGES, Query, Stage
@@ -18,7 +18,7 @@ class Exempt:
     """Who is never objected to. `match` names the list and the entry, for the trace."""
 
     recipients: Recipients = field(default_factory=Recipients)
-    senders: Recipients = field(default_factory=Recipients)
+    senders: Senders = field(default_factory=Senders)
     sender_domains: Suffixes = field(default_factory=Suffixes)
     ips: Networks = field(default_factory=Networks)
     hosts: Suffixes = field(default_factory=Suffixes)

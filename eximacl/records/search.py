@@ -365,7 +365,7 @@ def _asked(text: str) -> tuple[Address, Recipients]:
     address = _address(text)
     if "@" in text and not address.domain:
         raise ValueError(f"{text!r} is not a localpart, an address, or @domain")
-    return address, Recipients([str(address)])
+    return address, Recipients.of(address)
 
 
 def _needle(name: str) -> str:

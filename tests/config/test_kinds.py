@@ -20,6 +20,7 @@ from eximacl.mail.lists import Messages, Names, Networks, Secrets, Suffixes
 from eximacl.state import forms
 from tests.archive.holding import let_everybody_pass, nobody
 from tests.config.world import option_of, site
+from tests.mail.test_entries import BLANK
 
 HOME = Path("/etc/eximacl")
 Colour = Literal["red", "green"]
@@ -121,7 +122,11 @@ BAD = [
     (Names, 1, "expected an array, or the path of a list, got a number"),
     (Names, {"joe": "x"}, "expected an array, or the path of a list, got a table"),
     (Messages, {"joe": 1}, "joe: expected a string, got a number"),
-    (Suffixes, ["sa", "s a", "vn", "."], "entry 2: 's a' is not a domain name; entry 4: '.' is not a domain name"),
+    (
+        Suffixes,
+        ["sa", "s a", "vn", "."],
+        f"entry 2: 's a' is not a domain name: {BLANK}; entry 4: '.' is not a domain name",
+    ),
     (Suffixes, "", "the path is empty"),
     (Template, "{recipent}", "{recipent}: unknown field; did you mean recipient?"),
     (Template, "{ip!r}{ip:>9}", "; ".join(["{ip}: write the field's name alone between the braces"] * 2)),
