@@ -8,12 +8,14 @@ from typing import Literal, NamedTuple
 
 from eximacl.check import Ask, AtData, Hit, Outcome, Query, Unknown, check, option
 from eximacl.mail.address import Address, canonical_domain
+from eximacl.mail.generic_names import is_line, is_rented
 from eximacl.mail.hosts import IPAddress, ip_address, registrable_domain
 from eximacl.mail.senders import reduced
 
 MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3600.0
 DAY_SECONDS = 86400.0
+_OWN_BITS = {4: 32, 6: 64}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,10 @@ class Options:
         3, "A client that has delivered mail in this many hours is not delayed any more; 0: it always is.",
         minimum=0, maximum=100,
     )  # fmt: skip
-    pool: bool = option(True, "Whether all hosts with confirmed names in one registrable domain count as one client.")
+    pool: bool = option(
+        True,
+        "Whether all hosts with confirmed names in one registrable domain are one client; customers' lines never are.",
+    )
     network4: int = option(24, "IPv4 clients in one network of this prefix length count as one.", minimum=8, maximum=32)
     network6: int = option(
         64, "IPv6 clients in one network of this prefix length count as one.", minimum=16, maximum=128
@@ -95,11 +100,17 @@ class _Attempt(NamedTuple):
 
 
 def _client(query: Query, address: IPAddress, options: Options) -> str:
-    """Return what stands for the client: the owner of its confirmed name, or its network."""
-    domain = registrable_domain(canonical_domain(query.host)) if options.pool and query.host else ""
-    if domain:
-        return domain
+    """Return what stands for the client: the owner of its confirmed name, or its network.
+
+    A customer's line or rented host stands for itself, an IPv6 one with its 64 bits: its neighbours are strangers.
+    """
     bits = options.network4 if address.version == 4 else options.network6
+    if options.pool and query.host:
+        name = canonical_domain(query.host)
+        if is_line(name, address) or is_rented(name):
+            bits = max(bits, _OWN_BITS[address.version])
+        elif domain := registrable_domain(name):
+            return domain
     return str(ipaddress.ip_network((address, bits), strict=False))
 
 

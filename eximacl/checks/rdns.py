@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl.check import Action, Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option, strongest
-from eximacl.mail.hosts import IPAddress, holds_address, ip_address
-
-# Words by which providers mark lines that get another address every day, followed by a number or standing alone.
-GENERIC = [r"(^|[.-])(dial-?(in|up)|dyn(amic)?(ip)?|dhcp|ppp(oe)?|[av]?dsl|cable(modem)?)([0-9]|[.-])"]
+from eximacl.mail.address import canonical_domain
+from eximacl.mail.generic_names import LINE_WORDS, is_made_from, is_provider
+from eximacl.mail.hosts import IPAddress, ip_address
 
 _STATUS = "7.25"  # RFC 7372 section 3.3: reverse DNS validation failed
 
@@ -22,7 +21,9 @@ class Options:
     generic: Action = option(
         "off", "What to do with one whose name contains its address, or matches one of the patterns."
     )
-    patterns: Patterns = option(GENERIC, "For `generic`: names that providers give to the lines of their customers.")
+    patterns: Patterns = option(
+        [LINE_WORDS], "For `generic`: names that providers give to the lines of their customers."
+    )
 
 
 def _idle(options: Options) -> bool:
@@ -69,5 +70,5 @@ def _hits(address: IPAddress, names: tuple[str, ...], confirmed: bool, options: 
 
 
 def _is_generic(name: str, address: IPAddress, patterns: Patterns) -> bool:
-    name = name.lower()
-    return holds_address(name, address) or patterns.search(name) is not None
+    name = canonical_domain(name)
+    return is_made_from(name, address) or (patterns.search(name) is not None and not is_provider(name))

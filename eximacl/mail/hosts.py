@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -24,15 +23,13 @@ IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAME_CHARACTERS = 253
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.ASCII)
-_LITERAL = re.compile(r"\[\s*(?:ipv[46]:)?\s*([^\s\[\]]{1,64})\s*\]", re.ASCII | re.IGNORECASE)
+_LITERAL = re.compile(r"\[\s*+(?:ipv[46]:)?\s*+([^\s\[\]]{1,64})\s*+\]", re.ASCII | re.IGNORECASE)
 _OCTET_DIGITS = 3
 DNS_PORT = 53
 # Anything else is an IPv6 address without a port.
 _NAME_SERVER = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
 # The end of an IPv6 address that is meant as a port: that of DNS, or one that a program beside it would listen on.
 _LIKE_PORT = re.compile(r"(.+):(53|[1-9][0-9]{3})", re.ASCII)
-# What stands between the parts of an address in a name: 192-0-2-7, 192.0.2.7, 192x0x2x7, 192_0_2_7.
-_BETWEEN = "[-._x]"
 
 
 # Several checks ask for the same client's address, which takes 4 µs to read; the next query's is often the same.
@@ -145,38 +142,3 @@ def _suffixes() -> PublicSuffixList:
     from publicsuffix2 import PublicSuffixList
 
     return PublicSuffixList()
-
-
-def holds_address(name: str, address: IPAddress) -> bool:
-    """Return whether `name` (canonical) holds `address`, forwards or backwards, in decimals or hexadecimals.
-
-    Providers name the lines of their customers so. The whole address must be there, in one of the spellings in use;
-    a part of it is chance.
-    """
-    return any(re.search(pattern, name) for pattern in _spellings(address))
-
-
-def _spellings(address: IPAddress) -> Iterator[str]:
-    """Yield what the address looks like in a name; digits before or after it belong to another number."""
-    for spelling in _v4(address) if isinstance(address, ipaddress.IPv4Address) else _v6(address):
-        yield rf"(?<![0-9a-f]){spelling}(?![0-9a-f])"
-
-
-def _v4(address: ipaddress.IPv4Address) -> Iterator[str]:
-    octets = str(address).split(".")
-    for order in (octets, octets[::-1]):
-        yield _BETWEEN.join(f"0{{0,2}}{octet}" for octet in order)
-        yield "".join(octet.zfill(3) for octet in order)
-    yield address.packed.hex()
-
-
-def _v6(address: ipaddress.IPv6Address) -> Iterator[str]:
-    """Whole, as nibbles or groups; the last 64 bits, which differ within one network; or as it is written."""
-    groups = address.exploded.split(":")
-    nibbles = "".join(groups)
-    for order in (nibbles, nibbles[::-1]):
-        yield f"{_BETWEEN}?".join(order)
-    for part in (groups, groups[4:]):
-        if any(group != "0000" for group in part[:-1]):
-            yield _BETWEEN.join(f"0{{0,3}}{group.lstrip('0') or '0'}" for group in part)
-    yield re.escape(address.compressed.replace("::", "--").replace(":", "-"))

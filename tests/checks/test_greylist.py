@@ -45,6 +45,24 @@ def fates(steps: list[tuple[float, dict[str, str]]], **given: Any) -> list[str]:
     return [asked(state, seconds, options(**given), **values) for seconds, values in steps]
 
 
+PROVIDERS = {
+    "Outlook": (
+        "mail-oln040092065104.outbound.protection.outlook.com 40.92.65.104",
+        "mail-mw2nam10on2081.outbound.protection.outlook.com 40.107.94.81",
+    ),
+    "Gmail": ("mail-oo1-f71.google.com 209.85.161.71", "mail-sor-f41.google.com 209.85.220.41"),
+    "SES": ("a11-10.smtp-out.amazonses.com 54.240.11.10", "b224-13.smtp-out.eu-central-1.amazonses.com 69.169.224.13"),
+    "Facebook": (
+        "66-220-155-156.mail-mail.facebook.com 66.220.155.156",
+        "69-171-232-146.mail-mail.facebook.com 69.171.232.146",
+    ),
+    "SendGrid": (
+        "o167-89-29-103.outbound-mail.sendgrid.net 167.89.29.103",
+        "s.wrqvtbkv.outbound-mail.sendgrid.net 149.72.123.24",
+    ),
+    "OVH": ("6.mo582.mail-out.ovh.net 87.98.177.69", "smtpout1.mo529.mail-out.ovh.net 178.32.125.2"),
+}
+
 STEPS: list[tuple[str, dict[str, Any], list[tuple[float, dict[str, str]]], list[str]]] = [
     ("too early, then in time", {}, [(0, {}), (299, {}), (300, {}), (301, {})], [LATER, LATER, PASS, PASS]),
     ("early tries do not prolong the delay", {}, [(0, {}), (200, {}), (300, {})], [LATER, LATER, PASS]),
@@ -100,6 +118,57 @@ STEPS: list[tuple[str, dict[str, Any], list[tuple[float, dict[str, str]]], list[
         [LATER, LATER],
     ),
     (
+        "two lines of one provider",
+        {},
+        [
+            (0, {"host": "c-24-18-98-14.hsd1.wa.comcast.net", "ip": "24.18.98.14"}),
+            (300, {"host": "c-24-18-98-15.hsd1.wa.comcast.net", "ip": "24.18.98.15"}),
+        ],
+        [LATER, LATER],
+    ),
+    (
+        "one line of a provider",
+        {},
+        [
+            (0, {"host": "c-24-18-98-14.hsd1.wa.comcast.net", "ip": "24.18.98.14"}),
+            (300, {"host": "c-24-18-98-14.hsd1.wa.comcast.net", "ip": "24.18.98.14"}),
+        ],
+        [LATER, PASS],
+    ),
+    (
+        "a line and its provider's mail host",
+        {},
+        [
+            (0, {"host": "c-24-18-98-14.hsd1.wa.comcast.net", "ip": "24.18.98.14"}),
+            (300, {"host": "resqmta-po-08v.sys.comcast.net", "ip": "96.114.154.167"}),
+        ],
+        [LATER, LATER],
+    ),
+    (
+        "two hosts that a hoster lets",
+        {},
+        [
+            (0, {"host": "vmi1152785.contaboserver.net", "ip": "149.102.147.245"}),
+            (300, {"host": "vmi1158185.contaboserver.net", "ip": "149.102.147.14"}),
+        ],
+        [LATER, LATER],
+    ),
+    (
+        "an IPv6 line keeps its network",
+        {},
+        [
+            (
+                0,
+                {
+                    "host": "p200300ec2f0f5e00e15a1b2e1d2ace20.dip0.t-ipconnect.de",
+                    "ip": "2003:ec:2f0f:5e00:e15a:1b2e:1d2a:ce20",
+                },
+            ),
+            (300, {"host": "p200300ec2f0f5e000000000000000001.dip0.t-ipconnect.de", "ip": "2003:ec:2f0f:5e00::1"}),
+        ],
+        [LATER, PASS],
+    ),
+    (
         "names in one public suffix are not a pool",
         {},
         [(0, {"host": "a.co.uk"}), (300, {"host": "b.co.uk", "ip": "203.0.113.9"})],
@@ -133,6 +202,13 @@ STEPS: list[tuple[str, dict[str, Any], list[tuple[float, dict[str, str]]], list[
 @pytest.mark.parametrize(("given", "steps", "expected"), [s[1:] for s in STEPS], ids=[s[0] for s in STEPS])
 def test_greylist(given: dict[str, Any], steps: list[tuple[float, dict[str, str]]], expected: list[str]) -> None:
     assert fates(steps, **given) == expected
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_big_provider_is_one_client(provider: str) -> None:
+    state = MemoryState()
+    hosts = [text.split() for text in PROVIDERS[provider]]
+    assert [asked(state, n * 300, host=host, ip=ip) for n, (host, ip) in enumerate(hosts)] == [LATER, PASS]
 
 
 def send(state: MemoryState, seconds: float, number: int, given: Options) -> list[str]:

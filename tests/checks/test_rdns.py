@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from eximacl.check import Hit, Outcome, Patterns, Unknown, declared
-from eximacl.checks.rdns import GENERIC, Options, rdns
+from eximacl.checks.rdns import Options, rdns
+from eximacl.mail.generic_names import LINE_WORDS
 from eximacl.policy.query import Stage
 from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
@@ -20,7 +21,7 @@ ALL = {"missing": "reject", "unconfirmed": "defer", "generic": "hold"}
 
 def options(patterns: list[str] | None = None, /, **actions: Any) -> Options:
     chosen = {"missing": "off", "unconfirmed": "off", "generic": "off", **actions}
-    return Options(**chosen, patterns=Patterns(GENERIC if patterns is None else patterns))
+    return Options(**chosen, patterns=Patterns([LINE_WORDS] if patterns is None else patterns))
 
 
 # name, query, PTR answers, actions, expected (reason, detail, action) or Unknown or None
@@ -34,6 +35,29 @@ ROWS: list[tuple[str, dict[str, str], Any, dict[str, str], Any]] = [
     ("generic in capitals", {"host": "DSL-192-0-2-7.Example.NET"}, (), ALL, ("rdns-generic", None, "hold")),
     ("generic by its words", {"host": "a1.dyn.example.net"}, (), ALL, ("rdns-generic", "a1.dyn.example.net", "hold")),
     ("generic by its words, with a number", {"host": "ppp12.example.net"}, (), ALL, ("rdns-generic", None, "hold")),
+    (
+        "a provider's mail host",
+        {"ip": "40.92.74.29", "host": "mail-oln040092074029.outbound.protection.outlook.com"},
+        (),
+        ALL,
+        None,
+    ),
+    (
+        "a provider's mail host in capitals",
+        {"ip": "66.220.155.156", "host": "66-220-155-156.Mail-Mail.Facebook.COM."},
+        (),
+        ALL,
+        None,
+    ),
+    ("a name that says mail", {"host": "192-0-2-7.smtp-out.example.net"}, (), ALL, None),
+    ("a letter beside the number", {"host": "static192-0-2-7.example.net"}, (), ALL, ("rdns-generic", None, "hold")),
+    (
+        "and one that hexadecimals have",
+        {"host": "a192-0-2-7.deploy.example.net"},
+        (),
+        ALL,
+        ("rdns-generic", None, "hold"),
+    ),
     ("a name that begins like such a word", {"host": "dynamo.example.net"}, (), ALL, None),
     ("cablevision", {"host": "mx.cablevision.example"}, (), ALL, None),
     ("another address in the name", {"host": "192-0-2-8.example.net"}, (), ALL, None),

@@ -16,7 +16,8 @@ import pytest
 from eximacl.harvest.addresses import addresses
 from eximacl.harvest.dates import seconds_of
 from eximacl.mail.address import Address, canonical_domain, is_mailbox, parse_quoted, quoted
-from eximacl.mail.hosts import holds_address, ip_address, literal_address, registrable_domain
+from eximacl.mail.generic_names import holds_address
+from eximacl.mail.hosts import ip_address, literal_address, registrable_domain
 from eximacl.mail.lists import Networks
 
 HERE = Path(__file__).parent
