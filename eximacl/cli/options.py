@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -26,7 +25,7 @@ from eximacl.config.peek import (
 )
 from eximacl.mail.lists import Domains
 from eximacl.system import paths
-from eximacl.system.text import printable
+from eximacl.system.text import as_json, printable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -170,5 +169,5 @@ def policy_domains(config_path: Path) -> Domains:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on one line, with nothing in it that a terminal would obey."""
-    click.echo(json.dumps(value))
+    """Print one JSON value on one line, with nothing in it that a terminal would obey (see `as_json`)."""
+    click.echo(as_json(value))

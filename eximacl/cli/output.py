@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import os
 import shutil
 import sys
@@ -22,7 +21,7 @@ from typing import IO, Any, Generic, NamedTuple, TypeVar
 
 import click
 
-from eximacl.system.text import printable
+from eximacl.system.text import as_json, printable
 
 T = TypeVar("T")
 
@@ -134,8 +133,8 @@ def write_line(line: str) -> None:
 
 
 def write_object(value: Any) -> None:
-    """Write one JSON value on a line, without waiting for it; in ASCII, and without the one control sign in that."""
-    sys.stdout.write(json.dumps(value).replace("\x7f", "\\u007f") + "\n")
+    """Write one JSON value on a line, without waiting for it (see `as_json`)."""
+    sys.stdout.write(as_json(value) + "\n")
 
 
 def fields(rows: Iterable[tuple[str, str]]) -> Iterator[str]:

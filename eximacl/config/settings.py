@@ -93,6 +93,13 @@ class LogSettings:
     rejections: Path | None = option(
         str(paths.REJECTIONS), "The file to which a JSON object is appended for each rejection; empty: no such log."
     )
+    max_mb: int = option(
+        1000, "Nothing is appended to a file that would become larger than this many megabytes; 0: no limit.", minimum=0
+    )
+    free_mb: int = option(
+        200, "Nothing is appended while the file's disk has fewer megabytes free, or less than a fifth; 0: always.",
+        minimum=0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +108,16 @@ class JournalSettings:
 
     dir: Path | None = option(str(paths.JOURNAL), "The directory of the daily files; empty: no journal.")
     keep_days: int = option(30, "Daily files older than this many days are deleted; 0: kept for ever.", minimum=0)
+    keep_mb: int = option(
+        2000,
+        "The oldest days are deleted when all others take more than half of this many megabytes, and today's file may "
+        "take the other half; 0: no limit.",
+        minimum=0,
+    )
+    free_mb: int = option(
+        500, "Nothing is recorded while the journal's disk has fewer megabytes free, or less than a fifth; 0: always.",
+        minimum=0,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,7 @@ from eximacl.daemon.upkeep import (
     LIST_REFRESH_SECONDS,
     PRUNE_SECONDS,
     RETENTION_SECONDS,
+    SHRINK_SECONDS,
     SOCKET_SECONDS,
     ClockWatch,
     SocketWatch,
@@ -44,6 +45,7 @@ from eximacl.daemon.upkeep import (
     delete_old_records,
     prune_state,
     refresh_lists,
+    shrink_records,
 )
 from eximacl.dns.list_health import DnsNetwork
 from eximacl.policy.state import StateError
@@ -243,6 +245,7 @@ class Daemon:
         every(LIST_REFRESH_SECONDS, lambda: refresh_lists(self._loaded.sources))
         every(SOCKET_SECONDS, self._look_for_sockets)
         every(PRUNE_SECONDS, lambda: prune_state(self._state))
+        every(SHRINK_SECONDS, lambda: shrink_records(self._recording))
         watch = ClockWatch()
         threads = self._archive_threads
         every(RETENTION_SECONDS, lambda: delete_old_records(self._recording, self._loaded.settings, watch, threads))

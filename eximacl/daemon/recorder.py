@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from eximacl.config import Settings
+from eximacl.records import journal, rejections
 from eximacl.records.appender import Later
 from eximacl.records.decision import DecisionRecord
-from eximacl.records.journal import Journal, prune
+from eximacl.records.journal import Journal, prune, shrink
 from eximacl.records.redact import redacted
 from eximacl.records.rejections import RejectionLog
+from eximacl.records.room import Bounds
 
 log = logging.getLogger("eximacl")
 
@@ -49,13 +53,13 @@ class Recorder:
         self._settings = settings
         path, directory = settings.log.rejections, settings.journal.dir
         if self._rejections is not None and path is not None:
-            self._rejections.file.reopen(path)
+            self._rejections.file.reopen(path, _log_bounds(settings))
             self._rejections.redact = settings.archive.redact
         elif self._rejections is not None:
             self._rejections.file.close()
             self._rejections = None
         if self._journal is not None and directory is not None:
-            self._journal.move(directory)
+            self._journal.move(directory, _journal_bounds(settings))
         elif self._journal is not None:
             self._journal.file.close()
             self._journal = None
@@ -63,21 +67,35 @@ class Recorder:
 
     def retain(self, now: float) -> None:
         """Delete the days of the journal that are too old. Failures are logged."""
-        journal = self._settings.journal
-        if journal.dir is None or journal.keep_days == 0 or not journal.dir.is_dir():
+        settings = self._settings.journal
+        if settings.keep_days:
+            self._delete(f"journal.keep_days = {settings.keep_days}", lambda path: prune(path, settings.keep_days, now))
+
+    def shrink(self, now: float) -> None:
+        """Delete the oldest days of the journal where all take too much space. Failures are logged."""
+        settings = self._settings.journal
+        if settings.keep_mb:
+            self._delete(f"journal.keep_mb = {settings.keep_mb}", lambda path: shrink(path, settings.keep_mb, now))
+
+    def _delete(self, setting: str, work: Callable[[Path], list[Path]]) -> None:
+        directory = self._settings.journal.dir
+        if directory is None or not directory.is_dir():
             return
         try:
-            for path in prune(journal.dir, journal.keep_days, now):
-                log.info("%s is older than journal.keep_days = %d and was deleted", path, journal.keep_days)
+            for path in work(directory):
+                log.info("%s was deleted, as %s wants", path, setting)
         except OSError as error:
-            log.error("journal.dir: %s: old days cannot be deleted: %s", journal.dir, error.strerror)
+            log.error("journal.dir: %s: old days cannot be deleted: %s", directory, error.strerror)
 
     def status(self) -> dict[str, Any]:
-        """Return, for each record file, its path and how many records wait for it or were dropped."""
+        """Return, for each record file, its path and how many records wait for it or were dropped.
+
+        dropped: since it could last be written; lost: since the daemon's start.
+        """
         found = {"rejections": self._rejections, "journal": self._journal}
         files = {name: record.file for name, record in found.items() if record is not None}
         return {
-            name: {"path": str(file.path), "waiting": file.backlog[0], "dropped": file.backlog[1]}
+            name: {"path": str(file.path), "waiting": file.backlog[0], "dropped": file.backlog[1], "lost": file.lost}
             for name, file in files.items()
         }
 
@@ -94,7 +112,20 @@ class Recorder:
         self._rejections = self._journal = None
 
     def _open(self) -> None:
-        if self._rejections is None and self._settings.log.rejections is not None:
-            self._rejections = RejectionLog(self._settings.log.rejections, self._later, self._settings.archive.redact)
-        if self._journal is None and self._settings.journal.dir is not None:
-            self._journal = Journal(self._settings.journal.dir, self._later)
+        settings = self._settings
+        if self._rejections is None and settings.log.rejections is not None:
+            self._rejections = RejectionLog(
+                settings.log.rejections, self._later, settings.archive.redact, _log_bounds(settings)
+            )
+        if self._journal is None and settings.journal.dir is not None:
+            self._journal = Journal(settings.journal.dir, self._later, _journal_bounds(settings))
+        for problem in self.problems():
+            log.error("%s", problem)
+
+
+def _log_bounds(settings: Settings) -> Bounds:
+    return rejections.bounds_of(settings.log.max_mb, settings.log.free_mb)
+
+
+def _journal_bounds(settings: Settings) -> Bounds:
+    return journal.bounds_of(settings.journal.keep_mb, settings.journal.free_mb)

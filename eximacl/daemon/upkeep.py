@@ -30,6 +30,8 @@ PRUNE_SECONDS = 60.0
 PRUNE_PAUSE_SECONDS = 0.05
 # How long one call may take where the state has to be waited for. Nothing waits for it except the next call.
 PRUNE_ANSWER_SECONDS = 30.0
+# A day that has taken its part of the journal's space pushes the oldest days out soon after midnight.
+SHRINK_SECONDS = 60.0
 # The journal is deleted in whole days.
 RETENTION_SECONDS = 3600.0
 
@@ -122,6 +124,11 @@ async def prune_state(state: State) -> None:
             await asyncio.sleep(PRUNE_PAUSE_SECONDS)
     except StateError as error:
         log.error("%s", error)
+
+
+async def shrink_records(recorder: Recorder) -> None:
+    """Delete the oldest days of the journal where all take too much space. It needs no clock that can be believed."""
+    await asyncio.to_thread(recorder.shrink, time.time())
 
 
 async def delete_old_records(

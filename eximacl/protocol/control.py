@@ -112,6 +112,7 @@ def _are_records(value: object) -> bool:
     return isinstance(value, dict) and all(
         isinstance(each, dict)
         and _is_count(each.get("dropped"))
+        and _is_count(each.get("lost"))
         and _is_count(each.get("waiting"))
         and _is_text(each.get("path"))
         for each in value.values()

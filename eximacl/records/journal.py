@@ -31,20 +31,25 @@ from eximacl.protocol.codecs import query_values, shorten_values
 from eximacl.records.appender import Appender, Later
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.references import time_of
+from eximacl.records.room import BYTES_PER_MB, CUT_MARK, Bounds, cut_text
 from eximacl.system.files import open_regular
 
 KEY = "journal.dir"
 FORMAT = 2
 RECORD_TYPE = 0x45  # any number that is ours alone: b"E"
-# An ordinary record has 600 bytes, one of DATA some 10 kB of headers. A sender may send a megabyte of headers with each
-# message, and must not fill the disk with it; a reader holds one whole record in memory.
+# One of DATA has some 10 kB of headers. A sender may send a megabyte of headers with each message, and must not fill
+# the disk with it; a reader holds one whole record in memory.
 MAX_RECORD_BYTES = 256 * 1024
+# An ordinary record of the other stages has 600 bytes; with the answers of twenty DNS lists, 4 kB.
+MAX_EARLY_BYTES = 8 * 1024
 # How a record that would be larger is cut: to texts of so many characters and lists of so many items, by the first of
 # these that is enough. A text that was cut ends in CUT_MARK, and CUT in `more` says how many bytes the query had.
-CUTS = ((4096, 1000), (256, 50), (256, 0))
+CUTS = ((4096, 1000), (256, 50), (256, 0), (64, 0))
 CUT = "cut"
-CUT_MARK = "…(cut)"
 SECONDS_PER_DAY = 86_400
+# The part of `journal.keep_mb` that one day may take. The other half is for the days before it, which a flood today
+# cannot push out.
+DAY_SHARE = 2
 
 # From RCPT to the end of the message, as far as `find` looks: 50 MB at 64 kbit/s take two hours. To read on costs as
 # much as the records of that time, a sixth of a day's.
@@ -56,7 +61,6 @@ ACCEPTS_KEPT = 256
 _HEADER = struct.Struct(">BIBI")  # ext 32, length, type, CRC-32 of what follows
 _EXT32 = 0xC9
 _CRC_BYTES = 4
-_ROOM_BYTES = MAX_RECORD_BYTES - _HEADER.size
 # The first byte of a length is 0, and the array has eleven elements, of which FORMAT is the first.
 _START = re.compile(rb"\xc9\x00.{3}E.{4}\x9b\x02", re.DOTALL)
 _START_BYTES = 12
@@ -102,7 +106,7 @@ class Entry:
 
 
 def pack_entry(record: DecisionRecord) -> bytes:
-    """Return one decision as a framed record of at most MAX_RECORD_BYTES."""
+    """Return one decision as a framed record of at most MAX_RECORD_BYTES, before DATA of at most MAX_EARLY_BYTES."""
     ref, protocol, line, query, asked, decision, code, message, log = record
     # Accepts are alike; they have their trace and verdict packed once for all.
     pack_verdict = _pack_accept if decision.word == "accept" else _pack_verdict
@@ -110,7 +114,8 @@ def pack_entry(record: DecisionRecord) -> bytes:
     questions = [one.as_list() for one in asked] if asked else ()
     start = _pack((FORMAT, ref, query.now, query.stage, query.domain, protocol, line, questions))
     data = b"".join((_ARRAY_OF_11, start[1:], verdict, _NOTHING_MORE))
-    return frame(data if len(data) <= _ROOM_BYTES else _pack_cut(record))
+    room = (MAX_RECORD_BYTES if query.stage == "data" else MAX_EARLY_BYTES) - _HEADER.size
+    return frame(data if len(data) <= room else _pack_cut(record, room))
 
 
 def _pack_verdict(decision: Decision, code: int, message: str, log: str) -> bytes:
@@ -132,8 +137,8 @@ def _verdict_of(decision: Decision, code: int, message: str, log: str) -> tuple[
     return decision.word, code, decision.reason, decision.check, decision.detail, want, message, log
 
 
-def _pack_cut(record: DecisionRecord) -> bytes:
-    """Pack a record whose texts or lists are too long, cut until it fits."""
+def _pack_cut(record: DecisionRecord, room: int) -> bytes:
+    """Pack a record whose texts or lists are too long, cut until it has at most `room` bytes."""
     line, decision = record.line, record.decision
     questions: list[Any] = [one.as_list() for one in record.asked]
     trace, verdict = _trace_of(decision), _verdict_of(decision, record.code, record.message, record.log)
@@ -142,7 +147,7 @@ def _pack_cut(record: DecisionRecord) -> bytes:
     for characters, items in CUTS:
         line = shorten_values(record.protocol, line, characters, CUT_MARK)
         if not items:
-            line = line[: MAX_RECORD_BYTES // 2]
+            line = line[: room // 2]
         start = (
             FORMAT,
             record.ref,
@@ -154,7 +159,7 @@ def _pack_cut(record: DecisionRecord) -> bytes:
         )
         lists = (_shortened(questions, characters, items), _shortened(trace, characters, items))
         packed = _pack((*start, *lists, _shortened(verdict, characters, len(verdict)), more))
-        if len(packed) <= _ROOM_BYTES:
+        if len(packed) <= room:
             break
     return packed
 
@@ -162,7 +167,7 @@ def _pack_cut(record: DecisionRecord) -> bytes:
 def _shortened(value: Any, characters: int, items: int) -> Any:
     """Return plain values with each text and each list cut."""
     if isinstance(value, str):
-        return value if len(value) <= characters else value[:characters] + CUT_MARK
+        return cut_text(value, characters)
     if isinstance(value, list | tuple):
         return [_shortened(one, characters, items) for one in value[:items]]
     if isinstance(value, dict):
@@ -178,11 +183,11 @@ def frame(data: bytes) -> bytes:
 class Journal:
     """Writes today's file in `directory`, and tomorrow's when tomorrow comes."""
 
-    def __init__(self, directory: Path, later: Later | None = None) -> None:
+    def __init__(self, directory: Path, later: Later | None = None, bounds: Bounds | None = None) -> None:
         self.directory = directory
         now = time.time()
         self._day_began = _day_began(now)
-        self.file = Appender(directory / _file_name(now), key=KEY, later=later)
+        self.file = Appender(directory / _file_name(now), key=KEY, later=later, bounds=bounds)
 
     def write(self, record: DecisionRecord) -> None:
         """Record one decision."""
@@ -192,10 +197,10 @@ class Journal:
             self.file.reopen(self.directory / _file_name(now))
         self.file.write(pack_entry(record))
 
-    def move(self, directory: Path) -> None:
+    def move(self, directory: Path, bounds: Bounds | None = None) -> None:
         """Go on in another directory, or reopen the file in the same one; what waits to be written comes along."""
         self.directory = directory
-        self.file.reopen(directory / self.file.path.name)
+        self.file.reopen(directory / self.file.path.name, bounds)
 
 
 @dataclass(slots=True)
@@ -268,6 +273,13 @@ def journal_files(directory: Path) -> list[Path]:
     return sorted(path for path in directory.iterdir() if _FILE_NAME.fullmatch(path.name))
 
 
+def bounds_of(keep_mb: int, free_mb: int) -> Bounds:
+    """Return the bounds of one day's file as the journal's settings want them."""
+    most = keep_mb * BYTES_PER_MB // DAY_SHARE
+    what = f"half of journal.keep_mb = {keep_mb}"
+    return Bounds(most, what, "journal.keep_mb", free_mb * BYTES_PER_MB, f"journal.free_mb = {free_mb}")
+
+
 def prune(directory: Path, keep_days: int, now: float) -> list[Path]:
     """Delete the files of days more than `keep_days` before `now`'s, and return them."""
     first = _file_name(now - keep_days * SECONDS_PER_DAY)
@@ -275,6 +287,21 @@ def prune(directory: Path, keep_days: int, now: float) -> list[Path]:
     for path in old:
         path.unlink(missing_ok=True)
     return old
+
+
+def shrink(directory: Path, keep_mb: int, now: float) -> list[Path]:
+    """Delete the oldest days until all days but `now`'s take their part of `keep_mb`; return what was deleted."""
+    days = [path for path in journal_files(directory) if path.name != _file_name(now)]
+    sizes = {path: path.stat().st_size for path in days}
+    most = keep_mb * BYTES_PER_MB - keep_mb * BYTES_PER_MB // DAY_SHARE
+    deleted = []
+    for path in days:
+        if sum(sizes.values()) <= most:
+            break
+        path.unlink(missing_ok=True)
+        del sizes[path]
+        deleted.append(path)
+    return deleted
 
 
 def _day_began(now: float) -> float:

@@ -28,6 +28,7 @@ from eximacl.protocol.exim import split_addresses
 from eximacl.records.errors import READERS, reading
 from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX, Follower
 from eximacl.system.files import Identity, identity_of, open_regular
+from eximacl.system.text import RAW, from_raw
 from eximacl.system.times import parse_instant
 
 # A file's last change is the time of its last line, unless the clock was set.
@@ -276,12 +277,17 @@ def pick(block: bytes, wanted: Wanted, report: SearchReport) -> Iterator[LogLine
 
 
 def decode(line: bytes) -> LogEntry | None:
-    """Return the JSON object of a line; None where it is damaged or empty."""
+    """Return the JSON object of a line; None where it is damaged or empty. Its texts have their bytes again."""
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError):
         return None
-    return entry if isinstance(entry, dict) and entry else None
+    if not isinstance(entry, dict) or not entry:
+        return None
+    raw = entry.pop(RAW, None)
+    if isinstance(raw, dict):
+        entry.update((key, from_raw(text)) for key, text in raw.items() if key in entry and isinstance(text, str))
+    return entry
 
 
 def text_of(entry: LogEntry, key: str) -> str:

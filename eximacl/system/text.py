@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
+# Bytes that are not UTF-8 are lone surrogates in our texts (PEP 383). JSON can write those, and Perl's and others'
+# parsers refuse them (RFC 8259 section 8.2).
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_NOT_A_CHARACTER = "\ufffd"
+# Beside a text that lost such bytes, under this key: the same text with its bytes.
+RAW = "raw"
+_BROKEN = re.compile(r"[\ud800-\udfff]|\\")
+_RAW = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|(\\))")
+
 
 def printable(text: str) -> str:
     """Return `text` on one line that is safe on a terminal: control characters and broken bytes as escapes."""
@@ -18,3 +31,54 @@ def printable_text(text: str) -> str:
 def one_line(text: str) -> str:
     """Return the words of `text` on one line, with a blank between them."""
     return " ".join(text.split())
+
+
+def valid_text(text: str) -> str:
+    """Return `text` with U+FFFD for each byte that is not UTF-8, so that every JSON parser takes it."""
+    return _SURROGATE.sub(_NOT_A_CHARACTER, text)
+
+
+def raw_text(text: str) -> str:
+    """Return `text` with each byte that is not UTF-8 as `\\xe9`, and each backslash doubled. `from_raw` undoes it."""
+
+    def escaped(match: re.Match[str]) -> str:
+        code = ord(match[0])
+        return (
+            "\\\\" if match[0] == "\\" else f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code < 0xDD00 else f"\\u{code:04x}"
+        )
+
+    return _BROKEN.sub(escaped, text)
+
+
+def from_raw(text: str) -> str:
+    """Undo `raw_text`."""
+
+    def plain(match: re.Match[str]) -> str:
+        byte, code, backslash = match.groups()
+        return backslash or chr(int(byte, 16) + 0xDC00 if byte else int(code, 16))
+
+    return _RAW.sub(plain, text)
+
+
+def as_json(value: Any) -> str:
+    """Return a JSON value on one line of printable ASCII that every parser takes.
+
+    A text with bytes that are not UTF-8 is `valid_text`; an object that has such texts gets them as `raw_text` under
+    RAW.
+    """
+    line = json.dumps(value)
+    if "\\ud" in line:  # lone surrogates, or pairs, which are all right
+        line = json.dumps(_valid(value))
+    return line.replace("\x7f", "\\u007f")
+
+
+def _valid(value: Any) -> Any:
+    if isinstance(value, str):
+        return valid_text(value)
+    if isinstance(value, list | tuple):
+        return [_valid(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {valid_text(key): _valid(one) for key, one in value.items()}
+    broken = {key: raw_text(one) for key, one in value.items() if isinstance(one, str) and _SURROGATE.search(one)}
+    return {**found, RAW: broken} if broken and RAW not in value else found

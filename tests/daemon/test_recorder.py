@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from eximacl.daemon.recorder import Recorder
 from eximacl.policy.outcome import Decision, Traced
 from eximacl.policy.query import Stage
 from eximacl.protocol.exim import build_query, format_query, parse_query
+from eximacl.records import appender
 from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import journal_files, read_journal
 from tests.archive.holding import small_disk
@@ -156,9 +158,11 @@ def test_reopen_on_a_full_disk_keeps_what_waits(tmp_path: Path, timers: list[Cal
         records.reopen(made)
         assert records.status()["rejections"]["waiting"] == 1
         assert records.status()["journal"]["waiting"] == 1
+        few = "only 0.0 MB are free there, and 0.0 MB have to be"
+        day = Path(records.status()["journal"]["path"]).name
         assert [problem.partition("/full")[2] for problem in records.problems()] == [
-            "/rejections.jsonl: No space left on device; 1 records wait",
-            f"/journal/{Path(records.status()['journal']['path']).name}: No space left on device; 1 records wait",
+            f"/rejections.jsonl: {few} (log.free_mb = 200); 1 records wait",
+            f"/journal/{day}: {few} (journal.free_mb = 500); 1 records wait",
         ]
         records.reopen(settings(tmp_path, "elsewhere.jsonl", "elsewhere"))
         assert records.status()["rejections"]["waiting"] == 0
@@ -190,7 +194,82 @@ def test_old_days_are_deleted(
     with caplog.at_level("INFO"):
         records.retain(NOW)
     assert sorted(path.name for path in (tmp_path / "journal").iterdir()) == ["2027-01-10.mpk.bak", "2027-01-14.mpk"]
-    assert "journal.keep_days = 2" in caplog.text
+    assert "was deleted, as journal.keep_days = 2 wants" in caplog.text
+
+
+def test_the_oldest_days_go_where_all_take_too_much(
+    tmp_path: Path, timers: list[Callable[[], None]], caplog: pytest.LogCaptureFixture
+) -> None:
+    made = settings(tmp_path)
+    made = dataclasses.replace(made, journal=dataclasses.replace(made.journal, keep_mb=1))
+    records = recording(made, timers)
+    records.shrink(NOW)  # there is no directory yet
+    (tmp_path / "journal").mkdir()
+    for day in ("2027-01-11", "2027-01-12", "2027-01-13", "2027-01-15"):  # the last one is today
+        (tmp_path / "journal" / f"{day}.mpk").write_bytes(bytes(250_000))
+    with caplog.at_level("INFO"):
+        records.shrink(NOW)
+    kept = [path.name for path in journal_files(tmp_path / "journal")]
+    assert kept == ["2027-01-12.mpk", "2027-01-13.mpk", "2027-01-15.mpk"]
+    assert "2027-01-11.mpk was deleted, as journal.keep_mb = 1 wants" in caplog.text
+    records.close()
+
+
+def test_a_flood_is_bounded_counted_and_told(
+    tmp_path: Path, timers: list[Callable[[], None]], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(appender, "MAX_BACKLOG_BYTES", 100_000)
+    made = settings(tmp_path)
+    made = dataclasses.replace(
+        made,
+        log=dataclasses.replace(made.log, max_mb=1),
+        journal=dataclasses.replace(made.journal, keep_mb=2),
+    )
+    records = recording(made, timers)
+    flood = judged()._replace(line=b"rcpt v=1 helo=" + b"x" * 3000)
+    for _ in range(2000):
+        records.record(flood)
+        for work in [timers.pop() for _ in range(len(timers))]:
+            work()
+    (day,) = journal_files(tmp_path / "journal")
+    # Half of what there is within an hour: of today's half of keep_mb, and of max_mb.
+    assert 450_000 < day.stat().st_size <= 500_000
+    assert 450_000 < (tmp_path / "log/rejections.jsonl").stat().st_size <= 500_000
+    status = records.status()
+    assert status["journal"]["lost"] == status["journal"]["dropped"] > 1500
+    assert [problem.partition(": it has ")[2].partition(";")[0] for problem in records.problems()] == [
+        "taken half of the room that log.max_mb = 1 left it, within an hour",
+        "taken half of the room that half of journal.keep_mb = 2 left it, within an hour",
+    ]
+    assert caplog.text.count("see what floods it") == 2
+    (tmp_path / "log/rejections.jsonl").rename(tmp_path / "log/rejections.jsonl.1")
+    records.reopen(made)  # sees at once what the appender looks for once a second
+    assert len(records.problems()) == 1
+    assert records.status()["rejections"]["lost"] > 0
+    records.close()
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/null"), Path.mkdir])
+def test_what_is_not_a_file_is_told_at_once_and_stops_nothing(
+    tmp_path: Path,
+    timers: list[Callable[[], None]],
+    caplog: pytest.LogCaptureFixture,
+    make: Callable[[Path], object],
+) -> None:
+    path = tmp_path / "log" / "rejections.jsonl"
+    path.parent.mkdir()
+    make(path)
+    records = recording(settings(tmp_path), timers)
+    expected = f"log.rejections: {path}: it is not a regular file"
+    assert expected in caplog.text
+    assert records.problems() == [expected]
+    for _ in range(500):  # more than fits into a pipe
+        records.record(judged())
+    for work in tuple(timers):
+        work()
+    assert records.problems()[0].startswith(f"log.rejections: {path}: ")
+    assert records.status()["journal"]["waiting"] == 0
+    records.close()
 
 
 def test_days_that_cannot_be_deleted_are_told(

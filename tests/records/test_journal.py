@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from eximacl.policy.outcome import Decision, Traced, Unknown
 from eximacl.policy.places import Place
+from eximacl.policy.query import Stage
 from eximacl.policy.questions import AskedQuestion, Question, ReleaseSlots, ReserveSlot
 from eximacl.protocol.exim import format_query, parse_query
 from eximacl.records import journal
@@ -22,6 +23,7 @@ from eximacl.records.decision import DecisionRecord
 from eximacl.records.journal import (
     CUT,
     FORMAT,
+    MAX_EARLY_BYTES,
     MAX_RECORD_BYTES,
     MAX_TRANSACTION_SECONDS,
     RECORD_TYPE,
@@ -171,15 +173,32 @@ TOO_LARGE = [
 ]
 
 
+STAGES: list[tuple[Stage, int]] = [("data", MAX_RECORD_BYTES), ("rcpt", MAX_EARLY_BYTES)]
+
+
+@pytest.mark.parametrize(("stage", "most"), STAGES)
 @pytest.mark.parametrize("changes", TOO_LARGE)
-def test_a_record_that_is_too_large_is_cut(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_a_record_that_is_too_large_is_cut(tmp_path: Path, changes: dict[str, Any], stage: Stage, most: int) -> None:
     one = judged()._replace(**changes)
+    one = one._replace(query=one.query._replace(stage=stage))
     packed = pack_entry(one)
-    assert len(packed) <= MAX_RECORD_BYTES
+    assert len(packed) <= most
     (tmp_path / TODAY).write_bytes(packed)
     [entry] = read_journal(tmp_path / TODAY)
     assert entry.more[CUT] == len(one.line)
-    assert (entry.ref, entry.word, entry.check, entry.stage) == ("7KQ2M9D4", "reject", "rdns_tld", "rcpt")
+    assert (entry.ref, entry.word, entry.check, entry.stage) == ("7KQ2M9D4", "reject", "rdns_tld", stage)
+
+
+def test_a_long_greeting_is_cut_and_the_rest_of_the_query_stays(tmp_path: Path) -> None:
+    """Exim takes a greeting of 16 kB, and one client could send it with each recipient."""
+    sent = {"tx": "1-2", "ip": "192.0.2.7", "from": "a@example.net", "rcpt": "joe@example.org"}
+    line = format_query("rcpt", {**sent, "helo": "x" * 16_300}).rstrip(b"\n")
+    (tmp_path / TODAY).write_bytes(pack_entry(judged(line=line)))
+    assert (tmp_path / TODAY).stat().st_size < 6000
+    [entry] = read_journal(tmp_path / TODAY)
+    values = entry.values()
+    assert {key: values[key] for key in sent} == sent
+    assert values["helo"].endswith("x…(cut)")
 
 
 def test_what_was_cut_says_so_and_the_rest_can_be_read(tmp_path: Path) -> None:

@@ -94,8 +94,8 @@ def _record(name: str, record: Mapping[str, int | str]) -> tuple[str, str]:
     text = str(record["path"])
     if record["waiting"]:
         text += f"; {record['waiting']:,} waiting to be written"
-    if record["dropped"]:
-        text += f"; {record['dropped']:,} lost"
+    if record["lost"]:
+        text += f"; {record['lost']:,} lost since the daemon's start"
     return name.capitalize(), text
 
 

@@ -25,8 +25,8 @@ FULL: dict[str, Any] = {
     "loaded": 1_795_450_593.8,
     "counts": {"accept": 20_131, "reject": 8340, "defer": 12, "hold": 0, "error": 0, "dry": 3},
     "records": {
-        "rejections": {"path": "/var/log/eximacl/rejections.jsonl", "waiting": 0, "dropped": 0},
-        "journal": {"path": "/var/lib/eximacl/journal", "waiting": 2, "dropped": 1},
+        "rejections": {"path": "/var/log/eximacl/rejections.jsonl", "waiting": 0, "dropped": 0, "lost": 0},
+        "journal": {"path": "/var/lib/eximacl/journal", "waiting": 2, "dropped": 1, "lost": 1204},
     },
     "dns": {"entries": 812, "questions": 1, "servers": ["192.0.2.53"], "servers_left_alone": []},
     "problems": [],
@@ -52,7 +52,7 @@ def test_in_words() -> None:
         f"Policy      /etc/eximacl/eximacl.toml, loaded {zoned(FULL['loaded'])}",
         "Queries     28,483 answers: 20,131 accepted, 8,340 rejected, 12 deferred; 3 dry runs",
         "Rejections  /var/log/eximacl/rejections.jsonl",
-        "Journal     /var/lib/eximacl/journal; 2 waiting to be written; 1 lost",
+        "Journal     /var/lib/eximacl/journal; 2 waiting to be written; 1,204 lost since the daemon's start",
         "DNS         812 answers cached; 1 question sent; name servers: 192.0.2.53",
         "",
         "No problems.",
@@ -123,7 +123,7 @@ def test_an_answer_of_another_program(config: Path, command: str) -> None:
         {"config": ESCAPE},
         {"counts": {ESCAPE: 1}},
         {"dns": {"servers": [ESCAPE]}},
-        {"records": {ESCAPE: {"path": ESCAPE, "waiting": 0, "dropped": 0}}},
+        {"records": {ESCAPE: {"path": ESCAPE, "waiting": 0, "dropped": 0, "lost": 0}}},
     ],
     ids=lambda answer: next(iter(answer)),
 )

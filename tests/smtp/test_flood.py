@@ -1,0 +1,97 @@
+"""What one client can make the daemon write does not take Exim's space: mail is accepted, and judged, all the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from eximacl.records.journal import journal_files
+from tests.archive.holding import small_disk
+from tests.cli.running import eximacl
+from tests.lab import Daemon, Lab, Names, Site, reverse_zone
+from tests.lab.mails import NAMES
+from tests.smtp.real import attempt
+
+MB = 1_000_000
+DISK_MB = 100
+# A fifth of the disk has to stay free; Exim itself wants 10 MB (check_spool_space).
+MARK_MB = 20
+RECIPIENTS = 10_000
+BURST = 500
+POLICY = """
+[server]
+socket = "{dir}/e.sock"
+mode = "0666"
+[state]
+url = "sqlite:{dir}/state.db"
+[log]
+rejections = "{dir}/rejections.jsonl"
+[journal]
+dir = "{dir}/journal"
+[policy]
+domains = ["example.org"]
+order = ["valid_recipient"]
+[checks.valid_recipient]
+recipients = ["steve"]
+"""
+
+
+@pytest.fixture
+def disk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A disk with Exim's spool, its logs, and all that the daemon writes."""
+    path = home / "disk"
+    path.mkdir()
+    with small_disk(path, f"size={DISK_MB * MB},mode=755"):
+        monkeypatch.setattr(tempfile, "tempdir", str(path))
+        yield path
+
+
+def flood(lab: Lab, recipient: str) -> None:
+    """Name a recipient again and again, as fast as Exim takes it, after a greeting of 16 kB."""
+    with lab.client("127.0.1.3") as client:
+        client.reply()
+        client.ask("EHLO " + ("a" * 60 + ".") * 260 + "example")
+        client.ask("MAIL FROM:<a@example.net>")
+        for _ in range(RECIPIENTS // BURST):
+            client.send(*[f"RCPT TO:<{recipient}>"] * BURST)
+            for _ in range(BURST):
+                client.reply()
+
+
+def free_mb(path: Path) -> float:
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize / MB
+
+
+def test_a_flood_leaves_exim_its_space(disk: Path) -> None:
+    config = disk / "eximacl.toml"
+    config.write_text(POLICY.format(dir=disk))
+    macros = {"EXIMACL_SOCKET": f"{disk}/e.sock"}
+    with (
+        Names(reverse_zone(NAMES)) as names,
+        Daemon(config, disk / "e.sock", disk / "daemon.log"),
+        Lab(Site(macros=macros), names=names) as lab,
+    ):
+        assert attempt(lab, "steve@example.org").startswith("250")
+        (disk / "ballast").write_bytes(bytes(int((free_mb(disk) - MARK_MB - 3) * MB)))
+        flood(lab, "nobody@example.org")
+        assert free_mb(disk) > MARK_MB - 5  # Exim's own logs have grown, too
+        assert attempt(lab, "steve@example.org").startswith("250")
+        assert attempt(lab, "nobody@example.org").startswith("550 5.1.1")
+        status = json.loads(eximacl("status", "--json", "--config", config).out)
+        assert status["counts"] == {"accept": 2, "reject": RECIPIENTS + 1, "defer": 0, "hold": 0, "dry": 0, "error": 0}
+        assert all("MB are free there" in problem for problem in status["problems"])
+        assert len(status["problems"]) == 2
+        log = (disk / "daemon.log").read_text()
+        assert log.count("free space there") == 2
+        # With space again, all goes on by itself.
+        (disk / "ballast").unlink()
+        refused = attempt(lab, "nobody@example.org")
+        reference = refused.rpartition("ref ")[2].strip(") \r\n")
+    assert reference in (disk / "rejections.jsonl").read_text()
+    assert sum(path.stat().st_size for path in journal_files(disk / "journal")) > MB
