@@ -2,19 +2,49 @@
 
 from __future__ import annotations
 
-from eximacl.check import Ask, Hit, NoOptions, Outcome, Query, Unknown, check
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from eximacl.check import Ask, Hit, Networks, Outcome, Query, RecordKind, Records, Unknown, check, option
 from eximacl.mail.address import MAX_NAME_CHARACTERS
 from eximacl.mail.hosts import dns_name, literal_address
 
 # RFC 7505 section 3: one MX with preference 0 and the root as its host.
 NULL_MX = ("0 .",)
+# Debian's ROUTER_DNSLOOKUP_IGNORE_TARGET_HOSTS: addresses at which nobody's mail host can be reached from elsewhere.
+NOT_PUBLIC = [
+    "0.0.0.0",
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "fc00::/7",
+    "fe80::/10",
+    "100::/64",
+]
+# The sender chooses how many there are. Who has no usable host among the best ten may have one behind them.
+HOSTS_MAX = 10
 
 
-@check("resolvable_sender", stages={"mail", "rcpt"}, action="off")
-async def resolvable_sender(query: Query, options: NoOptions, ask: Ask) -> Outcome:
-    """Refuse senders whose domain accepts no mail: it has neither an MX nor an address record, or a null MX.
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of `resolvable_sender`."""
 
-    Bounces, senders without a domain, and addresses in brackets pass.
+    ignored: Networks = option(
+        NOT_PUBLIC, "Addresses that do not count as those of a mail host, as for Debian's router `dnslookup`."
+    )
+
+
+@check("resolvable_sender", stages={"mail", "rcpt"}, options=Options, action="off")
+async def resolvable_sender(query: Query, options: Options, ask: Ask) -> Outcome:
+    """Refuse senders whose domain accepts no mail: no mail host with an address that can be reached, or a null MX.
+
+    Its mail hosts are those of its MX records or, without any, the domain itself. Bounces, senders without a domain,
+    and addresses in brackets pass.
     """
     sender = query.sender
     if sender is None or not sender.domain or literal_address(sender.domain):
@@ -28,13 +58,53 @@ async def resolvable_sender(query: Query, options: NoOptions, ask: Ask) -> Outco
     if exchangers == NULL_MX:
         text = f"{name} accepts no mail (null MX), so {sender} cannot get a reply"
         return Hit("sender-null-mx", name, text, status="7.27")
-    if exchangers:
-        return None
     # RFC 5321 section 5.1: without an MX, the domain's own address takes the mail.
-    addresses = await ask.look_up_all([(name, "A"), (name, "AAAA")])
-    if any(answer for answer in addresses if not isinstance(answer, Unknown)):
+    hosts = _hosts(exchangers) if exchangers else [name]
+    return await _reachable(name, hosts, query, options, ask)
+
+
+def _hosts(exchangers: Records) -> list[str]:
+    """Return the names in MX records, the preferred first. An IP address is not a name, and Exim ignores it."""
+    in_order = sorted(exchangers, key=lambda record: int(record.split()[0]))
+    return list(dict.fromkeys(name for record in in_order if (name := dns_name(record.split()[1]))))
+
+
+async def _reachable(name: str, hosts: list[str], query: Query, options: Options, ask: Ask) -> Outcome:
+    """Return an objection where no host has an address that counts; Unknown where one of them may have."""
+    kinds: tuple[RecordKind, ...] = ("A", "AAAA")
+    unknown: Unknown | None = None
+    addresses: list[str] = []
+    for kind in kinds:  # nearly always the first will do
+        answers = await ask.look_up_all([(host, kind) for host in hosts[:HOSTS_MAX]])
+        addresses += _known(answers)
+        unknown = unknown or next((answer for answer in answers if isinstance(answer, Unknown)), None)
+        if any(address not in options.ignored for address in addresses):
+            return None
+    if unknown is not None:
+        return unknown
+    if len(hosts) > HOSTS_MAX:
+        return Unknown(f"{name} has {len(hosts)} mail hosts, and none of the first {HOSTS_MAX} can be reached")
+    if not addresses:
+        return _unresolvable(name)
+    if _may_be_ours(name, query, options):
         return None
-    return next((answer for answer in addresses if isinstance(answer, Unknown)), None) or _unresolvable(name)
+    text = f"the mail hosts of {name} have no public address, so {query.sender} cannot get a reply"
+    return Hit("sender-not-public", f"{name}: {' '.join(addresses)}", text, status="1.8")
+
+
+def _known(answers: Iterable[Records | Unknown]) -> list[str]:
+    return [address for answer in answers if not isinstance(answer, Unknown) for address in answer]
+
+
+def _may_be_ours(name: str, query: Query, options: Options) -> bool:
+    """Whether the sender may be one of our own, whose hosts DNS gives private addresses to.
+
+    So it is where the client has one itself, or where the sender's domain is the recipient's, or below it. Before a
+    recipient is known nobody can say, and RCPT comes later.
+    """
+    if query.recipient is None or query.ip in options.ignored:
+        return True
+    return f".{name}".endswith(f".{query.recipient.domain}")
 
 
 def _no_name(domain: str) -> Hit | Unknown:

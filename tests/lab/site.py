@@ -56,6 +56,7 @@ lab_outside:
   route_list = * {host}
   self = send
 """
+BY_DNS = "by DNS"
 NOWHERE = """
 lab_nowhere:
   driver = redirect
@@ -129,7 +130,7 @@ class Site:
     main: str = ""
     rcpt_acl: str = ""  # Debian's CHECK_RCPT_LOCAL_ACL_FILE
     files: Mapping[str, str] = field(default_factory=dict)  # more files in /etc/exim4
-    outside: str = ""  # where mail to the outside goes, as HOST::PORT; empty: nowhere
+    outside: str = ""  # where mail to the outside goes, as HOST::PORT; empty: nowhere; BY_DNS: where Debian sends it
     outside_transport: str = "remote_smtp"
     tags: bool = False  # whether outgoing mail is tagged, by docs/exim.md
     snippets: bool = True  # without: the bare Exim that a benchmark compares with
@@ -158,6 +159,8 @@ class Site:
             self._unsplit(etc)
 
     def _routers(self) -> str:
+        if self.outside == BY_DNS:
+            return ROUTER
         outside = OUTSIDE.format(transport=self.outside_transport, host=self.outside) if self.outside else NOWHERE
         return ROUTER + outside
 
