@@ -5,7 +5,8 @@
 # make heavy      exim4-daemon-heavy below var/, which the tests run beside the installed Exim (part of make test);
 #                 make test EXIM=heavy: all tests with it
 # make bench      queries/s and CPU beside the limit;  make soak: the long fault loops
-# make deb        the Debian package, in build/;  make deb-test: lintian, and its whole life in a Debian of its own
+# make deb        the Debian package, in build/;  make deb-test: lintian, and its whole life in Debians of its own;
+#                 make deb-test RELEASES="trixie trixie-backports": in these (by default 12, 13, and from 12 to 13)
 # All but `make check` install what they need: a venv in .venv, and Debian packages where one is missing.
 
 PYTHON ?= python3
@@ -77,8 +78,8 @@ deb-test: deb
 	@for command in lintian debootstrap systemd-nspawn unshare; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
 	if [ -n "$$missing" ]; then $(call apt,install lintian debootstrap systemd-container util-linux); fi
-	$(SUDO) tests/debian/try-build build/eximacl_*_all.deb
-	$(SUDO) tests/debian/try-package build/eximacl_*_all.deb
+	$(SUDO) env RELEASES="$(RELEASES)" tests/debian/try-build build/eximacl_*_all.deb
+	$(SUDO) env RELEASES="$(RELEASES)" tests/debian/try-package build/eximacl_*_all.deb
 
 setup: debian setup-python
 

@@ -157,6 +157,7 @@ def test_the_maintainer_scripts_are_shell(script: str) -> None:
         "tests/debian/inside",
         "tests/debian/lifecycle",
         "tests/debian/reconfigure",
+        "tests/debian/dist-upgrade",
     ],
 )
 def test_the_tests_are_shell(script: str) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.doctor.access import Who
 from eximacl.doctor.sessions import Sessions
-from eximacl.exim import Exim, SetupError
+from eximacl.exim import Exim, SetupError, options
 from eximacl.exim.apply import daemon_pid
 from eximacl.exim.program import check_configuration
-from eximacl.exim.trial import STAGES
+from eximacl.exim.version import changelog
 from eximacl.protocol.client import DaemonError
 from eximacl.protocol.control import Status, read_status
 from eximacl.system import paths
@@ -62,10 +62,19 @@ class Case:
         return check_configuration(self.exim)
 
     @cached_property
+    def exim_changelog(self) -> str:
+        """The changelog of Debian's package, if Exim is from there; empty where there is none."""
+        return changelog() if self.exim.path.resolve() == paths.EXIM.resolve() else ""
+
+    @cached_property
     def acls(self) -> Mapping[str, str]:
         """Exim's ACL for each stage."""
-        found = self.exim.options(*(f"acl_smtp_{stage}" for stage in STAGES))
-        return {name.removeprefix("acl_smtp_"): value for name, value in found.items()}
+        return options.acls(self.exim)
+
+    @cached_property
+    def early(self) -> bool:
+        """Whether Exim is set to ask at connect, HELO and MAIL."""
+        return options.asks_early(self.exim)
 
     @cached_property
     def settings(self) -> Mapping[str, str]:

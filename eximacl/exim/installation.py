@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from eximacl.exim import options
 from eximacl.exim.apply import apply_plan
 from eximacl.exim.errors import SetupError
 from eximacl.exim.place import EximConfig
@@ -42,7 +43,8 @@ class Installation:
     def is_done(self) -> bool:
         """Whether all of it is installed already, and in force."""
         before = self.before
-        return not self.plan.edits and before.in_force and before.current and before.directory == self.directory
+        right = before.in_force and before.current and not before.elsewhere
+        return not self.plan.edits and right and before.directory == self.directory
 
 
 def prepare_install(
@@ -76,10 +78,11 @@ def install(wanted: Installation, exim: Exim, stamp: str) -> Path | None:
         if place.etc != paths.EXIM_CONFIG:
             return ""
         complaint = check_configuration(program)
-        found = program.options("acl_smtp_rcpt").get("acl_smtp_rcpt", "")
-        if complaint or f"{wanted.directory}/rcpt.acl" in found:
+        others = options.not_ours(options.acls(program), wanted.directory, early=options.asks_early(program))
+        if complaint or not others:
             return complaint
-        return f"Exim's acl_smtp_rcpt is {found!r} all the same: does it read {place.etc}?"
+        stage, found = next(iter(others.items()))
+        return f"Exim's {options.option(stage)} is {found!r} all the same: does it read {place.etc}?"
 
     return apply_plan(wanted.plan, exim, stamp, confirm=confirm)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from eximacl.exim.explain import set_twice
+from eximacl.exim.options import DEBIANS, option
 from eximacl.exim.place import EximConfig
 from eximacl.exim.state import InstallState
 
@@ -42,7 +44,7 @@ def describe(state: InstallState) -> Iterator[tuple[str, str]]:
     if state.directory is not None:
         yield "Snippets", f"{state.directory}: {_version(state)}"
     if state.in_force:
-        yield "Router", "eximacl_disposable" if state.router else _no_router(state)
+        yield "Router", _router(state)
 
 
 def _wiring(state: InstallState) -> str:
@@ -52,6 +54,8 @@ def _wiring(state: InstallState) -> str:
             f"twice: by eximacl exim install, and by hand in {by_hand}. "
             "Exim refuses that at its next start: take the .include out there"
         )
+    if state.in_force and state.elsewhere:
+        return f"not complete: {_elsewhere(state)}"
     if state.in_force:
         return f"in force, by hand: {by_hand}" if by_hand else "in force"
     if state.switched and state.directory is not None and not state.missing:
@@ -74,6 +78,22 @@ def _version(state: InstallState) -> str:
     return "of another version: eximacl exim install updates them"
 
 
-def _no_router(state: InstallState) -> str:
+def _elsewhere(state: InstallState) -> str:
+    """Return the first ACL that is not ours, and what to do about it."""
+    stage, acl = next(iter(state.elsewhere.items()))
+    found = f"{option(stage)} is {acl!r}, not {stage}.acl"
+    if stage in DEBIANS and state.place.kind != "plain":
+        return f"{found}; write {option(stage)} = MAIN_ACL_CHECK_{stage.upper()} again, as in Debian's configuration"
+    return f"{found}; {set_twice(state.place, stage)}"
+
+
+def _router(state: InstallState) -> str:
+    if state.router and state.router_before:
+        return (
+            f"eximacl_disposable, but {state.router_before} comes before it and may take a disposable address: "
+            "move the .include of the router right after `begin routers`"
+        )
+    if state.router:
+        return "eximacl_disposable"
     cure = "; run eximacl exim install --router" if state.place.kind == "unsplit" else ""
     return f"none: disposable addresses are not delivered{cure}"

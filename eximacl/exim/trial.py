@@ -13,7 +13,8 @@ from pathlib import Path
 
 from eximacl.exim import wiring
 from eximacl.exim.errors import SetupError
-from eximacl.exim.explain import debians_options, explain, in_an_admins_words, where
+from eximacl.exim.explain import debians_options, explain, in_an_admins_words, set_twice, where
+from eximacl.exim.options import DEBIANS, STAGES, acls, asks_early, not_called, not_ours, option
 from eximacl.exim.place import EximConfig, configuration_files, read
 from eximacl.exim.plan import InstallPlan, plan_install, refuse_by_hand
 from eximacl.exim.private import private_directory
@@ -23,8 +24,6 @@ from eximacl.exim.snippets import copy
 UPDATE = "update-exim4.conf"
 # It is a shell script that reads some files.
 UPDATE_SECONDS = 60.0
-# What may follow eximacl at each stage, and the macro that names it.
-STAGES = ("connect", "helo", "mail", "rcpt", "data", "quit", "notquit")
 # An ACL by its name or its path; anything else cannot be an item of a named list.
 PLAIN_ACL = re.compile(r"[\w./+-]{1,200}")
 
@@ -60,7 +59,7 @@ def try_plan(place: EximConfig, shipped: Path, settings: Mapping[str, str], exim
             return Trial(complaint=explain(in_an_admins_words(complaint, ours, place), place))
         needed = dict(_needed(before, ours))
         own = {stage: acl for stage, acl in before.items() if acl not in ("", f"acl_check_{stage}")}
-        return Trial(needed, own, _not_in_force(place, ours, directory))
+        return Trial(needed, own, _not_in_force(place, before, ours, directory))
 
 
 def generate(etc: Path, output: Path) -> None:
@@ -138,16 +137,16 @@ def _write(path: Path, text: str) -> None:
 
 
 def _acls(exim: Exim) -> dict[str, str]:
-    found = exim.options(*(f"acl_smtp_{stage}" for stage in STAGES))
+    found = acls(exim)
     if len(found) < len(STAGES):
         raise SetupError(f"{exim.path} does not print its options: is it Exim 4?")
-    return {name.removeprefix("acl_smtp_"): value for name, value in found.items()}
+    return found
 
 
 def _needed(before: Mapping[str, str], ours: Exim) -> Iterator[tuple[str, str]]:
     """Yield the settings without which an ACL that ran before would not run any more."""
-    after = ours.lists(*(f"eximacl_next_{stage}" for stage in ("mail", "rcpt", "data")))
-    for stage in ("mail", "rcpt", "data"):
+    after = ours.lists(*(f"eximacl_next_{stage}" for stage in DEBIANS))
+    for stage in DEBIANS:
         was, now = before[stage], after.get(f"eximacl_next_{stage}", "")
         if was and not PLAIN_ACL.fullmatch(was):
             raise SetupError(
@@ -159,13 +158,20 @@ def _needed(before: Mapping[str, str], ours: Exim) -> Iterator[tuple[str, str]]:
         yield f"EXIMACL_NEXT_{stage.upper()}", was or "accept"
 
 
-def _not_in_force(place: EximConfig, ours: Exim, directory: Path) -> str:
-    """Return which ACL is not ours although Exim accepts the configuration; empty where all are."""
-    for stage in ("rcpt", "data"):
-        found = ours.options(f"acl_smtp_{stage}").get(f"acl_smtp_{stage}", "")
-        if f"{directory}/{stage}.acl" not in found:
-            name, macro = f"acl_smtp_{stage}", f"MAIN_ACL_CHECK_{stage.upper()}"
-            own = f", and set {macro} to your ACL at the top of {place.settings}" if found else ""
-            line = where(place, name) or f" (Debian's line stood in {debians_options(place)}, above `begin acl`)"
-            return f"{name} stays {found!r}{line}: write `{name} = {macro}` there, as Debian has it{own}"
-    return ""
+def _not_in_force(place: EximConfig, before: Mapping[str, str], ours: Exim, directory: Path) -> str:
+    """Return which ACL would not run although Exim accepts the configuration, ours or the admin's; empty: none."""
+    early = asks_early(ours)
+    for stage, found in not_ours(acls(ours), directory, early=early).items():
+        return _debians_line(place, stage, found) if stage in DEBIANS else set_twice(place, stage)
+    wired = [stage for stage in STAGES if stage not in DEBIANS and (early or stage in ("quit", "notquit"))]
+    return next((set_twice(place, stage) for stage in not_called(before, ours, wired)), "")
+
+
+def _debians_line(place: EximConfig, stage: str, found: str) -> str:
+    """Return how to write what Debian has, a line that `macros` depends on. found: what Exim has instead."""
+    name, macro = option(stage), f"MAIN_ACL_CHECK_{stage.upper()}"
+    own = f", and set {macro} to your ACL at the top of {place.settings}" if found else ""
+    if where(place, name) != where(place, name, but=macro):  # Debian's line is there, and another one below
+        return f"{name} stays {found!r}{where(place, name, but=macro)}: delete that line{own}"
+    line = where(place, name) or f" (Debian's line stood in {debians_options(place)}, above `begin acl`)"
+    return f"{name} stays {found!r}{line}: write `{name} = {macro}` there, as Debian has it{own}"

@@ -65,7 +65,7 @@ def session(*replies: str, asked: str = "") -> Session:
 def wired(directory: Path = SNIPPETS) -> dict[str, Any]:
     """Return the facts of an Exim that names each snippet in its place."""
     acls = {stage: f"{directory}/{stage}.acl" for stage in ("rcpt", "data", "quit", "notquit")}
-    return {"complaint": "", "directory": directory, "acls": acls, "settings": {"dir": str(directory)}}
+    return {"complaint": "", "directory": directory, "acls": acls, "early": False, "settings": {"dir": str(directory)}}
 
 
 def told(look: Callable[[Case], Iterator[Finding]], case: Case) -> list[tuple[str, str]]:

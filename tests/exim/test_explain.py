@@ -59,4 +59,13 @@ def test_where_a_setting_of_an_admins_stands(tmp_path: Path) -> None:
     (tmp_path / "exim4.conf").write_text(text)
     where = EximConfig(tmp_path, "plain")
     assert settings_of(where, "A") == [f"{tmp_path}/exim4.conf:4", f"{tmp_path}/exim4.conf:8"]
+    assert settings_of(where, "A", but="2") == [f"{tmp_path}/exim4.conf:8"]
     assert lines_with(where, "AB = 5") == [f"{tmp_path}/exim4.conf:9"]
+
+
+def test_a_line_under_a_condition_may_not_count(tmp_path: Path) -> None:
+    text = ".ifndef B\nA = 1\n.ifdef C\n.endif\nA = 2\n.else\nA = 3\n.endif\nA = 4\n"
+    (tmp_path / "exim4.conf").write_text(text)
+    where = EximConfig(tmp_path, "plain")
+    assert [at.rpartition(":")[2] for at in settings_of(where, "A")] == ["2", "5", "7", "9"]
+    assert settings_of(where, "A", always=True) == [f"{tmp_path}/exim4.conf:9"]

@@ -36,6 +36,18 @@ STATES = [
     (replace(FINE, missing=True), "Snippets", "missing, so Exim accepts mail without asking"),
     (replace(FINE, current=False), "Snippets", "of another version: eximacl exim install"),
     (replace(FINE, current=False, changed=True), "Snippets", "changed by hand"),
+    (
+        replace(FINE, elsewhere={"quit": "mine"}),
+        "Wiring",
+        "not complete: acl_smtp_quit is 'mine', not quit.acl; acl_smtp",
+    ),
+    (
+        replace(FINE, elsewhere={"notquit": "mine"}),
+        "Wiring",
+        "delete that line, and set EXIMACL_NEXT_NOTQUIT to its ACL",
+    ),
+    (replace(FINE, elsewhere={"data": "mine"}), "Wiring", "write acl_smtp_data = MAIN_ACL_CHECK_DATA again"),
+    (replace(FINE, router_before="own"), "Router", "eximacl_disposable, but own comes before it"),
     (replace(FINE, router=False), "Router", "not delivered; run eximacl exim install --router"),
 ]
 

@@ -59,3 +59,11 @@ def test_gone(place: EximConfig, small: Small) -> None:
     shutil.rmtree(made)
     state = read_state(place, SHIPPED, exim)
     assert (state.directory, state.missing) == (made, True)
+
+
+def test_an_option_that_is_another_s_and_a_router_before_ours(place: EximConfig, small: Small) -> None:
+    made = copy(SHIPPED, place.own)
+    own = "own:\n  driver = redirect\n  data = :blackhole:\n"
+    text = included(made).replace("EXIMACL_PLAIN = yes\n", "").replace("begin routers\n", f"begin routers\n{own}")
+    state = read_state(place, SHIPPED, small(f"acl_smtp_rcpt = {made}/rcpt.acl\nacl_smtp_data = mine\n{text}"))
+    assert (state.in_force, dict(state.elsewhere), state.router_before) == (True, {"data": "mine"}, "own")

@@ -57,6 +57,12 @@ def test_debians_own_takes_it(made: Callable[..., EximConfig], kind: Kind) -> No
 
 CLASHES = {
     "acl_smtp_quit = acl_check_mail": ("00_zz_own", "delete that line, and set EXIMACL_NEXT_QUIT to its ACL in"),
+    # Above our lines, Exim from 4.100 on would pass it over, where it passed over ours.
+    "acl_smtp_notquit = acl_check_mail": ("000_own", "delete that line, and set EXIMACL_NEXT_NOTQUIT to its ACL in"),
+    "EXIMACL_ASK_EARLY = yes\nacl_smtp_connect = acl_check_mail": (
+        "000_own",
+        "delete that line, and set EXIMACL_NEXT_CONNECT to its ACL in",
+    ),
     "MAIN_ACL_CHECK_RCPT = acl_check_rcpt": (
         "00_zz_own",
         "move that line to the top of .*/conf.d/main/000_localmacros",
@@ -71,7 +77,7 @@ def test_what_clashes_is_named_with_its_line(made: Callable[..., EximConfig], li
     name, cure = CLASHES[line]
     (place.etc / "conf.d/main" / name).write_text(f"# mine\n{line}\n")
     complaint = tried(place).complaint
-    assert f"is set in {place.etc}/conf.d/main/{name}:2: " in complaint
+    assert f"is set in {place.etc}/conf.d/main/{name}:{line.count(chr(10)) + 2}: " in complaint
     assert re.search(cure, complaint)
 
 
@@ -90,6 +96,21 @@ def test_acl_options_set_by_hand_are_named(made: Callable[..., EximConfig]) -> N
         f"there, as Debian has it, and set MAIN_ACL_CHECK_RCPT to your ACL at the top of {place.etc / MACROS}"
         in complaint
     )
+
+
+@pytest.mark.parametrize("stage", ["rcpt", "data"])
+def test_a_line_below_debian_s_is_named(made: Callable[..., EximConfig], stage: str) -> None:
+    """Exim up to 4.98 refuses that without eximacl, too."""
+    place = made()
+    path = place.etc / "conf.d/main/95_own"
+    path.write_text(f"acl_smtp_{stage} = acl_check_mail\n")
+    try:
+        complaint = tried(place).complaint
+    except SetupError as error:
+        complaint = str(error)
+    refused = f'"acl_smtp_{stage}" option set for the second time'
+    named = f"acl_smtp_{stage} stays 'acl_check_mail' in {path}:1: delete that line, and set "
+    assert refused in complaint or complaint.startswith(named)
 
 
 def test_debians_line_that_is_gone_is_named(made: Callable[..., EximConfig]) -> None:

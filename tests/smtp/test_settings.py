@@ -73,9 +73,14 @@ def test_each_of_the_sites_own_acls_is_called(labs: Labs, kind: str, recipient: 
     until(lambda: re.findall(r"next is (\w+)", lab.mainlog()[before:]) == expected)
 
 
-def test_an_option_that_clashes_is_refused_by_exim() -> None:
-    with pytest.raises(RuntimeError, match="option set for the second time"):
-        Lab(Site(macros={"EXIMACL_ASK_EARLY": "yes", "acl_smtp_connect": "my_acl"}))
+def test_an_option_that_clashes_is_refused_by_exim_or_the_last_one_counts() -> None:
+    """Exim up to 4.98 refuses it. From 4.100 on, `exim install` and the doctor compare."""
+    try:
+        with Lab(Site(macros={"EXIMACL_ASK_EARLY": "yes", "acl_smtp_connect": "my_acl"})) as lab:
+            found = lab.setting("acl_smtp_connect")
+    except RuntimeError as error:
+        found = str(error)
+    assert "option set for the second time" in found or "/connect.acl" in found
 
 
 @pytest.mark.parametrize("kind", ["split", "unsplit"])

@@ -235,7 +235,7 @@ def _verdict(state: InstallState) -> tuple[int, str]:
     """Return the exit status for what is installed, and a sentence."""
     if not (state.switched or state.in_force or state.by_hand):
         return exits.NOT_FOUND, paint("eximacl is not installed in Exim.", Style.BAD)
-    if state.in_force and state.current and not state.twice:
+    if state.in_force and state.current and not state.twice and not state.elsewhere:
         return 0, paint("Exim asks eximacl.", Style.GOOD)
     return exits.CONFIG, paint("The installation is not in order:", Style.WARNING)
 

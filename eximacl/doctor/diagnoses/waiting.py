@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-from eximacl.exim import Exim, EximConfig, SetupError
+from eximacl.exim import Exim, EximConfig, SetupError, options
 from eximacl.exim.explain import in_an_admins_words, settings_of
 from eximacl.exim.place import local_place, sources
 from eximacl.exim.private import private_directory
@@ -32,12 +32,18 @@ def waiting(case: Case) -> Iterator[Finding]:
     if newer is None:
         yield ok(f"{read} was generated from what is in {where.etc} now")
         return
-    complaint = _try(case, where)
+    complaint, lost = _try(case, where)
     if complaint:
         yield problem(
             f"{newer} is newer than {read}, and Exim would refuse the next configuration: {complaint}",
             "the next restart of Exim fails, and then no mail comes in",
             "correct that line (settings of eximacl belong above its lines, not below); then systemctl restart exim4",
+        )
+    elif lost:
+        yield problem(
+            f"{newer} is newer than {read}, and with the next configuration Exim would not ask eximacl: {lost}",
+            "Exim takes the last of two lines that set an option",
+            "delete your line, and name its ACL in EXIMACL_NEXT_… above eximacl's lines; then systemctl restart exim4",
         )
     else:
         yield warning(
@@ -47,15 +53,30 @@ def waiting(case: Case) -> Iterator[Finding]:
         )
 
 
-def _try(case: Case, where: EximConfig) -> str:
-    """Generate the configuration elsewhere and have Exim read it; return the complaint, empty: none."""
+def _try(case: Case, where: EximConfig) -> tuple[str, str]:
+    """Generate the configuration elsewhere and have Exim read it.
+
+    Returns the complaint, and which ACL would not be eximacl's; empty: none.
+    """
     with private_directory(case.exim_user.uid if case.exim_user else None) as home:
         made = home / "config"
         try:
             generate(where.etc, made)
         except SetupError as error:
-            return str(error)
-        return _admins(check_configuration(replace(case.exim, config=made)), made, where)
+            return str(error), ""
+        exim = replace(case.exim, config=made)
+        complaint = check_configuration(exim)
+        return (_admins(complaint, made, where), "") if complaint else ("", _lost(exim, where))
+
+
+def _lost(exim: Exim, where: EximConfig) -> str:
+    """Return the first ACL that is not eximacl's although it includes our macros, and where that is set."""
+    directory = exim.lists("eximacl_dir").get("eximacl_dir")
+    others = options.not_ours(options.acls(exim), Path(directory), early=options.asks_early(exim)) if directory else {}
+    for stage, acl in others.items():
+        name = options.option(stage)
+        return f"{name} is {acl or 'not set'}: {', '.join(settings_of(where, name))}"
+    return ""
 
 
 def _admins(complaint: str, made: Path, where: EximConfig) -> str:

@@ -9,11 +9,8 @@ from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 from eximacl.exim import EximConfig
 from eximacl.exim.explain import settings_of
+from eximacl.exim.options import DEBIANS, EARLY, not_ours
 from eximacl.exim.place import local_place
-
-NEEDED = ("rcpt", "data", "quit", "notquit")
-# Those that Debian's configuration sets from a macro.
-DEBIANS = ("mail", "rcpt", "data")
 
 
 @diagnosis("exim")
@@ -32,12 +29,12 @@ def wiring(case: Case) -> Iterator[Finding]:
         return
     if not case.settings:
         return  # the files are gone, which `snippets` reports
-    wrong = [*_misplaced(case), *_missing(case)]
+    wrong = [*_misplaced(case), *_missing(case), *_hidden(case)]
     yield from wrong
     if not wrong and case.acls.get("rcpt"):
         yield ok(f"Exim's ACL options name the files in {case.directory}")
-    early = [stage for stage in ("connect", "helo", "mail") if f"{stage}.acl" in case.acls.get(stage, "")]
-    if early and len(early) != 3:
+    early = [stage for stage in EARLY if f"{stage}.acl" in case.acls.get(stage, "")]
+    if early and len(early) != len(EARLY) and not case.early:
         yield warning(
             f"only {', '.join(early)} of the early stages ask",
             "what a check could refuse at the others is refused only at RCPT",
@@ -71,29 +68,47 @@ def _nothing_taken() -> Finding:
 
 def _missing(case: Case) -> Iterator[Finding]:
     where = local_place()
-    for stage in NEEDED:
-        acl = case.acls.get(stage, "")
-        if f"{case.directory}/{stage}.acl" in acl or (stage == "rcpt" and not acl):
-            continue
+    found = not_ours(case.acls, case.directory, early=case.early) if case.directory else {}
+    for stage, acl in found.items():
+        if stage == "rcpt" and not acl:
+            continue  # said already
         by_debian = where is not None and where.kind != "plain" and stage in DEBIANS
-        yield problem(
+        yield (warning if stage in EARLY else problem)(
             f"acl_smtp_{stage} does not name {stage}.acl: it is {acl or 'not set'}",
-            _LOST[stage],
-            _debians(stage, where) if where is not None and by_debian else _plains(stage, acl),
+            _LOST.get(stage, "Exim does not ask there, and what a check could refuse there is refused only at RCPT"),
+            _debians(stage, where) if where is not None and by_debian else _plains(stage, acl, where),
         )
 
 
-def _plains(stage: str, acl: str) -> str:
+def _hidden(case: Case) -> Iterator[Finding]:
+    """Yield each ACL of an admin's that Exim (from 4.100) passes over without a word, since ours is set below it."""
+    where = local_place()
+    for stage, acl in case.acls.items():
+        own = settings_of(where, f"acl_smtp_{stage}", always=True) if where and stage not in DEBIANS else []
+        if own and f"{case.directory}/{stage}.acl" in acl:
+            yield warning(
+                f"acl_smtp_{stage} is set in {', '.join(own)}, too, and Exim takes only eximacl's",
+                "your own ACL does not run",
+                f"delete that line, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)",
+            )
+
+
+def _plains(stage: str, acl: str, where: EximConfig | None) -> str:
     if not acl:
         return f"set EXIMACL_PLAIN = yes above the .include of macros; then they set acl_smtp_{stage} (docs/exim.md)"
-    return f"remove your own acl_smtp_{stage}, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)"
+    own = settings_of(where, f"acl_smtp_{stage}") if where else []
+    at = f" ({', '.join(own)})" if own else ""
+    return f"remove your own acl_smtp_{stage}{at}, and name its ACL in EXIMACL_NEXT_{stage.upper()} (docs/exim.md)"
 
 
 def _debians(stage: str, where: EximConfig) -> str:
     """Return how to write what Debian has, a line that `macros` depends on."""
-    own = settings_of(where, f"acl_smtp_{stage}")
+    name, macro = f"acl_smtp_{stage}", f"MAIN_ACL_CHECK_{stage.upper()}"
+    own, others = settings_of(where, name), settings_of(where, name, but=macro)
+    if others and others != own:  # Exim from 4.100 takes the last
+        at = ", ".join(others)
+        return f"delete your own {name} ({at}); your ACL belongs into {macro}, at the top of {where.settings}"
     at = f"in {', '.join(own)}" if own else f"in {_HOME[where.kind]}, above `begin acl`,"
-    macro = f"MAIN_ACL_CHECK_{stage.upper()}"
     return (
         f"write `acl_smtp_{stage} = {macro}` {at} again, as Debian has it; "
         f"your own ACL belongs into {macro}, at the top of {where.settings}; then update-exim4.conf"

@@ -30,6 +30,9 @@ def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
 ROUTERS = [
     (["eximacl_disposable", "own"], "ok", "are delivered"),
     (["own", "eximacl_disposable"], "warning", "the router own comes before"),
+    (["eximacl_tagged", "eximacl_disposable", "own"], "ok", "are delivered"),
+    (["own", "eximacl_tagged", "eximacl_disposable"], "warning", "the router own comes before"),
+    (["eximacl_tagged", "own", "eximacl_disposable"], "warning", "the router own comes before"),
     (["own"], "warning", "no router"),
 ]
 

@@ -28,9 +28,11 @@ WAYS: dict[str, Way] = {
         r'"EXIMACL_TIMEOUT" is already defined .*: /etc/\S+/90_exim4-config_log_selector:\d+$',
     ),
     "an option set twice": Way(
-        breaks.not_made_yet(MACROS, "acl_smtp_rcpt = acl_check_rcpt\n"),
+        breaks.not_made_yet("conf.d/main/90_exim4-config_log_selector", "acl_smtp_rcpt = acl_check_rcpt\n"),
         "problem",
-        r'error: "acl_smtp_rcpt" option set for the second time: /etc/\S+/000_localmacros:\d+, /etc/\S+options:\d+$',
+        # Exim 4.100 takes the last.
+        r'(error: "acl_smtp_rcpt" option set for the second time|not ask eximacl: acl_smtp_rcpt is acl_check_rcpt): '
+        r"/etc/\S+options:\d+, /etc/\S+/90_exim4-config_log_selector:\d+$",
     ),
     "answers that are not shell": Way(
         breaks.not_made_yet("update-exim4.conf.conf", "'\n"), "problem", "would refuse .* update-exim4.conf exited"
