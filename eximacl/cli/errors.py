@@ -9,7 +9,8 @@ from eximacl.archive.errors import AlreadyReleased, AlteredMessage, ArchiveError
 from eximacl.cli import exits
 from eximacl.cli.options import Failure
 from eximacl.config.exempt_change import ExemptError
-from eximacl.daemon.mint import ForeignDomain, MintError, MintingOff, UnnamedDomain
+from eximacl.daemon.disposable import DisposableError, ForeignDomain, MintingOff
+from eximacl.daemon.mint import UnnamedDomain
 from eximacl.exim import SetupError
 from eximacl.harvest import WorkerLost
 from eximacl.policy.state import StateError
@@ -23,9 +24,9 @@ STATUSES: Mapping[type[Exception], int] = {
     AlteredMessage: exits.DATA,
     ArchiveError: exits.IO_ERROR,
     DaemonError: exits.UNAVAILABLE,
+    DisposableError: exits.DATA,
     ExemptError: exits.CONFIG,
     ForeignDomain: exits.NOT_FOUND,
-    MintError: exits.DATA,
     MintingOff: exits.CONFIG,
     NoDecision: exits.NOT_FOUND,
     NoSuchMessage: exits.NOT_FOUND,

@@ -84,6 +84,12 @@ class StateSettings:
         paths.STATE_URL,
         "sqlite:PATH keeps the state in that file; memory: forgets it when the daemon stops.",
     )
+    forget_days: int = option(
+        1826,
+        "A counted or dated address that nobody has written to for this many days is forgotten, and how often it was "
+        "used; 0: never. Refused messages count, too.",
+        minimum=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,40 +1,26 @@
 """Listing, setting and ending blocks of recipients: in the running daemon, or in its state where none runs.
 
-The daemon answers REQUESTS from its own state. A command asks it through its socket (`daemon_source`); where no daemon
-runs, the same requests are put to the state itself (`state_source`).
+Both answer REQUESTS (`eximacl.daemon.state_requests`).
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
-import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, get_args
 
 from eximacl.checks._block_keys import Scope, block_key, storm_key
-from eximacl.daemon.answers import STATE_SECONDS, within
+from eximacl.daemon.state_requests import ANSWER_CHARACTERS, Source, StateRequest, Values, given, part
 from eximacl.mail.address import Address, is_mailbox, parse_quoted, quoted, without_brackets
 from eximacl.policy.later import settled
-from eximacl.policy.state import BLOCKS_MAX, Block, State, StateError
-from eximacl.protocol.client import OWNERS, UNREADABLE, DaemonError, Denied, RequestRefused, ask_control
+from eximacl.policy.state import BLOCKS_MAX, Block, State
+from eximacl.protocol.client import UNREADABLE, DaemonError
 from eximacl.protocol.exim import ProtocolError
-from eximacl.state import MemoryState, file_of, is_shared, open_state
-from eximacl.state.owner import as_owner
 from eximacl.system.times import parse_span
 
 EVER = "ever"
 # Longer is for ever, and has no date in the calendar.
 SPAN_MAX_SECONDS = 100 * 365 * 86400.0
-# Of the keys and reasons in one answer. Escaped, a character may take seven bytes, and a reply four MiB.
-ANSWER_CHARACTERS = 256 * 1024
-
-Values = Mapping[str, str]
-# What the daemon does for a request: given its state, the request's values, and the time.
-Work = Callable[[State, Values, float], Awaitable[dict[str, Any]]]
-# A request's name and its values in, its answer out. Raises StateError, RequestRefused, DaemonError.
-Source = Callable[[str, Values], Any]
 
 
 class Added(NamedTuple):
@@ -49,9 +35,9 @@ def blocks_of(source: Source) -> Iterator[Block]:
     after: Values = {}
     while True:
         answer = source("blocks", after)
-        page = [_block(fields) for fields in _part(answer, "blocks", list)]
+        page = [_block(fields) for fields in part(answer, "blocks", list)]
         yield from page
-        if not _part(answer, "more", bool) or not page:
+        if not part(answer, "more", bool) or not page:
             return
         after = {"after": page[-1].key}
 
@@ -59,21 +45,14 @@ def blocks_of(source: Source) -> Iterator[Block]:
 def add_block(source: Source, key: str, seconds: float, why: str) -> Added:
     """Block `key` for `seconds` from now (`math.inf`: for ever), or for longer where it is blocked already."""
     answer = source("block", {"key": key, "seconds": repr(seconds), "why": why})
-    before = _part(answer, "before", list | None)
-    return Added(_block(_part(answer, "block", list)), before and _block(before))
+    before = part(answer, "before", list | None)
+    return Added(_block(part(answer, "block", list)), before and _block(before))
 
 
 def end_block(source: Source, key: str) -> Block | None:
     """End the block of `key`; return it, or None where there was none."""
-    ended = _part(source("unblock", {"key": key}), "ended", list | None)
+    ended = part(source("unblock", {"key": key}), "ended", list | None)
     return ended and _block(ended)
-
-
-def _part(answer: Any, name: str, kind: Any) -> Any:
-    """Return a part of an answer. Any program may have given that: raises DaemonError where it is not of its type."""
-    if not isinstance(answer, dict) or name not in answer or not isinstance(answer[name], kind):
-        raise DaemonError(UNREADABLE)
-    return answer[name]
 
 
 def _block(fields: list[Any]) -> Block:
@@ -82,55 +61,6 @@ def _block(fields: list[Any]) -> Block:
         raise DaemonError(UNREADABLE)
     key, since, until, why = fields
     return Block(key, float(since), math.inf if until is None else float(until), why)
-
-
-# Where requests are put to.
-
-
-def daemon_source(socket: Path) -> Source:
-    """Return the running daemon. Raises NoDaemon where there is none, else DaemonError."""
-    try:
-        ask_control(socket, "ping", {})
-    except Denied:
-        raise Denied(socket, OWNERS) from None
-
-    def ask(request: str, values: Values) -> Any:
-        try:
-            return ask_control(socket, request, values)
-        except RequestRefused as error:
-            if error.reason == "state":
-                raise StateError(str(error)) from None
-            raise
-
-    return ask
-
-
-def state_source(url: str) -> Source:
-    """Return the state that an URL names, for when no daemon runs. A file is opened as its directory's owner.
-
-    Raises ValueError for a wrong URL, StateError for a state that only the daemon has. No file is made.
-    """
-    if not is_shared(url):
-        raise StateError(f"state.url is {url}, which only the running daemon has: start it, or set sqlite:PATH")
-
-    path = file_of(url)
-
-    def ask(request: str, values: Values) -> Any:
-        if path is None:
-            return asyncio.run(_answer(request, open_state(url), values))
-        with as_owner(path) as is_there:
-            if not is_there and request == "block":
-                raise StateError("there is no state file yet: start the daemon once, which creates it")
-            return asyncio.run(_answer(request, open_state(url) if is_there else MemoryState(), values))
-
-    return ask
-
-
-async def _answer(request: str, state: State, values: Values) -> Any:
-    try:
-        return await within(STATE_SECONDS, REQUESTS[request](state, values, time.time()))
-    finally:
-        await within(STATE_SECONDS, state.close())
 
 
 # What the daemon does.
@@ -149,8 +79,8 @@ async def _list(state: State, values: Values, now: float) -> dict[str, Any]:
 
 
 async def _set(state: State, values: Values, now: float) -> dict[str, Any]:
-    key, why = _given(values, "key"), _given(values, "why")
-    seconds = _number(_given(values, "seconds"))
+    key, why = given(values, "key"), given(values, "why")
+    seconds = _number(given(values, "seconds"))
     before = await settled(state.blocked(key, now))
     await settled(state.block(key, now, now + seconds, why))
     block = await settled(state.blocked(key, now))
@@ -160,7 +90,7 @@ async def _set(state: State, values: Values, now: float) -> dict[str, Any]:
 
 
 async def _end(state: State, values: Values, now: float) -> dict[str, Any]:
-    key = _given(values, "key")
+    key = given(values, "key")
     block = await settled(state.blocked(key, now))
     if block:
         # What was counted would have the next bounce block again.
@@ -169,17 +99,11 @@ async def _end(state: State, values: Values, now: float) -> dict[str, Any]:
     return {"ended": block and _fields(block)}
 
 
-REQUESTS: Mapping[str, Work] = {
-    "blocks": _list,
-    "block": _set,
-    "unblock": _end,
+REQUESTS: Mapping[str, StateRequest] = {
+    "blocks": StateRequest(_list),
+    "block": StateRequest(_set, writes=True),
+    "unblock": StateRequest(_end),
 }
-
-
-def _given(values: Values, name: str) -> str:
-    if name not in values:
-        raise ProtocolError("missing-key", f"do={values.get('do', '')} needs {name}=")
-    return values[name]
 
 
 def _number(text: str) -> float:

@@ -23,7 +23,7 @@ from eximacl.archive import ArchiveError
 from eximacl.archive.hold import Archiver, archive_threads
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.settings import DnsSettings
-from eximacl.daemon import blocks
+from eximacl.daemon import blocks, disposable
 from eximacl.daemon.answers import STATE_SECONDS, within
 from eximacl.daemon.control import Control, ControlRequest
 from eximacl.daemon.front_end import EximFrontEnd
@@ -33,6 +33,7 @@ from eximacl.daemon.preflight import spool_problem
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.server import Server
 from eximacl.daemon.sockets import Listener, ListenError, inherited_listeners, open_socket
+from eximacl.daemon.state_requests import StateRequest, Work
 from eximacl.daemon.upkeep import (
     LIST_REFRESH_SECONDS,
     PRUNE_SECONDS,
@@ -43,6 +44,7 @@ from eximacl.daemon.upkeep import (
     SocketWatch,
     Upkeep,
     delete_old_records,
+    forget_addresses,
     prune_state,
     refresh_lists,
     shrink_records,
@@ -64,6 +66,10 @@ STATE_TROUBLE_SECONDS = 600.0
 FIRST_PROBE_SECONDS = 1.0
 
 log = logging.getLogger("eximacl")
+
+
+# What commands ask of the state.
+STATE_REQUESTS: Mapping[str, StateRequest] = {**blocks.REQUESTS, **disposable.REQUESTS}
 
 
 class StartError(Exception):
@@ -245,7 +251,12 @@ class Daemon:
         every(LIST_REFRESH_SECONDS, lambda: refresh_lists(self._loaded.sources))
         every(SOCKET_SECONDS, self._look_for_sockets)
         every(PRUNE_SECONDS, lambda: prune_state(self._state))
+<<<<<<< HEAD
         every(SHRINK_SECONDS, lambda: shrink_records(self._recording))
+=======
+        ages = ClockWatch()
+        every(RETENTION_SECONDS, lambda: forget_addresses(self._state, self._loaded.settings.state.forget_days, ages))
+>>>>>>> 4052895 (eximacl disposable: list, show, add, reset and end addresses given out)
         watch = ClockWatch()
         threads = self._archive_threads
         every(RETENTION_SECONDS, lambda: delete_old_records(self._recording, self._loaded.settings, watch, threads))
@@ -278,14 +289,14 @@ class Daemon:
             "ping": ControlRequest(lambda _: None, everyone=True),
             "status": ControlRequest(lambda _: self.status(), everyone=True),
             "reload": ControlRequest(lambda _: self._answer_reload()),
-            **{name: ControlRequest(partial(self._ask_state, work)) for name, work in blocks.REQUESTS.items()},
+            **{name: ControlRequest(partial(self._ask_state, asked.work)) for name, asked in STATE_REQUESTS.items()},
         }
 
     async def _answer_reload(self) -> dict[str, Any]:
         problems = await self.reload()
         return {"problems": list(problems), "notes": [*self._notes, *filter(None, [self._spool])]}
 
-    async def _ask_state(self, work: blocks.Work, values: Mapping[str, str]) -> Any:
+    async def _ask_state(self, work: Work, values: Mapping[str, str]) -> Any:
         return await within(STATE_SECONDS, work(self._state, values, time.time()))
 
     def status(self) -> dict[str, Any]:
@@ -333,7 +344,7 @@ def _spare_the_collector() -> None:
 def needs_restart(old: Loaded, new: Loaded) -> list[str]:
     """Return a line for each changed setting that a reload cannot change."""
     was, now = old.settings, new.settings
-    pairs = (("[server]", was.server, now.server), ("state.url", was.state, now.state))
+    pairs = (("[server]", was.server, now.server), ("state.url", was.state.url, now.state.url))
     return [f"{name} has changed: that takes effect when the daemon is restarted" for name, a, b in pairs if a != b]
 
 

@@ -15,6 +15,7 @@ from eximacl.config.sources import Sources
 from eximacl.daemon.answers import within
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.sockets import Listener
+from eximacl.policy.places import DAY_SECONDS
 from eximacl.policy.state import CLOCK_SLACK_SECONDS, PRUNE_ROWS, State, StateError
 from eximacl.system.systemd import Notifier
 
@@ -126,9 +127,28 @@ async def prune_state(state: State) -> None:
         log.error("%s", error)
 
 
+<<<<<<< HEAD
 async def shrink_records(recorder: Recorder) -> None:
     """Delete the oldest days of the journal where all take too much space. It needs no clock that can be believed."""
     await asyncio.to_thread(recorder.shrink, time.time())
+=======
+async def forget_addresses(state: State, days: int, watch: ClockWatch) -> None:
+    """Forget the counted and dated addresses that nobody has written to for so many days; 0: none.
+
+    A clock that is not believed would let used-up addresses take mail again.
+    """
+    if not days or not watch.believable():
+        return
+    forgotten = 0
+    try:
+        while (some := await within(PRUNE_ANSWER_SECONDS, state.forget_known(time.time() - days * DAY_SECONDS))) > 0:
+            forgotten += some
+            await asyncio.sleep(PRUNE_PAUSE_SECONDS)
+    except StateError as error:
+        log.error("%s", error)
+    if forgotten:
+        log.info("%d disposable addresses that nobody has written to for %d days are forgotten", forgotten, days)
+>>>>>>> 4052895 (eximacl disposable: list, show, add, reset and end addresses given out)
 
 
 async def delete_old_records(

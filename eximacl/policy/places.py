@@ -18,6 +18,8 @@ DAY_SECONDS = 86400.0
 ADDRESSES_MAX = 1_000_000
 # One call returns at most this many: some milliseconds, for which a query may have to wait.
 LISTED_MAX = 1000
+# Why no more addresses become known.
+TOO_MANY = f"{ADDRESSES_MAX} addresses are known already; see state.forget_days"
 # A note is for a line of a table.
 NOTE_CHARACTERS_MAX = 200
 # The longest envelope sender (RFC 5321, section 4.5.3.1); a longer one is cut.
@@ -135,9 +137,14 @@ def _slot(found: Found, limit: int, terms: Terms) -> Slot:
     # Whoever is accepted first is the only sender, and that is not decided yet.
     if terms.only and not found.first_sender and any(not is_of(sender, terms.only) for sender in found.rivals):
         return "pending"
-    if not found.known and (0 < terms.most_new <= found.new or found.total >= ADDRESSES_MAX):
+    if not found.known and (0 < terms.most_new <= found.new or is_crowded(found.total)):
         return "crowded"
     return "reserved"
+
+
+def is_crowded(total: int) -> bool:
+    """Return whether there are so many addresses in a state that none may be added."""
+    return total >= ADDRESSES_MAX
 
 
 def is_of(sender: str, only: str) -> bool:
@@ -156,6 +163,11 @@ def day_of(time: float) -> str:
         return datetime.fromtimestamp(time, UTC).date().isoformat()
     except (OverflowError, ValueError, OSError):
         return ""
+
+
+def written(limit: int, terms: Terms) -> int:
+    """Return the places that an address has by its name: a dated one has none."""
+    return 0 if terms.day else limit
 
 
 def cut_sender(sender: str) -> str:

@@ -91,7 +91,10 @@ class State(Protocol):
         """Return how many places under `key` are committed, and how many are reserved."""
 
     def revise(self, key: str, now: float, change: AddressChange) -> MayWait[KnownAddress]:
-        """Change an address, which becomes known by that, in one step; return it as it is then."""
+        """Change an address, which becomes known by that, in one step; return it as it is then.
+
+        Raises StateError where there are too many addresses for one more.
+        """
 
     def known(self, key: str, now: float) -> MayWait[KnownAddress | None]:
         """Return what is known of an address, or None."""

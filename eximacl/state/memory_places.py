@@ -7,6 +7,7 @@ from typing import NamedTuple
 from eximacl.policy.places import (
     DAY_SECONDS,
     NO_TERMS,
+    TOO_MANY,
     AddressChange,
     Found,
     KnownAddress,
@@ -14,9 +15,11 @@ from eximacl.policy.places import (
     Terms,
     cut_sender,
     give,
+    is_crowded,
     is_over,
+    written,
 )
-from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, LOST_SECONDS, Settled
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, LOST_SECONDS, Settled, StateError
 from eximacl.state.expiries import Expiries
 
 
@@ -89,6 +92,8 @@ class MemoryPlaces:
 
     def revise(self, key: str, now: float, change: AddressChange) -> KnownAddress:
         """See `State.revise`."""
+        if key not in self.addresses and is_crowded(len(self.addresses)):
+            raise StateError(TOO_MANY)
         self._note(key, change.limit, now, Terms(change.owner, day=change.day))
         if change.reset:
             self._reset(key)
@@ -161,10 +166,10 @@ class MemoryPlaces:
     def _note(self, key: str, limit: int, now: float, terms: Terms) -> None:
         address = self.addresses.get(key)
         if address is None:
-            known = KnownAddress(key, terms.owner, limit, day=terms.day, since=now)
+            known = KnownAddress(key, terms.owner, written(limit, terms), day=terms.day, since=now)
             self.addresses[key] = _Address(known, tried=now)
             return
-        known = address.known._replace(owner=terms.owner, limit=limit, day=terms.day)
+        known = address.known._replace(owner=terms.owner, limit=written(limit, terms), day=terms.day)
         self.addresses[key] = address._replace(known=known, tried=now)
 
     def _use(self, key: str, sender: str, now: float) -> None:

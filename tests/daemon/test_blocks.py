@@ -13,18 +13,16 @@ from typing import Any
 import pytest
 
 from eximacl.checks._block_keys import block_key, storm_key
-from eximacl.daemon import blocks as module
 from eximacl.daemon.blocks import (
-    Source,
+    REQUESTS,
     add_block,
     blocks_of,
-    daemon_source,
     end_block,
     key_of,
     parse_duration,
     split_key,
-    state_source,
 )
+from eximacl.daemon.state_requests import Source, daemon_source, state_source
 from eximacl.policy.state import BLOCKS_MAX, Block, StateError
 from eximacl.protocol.client import DaemonError, NoDaemon, RequestRefused
 from eximacl.state import BACKENDS, SqliteState, forms
@@ -63,11 +61,11 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
             yield daemon_source(tmp_path / "eximacl.sock")
     elif request.param == "file":
         SqliteState(tmp_path / "state.db").close()
-        yield state_source(f"sqlite:{tmp_path}/state.db")
+        yield state_source(f"sqlite:{tmp_path}/state.db", REQUESTS)
     else:
         monkeypatch.setitem(BACKENDS, "toy", BACKEND._replace(is_file=False))
         with ToyServer(tmp_path / "toy.sock"):
-            yield state_source(f"toy:{tmp_path}/toy.sock")
+            yield state_source(f"toy:{tmp_path}/toy.sock", REQUESTS)
 
 
 def test_a_block_is_set_extended_listed_and_ended(source: Source) -> None:
@@ -110,7 +108,7 @@ async def test_more_than_one_answer_holds(tmp_path: Path, monkeypatch: pytest.Mo
     with closing(SqliteState(tmp_path / "state.db")) as state:
         for number in range(BLOCKS_MAX + 5):
             state.block(f"{number:05}", now, math.inf, "why")
-    monkeypatch.setattr(module, "ANSWER_CHARACTERS", 2000)
+    monkeypatch.setattr("eximacl.daemon.blocks.ANSWER_CHARACTERS", 2000)
     async with running(config):
         source = await asyncio.to_thread(daemon_source, tmp_path / "eximacl.sock")
         found = await asyncio.to_thread(lambda: list(blocks_of(source)))
@@ -169,10 +167,10 @@ def test_without_a_daemon(tmp_path: Path) -> None:
     with pytest.raises(NoDaemon, match=r"eximacl\.sock does not exist"):
         daemon_source(tmp_path / "eximacl.sock")
     with pytest.raises(StateError, match=r"state\.url is memory:, which only the running daemon has"):
-        state_source("memory:")
+        state_source("memory:", REQUESTS)
     with pytest.raises(ValueError, match=f"expected {forms()}, got 'x'"):
-        state_source("x")
-    source = state_source(f"sqlite:{tmp_path}/state.db")
+        state_source("x", REQUESTS)
+    source = state_source(f"sqlite:{tmp_path}/state.db", REQUESTS)
     assert (list(blocks_of(source)), end_block(source, STEVE)) == ([], None)
     with pytest.raises(StateError, match="start the daemon once, which creates it"):
         add_block(source, STEVE, 60, "")
@@ -248,7 +246,7 @@ def test_what_is_not_a_duration(text: str, words: str) -> None:
 
 def test_a_block_in_json_is_read_back_as_it_was(tmp_path: Path) -> None:
     SqliteState(tmp_path / "state.db").close()
-    source = state_source(f"sqlite:{tmp_path}/state.db")
+    source = state_source(f"sqlite:{tmp_path}/state.db", REQUESTS)
     for text in ("\udcff", "ä", '"\\', "\0"):
         block = add_block(source, text, math.inf, text).block
         assert block == Block(text, block.since, math.inf, text)

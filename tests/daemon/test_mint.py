@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from eximacl.config import Loaded, load
-from eximacl.daemon.mint import ForeignDomain, MintError, MintingOff, UnnamedDomain, mint
+from eximacl.daemon.disposable import DisposableError as Wrong
+from eximacl.daemon.disposable import ForeignDomain, MintingOff
+from eximacl.daemon.mint import UnnamedDomain, mint
 
 NOW = 1_795_450_593.0  # 2026-11-23
 POLICY = """
@@ -51,11 +53,11 @@ def test_the_domain_that_is_given_comes_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "old", "new", "error", "words"),
     [
-        ("st eve", "", "", MintError, "localpart"),
+        ("st eve", "", "", Wrong, "localpart"),
         ("steve@example.net", "", "", ForeignDomain, "policy.domains does not list example.net"),
         ("steve", "timezone", 'action = "off"\ntimezone', MintingOff, "checks.disposable is off"),
     ],
 )
-def test_what_is_not_minted(tmp_path: Path, name: str, old: str, new: str, error: type[MintError], words: str) -> None:
+def test_what_is_not_minted(tmp_path: Path, name: str, old: str, new: str, error: type[Wrong], words: str) -> None:
     with pytest.raises(error, match=words):
         mint(policy(tmp_path, old, new), name, NOW, count=1)

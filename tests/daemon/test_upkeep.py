@@ -13,11 +13,21 @@ from eximacl.config import load
 from eximacl.daemon import upkeep
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.sockets import open_socket
-from eximacl.daemon.upkeep import ClockWatch, SocketWatch, Upkeep, delete_old_records, prune_state, refresh_lists
+from eximacl.daemon.upkeep import (
+    ClockWatch,
+    SocketWatch,
+    Upkeep,
+    delete_old_records,
+    forget_addresses,
+    prune_state,
+    refresh_lists,
+)
+from eximacl.policy.places import AddressChange
 from eximacl.policy.state import PRUNE_ROWS
 from eximacl.state import MemoryState, SqliteState
 from eximacl.system.systemd import Notifier
 from tests.archive.holding import archive_at, held, names_in, spool_with
+from tests.asking import Dead
 from tests.daemon.running import CONFIG, until
 from tests.state.toy import Mood, ToyServer, ToyState
 
@@ -135,3 +145,22 @@ async def test_a_lost_socket_is_logged_once(tmp_path: Path, caplog: pytest.LogCa
         await watch.look()
     assert len(watch.lost) == len(caplog.messages) == 1
     listener.close()
+
+
+@pytest.mark.parametrize(
+    ("days", "leap", "kept"),
+    [(0, 0.0, True), (30, 0.0, False), (365, 0.0, True), (30, 3600.0, True)],
+    ids=["never", "too old", "not old enough", "the clock leapt"],
+)
+async def test_addresses_that_nobody_writes_to_are_forgotten(days: int, leap: float, kept: bool) -> None:
+    state, long_ago = MemoryState(), time.time() - 100 * 86_400
+    for number in range(3):
+        state.revise(f"{number}", long_ago, AddressChange("steve@example.org", 3))
+    watch = ClockWatch(iter((0.0, leap)).__next__, iter((0.0, 0.0)).__next__)
+    await forget_addresses(state, days, watch)
+    assert len(state.all_known(time.time())) == (3 if kept else 0)
+
+
+async def test_a_state_that_cannot_forget_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    await forget_addresses(Dead("forget_known"), 30, ClockWatch())
+    assert "the disk is gone" in caplog.text

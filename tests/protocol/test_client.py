@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.daemon.blocks import daemon_source
+from eximacl.daemon.state_requests import daemon_source
 from eximacl.protocol import client as asking
 from eximacl.protocol.client import DaemonError, NoDaemon, RequestRefused, ask, ask_control
 from eximacl.protocol.exim import Reply, format_reply

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,33 +13,19 @@ import click
 from eximacl.checks._block_keys import Scope
 from eximacl.cli import exits
 from eximacl.cli.command import Group, Section
-from eximacl.cli.errors import explained
-from eximacl.cli.options import (
-    Failure,
-    config_option,
-    find_socket,
-    find_value,
-    json_option,
-    policy_domains,
-    print_json,
-    socket_option,
-)
+from eximacl.cli.options import Failure, policy_domains, print_json
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
+from eximacl.cli.sources import find_source, source_failures, source_options
 from eximacl.daemon.blocks import (
-    Source,
+    REQUESTS,
     add_block,
     blocks_of,
-    daemon_source,
     end_block,
     key_of,
     parse_duration,
     split_key,
-    state_source,
 )
 from eximacl.policy.state import Block
-from eximacl.protocol.client import NoDaemon
-from eximacl.state import absolute_url
-from eximacl.system import paths
 from eximacl.system.text import printable
 from eximacl.system.times import local, zone_names, zoned
 from eximacl.system.users import current_user
@@ -68,18 +54,6 @@ COLUMNS = (
 def all_option(function: F) -> F:
     """Add --all."""
     return click.option("--all", "everything", is_flag=True, help="All mail, not only bounces.")(function)
-
-
-def source_options(function: F) -> F:
-    """Add --json and what says where the blocks are: --config, --socket, --state."""
-    state_option = click.option(
-        "--state",
-        "state_path",
-        type=click.Path(path_type=Path, dir_okay=False),
-        metavar="FILE",
-        help="Open this state file instead of asking the daemon.",
-    )
-    return json_option(config_option(socket_option(state_option(function))))
 
 
 @click.group(cls=Group, section=Section.ADDRESSES)
@@ -111,8 +85,8 @@ def list_command(as_json: bool, config_path: Path, socket_path: Path | None, sta
     Exit status: 0 the list is complete, if empty    69 the daemon does not answer
       74 the state cannot be used                    78 wrong configuration
     """
-    with _failures():
-        found = list(blocks_of(_source(config_path, socket_path, state_path)))
+    with source_failures():
+        found = list(blocks_of(find_source(REQUESTS, config_path, socket_path, state_path)))
     found.sort(key=lambda block: split_key(block.key)[::-1])
     if as_json:
         for block in found:
@@ -163,8 +137,8 @@ def add(
         seconds = parse_duration(span)
     except ValueError as error:
         raise click.UsageError(f"--for: {error}") from None
-    with _failures():
-        source = _source(config_path, socket_path, state_path)
+    with source_failures():
+        source = find_source(REQUESTS, config_path, socket_path, state_path)
         block, before = add_block(source, key, seconds, why or f"by {current_user()}, by hand")
     _note_foreign(key.rpartition("@")[2], config_path)
     if as_json:
@@ -181,8 +155,8 @@ def _completed(context: click.Context, _parameter: click.Parameter, incomplete: 
     given = context.params
     wanted = _scope(bool(given.get("everything")))
     try:
-        with _failures():
-            source = _source(given["config_path"], given.get("socket_path"), given.get("state_path"))
+        with source_failures():
+            source = find_source(REQUESTS, given["config_path"], given.get("socket_path"), given.get("state_path"))
             keys = [split_key(block.key) for block in blocks_of(source)]
     except Failure:
         return []
@@ -216,8 +190,8 @@ def remove(
       74 the state cannot be used    78 wrong configuration
     """
     key = _key(address, everything)
-    with _failures():
-        block = end_block(_source(config_path, socket_path, state_path), key)
+    with source_failures():
+        block = end_block(find_source(REQUESTS, config_path, socket_path, state_path), key)
     if block is None:
         raise Failure(f"{printable(_what(key))} not blocked; see `eximacl blocks list`", exits.NOT_FOUND)
     if as_json:
@@ -225,44 +199,6 @@ def remove(
     else:
         click.echo(printable(f"{_what(key)} not blocked any longer"))
     return 0
-
-
-def _source(config_path: Path, socket_path: Path | None, state_path: Path | None) -> Source:
-    """Return the running daemon, or the state where no daemon runs, or where --state names one.
-
-    A daemon that --socket names must run: the state could be another daemon's. Raises Failure, NoDaemon.
-    """
-    if state_path:
-        _check_state_file(state_path)
-        return state_source(f"sqlite:{state_path}")
-    try:
-        return daemon_source(find_socket(socket_path, config_path))
-    except NoDaemon:
-        if socket_path:
-            raise
-        url = find_value(config_path, "state", "url", paths.STATE, "--state")
-        url = paths.STATE_URL if url is None else url
-        return state_source(absolute_url(url, config_path.absolute().parent.joinpath))
-
-
-def _check_state_file(path: Path) -> None:
-    """Raise Failure where there is no such file: a misspelt name must not look like a state without blocks."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        raise Failure(f"{path} does not exist", exits.IO_ERROR) from None
-    except OSError as error:
-        raise Failure(f"{path}: {error.strerror}", exits.IO_ERROR) from None
-
-
-@contextlib.contextmanager
-def _failures() -> Iterator[None]:
-    """Turn what may go wrong into a Failure."""
-    try:
-        with explained():
-            yield
-    except ValueError as error:
-        raise Failure(f"state.url: {error}", exits.CONFIG) from None
 
 
 def _key(text: str, everything: bool, *, new: bool = False) -> str:

@@ -11,7 +11,10 @@ import click
 
 from eximacl.cli.command import Command, Section
 from eximacl.cli.errors import explained
-from eximacl.cli.options import config_option, json_option, load_config, print_json
+from eximacl.cli.options import Failure, load_config, print_json
+from eximacl.cli.sources import find_source, note_option, source_failures, source_options
+from eximacl.config import Loaded
+from eximacl.daemon.disposable import REQUESTS, named, revise_address
 from eximacl.daemon.mint import mint
 from eximacl.system.text import printable
 
@@ -34,29 +37,62 @@ def _day(_context: click.Context, _parameter: click.Parameter, text: str | None)
 @click.option("--count", type=int, help="Valid for N messages.", metavar="N")
 @click.option("--until", callback=_day, help="Valid until this day begins.", metavar="YYYY-MM-DD")
 @click.option("--domain", metavar="DOMAIN", help="The domain.  [default: NAME's, else the only one of the policy]")
-@config_option
-@json_option
+@note_option
+@source_options
 def mint_command(
-    name: str, count: int | None, until: date | None, domain: str | None, config_path: Path, as_json: bool
+    name: str,
+    count: int | None,
+    until: date | None,
+    domain: str | None,
+    note: str | None,
+    as_json: bool,
+    config_path: Path,
+    socket_path: Path | None,
+    state_path: Path | None,
 ) -> int:
     """Make a disposable address.
 
-    NAME is a localpart or an address. The new address is signed if the policy says so.
+    NAME is a localpart or an address. The new address is signed if the policy says so. It is noted in the state, so
+    that `eximacl disposable list` has it before its first message; that needs the rights of root or the daemon's user.
 
     \b
     Examples:
       eximacl mint steve --count 3
       eximacl mint steve@example.org --until 2026-12-31
+      eximacl mint steve --count 3 --note "shop.example.net"
     """
     if (count is None) == (until is None):
         raise click.UsageError("give either --count N or --until YYYY-MM-DD")
     loaded = load_config(config_path)
     with explained():
         minted = mint(loaded, name, time.time(), count=count, until=until, domain=domain or "")
+    unknown = _note(loaded, minted.address, note, config_path, socket_path, state_path)
     if as_json:
-        print_json({"address": minted.address, "warning": minted.refused})
+        print_json({"address": minted.address, "warning": minted.refused, "not_noted": unknown})
         return 0
     click.echo(minted.address)
+    if unknown:
+        click.echo(f"Note: the state does not know it until its first message: {printable(unknown)}", err=True)
     if minted.refused:
         click.echo(f"Warning: the policy refuses mail to it now: {printable(minted.refused)}", err=True)
     return 0
+
+
+def _note(
+    loaded: Loaded,
+    address: str,
+    note: str | None,
+    config_path: Path,
+    socket_path: Path | None,
+    state_path: Path | None,
+) -> str:
+    """Have the state know a new address; return why it does not. Raises Failure where a note would be lost."""
+    try:
+        with source_failures():
+            source = find_source(REQUESTS, config_path, socket_path, state_path)
+            revise_address(source, named(loaded, address), note=note)
+    except Failure as error:
+        if note is not None:
+            raise
+        return error.message
+    return ""

@@ -8,13 +8,16 @@ from collections.abc import Iterable
 from eximacl.policy.places import (
     DAY_SECONDS,
     LISTED_MAX,
+    TOO_MANY,
     AddressChange,
     Found,
     KnownAddress,
     Terms,
     day_of,
+    is_crowded,
+    written,
 )
-from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, StateError
 from eximacl.state.sqlite.file import StateFile, to_bytes, to_text
 
 _FIND = "SELECT extra, ended, first_sender FROM addresses WHERE key = ?"
@@ -56,6 +59,8 @@ class Addresses:
         def work(db: sqlite3.Connection) -> KnownAddress:
             terms = Terms(change.owner, day=change.day)
             known = db.execute(_FIND, (name,)).fetchone() is not None
+            if not known and is_crowded(db.execute(_TOTAL).fetchone()[0]):
+                raise StateError(TOO_MANY)
             self.note(db, name, change.limit, now, terms, known)
             if change.reset:
                 db.execute(_RESET, (name,))
@@ -106,6 +111,7 @@ class Addresses:
     def note(self, db: sqlite3.Connection, key: bytes, limit: int, now: float, terms: Terms, known: bool) -> None:
         """Note that a message was sent to an address, which becomes known by that."""
         owner, day = to_bytes(terms.owner), terms.day.encode()
+        limit = written(limit, terms)
         if not known:
             db.execute(_MAKE, (key, owner, limit, day, now, now))
             self._total = (self._total or 0) + 1

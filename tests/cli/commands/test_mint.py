@@ -8,10 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.state import SqliteState
 from tests.cli.running import eximacl
 
 SOON = date.today() + timedelta(days=30)
 ASK = ("check", "--offline", "--ip", "192.0.2.7", "--host", "mx.example.net", "--from", "a@example.net", "--rcpt")
+
+
+@pytest.fixture
+def config(config: Path) -> Path:
+    """A policy whose daemon has run once."""
+    SqliteState(config.parent / "state.db").close()
+    return config
 
 
 @pytest.mark.usefixtures("config")
@@ -49,6 +57,7 @@ def test_warns_where_the_policy_refuses_the_name() -> None:
     assert json.loads(done.out) == {
         "address": "nobody.3.count@example.org",
         "warning": "5.1.1 mail to nobody.3.count not accepted here",
+        "not_noted": "",
     }
     assert eximacl("mint", "joe", "--count", "3").err == (
         "Warning: the policy refuses mail to it now: 5.2.1 No longer here\n"

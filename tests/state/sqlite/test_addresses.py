@@ -9,6 +9,7 @@ import pytest
 
 from eximacl.policy import places as rules
 from eximacl.policy.places import AddressChange, Terms
+from eximacl.policy.state import StateError
 from eximacl.state.sqlite import SqliteState
 from tests.state.contract import NOW, UNTIL, opened
 
@@ -32,6 +33,8 @@ def test_there_is_an_end_to_their_number(state: SqliteState, tmp_path: Path, mon
     state.prune(NOW)
     assert state.reserve("four", 2, "d", NOW, UNTIL, STEVE).slot == "crowded"
     assert state.reserve("three", 2, "d", NOW, UNTIL, STEVE).slot == "reserved"
+    with pytest.raises(StateError, match="addresses are known already"):
+        state.revise("four", NOW, AddressChange("steve@example.org", 2))
     state.release("a")
     state.prune(NOW)
     assert state.reserve("four", 2, "e", NOW, UNTIL, STEVE).slot == "reserved"
