@@ -251,12 +251,9 @@ class Daemon:
         every(LIST_REFRESH_SECONDS, lambda: refresh_lists(self._loaded.sources))
         every(SOCKET_SECONDS, self._look_for_sockets)
         every(PRUNE_SECONDS, lambda: prune_state(self._state))
-<<<<<<< HEAD
         every(SHRINK_SECONDS, lambda: shrink_records(self._recording))
-=======
         ages = ClockWatch()
         every(RETENTION_SECONDS, lambda: forget_addresses(self._state, self._loaded.settings.state.forget_days, ages))
->>>>>>> 4052895 (eximacl disposable: list, show, add, reset and end addresses given out)
         watch = ClockWatch()
         threads = self._archive_threads
         every(RETENTION_SECONDS, lambda: delete_old_records(self._recording, self._loaded.settings, watch, threads))

@@ -127,11 +127,11 @@ async def prune_state(state: State) -> None:
         log.error("%s", error)
 
 
-<<<<<<< HEAD
 async def shrink_records(recorder: Recorder) -> None:
     """Delete the oldest days of the journal where all take too much space. It needs no clock that can be believed."""
     await asyncio.to_thread(recorder.shrink, time.time())
-=======
+
+
 async def forget_addresses(state: State, days: int, watch: ClockWatch) -> None:
     """Forget the counted and dated addresses that nobody has written to for so many days; 0: none.
 
@@ -148,7 +148,6 @@ async def forget_addresses(state: State, days: int, watch: ClockWatch) -> None:
         log.error("%s", error)
     if forgotten:
         log.info("%d disposable addresses that nobody has written to for %d days are forgotten", forgotten, days)
->>>>>>> 4052895 (eximacl disposable: list, show, add, reset and end addresses given out)
 
 
 async def delete_old_records(
