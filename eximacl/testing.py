@@ -29,6 +29,7 @@ from eximacl.policy.questions import (
     ListFaults,
     Lookup,
     MakeBlock,
+    Pause,
     Records,
     Remember,
 )
@@ -171,6 +172,8 @@ def _source(asked: Query, answers: Mapping[AnyQuestion, Any] | None, dns: Networ
     others = Answers(state or MemoryState(), dns or NoNetwork(), asked)
 
     def answer(request: AnyRequest) -> Any:
+        if isinstance(request.question, Pause):
+            return None  # no other query waits
         return given[request.question] if request.question in given else others(request)
 
     return answer

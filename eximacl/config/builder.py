@@ -186,6 +186,7 @@ class Builder:
             listens_to=listens_to,
             resolves=check.resolves,
             heeds_allowed=check.heeds_allowed,
+            once=check.once,
         )
 
 

@@ -122,6 +122,8 @@ class Check:
     a say, also where mail is exempt from it, and in a domain in which it is off, as long as it is on in another.
     heeds_allowed: False if an earlier check's `Allowed` does not spare from it: it keeps limits that are the
     recipient's own, whoever the client is.
+    once: whether at DATA it judges the message as a whole. It then runs for the first recipient that is not exempt, and
+    not for each of perhaps 50,000.
     """
 
     name: str
@@ -139,6 +141,7 @@ class Check:
     idle: Callable[[Any], bool] = _never
     resolves: bool = False
     heeds_allowed: bool = True
+    once: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +178,7 @@ def check(
     idle: Callable[[Any], bool] = _never,
     resolves: bool = False,
     heeds_allowed: bool = True,
+    once: bool = False,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
 
@@ -204,6 +208,7 @@ def check(
             idle=idle,
             resolves=resolves,
             heeds_allowed=heeds_allowed,
+            once=once,
         )
         plugins.mark(function, declaration)
         return marked

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from eximacl.policy.at_data import PAUSE_RECIPIENTS, Remaining, Trail
 from eximacl.policy.outcome import (
     Alias,
     Allowed,
@@ -32,6 +33,7 @@ from eximacl.policy.questions import (
     ArchiveMessage,
     Ask,
     CommitSlots,
+    Pause,
     ReleaseSlots,
     Request,
     ReserveSlot,
@@ -113,27 +115,30 @@ async def _decide_held(query: Query) -> Decision:
 
 async def _decide_data(policy: Policy, query: Query, timer: Callable[[], float] | None) -> Decision:
     """Judge DATA for each recipient; then settle the transaction's slots: one message, one fate."""
-    trace: tuple[Traced, ...] = ()
-    bugs: tuple[Bug, ...] = ()
+    remaining, trail, judged = Remaining(policy), Trail(), 0
     for recipient in query.recipients:
-        plan = policy.for_domain(recipient.domain)
-        if plan is None or not plan.steps("data"):
+        left = remaining.at(recipient.domain)
+        if left is None:
             continue
-        decision = await _Evaluation(plan, query.for_recipient(recipient), timer).decide()
-        trace += decision.trace
-        bugs += decision.bugs
+        plan, turns = left
+        judged += 1
+        if judged % PAUSE_RECIPIENTS == 0:
+            await Request(Pause(), TRANSACTION)
+        decision = await _Evaluation(plan, query.for_recipient(recipient), timer).decide(turns)
         if decision.word != "accept":
             if query.reserved:
                 await Request(ReleaseSlots(query.transaction), TRANSACTION)
-            return decision._replace(trace=trace, bugs=bugs)
+            return decision._replace(trace=trail.ending(*decision.trace), bugs=(*trail.bugs, *decision.bugs))
+        trail.add(decision)
+        remaining.note(plan, decision)
     if not query.reserved:
-        return Decision("accept", trace, bugs=bugs)
+        return Decision("accept", trail.ending(), bugs=trail.bugs)
     settled = await Request(CommitSlots(query.transaction), TRANSACTION)
     name = TRANSACTION.check
     if settled == "committed":
-        return Decision("accept", (*trace, Traced(name, "pass", "committed")), bugs=bugs)
+        return Decision("accept", trail.ending(Traced(name, "pass", "committed")), bugs=trail.bugs)
     hit = LOST_PLACE if settled == "lost" else STATE_UNKNOWN
-    return _objection(name, "defer", hit, hit.text, (*trace, Traced(name, "defer", *hit[:2])), bugs)
+    return _objection(name, "defer", hit, hit.text, trail.ending(Traced(name, "defer", *hit[:2])), trail.bugs)
 
 
 class _Evaluation:
@@ -164,14 +169,15 @@ class _Evaluation:
         self.wants_data = False
         self.bugs: tuple[Bug, ...] = ()
 
-    def decide(self) -> Coroutine[AnyRequest, Any, Decision]:
+    def decide(self, turns: tuple[Turn, ...] | None = None) -> Coroutine[AnyRequest, Any, Decision]:
+        """Judge the query; turns: only these of the stage's."""
         if self.policy is None:
             return _decided(NOT_OURS)
         why = _covered(self.policy.exempt, self.query)
         if why:
             return _decided(Decision("accept", (Traced("policy", "exempt", "exempt", why),)))
         self.plan = plan = self.policy.stages[self.query.stage]
-        return self._run(self.policy, plan.turns)
+        return self._run(self.policy, plan.turns if turns is None else turns)
 
     async def _run(self, policy: DomainPolicy, turns: tuple[Turn, ...]) -> Decision:
         """Take one step after the other, until one objects or allows the message."""

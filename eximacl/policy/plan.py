@@ -54,6 +54,7 @@ class Step:
         "message",
         "name",
         "on_unknown",
+        "once",
         "options",
         "passed",
         "resolves",
@@ -75,6 +76,7 @@ class Step:
         listens_to: Container[str] = (),
         resolves: bool = False,
         heeds_allowed: bool = True,
+        once: bool = False,
     ) -> None:
         self.name = name
         self.run = run
@@ -87,6 +89,7 @@ class Step:
         self.listens_to = listens_to
         self.resolves = resolves
         self.heeds_allowed = heeds_allowed
+        self.once = once
         self.passed = Traced(name, "pass")
 
 

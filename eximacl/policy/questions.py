@@ -122,6 +122,13 @@ class ArchiveMessage(Question["tuple[str, ...] | Unknown"]):
 
 
 @dataclass(frozen=True, slots=True)
+class Pause(Question[None]):
+    """Let other queries have their turn. It is in no record."""
+
+    kind = "pause"
+
+
+@dataclass(frozen=True, slots=True)
 class StateQuestion(Question[A_co]):
     """A question that a state verb answers."""
 

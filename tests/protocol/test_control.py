@@ -26,7 +26,7 @@ GOOD: dict[str, Any] = {
     "dns": {"entries": 1, "questions": 2, "servers": ["192.0.2.53"], "more": None},
     "problems": ["one"],
     "notes": [],
-    "records": {"log": {"dropped": 0, "waiting": 0, "path": "/var/log/x"}},
+    "records": {"log": {"dropped": 0, "lost": 0, "waiting": 0, "path": "/var/log/x"}},
 }
 WRONG: dict[str, list[Any]] = {
     "pid": ["/var/lib/eximacl/evil", "7", -7, 0, True, 1.5, [7], None, 1 << 80],
@@ -38,7 +38,7 @@ WRONG: dict[str, list[Any]] = {
     "dns": [[], {"entries": "1"}, {"servers": [1]}],
     "problems": ["one", [1], {"a": 1}],
     "notes": [[["a"]]],
-    "records": [[], {"log": []}, {"log": {"dropped": "3", "waiting": 0, "path": ""}}],
+    "records": [[], {"log": []}, {"log": {"dropped": "3", "lost": 0, "waiting": 0, "path": ""}}],
 }
 BAD = [{**GOOD, name: value} for name, values in WRONG.items() for value in values]
 NONE: list[Any] = [None, [], "text", 3, {}, {name: value for name, value in GOOD.items() if name != "pid"}]
