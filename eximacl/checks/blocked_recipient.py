@@ -2,36 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import product
 
-from eximacl.check import Ask, Block, Hit, Outcome, Query, Unknown, check, option
+from eximacl.check import Ask, Block, Hit, NoOptions, Outcome, Query, Unknown, check
 from eximacl.checks._block_keys import Scope, block_key
-from eximacl.mail.address import without_tag
 
 # The calendar of `datetime` ends with the year 9999.
 _LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """Options of `blocked_recipient`."""
-
-    separators: str = option(
-        "+", "Characters that start a tag: with +, mail to steve+tag is refused while steve is blocked. Empty: no tags."
-    )
-
-
-@check("blocked_recipient", stages={"rcpt"}, options=Options)
-async def blocked_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
+@check("blocked_recipient", stages={"rcpt"}, options=NoOptions)
+async def blocked_recipient(query: Query, options: NoOptions, ask: Ask) -> Outcome:
     """Refuse recipients that `bounce_storm` or `eximacl blocks add` has blocked: their bounces, or all their mail."""
     recipient, sender = query.recipient, query.sender
     if recipient is None:
         return None
     scopes: tuple[Scope, ...] = ("all", "bounces") if sender is not None and sender.is_null else ("all",)
     # A tagged address may also be blocked by hand, on its own.
-    mailboxes = dict.fromkeys((without_tag(query.mailbox, options.separators), query.mailbox))
+    mailboxes = dict.fromkeys((query.owner, query.mailbox))
     unknown = None
     for scope, mailbox in product(scopes, mailboxes):
         block = await ask.blocked(block_key(scope, mailbox, recipient.domain))

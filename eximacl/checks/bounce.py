@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from eximacl.check import Ask, Hit, Outcome, Query, Recipients, check, option
-from eximacl.mail.address import without_tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +16,6 @@ class Options:
     """Options of `bounce`."""
 
     recipients: Recipients = option([], "Recipients that never send mail; bounces to them are refused.")
-    separators: str = option(
-        "+", "Characters that start a tag: with +, bounces to news+tag are refused if news is listed."
-    )
     several: Literal["off", "observe", "defer"] = option(
         "off", "What to do with further recipients of a bounce, once Exim has accepted one."
     )
@@ -39,7 +35,7 @@ async def bounce(query: Query, options: Options, ask: Ask) -> Outcome:
     if sender is None or not sender.is_null or recipient is None:
         return None
     if options.recipients.filled:
-        for name in (query.mailbox, without_tag(query.mailbox, options.separators)):
+        for name in query.names:
             entry = options.recipients.match(name, recipient.domain)
             if entry:
                 return _never_sent(entry, query.mailbox, recipient.domain)

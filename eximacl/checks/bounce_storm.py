@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option
 from eximacl.checks._block_keys import Scope, block_key, storm_key
-from eximacl.mail.address import without_tag
 
 MINUTE_SECONDS = 60.0
 # Each bounce rewrites the times of all bounces remembered for its recipient: a thousand are eight kilobytes.
@@ -32,9 +31,6 @@ class Options:
         maximum=7 * _DAY_MINUTES,
     )
     block: Scope = option("bounces", "What is refused meanwhile: the recipient's bounces, or all its mail.")
-    separators: str = option(
-        "+", "Characters that start a tag: with +, bounces to steve+tag are for steve. Empty: no tags."
-    )
     auto_replies: Patterns = option(
         [], "Localparts of senders whose mail counts like a bounce: ^mailer-daemon$, ^auto-?reply."
     )
@@ -54,7 +50,7 @@ async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
             return None
     except PatternTimeout as timeout:
         return Unknown(str(timeout))
-    mailbox = without_tag(query.mailbox, options.separators)
+    mailbox = query.owner
     key = storm_key(mailbox, recipient.domain)
     # One more than the limit: the limit itself still passes.
     seconds = options.minutes * MINUTE_SECONDS

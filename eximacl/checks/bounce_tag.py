@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from eximacl.check import Alias, Ask, Hit, Outcome, Query, Recipients, Secrets, check, option
 from eximacl.mail import batv
-from eximacl.mail.address import without_tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +20,6 @@ class Options:
     )
     keys: Secrets = option(
         "", "A file of keys, one per line: the first signs, each of them verifies. At most 64 characters each."
-    )
-    separators: str = option(
-        "+", "Characters that start a subaddress: with +, steve+shop counts as listed if steve is."
     )
 
     def __post_init__(self) -> None:
@@ -45,12 +41,12 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     mailbox, domain = query.mailbox, recipient.domain
     owner = batv.untagged(mailbox)
     if owner == mailbox:
-        if not sender.is_null or not _is_listed(mailbox, domain, options):
+        if not sender.is_null or not _is_listed(query, options):
             return None
         return _hit("bounce-untagged", "no tag", mailbox, domain)
     # The owner is found in the mailbox, but the tag was made over the address as it was sent.
     tagged = batv.parse(query.values.get("rcpt", "") or str(recipient))
-    if tagged and sender.is_null and options.keys.filled and _is_listed(owner, domain, options):
+    if tagged and sender.is_null and options.keys.filled and _is_listed(query.judged_as(owner), options):
         if not batv.is_signed(tagged, options.keys):
             return _hit("bounce-tag-bad", tagged.digits, owner, domain, Alias(owner))
         if batv.is_over(tagged, query.now):
@@ -58,10 +54,9 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     return Alias(owner)
 
 
-def _is_listed(localpart: str, domain: str, options: Options) -> bool:
-    """Return whether this address, or the one of which it is a subaddress, sends with tags only."""
-    names = (localpart, without_tag(localpart, options.separators))
-    return any(options.recipients.match(name, domain) for name in names)
+def _is_listed(query: Query, options: Options) -> bool:
+    """Return whether this recipient, or the one of which it is a subaddress, sends with tags only."""
+    return any(options.recipients.match(name, query.domain) for name in (query.mailbox, query.owner))
 
 
 def _hit(reason: str, detail: str, localpart: str, domain: str, owner: Alias | None = None) -> Hit:

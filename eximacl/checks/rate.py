@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from eximacl.check import Ask, Hit, Named, Outcome, Query, Tables, Unknown, check, option
-from eximacl.mail.address import without_tag
 from eximacl.mail.hosts import ip_address, network_of
 
 MINUTE_SECONDS = 60.0
@@ -46,9 +45,6 @@ class Options:
     network4: int = option(32, "IPv4 clients in one network of this prefix length count as one.", minimum=8, maximum=32)
     network6: int = option(
         64, "IPv6 clients in one network of this prefix length count as one.", minimum=16, maximum=128
-    )
-    separators: str = option(
-        "+", "Characters that start a tag: with +, mail for steve+tag counts as steve's. Empty: no tags."
     )
 
     def __post_init__(self) -> None:
@@ -125,5 +121,5 @@ def _counted(query: Query, options: Options) -> tuple[str, str, str, str]:
     from_whom = "" if sender is None or sender.is_null else str(sender).lower()
     if recipient is None:
         return client, from_whom, "", ""
-    mailbox = without_tag(query.mailbox, options.separators).lower()
+    mailbox = query.owner.lower()
     return client, from_whom, f"{mailbox}@{recipient.domain}", recipient.domain

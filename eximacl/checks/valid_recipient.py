@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl.check import Ask, Hit, Outcome, Query, Recipients, check, option
-from eximacl.mail.address import without_tag
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,9 +13,6 @@ class Options:
 
     recipients: Recipients = option(
         [], "The recipients that exist; all others are refused. An empty list refuses nothing."
-    )
-    separators: str = option(
-        "+", "Characters that start a tag: with +, mail to steve+tag is for steve. Empty: no tags."
     )
 
 
@@ -32,12 +28,7 @@ async def valid_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
         return None
     mailbox, domain = query.mailbox, recipient.domain
     # What is listed as it was sent exists, whatever it may stand for.
-    if recipients.match(mailbox, domain) or (
-        mailbox != recipient.localpart and recipients.match(recipient.localpart, domain)
-    ):
-        return None
-    name = without_tag(mailbox, options.separators)
-    if name != mailbox and recipients.match(name, domain):
+    if recipients.match(mailbox, domain) or any(recipients.match(name, domain) for name in query.names):
         return None
     return Hit(
         "unknown-recipient",

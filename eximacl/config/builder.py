@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from eximacl.config.problems import Site, unknown
-from eximacl.config.settings import NARROW_EXEMPT_TABLE, OptionTable, check_table
+from eximacl.config.settings import NARROW_EXEMPT_TABLE, NARROW_POLICY_TABLE, OptionTable, check_table
 from eximacl.config.sources import Sources
-from eximacl.config.values import Values, read_given, read_table
+from eximacl.config.values import Value, Values, read_given, read_table
 from eximacl.policy.declare import Check, ListProbe
 from eximacl.policy.outcome import Action
 from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step
@@ -52,8 +52,10 @@ class Builder:
                 self._make_step(name, values, (), here, self._steps)
 
     def read_overlay(self, domain: str, raw: Mapping[str, Any], site: Site) -> None:
-        """Read a domain's file: it sets options of checks, and adds exemptions."""
+        """Read a domain's file: it sets options of checks and the separators of tags, and adds exemptions."""
         overlay = {}
+        if "policy" in raw:
+            overlay["policy"] = read_given(NARROW_POLICY_TABLE, raw["policy"], site.at("policy"), self._sources)
         if "exempt" in raw:
             overlay["exempt"] = read_given(NARROW_EXEMPT_TABLE, raw["exempt"], site.at("exempt"), self._sources)
         steps = dict(self._steps)
@@ -115,11 +117,12 @@ class Builder:
     def policy(self, domains: Any) -> Policy:
         """Return the policy of all that was read. It can be used only if there were no problems."""
         base = self._domain_policy(self._steps, self._exempt)
-        overlays = {
-            domain: self._domain_policy(steps, (*self._exempt, *_exempts(self.overlays[domain].get("exempt"))))
-            for domain, steps in self._domain_steps.items()
-        }
+        overlays = {domain: self._overlay(self.overlays[domain], steps) for domain, steps in self._domain_steps.items()}
         return Policy(domains, base, overlays, self._early(), tuple(self._probes.values()))
+
+    def _overlay(self, overlay: Mapping[str, Values], steps: Mapping[str, Step]) -> DomainPolicy:
+        exempt = (*self._exempt, *_exempts(overlay.get("exempt")))
+        return self._domain_policy(steps, exempt, overlay.get("policy", {}))
 
     def _early(self) -> DomainPolicy:
         """Return the policy of the stages before a recipient is known.
@@ -137,10 +140,13 @@ class Builder:
         }
         return self._domain_policy(kept, self._exempt)
 
-    def _domain_policy(self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...]) -> DomainPolicy:
+    def _domain_policy(
+        self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...], here: Mapping[str, Value] | None = None
+    ) -> DomainPolicy:
         # A check that is off in every domain has nothing to resolve either.
         used = (name for name in self._order if name in steps and name in self._running)
-        return DomainPolicy(tuple(steps[name] for name in used), exempt)
+        separators = {**self._tables["policy"], **(here or {})}["separators"]
+        return DomainPolicy(tuple(steps[name] for name in used), exempt, separators.value)
 
     def _known_checks(self, raw: Any, site: Site) -> dict[str, Any]:
         """Return the tables of checks that run; report the others."""

@@ -19,6 +19,7 @@ from eximacl.config.settings import (
     DEFAULT_ORDER,
     EXEMPT_TABLE,
     NAME,
+    NARROW_POLICY_TABLE,
     SETTINGS,
     SETTINGS_TABLES,
     OptionTable,
@@ -198,6 +199,10 @@ def show(loaded: Loaded, domain: str | None = None) -> dict[str, Any]:
     if domain is None:
         shown = {key: _shown(loaded.tables[key]) for key in SETTINGS}
         shown["domain_files"] = sorted(loaded.overlays)
+    else:
+        narrow = {option.name for option in NARROW_POLICY_TABLE.options}
+        policy = {**loaded.tables["policy"], **overlay.get("policy", {})}
+        shown["policy"] = _shown({name: value for name, value in policy.items() if name in narrow})
     shown["exempt"] = _shown(loaded.tables[EXEMPT_TABLE.key])
     if overlay.get("exempt"):
         shown["exempt_here"] = _shown(overlay["exempt"])

@@ -173,6 +173,10 @@ class PolicySettings:
         None, "The domains whose recipients are judged: example.org, or .example.org for all domains below it."
     )
     order: tuple[str, ...] = option(DEFAULT_ORDER, "The checks that run, in this order; the first objection decides.")
+    separators: str = option(
+        "+",
+        "Characters that start a tag in a localpart: with +, mail to steve+shop is for steve. Empty: no tags.",
+    )
     checks_dir: Path | None = option("", "A directory of your own checks (*.py); empty: none.")
 
 
@@ -254,10 +258,14 @@ SETTINGS: Mapping[str, type] = {
 SETTINGS_TABLES: Mapping[str, OptionTable] = {key: _table(key, declaration) for key, declaration in SETTINGS.items()}
 EXEMPT_TABLE = _table("exempt", GlobalExemptOptions)
 NARROW_EXEMPT_TABLE = _table("exempt", ExemptOptions)
+# The settings that a domain's own file may change.
+NARROW_POLICY_TABLE = SETTINGS_TABLES["policy"]._replace(
+    options=tuple(one for one in SETTINGS_TABLES["policy"].options if one.name == "separators")
+)
 COMMON_TABLE = _table("checks.NAME", CommonOptions)
 # What may stand at the top of the main file, and at the top of a domain's file.
 TOP_LEVEL = (*SETTINGS, "exempt", "checks")
-DOMAIN_TOP_LEVEL = ("exempt", "checks")
+DOMAIN_TOP_LEVEL = ("policy", "exempt", "checks")
 
 
 def common_options(check: Check) -> tuple[Option, ...]:

@@ -173,6 +173,8 @@ class _Evaluation:
         """Judge the query; turns: only these of the stage's."""
         if self.policy is None:
             return _decided(NOT_OURS)
+        if self.policy.separators != self.query.separators:
+            self.query = self.query._replace(separators=self.policy.separators)
         why = _covered(self.policy.exempt, self.query)
         if why:
             return _decided(Decision("accept", (Traced("policy", "exempt", "exempt", why),)))

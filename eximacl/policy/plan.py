@@ -27,9 +27,10 @@ class Exempt:
         """Return `list: entry` of the first list that covers the query, or None."""
         recipient, sender = query.recipient, query.sender
         if recipient is not None and self.recipients.filled:
-            entry = self.recipients.match(query.mailbox, recipient.domain)
-            if entry:
-                return f"recipients: {entry}"
+            for name in query.names:
+                entry = self.recipients.match(name, recipient.domain)
+                if entry:
+                    return f"recipients: {entry}"
         if sender is not None and sender.domain:
             entry = self.senders.match(*sender) if self.senders.filled else None
             if entry:
@@ -150,12 +151,14 @@ class DomainPolicy:
 
     A step that is off takes no part, unless it resolves names: then it does that for the steps after it.
     stages: what runs at each. later: the stages after RCPT that Exim has to ask about for every message; a check that
-    runs at `rcpt` and at `data` says itself whether it needs the second (`AtData`).
+    runs at `rcpt` and at `data` says itself whether it needs the second (`AtData`). separators: the characters that
+    start a tag in this domain's localparts.
     """
 
-    __slots__ = ("exempt", "later", "stages")
+    __slots__ = ("exempt", "later", "separators", "stages")
 
-    def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = ()) -> None:
+    def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = (), separators: str = "+") -> None:
+        self.separators = separators
         enabled = [step for step in steps if step.action != "off"]
         self.exempt = exempt
         always = any("data" in step.stages and "rcpt" not in step.stages for step in enabled)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
-from eximacl.mail.address import Address
+from eximacl.mail.address import Address, without_tag
 
 Stage = Literal["connect", "helo", "mail", "rcpt", "data", "end"]
 
@@ -18,7 +18,8 @@ class Query(NamedTuple):
     values: each key as it was sent, unknown ones too. sender: None before MAIL, `NULL_SENDER` for a bounce.
     recipient: None before RCPT. mailbox: the localpart that the recipient checks judge: the recipient's own, until an
     `Alias` replaces it by its owner's. recipients: all that the message has, known from DATA on. now: when it came, in
-    seconds since 1970. dry: nothing may be counted, reserved, archived or recorded for it.
+    seconds since 1970. dry: nothing may be counted, reserved, archived or recorded for it. separators: the characters
+    that start a tag in localparts of the recipient's domain (`policy.separators`).
     """
 
     stage: Stage
@@ -29,6 +30,7 @@ class Query(NamedTuple):
     recipients: tuple[Address, ...] = ()
     now: float = 0.0
     dry: bool = False
+    separators: str = "+"
 
     @property
     def ip(self) -> str:
@@ -65,6 +67,20 @@ class Query(NamedTuple):
         """The domain of the (first) recipient; empty before RCPT."""
         first = self.recipient or next(iter(self.recipients), None)
         return first.domain if first else ""
+
+    @property
+    def owner(self) -> str:
+        """The mailbox without a tag: for steve+shop, steve."""
+        return without_tag(self.mailbox, self.separators)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The localparts by which a list may mean the recipient: as it was sent, its mailbox, and that one's owner."""
+        mailbox, recipient = self.mailbox, self.recipient
+        sent = mailbox if recipient is None else recipient[0]
+        if sent == mailbox and len(self.separators) == 1 and self.separators not in mailbox:
+            return (mailbox,)  # most of them, in a third of the time
+        return tuple(dict.fromkeys((sent, mailbox, self.owner)))
 
     @property
     def is_held(self) -> bool:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Hit, Unknown, declared
+from eximacl.check import Hit, NoOptions, Unknown, declared
 from eximacl.checks._block_keys import Scope, block_key
-from eximacl.checks.blocked_recipient import Options, blocked_recipient
+from eximacl.checks.blocked_recipient import blocked_recipient
 from eximacl.policy.outcome import Outcome
 from eximacl.policy.state import StateError
 from eximacl.state import MemoryState
@@ -22,7 +22,7 @@ def outcome_of(scope: Scope, blocked: str, now: float = NOW, until: float = NOW 
     state = MemoryState()
     localpart, _, domain = blocked.partition("@")
     state.block(block_key(scope, localpart, domain), NOW, until, WHY)
-    return judge(blocked_recipient, query(**values), Options(separators="+"), state=state, now=now)
+    return judge(blocked_recipient, query(**values), NoOptions(), state=state, now=now)
 
 
 ROWS: list[tuple[str, Any, str, dict[str, str], str | None]] = [
@@ -76,7 +76,7 @@ def test_a_disposable_address_is_blocked_with_its_owner() -> None:
     state = MemoryState()
     state.block(block_key("all", "steve", "example.org"), NOW, NOW + 60, WHY)
     asked = query(rcpt="steve.3.count@example.org").judged_as("steve")
-    assert isinstance(judge(blocked_recipient, asked, Options(separators="+"), state=state), Hit)
+    assert isinstance(judge(blocked_recipient, asked, NoOptions(), state=state), Hit)
 
 
 class Dead(MemoryState):
@@ -86,7 +86,7 @@ class Dead(MemoryState):
 
 def test_a_dead_state_is_unknown() -> None:
     for sender in ("", "a@example.net"):
-        outcome = judge(blocked_recipient, query(from_=sender), Options(separators="+"), state=Dead())
+        outcome = judge(blocked_recipient, query(from_=sender), NoOptions(), state=Dead())
         assert outcome == Unknown("the disk is gone")
 
 

@@ -38,16 +38,16 @@ ROWS = [
 
 @pytest.mark.parametrize(("sender", "rcpt", "mailbox", "accepted", "expected"), ROWS)
 def test_bounce(sender: str, rcpt: str, mailbox: str, accepted: str, expected: tuple[str, str] | None) -> None:
-    options = Options(recipients=Recipients(LISTED), separators="+", several="defer")
+    options = Options(recipients=Recipients(LISTED), several="defer")
     asked = query(sender=sender, rcpt=rcpt, accepted=accepted)
     outcome = outcome_of(bounce, options, asked.judged_as(mailbox) if mailbox else asked)
     assert (outcome and (outcome.reason, outcome.detail) if isinstance(outcome, Hit | None) else outcome) == expected
 
 
 def test_off_by_default_and_with_snippets_that_do_not_count() -> None:
-    nothing = Options(recipients=Recipients(), separators="+", several="off")
+    nothing = Options(recipients=Recipients(), several="off")
     assert outcome_of(bounce, nothing, query(sender="", rcpt="steve@example.org", accepted="1")) is None
-    several = Options(recipients=Recipients(), separators="+", several="defer")
+    several = Options(recipients=Recipients(), several="defer")
     assert outcome_of(bounce, several, query(sender="", rcpt="steve@example.org")) is None
     assert outcome_of(bounce, several, query("mail", sender="")) is None
 
@@ -62,7 +62,7 @@ def test_off_by_default_and_with_snippets_that_do_not_count() -> None:
     ],
 )
 def test_a_further_recipient_is_never_refused_for_good(several: Any, action: Any, word: str) -> None:
-    options = Options(recipients=Recipients(), separators="+", several=several)
+    options = Options(recipients=Recipients(), several=several)
     asked = query(sender="", rcpt="steve@example.org", accepted="1", ip="192.0.2.7", tx="1")
     assert decision_of(bounce, asked, options, action=action).word == word
 
@@ -72,6 +72,6 @@ def test_declaration() -> None:
     assert declaration is not None
     assert declaration.stages == {"rcpt"}
     given: list[tuple[list[str], Any]] = [([], "off"), (["news"], "off"), ([], "defer")]
-    options = [Options(recipients=Recipients(names), separators="+", several=several) for names, several in given]
+    options = [Options(recipients=Recipients(names), several=several) for names, several in given]
     assert [declaration.idle(one) for one in options] == [True, False, False]
-    assert documented_defaults(bounce) == {"recipients": [], "separators": "+", "several": "off"}
+    assert documented_defaults(bounce) == {"recipients": [], "several": "off"}

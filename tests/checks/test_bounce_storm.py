@@ -19,15 +19,17 @@ MINUTE = 60.0
 
 
 def options(auto_replies: list[str] | None = None, **given: Any) -> Options:
-    chosen = {"limit": 3, "minutes": 10, "block_minutes": 60, "block": "bounces", "separators": "+", **given}
+    chosen = {"limit": 3, "minutes": 10, "block_minutes": 60, "block": "bounces", **given}
     return Options(**chosen, auto_replies=Patterns(auto_replies or []))
 
 
-def reasons(state: MemoryState, times: list[float], given: Options | None = None, **values: str) -> list[str]:
+def reasons(
+    state: MemoryState, times: list[float], given: Options | None = None, separators: str = "+", **values: str
+) -> list[str]:
     """Send a bounce at each of these times (minutes from NOW), and return what each came to."""
     found = []
     for minutes in times:
-        asked = query(**{"from_": "", **values})
+        asked = query(**{"from_": "", **values})._replace(separators=separators)
         outcome = judge(bounce_storm, asked, given or options(), state=state, now=NOW + minutes * MINUTE)
         found.append(outcome.reason if isinstance(outcome, Hit) else str(outcome))
     return found
@@ -88,7 +90,7 @@ def test_recipients_are_counted_apart_and_spellings_together() -> None:
 def test_tagged_bounces_count_as_their_names_storm(separators: str, expected: list[str]) -> None:
     state = MemoryState()
     sent = [f"steve+{number}@example.org" for number in range(4)]
-    assert [reasons(state, [0], options(separators=separators), rcpt=rcpt)[0] for rcpt in sent] == expected
+    assert [reasons(state, [0], separators=separators, rcpt=rcpt)[0] for rcpt in sent] == expected
     assert [block.key for block in state.blocks(NOW)] == [block_key("bounces", "steve", "example.org")] * (
         STORM in expected
     )

@@ -28,7 +28,7 @@ def tag(address: str = "steve@example.org", key: str = KEY, made: float = NOW) -
 
 
 def options(recipients: tuple[str, ...] = ("steve",), keys: tuple[str, ...] = (KEY, OLD)) -> Options:
-    return Options(recipients=Recipients(recipients), keys=Secrets(keys), separators="+")
+    return Options(recipients=Recipients(recipients), keys=Secrets(keys))
 
 
 NO_KEYS = options((), ())

@@ -125,7 +125,7 @@ def test_it_judges_the_name_that_an_earlier_check_put_in_place() -> None:
     "rcpt", ["steve.0.count@example.org", "steve.date.31-02-2027@example.org", ".3.count@example.org"]
 )
 def test_what_is_none_is_answered_as_an_unknown_recipient_is(rcpt: str) -> None:
-    unknown = judge(valid_recipient, query(rcpt=rcpt), ValidOptions(recipients=Recipients(["x"]), separators="+"))
+    unknown = judge(valid_recipient, query(rcpt=rcpt), ValidOptions(recipients=Recipients(["x"])))
     outcome = judge(disposable, query(rcpt=rcpt), options())
     assert isinstance(outcome, Hit)
     assert isinstance(unknown, Hit)
@@ -347,7 +347,7 @@ def test_what_the_state_keeps_of_an_address(state: Kept) -> None:
 
 def policy(**changes: Any) -> Policy:
     """Return a policy of this check and `valid_recipient`, whose only recipient is steve."""
-    valid = ValidOptions(recipients=Recipients(["steve"]), separators="+")
+    valid = ValidOptions(recipients=Recipients(["steve"]))
     check = declared(disposable)
     assert check is not None
     rcpt = frozenset({"rcpt"})

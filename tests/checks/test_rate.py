@@ -21,7 +21,7 @@ def window(label: str = "hour", /, **given: int) -> RateWindow:
 
 def options(*windows: RateWindow, network4: int = 32, **given: int) -> Options:
     """One window with the given limits, or these windows."""
-    return Options(windows=Tables(windows or (window(**given),)), network4=network4, network6=64, separators="+")
+    return Options(windows=Tables(windows or (window(**given),)), network4=network4, network6=64)
 
 
 def fates(steps: list[tuple[float, dict[str, str]]], state: MemoryState | None = None, /, **given: int) -> list[str]:
@@ -129,6 +129,6 @@ def test_declaration() -> None:
     assert declaration is not None
     assert declaration.stages == {"rcpt"}
     assert declaration.action == "defer"
-    assert documented_defaults(rate) == {"windows": [], "network4": 32, "network6": 64, "separators": "+"}
+    assert documented_defaults(rate) == {"windows": [], "network4": 32, "network6": 64}
     assert declaration.idle(options())
     assert not any(declaration.idle(options(**{name: 1})) for name in WINDOW if name != "minutes")

@@ -33,6 +33,39 @@ def test_an_exemption_names_its_list_and_entry(exempt: str, why: str) -> None:
     assert run(policy_of(plan_of("a=hit", exempt)), query_of(line)).trace[0].detail == why
 
 
+SUBADDRESSES = [
+    ("joe+shop", "+", True),
+    ("JOE+shop", "+", True),
+    ("joe+shop+more", "+", True),
+    ("joe+", "+", True),
+    ("joe-shop", "+", False),
+    ("joe-shop", "+-", True),
+    ("joe+shop", "", False),
+    ("+joe", "+", False),
+    ("joes+shop", "+", False),
+]
+
+
+@pytest.mark.parametrize("exempt", ["recipients=joe", "recipients=joe@example.org"])
+@pytest.mark.parametrize(("localpart", "separators", "covered"), SUBADDRESSES)
+def test_a_recipients_exemption_covers_its_subaddresses(
+    localpart: str, separators: str, covered: bool, exempt: str
+) -> None:
+    step = step_of(f"a!{exempt}=hit")
+    asked = query_of(RCPT.replace("Steve", localpart))
+    for plan in (
+        DomainPolicy((step_of("a=hit"),), (exempt_of(exempt),), separators),
+        DomainPolicy((step,), (), separators),
+    ):
+        assert run(policy_of(plan), asked).word == ("accept" if covered else "reject")
+
+
+def test_a_subaddress_may_be_exempt_alone() -> None:
+    listed = exempt_of("recipients=joe+shop")
+    assert listed.match(query_of(RCPT.replace("Steve", "joe+shop"))) == "recipients: joe+shop"
+    assert listed.match(query_of(RCPT.replace("Steve", "joe"))) is None
+
+
 def test_nobody_is_exempt_by_default() -> None:
     assert Exempt().match(query_of(RCPT)) is None
     assert Exempt().match(Query("connect", {})) is None

@@ -284,3 +284,57 @@ def test_at_data_names_are_understood_as_at_rcpt(tmp_path: Path, rcpt: str, word
     asked = query("data", rcpts=rcpt, from_="")
     decision = drive_now(decide(load(tmp_path / "eximacl.toml").policy, asked), Answers(MemoryState(), Dns({}), asked))
     assert decision.word == word
+
+
+LISTS = """
+[policy]
+domains = ["example.org", "example.com"]
+order = ["bounce", "bounce_tag", "bad_recipient", "valid_recipient", "blocked_recipient"]
+[exempt]
+recipients = ["boss"]
+[checks.bounce]
+recipients = ["news"]
+[checks.bounce_tag]
+recipients = ["steve"]
+keys = "keys"
+[checks.bad_recipient]
+recipients = ["joe"]
+[checks.valid_recipient]
+recipients = ["steve", "juha", "news", "blocked"]
+exempt = { recipients = ["shop"] }
+"""
+HERE = """
+[policy]
+separators = "-"
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "sender", "check"),
+    [
+        ("boss", "a@example.net", ""),
+        ("shop", "a@example.net", ""),
+        ("juha", "a@example.net", ""),
+        ("news", "", "bounce"),
+        ("steve", "", "bounce_tag"),
+        ("joe", "a@example.net", "bad_recipient"),
+        ("blocked", "a@example.net", "blocked_recipient"),
+        ("nobody", "a@example.net", "valid_recipient"),
+    ],
+)
+def test_each_list_of_recipients_means_their_subaddresses_too(
+    tmp_path: Path, name: str, sender: str, check: str
+) -> None:
+    (tmp_path / "eximacl.toml").write_text(LISTS)
+    (tmp_path / "keys").write_text(f"{KEY}\n")
+    (tmp_path / "keys").chmod(0o600)
+    (tmp_path / "domains").mkdir()
+    (tmp_path / "domains" / "example.com.toml").write_text(HERE)
+    world = World(load(tmp_path / "eximacl.toml").policy)
+    for domain in ("example.org", "example.com"):
+        world.state.block(f"all:blocked@{domain}", NOW, NOW + 60, "by hand")
+    for rcpt in ("{}@example.org", "{}+x@example.org", "{}@example.com", "{}-x@example.com"):
+        assert world.sent(rcpt.format(name), sender).check == check
+    # What is not a tag in a domain makes another name.
+    for rcpt in ("{}-x@example.org", "{}+x@example.com"):
+        assert world.sent(rcpt.format(name), sender).check == "valid_recipient"
