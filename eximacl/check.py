@@ -23,7 +23,7 @@ from eximacl.policy.declare import (
     strongest,
     tables_of,
 )
-from eximacl.policy.outcome import Action, Alias, Allowed, AtData, CountFate, Hit, Outcome, Reserve, Unknown
+from eximacl.policy.outcome import Action, Alias, Allowed, AtData, CountFate, Delayed, Hit, Outcome, Reserve, Unknown
 from eximacl.policy.places import KnownAddress, Place, Terms
 from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import KEY, Ask, RecordKind, Records
@@ -40,6 +40,7 @@ __all__ = [
     "Check",
     "CheckFunction",
     "CountFate",
+    "Delayed",
     "Hit",
     "KnownAddress",
     "ListProbe",

@@ -6,7 +6,7 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from eximacl.check import Ask, AtData, Hit, Outcome, Query, Unknown, check, option
+from eximacl.check import Ask, AtData, Delayed, Hit, Outcome, Query, Recipients, Suffixes, Unknown, check, option
 from eximacl.mail.address import Address, canonical_domain
 from eximacl.mail.generic_names import is_line, is_rented
 from eximacl.mail.hosts import IPAddress, ip_address, registrable_domain
@@ -27,6 +27,10 @@ class Options:
     )
     suspicious: tuple[str, ...] = option(
         [], 'For when = "suspicious": checks that come before this one in policy.order and have action = "observe".'
+    )
+    recipients: Recipients = option([], "Only mail to these recipients has to wait; empty: mail to all.")
+    no_retry: Suffixes = option(
+        "lists/no_retry", "Hosts that never wait, since they do not try again, or do so from anywhere or too late."
     )
     delay_minutes: int = option(
         5, "How many minutes after its first attempt a client is accepted.", minimum=0, maximum=1440
@@ -72,6 +76,10 @@ async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
     address, recipient = ip_address(query.ip), query.recipient
     if address is None or recipient is None or query.sender is None:
         return None
+    if options.recipients.filled and not _is_listed(query, options.recipients):
+        return None
+    if options.no_retry.filled and options.no_retry.match(query.host) is not None:
+        return None
     sources = _listens_to(options)
     if sources and not any(name in sources for name in ask.observed):
         return None
@@ -94,9 +102,16 @@ class _Attempt(NamedTuple):
     recipient: str
     now: float
 
-    def key(self) -> str:
-        """Under which it is remembered: without what some systems change in the sender with each attempt."""
-        return f"greylist:triplet:{self.client} {reduced(self.sender)} {self.recipient}"
+    def triplet(self) -> str:
+        """What is compared: without what some systems change in the sender with each attempt."""
+        return f"{self.client} {reduced(self.sender)} {self.recipient}"
+
+
+def _is_listed(query: Query, recipients: Recipients) -> bool:
+    """Whether the recipient is listed, or at DATA any recipient: a message waits as a whole."""
+    if query.stage == "data":
+        return any(recipients.match(*one) is not None for one in query.recipients)
+    return recipients.match(query.mailbox, query.domain) is not None
 
 
 def _client(query: Query, address: IPAddress, options: Options) -> str:
@@ -114,22 +129,37 @@ def _client(query: Query, address: IPAddress, options: Options) -> str:
     return str(ipaddress.ip_network((address, bits), strict=False))
 
 
-async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Hit | Unknown | None:
+async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Delayed | Hit | Unknown | None:
     client = attempt.client
     lifetime = options.lifetime_days * DAY_SECONDS
     known = await ask.remember(f"greylist:known:{client}", lifetime)
     if known:  # or Unknown
         return known if isinstance(known, Unknown) else None
-    triplet = attempt.key()
-    first = await ask.first_seen(triplet, options.retry_hours * HOUR_SECONDS)
-    if isinstance(first, Unknown):
-        return first
-    if attempt.now - first < options.delay_minutes * MINUTE_SECONDS:
-        return _hit(client, options.delay_minutes)
-    await ask.remember(triplet, lifetime)
+    triplet = attempt.triplet()
+    passed = await ask.remember(f"greylist:passed:{triplet}", lifetime)
+    if isinstance(passed, Unknown):
+        return passed
+    waited = 0.0
+    if not passed:
+        found = await _wait(attempt, triplet, options, ask)
+        if not isinstance(found, float):
+            return found
+        waited = found
+        await ask.first_seen(f"greylist:passed:{triplet}", lifetime)
     if options.known_after:
         await _note_delivery(client, lifetime, options.known_after, ask)
-    return None
+    return Delayed(waited) if waited else None
+
+
+async def _wait(attempt: _Attempt, triplet: str, options: Options, ask: Ask) -> float | Hit | Unknown:
+    """Return for how many seconds a triplet that has not passed yet has waited, or that it has to wait longer."""
+    first = await ask.first_seen(f"greylist:waiting:{triplet}", options.retry_hours * HOUR_SECONDS)
+    if isinstance(first, Unknown):
+        return first
+    seconds = attempt.now - first
+    if seconds < options.delay_minutes * MINUTE_SECONDS:
+        return _hit(attempt.client, options.delay_minutes)
+    return max(0.0, seconds)
 
 
 async def _note_delivery(client: str, lifetime: float, known_after: int, ask: Ask) -> None:

@@ -53,18 +53,23 @@ class Remaining:
 
 
 class Trail:
-    """The trace and the bugs of all recipients together: at most TRACE_LINES_MAX lines, and one bug for each check."""
+    """The trace and the bugs of all recipients together: at most TRACE_LINES_MAX lines, and one bug for each check.
+
+    delayed: the longest that the message has waited for one of them (see `Decision`).
+    """
 
     def __init__(self) -> None:
         self._lines: list[Traced] = []
         self._left_out = 0
         self._bugs: dict[str, Bug] = {}
+        self.delayed = ""
 
     def add(self, decision: Decision) -> None:
         """Add what was found for one recipient."""
         room = TRACE_LINES_MAX - len(self._lines)
         self._lines += decision.trace[:room]
         self._left_out += max(0, len(decision.trace) - room)
+        self.delayed = max(self.delayed, decision.delayed)
         for bug in decision.bugs:
             self._bugs.setdefault(bug.check, bug)
 

@@ -19,6 +19,7 @@ from eximacl.policy.outcome import (
     Bug,
     CountFate,
     Decision,
+    Delayed,
     Hit,
     Outcome,
     Reserve,
@@ -132,11 +133,12 @@ async def _decide_data(policy: Policy, query: Query, timer: Callable[[], float] 
         trail.add(decision)
         remaining.note(plan, decision)
     if not query.reserved:
-        return Decision("accept", trail.ending(), bugs=trail.bugs)
+        return Decision("accept", trail.ending(), bugs=trail.bugs, delayed=trail.delayed)
     settled = await Request(CommitSlots(query.transaction), TRANSACTION)
     name = TRANSACTION.check
     if settled == "committed":
-        return Decision("accept", trail.ending(Traced(name, "pass", "committed")), bugs=trail.bugs)
+        committed = Traced(name, "pass", "committed")
+        return Decision("accept", trail.ending(committed), bugs=trail.bugs, delayed=trail.delayed)
     hit = LOST_PLACE if settled == "lost" else STATE_UNKNOWN
     return _objection(name, "defer", hit, hit.text, trail.ending(Traced(name, "defer", *hit[:2])), trail.bugs)
 
@@ -146,13 +148,12 @@ class _Evaluation:
 
     trace: made when a step does more than pass. observed: the checks that had a hit under `observe` so far.
     fates: what is counted once the recipient's fate is known. reservations: the slots to reserve once nothing else
-    objected, each with the step that needs it. label: see `Decision`.
+    objected, each with the step that needs it. label, delayed: see `Decision`.
     """
 
     __slots__ = (
-        "bugs", "fates", "label", "left", "observed", "plan", "policy", "query", "reservations", "reserved", "timer",
-        "trace",
-        "wants_data",
+        "bugs", "delayed", "fates", "label", "left", "observed", "plan", "policy", "query", "reservations", "reserved",
+        "timer", "trace", "wants_data",
     )  # fmt: skip
 
     def __init__(self, policy: DomainPolicy | None, query: Query, timer: Callable[[], float] | None) -> None:
@@ -166,6 +167,7 @@ class _Evaluation:
         self.left: tuple[Turn, ...] | None = None
         self.reserved = False
         self.label = ""
+        self.delayed = ""
         self.wants_data = False
         self.bugs: tuple[Bug, ...] = ()
 
@@ -235,7 +237,7 @@ class _Evaluation:
             return decision._replace(want=want) if self.reserved else decision
         trace = self.plan.passed if self.trace is None else tuple(self.trace)
         wanted = want if self.query.stage == "rcpt" else ()
-        return Decision("accept", trace, want=wanted, bugs=self.bugs, label=self.label)
+        return Decision("accept", trace, want=wanted, bugs=self.bugs, label=self.label, delayed=self.delayed)
 
     async def _reserve_all(self) -> Decision | None:
         """Reserve each slot that a step needs; return the objection where there is none for it."""
@@ -296,17 +298,27 @@ class _Evaluation:
             if outcome.reserve is not None:
                 self.reservations += ((step, ask, outcome.reserve),)
             return None
-        if outcome is None or isinstance(outcome, AtData | CountFate | Reserve):
-            self._note(step, Traced(step.name, "pass", seconds=seconds))
-            if isinstance(outcome, CountFate):
-                self.fates += ((ask, outcome),)
-            if isinstance(outcome, Reserve):
-                self.reservations += ((step, ask, outcome),)
-            self.wants_data = self.wants_data or isinstance(outcome, AtData)
+        if outcome is None or isinstance(outcome, AtData | CountFate | Delayed | Reserve):
+            self._pass(step, ask, outcome, seconds)
             return None
         if not isinstance(outcome, Unknown):
             outcome = self._broken(step, TypeError(f"returned {outcome!r}, which is not an outcome"))
         return self._doubt(step, outcome, seconds)
+
+    def _pass(
+        self, step: Step, ask: Ask, outcome: AtData | CountFate | Delayed | Reserve | None, seconds: float
+    ) -> None:
+        """Keep what a step without an objection wants besides."""
+        if isinstance(outcome, Delayed):
+            self.delayed = "" if step.action == "observe" else str(outcome)
+            self._note(step, Traced(step.name, "pass", "delayed", str(outcome), seconds))
+            return
+        self._note(step, Traced(step.name, "pass", seconds=seconds))
+        if isinstance(outcome, CountFate):
+            self.fates += ((ask, outcome),)
+        if isinstance(outcome, Reserve):
+            self.reservations += ((step, ask, outcome),)
+        self.wants_data = self.wants_data or isinstance(outcome, AtData)
 
     def _understand(self, step: Step, _ask: Ask, outcome: Outcome, seconds: float) -> None:
         """Take from a step that has no say only whom the recipient's name stands for."""

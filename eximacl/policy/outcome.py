@@ -97,7 +97,17 @@ class AtData:
     """This message cannot be judged before DATA, where Exim asks again. For a check that runs at `rcpt` and `data`."""
 
 
-Outcome: TypeAlias = Hit | Unknown | Reserve | CountFate | Alias | Allowed | AtData | None
+class Delayed(NamedTuple):
+    """No objection any more: the first attempt was so many seconds ago, and the delivered message says so."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        minutes, seconds = divmod(round(self.seconds), 60)
+        return f"{minutes // 60:02}:{minutes % 60:02}:{seconds:02}"
+
+
+Outcome: TypeAlias = Hit | Unknown | Reserve | CountFate | Alias | Allowed | Delayed | AtData | None
 
 
 class Traced(NamedTuple):
@@ -125,7 +135,7 @@ class Decision(NamedTuple):
 
     want: the later stages of this transaction that Exim still has to ask about. archived: the files of a held message.
     bugs: what checks raised; each is an Unknown in the trace. label: what the delivered message says about the address
-    that it came by; empty: nothing.
+    that it came by, and delayed: how long it had to wait, as 00:05:12; empty: nothing.
     """
 
     word: Word
@@ -140,3 +150,4 @@ class Decision(NamedTuple):
     archived: tuple[str, ...] = ()
     bugs: tuple[Bug, ...] = ()
     label: str = ""
+    delayed: str = ""

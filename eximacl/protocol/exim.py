@@ -262,7 +262,7 @@ def reply_for(decision: Decision, ref: str, extra: Mapping[str, str] | None = No
     want = " ".join(decision.want) if decision.want else ""
     if word == "accept":
         if extra is None:
-            extra = {"label": decision.label} if decision.label else {}
+            extra = _said_in_message(decision) if decision.label or decision.delayed else {}
         return Reply(word, CODES[word], "", ref, want, "", "", extra)
     code = CODES[word]
     suffix = f" (ref {ref})" if ref else ""
@@ -271,6 +271,12 @@ def reply_for(decision: Decision, ref: str, extra: Mapping[str, str] | None = No
     message = cut(f"{code // 100}.{decision.status} {decision.text}", suffix)
     log = cut(f"eximacl: {decision.check} {decision.reason} {decision.detail}", suffix)
     return Reply(word, code, decision.reason, ref, want, message, log, extra)
+
+
+def _said_in_message(decision: Decision) -> dict[str, str]:
+    """Return what an `accept` has for the delivered message, in a header."""
+    said = {"label": decision.label, "delayed": decision.delayed}
+    return {key: value for key, value in said.items() if value}
 
 
 def held_words(decision: Decision) -> dict[str, str]:

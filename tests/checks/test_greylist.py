@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
+from importlib import resources
 from typing import Any
 
 import pytest
 
-from eximacl.check import AtData, Hit, Outcome, Unknown, declared
+from eximacl.check import AtData, Delayed, Hit, Outcome, Recipients, Suffixes, Unknown, declared
 from eximacl.checks.greylist import Options, greylist
 from eximacl.policy.drive import drive_now
 from eximacl.policy.questions import AnyRequest, Remember
@@ -19,6 +20,8 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 DEFAULTS: dict[str, Any] = {
     "when": "always",
     "suspicious": (),
+    "recipients": Recipients(),
+    "no_retry": Suffixes(),
     "delay_minutes": 5,
     "retry_hours": 48,
     "lifetime_days": 36,
@@ -37,7 +40,7 @@ def options(**given: Any) -> Options:
 def asked(state: MemoryState, seconds: float, given: Options | None = None, stage: Any = "rcpt", **values: str) -> str:
     """Send a message at that time from NOW, and return what it came to."""
     outcome = judge(greylist, query(stage, **values), given or options(), state=state, now=NOW + seconds)
-    return outcome.reason if isinstance(outcome, Hit) else str(outcome)
+    return outcome.reason if isinstance(outcome, Hit) else PASS if isinstance(outcome, Delayed) else str(outcome)
 
 
 def fates(steps: list[tuple[float, dict[str, str]]], **given: Any) -> list[str]:
@@ -302,18 +305,94 @@ def test_a_bounce_passes_at_rcpt_and_waits_at_data() -> None:
     state = MemoryState()
     assert isinstance(data(state, 0), Hit)
     assert isinstance(data(state, 299), Hit)
-    assert data(state, 300) is None
+    assert data(state, 300) == Delayed(300)
+    assert data(state, 301) is None
 
 
 def test_a_bounce_to_several_waits_once() -> None:
     state = MemoryState()
     rcpts = "steve@example.org, ann@example.org"
     assert isinstance(data(state, 0, rcpts), Hit)
-    assert data(state, 300, rcpts) is None
+    assert data(state, 300, rcpts) == Delayed(300)
+    assert data(state, 301, rcpts) is None
 
 
 def test_other_mail_is_not_judged_at_data_again() -> None:
     assert data(MemoryState(), 0, sender="a@example.net") is None
+
+
+# ---- what the delivered message says
+
+
+@pytest.mark.parametrize(
+    ("waits", "said"),
+    [
+        ([0, 312], "00:05:12"),
+        ([0, 100, 3725], "01:02:05"),
+        ([0, 47 * HOUR], "47:00:00"),
+        ([0, 299.9, 300.4], "00:05:00"),
+    ],
+)
+def test_how_long_it_waited(waits: list[float], said: str) -> None:
+    state = MemoryState()
+    outcomes = [judge(greylist, query(), options(), state=state, now=NOW + seconds) for seconds in waits]
+    assert str(outcomes[-1]) == said
+    assert judge(greylist, query(), options(), state=state, now=NOW + waits[-1] + 1) is None
+
+
+def test_what_did_not_wait_says_nothing() -> None:
+    assert judge(greylist, query(), options(delay_minutes=0)) is None
+
+
+# ---- who does not try again
+
+SHIPPED = resources.files("eximacl").joinpath("sample", "lists", "no_retry").read_text()
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("mail-sor-f41.google.com", PASS),
+        ("mail-oln040092065104.outbound.protection.outlook.com", PASS),
+        ("OUT-19.SMTP.GitHub.com.", PASS),
+        ("6.mo582.mail-out.ovh.net", PASS),
+        ("vps-56e061e0.vps.ovh.net", LATER),
+        ("notgoogle.com", LATER),
+        ("", LATER),
+    ],
+)
+def test_who_does_not_try_again_never_waits(host: str, expected: str) -> None:
+    entries = [line for line in SHIPPED.splitlines() if line and not line.startswith("#")]
+    given = options(no_retry=Suffixes(entries))
+    assert asked(MemoryState(), 0, given, host=host) == expected
+    assert (judge(greylist, query(host=host, from_=""), given) is None) == (expected == PASS)
+
+
+# ---- only some recipients
+
+
+@pytest.mark.parametrize(
+    ("entry", "rcpt", "expected"),
+    [
+        ("steve", "steve@example.org", LATER),
+        ("steve", "ann@example.org", PASS),
+        ("@example.org", "ann@example.org", LATER),
+        ("@example.com", "ann@example.org", PASS),
+        ("steve@example.org", "STEVE@example.org", LATER),
+    ],
+)
+def test_only_some_recipients_wait(entry: str, rcpt: str, expected: str) -> None:
+    given = options(recipients=Recipients([entry]))
+    assert asked(MemoryState(), 0, given, rcpt=rcpt) == expected
+    wanted = expected == LATER
+    assert (judge(greylist, query(rcpt=rcpt, from_=""), given) == AtData()) == wanted
+
+
+def test_a_bounce_to_one_of_them_waits() -> None:
+    given = options(recipients=Recipients(["ann"]))
+    made = query("data", from_="", rcpts="steve@example.org, ann@example.org")
+    for recipient in made.recipients:
+        assert isinstance(judge(greylist, made.for_recipient(recipient), given, state=MemoryState()), Hit)
 
 
 # ---- suspicious
@@ -397,6 +476,11 @@ def test_declaration() -> None:
     assert declaration is not None
     assert declaration.stages == {"rcpt", "data"}
     assert declaration.action == "off"
-    assert documented_defaults(greylist) == {**DEFAULTS, "suspicious": []}
+    assert documented_defaults(greylist) == {
+        **DEFAULTS,
+        "suspicious": [],
+        "recipients": [],
+        "no_retry": "lists/no_retry",
+    }
     assert tuple(declaration.listens_to(options(when="suspicious", suspicious=("rdns",)))) == ("rdns",)
     assert tuple(declaration.listens_to(options())) == ()

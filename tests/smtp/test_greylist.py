@@ -5,8 +5,10 @@ Nobody sleeps: the state file's first times are moved back, which is all that a 
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import uuid
+from array import array
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -61,7 +63,9 @@ class Greylisting:
     lab: Lab
     directory: Path
 
-    def send(self, sender: str, *recipients: str, source: str = OUT1, mark: str = "") -> list[str]:
+    def send(
+        self, sender: str, *recipients: str, source: str = OUT1, mark: str = "", header: tuple[str, ...] = ()
+    ) -> list[str]:
         """Send a message to those recipients that are accepted at RCPT; return all replies from RCPT on."""
         with self.lab.client(source) as client:
             client.reply()
@@ -70,7 +74,7 @@ class Greylisting:
             replies = [client.ask(f"RCPT TO:<{recipient}>") for recipient in recipients]
             if any(reply.startswith("250") for reply in replies):
                 assert client.ask("DATA").startswith("354")
-                replies.append(client.ask(f"Subject: {mark}", "", "text", "."))
+                replies.append(client.ask(*header, f"Subject: {mark}", "", "text", "."))
             client.send("QUIT")
         return [reply.replace("\n", " ").partition(" (ref")[0].partition(" id=")[0] for reply in replies]
 
@@ -78,11 +82,23 @@ class Greylisting:
         """Have so many minutes pass, for all that the daemon has seen."""
         with closing(sqlite3.connect(self.directory / "state.db")) as db, db:
             db.execute("UPDATE seen SET since = since - ?, until = until - ?", (minutes * 60, minutes * 60))
+            for key, events in db.execute("SELECT key, events FROM windows").fetchall():
+                moved = array("d", events)
+                db.execute(
+                    "UPDATE windows SET events = ? WHERE key = ?",
+                    (array("d", [at - minutes * 60 for at in moved]).tobytes(), key),
+                )
 
     def seen(self) -> list[str]:
         """Return what the daemon remembers."""
         with closing(sqlite3.connect(self.directory / "state.db")) as db:
             return [key.decode() for (key,) in db.execute("SELECT key FROM seen ORDER BY key")]
+
+    def said(self, mailbox: str, mark: str) -> list[list[str]]:
+        """Return the X-Greylist lines of each marked message in a mailbox."""
+        self.lab.deliver()
+        marked = [message for message in self.lab.mailbox(mailbox) if message["Subject"] == mark]
+        return [[str(line) for line in message.get_all("X-Greylist", [])] for message in marked]
 
     def delivered(self, mailbox: str, mark: str) -> int:
         """Return how many marked messages are in a mailbox."""
@@ -234,21 +250,59 @@ def test_another_client_waits_for_itself(always: Greylisting) -> None:
     assert always.send(ANN, STEVE, source=OTHER) == [LATER]
     assert always.send(ANN, STEVE, source=UNNAMED) == [LATER]
     assert always.seen() == [
-        f"greylist:triplet:127.1.4.0/24 {ANN} {STEVE}",
-        f"greylist:triplet:example.com {ANN} {STEVE}",
-        f"greylist:triplet:example.net {ANN} {STEVE}",
+        f"greylist:waiting:127.1.4.0/24 {ANN} {STEVE}",
+        f"greylist:waiting:example.com {ANN} {STEVE}",
+        f"greylist:waiting:example.net {ANN} {STEVE}",
     ]
 
 
-def test_who_has_passed_with_three_senders_is_known(always: Greylisting) -> None:
+def test_who_has_delivered_in_three_hours_is_known(always: Greylisting) -> None:
     senders = [f"{name}@example.net" for name in ("one", "two", "three")]
     for sender in senders:
         assert always.send(sender, STEVE) == [LATER]
     always.later()
     for sender in senders:
         assert always.send(sender, STEVE) == [ACCEPTED, OK]
+    assert always.send("four@example.net", JUHA, source=OUT2) == [LATER]
+    for _ in range(2):
+        always.later(60)
+        assert always.send(senders[0], STEVE) == [ACCEPTED, OK]
     assert always.send("four@example.net", JUHA, source=OUT2) == [ACCEPTED, OK]
     assert always.send("", JUHA, source=OUT2) == [ACCEPTED, OK]
+
+
+FORGED = ("X-Greylist: delayed 99:99:99 by forged.example", "x-greylist: and again")
+
+
+@pytest.mark.parametrize("sender", [ANN, ""], ids=["mail", "bounce"])
+def test_the_message_says_how_long_it_waited(always: Greylisting, sender: str) -> None:
+    mark = uuid.uuid4().hex
+    always.send(sender, STEVE, mark=mark, header=FORGED)
+    always.later(62)
+    assert always.send(sender, STEVE, mark=mark, header=FORGED)[-1] == OK
+    ((line,),) = always.said("steve", mark)
+    assert re.fullmatch(r"delayed 01:02:0[0-9] by [\w.-]+", line)
+
+
+def test_what_did_not_wait_says_nothing_whatever_it_came_with(always: Greylisting) -> None:
+    mark = uuid.uuid4().hex
+    always.send(ANN, STEVE)
+    always.later()
+    always.send(ANN, STEVE)
+    assert always.send(ANN, STEVE, mark=mark, header=FORGED) == [ACCEPTED, OK]
+    assert always.said("steve", mark) == [[]]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_sender_that_changes_with_each_attempt_waits_once(always: Greylisting, number: int) -> None:
+    first, second = [
+        ("prvs=0787b0b1b2=ann@example.net", "prvs=0788c1c1c1=ann@example.net"),
+        ("SRS0=HHH0=TT=partner.example=ann@example.net", "SRS0=GGG0=UU=partner.example=ann@example.net"),
+        ("news-return-12-steve=example.org@example.net", "news-return-13-steve=example.org@example.net"),
+    ][number]
+    assert always.send(first, STEVE) == [LATER]
+    always.later()
+    assert always.send(second, STEVE) == [ACCEPTED, OK]
 
 
 @pytest.mark.parametrize(("sender", "told"), [(ANN, [LATER]), ("", [ACCEPTED, LATER])], ids=["mail", "bounce"])
