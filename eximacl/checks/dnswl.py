@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl.check import Allowed, Ask, Outcome, Query, Tables, Unknown, check, option
-from eximacl.checks._dns_lists import (
-    AddressZone,
-    Code,
-    ListOptions,
-    address_questions,
-    consult,
-    detail_of,
-    has_no_zones,
-    list_probes,
-)
-from eximacl.mail.hosts import ip_address
+from eximacl.checks._dns_lists import address_questions, consult, detail_of
+from eximacl.checks._list_zones import AddressZone, Code, ListOptions, has_no_zones, list_probes
 
 # As dnswl.org writes them: the last octet is the trust, 0 (none) to 3 (high); 127.0.0.255 refuses the query.
 USUAL_CODES = {"127.0.*.1-3": {}, "127.0.*.0": {"weight": 0}}
@@ -44,7 +35,7 @@ async def dnswl(query: Query, options: Options, ask: Ask) -> Outcome:
     All lists are asked at the same time. An answer that is not one of the zone's codes is an error of the list, and
     exempts nobody.
     """
-    listings = await consult(address_questions(options.zones, ip_address(query.ip)), options.threshold, ask)
+    listings = await consult(address_questions(options.zones, query), options.threshold, ask)
     if listings is None or isinstance(listings, Unknown):
         return listings
-    return Allowed(f"listed by {detail_of(listings)}")
+    return Allowed(f"listed by {detail_of(listings.found)}")

@@ -8,18 +8,15 @@ from functools import cached_property
 from typing import Literal
 
 from eximacl.check import Ask, Hit, ListProbe, Outcome, Query, Tables, Unknown, check, option
-from eximacl.checks._dns_lists import (
-    ListOptions,
-    ListQuestion,
+from eximacl.checks._dns_lists import ListQuestion, consult, detail_of, reply_text
+from eximacl.checks._list_zones import (
     ListZone,
     ReplyText,
     TextCode,
-    consult,
-    detail_of,
+    TwoThresholds,
     has_no_zones,
     list_probes,
     name_probe,
-    reply_text,
 )
 from eximacl.mail.address import parents
 from eximacl.mail.hosts import dns_name
@@ -69,7 +66,7 @@ class RhsblZone(ListZone):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(ListOptions):
+class Options(TwoThresholds):
     """Options of `rhsbl`."""
 
     zones: Tables[RhsblZone] = option([], "The lists: a table for each, or their names where there is nothing to set.")
@@ -85,16 +82,17 @@ async def rhsbl(query: Query, options: Options, ask: Ask) -> Outcome:
     questions = [
         ListQuestion(zone, name, name, zone.probe_name) for zone in options.zones for name in _names(query, zone)
     ]
-    listings = await consult(questions, options.threshold, ask)
+    listings = await consult(questions, options.threshold, ask, options.lower_threshold)
     if isinstance(listings, Unknown):
         return listings
     if listings is None:
         waits = query.host_deferred and any("rdns" in zone.names for zone in options.zones)
         return Unknown(_DEFERRED) if waits else None
-    names = " ".join(dict.fromkeys(one.question.what for one in listings))
-    heaviest = listings[0]
+    names = " ".join(dict.fromkeys(one.question.what for one in listings.found))
+    heaviest = listings.found[0]
     text = await reply_text(heaviest, heaviest.zone.text, heaviest.zone.codes, query.ip, ask)
-    return Hit("rhsbl-listed", f"{names}: {detail_of(listings)}", text)
+    hit = Hit("rhsbl-listed", f"{names}: {detail_of(listings.found)}", text)
+    return hit._replace(reason="rhsbl-suspect", action=options.lower_action) if listings.is_lower else hit
 
 
 def _names(query: Query, zone: RhsblZone) -> list[str]:

@@ -32,6 +32,16 @@ _NAME_SERVER = re.compile(r"(?:\[([^\]]*)\]|([^:]*))(?::([0-9]{1,5}))?")
 _LIKE_PORT = re.compile(r"(.+):(53|[1-9][0-9]{3})", re.ASCII)
 
 
+# RFC 1918, RFC 6598 (between a provider and its customers), RFC 3927, RFC 4193, RFC 4291; loopback, and "this host".
+_PRIVATE = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16",
+        "::/128", "::1/128", "fc00::/7", "fe80::/10",
+    )
+)  # fmt: skip
+
+
 # Several checks ask for the same client's address, which takes 4 µs to read; the next query's is often the same.
 @lru_cache(maxsize=1024)
 def ip_address(text: str) -> IPAddress | None:
@@ -45,6 +55,11 @@ def ip_address(text: str) -> IPAddress | None:
             address = ipaddress.IPv6Address(int(address))
         return address.ipv4_mapped or address
     return address
+
+
+def is_private(address: IPAddress) -> bool:
+    """Whether an address means another host in each network: private, shared, loopback or link-local ones."""
+    return any(address.version == network.version and address in network for network in _PRIVATE)
 
 
 def dns_name(text: str) -> str | None:

@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 
 import pytest
 
-from eximacl.check import ListProbe, Named, Tables, Unknown
+from eximacl.check import ListProbe, Tables, Unknown
 from eximacl.checks._dns_lists import (
-    WEIGHT_MAX,
+    ListAnswer,
+    Listings,
+    ListQuestion,
+    address_questions,
+    consult,
+    detail_of,
+    read_answer,
+    reply_text,
+)
+from eximacl.checks._list_zones import (
     AddressZone,
     Code,
-    ListAnswer,
     ListOptions,
-    ListQuestion,
     ListZone,
     ReplyText,
     TextCode,
     ZoneKey,
-    address_questions,
-    consult,
-    detail_of,
     list_probes,
     name_probe,
-    read_answer,
-    reply_text,
 )
 from eximacl.policy.drive import drive_now
 from eximacl.testing import SERVFAIL, Dns
-from tests.asking import ASK, NOW, answers
+from tests.asking import ASK, NOW, answers, query
 
 SECRET = "Geheim7Key"
 
@@ -39,7 +40,8 @@ def codes(*names: str, **weights: float) -> Tables[Code]:
 
 
 def zone(name: str = "bl.example.net", *masks: str, **keys: Any) -> AddressZone:
-    given: dict[str, Any] = {"weight": 1, "key": ZoneKey(), "probe": False, "ipv4": True, "ipv6": True, **keys}
+    given: dict[str, Any] = {"weight": 1, "key": ZoneKey(), "probe": False, "ipv4": True, "ipv6": True}
+    given.update({"count": "heaviest", "private": False, **keys})
     given.setdefault("codes", codes(*(masks or ("127.0.0.2-127.0.0.11",))))
     return AddressZone(name=name, **given)
 
@@ -89,6 +91,30 @@ LISTS = [
     zone("c.example.net", weight=0.5),
     zone("d.example.net", weight=0),
 ]
+SUMS: list[tuple[str, list[str], dict[str, float], tuple[str, ...], tuple[str, ...], float]] = [
+    ("two codes", ["127.0.0.2", "127.0.0.3"], {"w1": 2}, ("127.0.0.2", "127.0.0.3"), ("127.0.0.3", "127.0.0.2"), 3),
+    ("one code, two answers", ["127.0.0.2-127.0.0.9"], {}, ("127.0.0.2", "127.0.0.3"), ("127.0.0.2", "127.0.0.3"), 1),
+    ("one against", ["127.0.0.2", "127.0.0.3"], {"w1": -3}, ("127.0.0.2", "127.0.0.3"), ("127.0.0.3", "127.0.0.2"), -2),
+    ("even", ["127.0.0.2", "127.0.0.3"], {"w1": -1}, ("127.0.0.2", "127.0.0.3"), ("127.0.0.2", "127.0.0.3"), 0),
+    ("one odd", ["127.0.0.2", "127.0.0.3"], {}, ("127.0.0.2", "127.0.0.9"), ("127.0.0.2",), 1),
+]
+
+
+@pytest.mark.parametrize(
+    ("masks", "weights", "answer", "listed", "weight"), [row[1:] for row in SUMS], ids=[row[0] for row in SUMS]
+)
+def test_the_codes_of_an_answer_may_add_up(
+    masks: list[str], weights: dict[str, float], answer: Any, listed: tuple[str, ...], weight: float
+) -> None:
+    asked = entry(zone(codes=codes(*masks, **weights), count="sum"))
+    assert read_answer(asked, answer) == ListAnswer(asked, listed, weight)
+
+
+def test_of_several_codes_the_heaviest_counts_whichever_way() -> None:
+    asked = entry(zone(codes=codes("127.0.0.2", "127.0.0.3", w1=-3)))
+    assert read_answer(asked, ("127.0.0.2", "127.0.0.3")).weight == -3
+
+
 HIT = ["127.0.0.2"]
 ODD = ["127.255.255.255"]
 # what each list says, lists at fault, threshold; the listing zones, Unknown's text, or None
@@ -128,31 +154,71 @@ def test_lists_are_weighed(said: dict[str, Any], faults: set[str], threshold: fl
         {(f"7.2.0.192.{name}.example.net", "A"): answer for name, answer in said.items()},
         {f"{name}.example.net": "it lists everybody" for name in faults},
     )
-    entries = address_questions(LISTS, ipaddress.ip_address("192.0.2.7"))
+    entries = address_questions(LISTS, query(ip="192.0.2.7"))
     found = drive_now(consult(entries, threshold, ASK), answers(None, NOW, names=names))
     if isinstance(expected, str):
         assert found == Unknown(expected)
     elif expected is None:
         assert found is None
     else:
-        assert isinstance(found, list)
-        assert [one.zone.name for one in found] == [f"{name}.example.net" for name in expected]
+        assert isinstance(found, Listings)
+        assert [one.zone.name for one in found.found] == [f"{name}.example.net" for name in expected]
     not_asked = {f"7.2.0.192.{name}.example.net" for name in faults if name == "a"}
     assert not_asked.isdisjoint(name for name, _ in names.asked)
+
+
+GOOD = zone("good.example.net", weight=-1)
+MANY = [zone("a.example.net"), zone("b.example.net"), zone("c.example.net"), GOOD]
+# What each list says; then `listed`, `lower`, None, or the lists that are unknown. The thresholds are 2 and 1.
+THRESHOLDS: list[tuple[str, dict[str, Any], str | None]] = [
+    ("nothing", {}, None),
+    ("one", {"a": HIT}, "lower"),
+    ("two", {"a": HIT, "b": HIT}, "listed"),
+    ("one, and a good one", {"a": HIT, "good": HIT}, None),
+    ("two, and a good one", {"a": HIT, "b": HIT, "good": HIT}, "lower"),
+    ("three, and a good one", {"a": HIT, "b": HIT, "c": HIT, "good": HIT}, "listed"),
+    ("a good one", {"good": HIT}, None),
+    ("one, and one that fails", {"a": HIT, "b": SERVFAIL}, "lower"),
+    ("one that fails", {"a": SERVFAIL}, "a"),
+    ("one that fails, and a good one", {"a": SERVFAIL, "good": HIT}, None),
+    ("two, and a good one that fails", {"a": HIT, "b": HIT, "good": SERVFAIL}, "lower"),
+    ("one, and a good one that fails", {"a": HIT, "good": SERVFAIL}, "good"),
+    ("one, one that fails, and a good one that fails", {"a": HIT, "b": SERVFAIL, "good": SERVFAIL}, "b good"),
+    ("three, and a good one that fails", {"a": HIT, "b": HIT, "c": HIT, "good": SERVFAIL}, "listed"),
+]
+
+
+@pytest.mark.parametrize(("said", "expected"), [row[1:] for row in THRESHOLDS], ids=[row[0] for row in THRESHOLDS])
+def test_two_thresholds_and_lists_of_good_ones(said: dict[str, Any], expected: str | None) -> None:
+    """What is certain counts, whatever a list that fails might have said."""
+    names = Dns({(f"7.2.0.192.{name}.example.net", "A"): answer for name, answer in said.items()})
+    entries = address_questions(MANY, query(ip="192.0.2.7"))
+    found = drive_now(consult(entries, 2, ASK, 1), answers(None, NOW, names=names))
+    if isinstance(found, Unknown):
+        assert " ".join(one.partition(".")[0] for one in found.detail.split("; ")) == expected
+    else:
+        assert (found and ("lower" if found.is_lower else "listed")) == expected
+
+
+def test_what_counts_against_the_others_is_shown_so() -> None:
+    names = Dns({(f"7.2.0.192.{name}.example.net", "A"): HIT for name in ("a", "b", "c", "good")})
+    found = drive_now(consult(address_questions(MANY, query(ip="192.0.2.7")), 2, ASK), answers(None, NOW, names=names))
+    assert isinstance(found, Listings)
+    assert detail_of(found.found).endswith("c.example.net 127.0.0.2, good.example.net 127.0.0.2 (-1)")
 
 
 def test_tenths_add_up() -> None:
     tenths = [zone(f"z{number}.example.net", weight=0.1) for number in range(10)]
     names = Dns({(f"7.2.0.192.{one.name}", "A"): HIT for one in tenths})
-    entries = address_questions(tenths, ipaddress.ip_address("192.0.2.7"))
+    entries = address_questions(tenths, query(ip="192.0.2.7"))
     found = drive_now(consult(entries, 1, ASK), answers(None, NOW, names=names))
-    assert isinstance(found, list)
-    assert len(found) == len(tenths)
+    assert isinstance(found, Listings)
+    assert len(found.found) == len(tenths)
 
 
 def test_all_lists_are_asked_in_one_question() -> None:
     source = answers(None, NOW, names=Dns())
-    drive_now(consult(address_questions(LISTS, ipaddress.ip_address("192.0.2.7")), 1, ASK), source)
+    drive_now(consult(address_questions(LISTS, query(ip="192.0.2.7")), 1, ASK), source)
     asked = [one.as_list() for one in source.asked]
     assert [one[1] for one in asked] == ["lookup"]
 
@@ -163,9 +229,9 @@ def test_one_list_counts_once_however_many_names_it_lists() -> None:
     names = Dns({(f"{name}.example.half.example.net", "A"): HIT for name in "ab"})
     assert drive_now(consult(entries, 1, ASK), answers(None, NOW, names=names)) is None
     found = drive_now(consult(entries, 0.5, ASK), answers(None, NOW, names=names))
-    assert isinstance(found, list)
-    assert [one.question.what for one in found] == ["a.example", "b.example"]
-    assert detail_of(found) == "half.example.net 127.0.0.2, half.example.net 127.0.0.2"
+    assert isinstance(found, Listings)
+    assert [one.question.what for one in found.found] == ["a.example", "b.example"]
+    assert detail_of(found.found) == "half.example.net 127.0.0.2, half.example.net 127.0.0.2"
 
 
 NIBBLES = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
@@ -181,12 +247,44 @@ NIBBLES = "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2"
         ("2001:db8::7", True, False, []),
         ("2001:db8::7", False, True, [f"{NIBBLES}.bl.example.net"]),
         ("127.0.0.2", True, True, []),
+        ("127.0.0.1", True, True, []),
+        ("::ffff:127.0.0.2", True, True, []),
         ("::1", True, True, []),
-        (None, True, True, []),
+        ("10.1.2.3", True, True, []),
+        ("::ffff:10.1.2.3", True, True, []),
+        ("172.31.255.255", True, True, []),
+        ("172.32.0.0", True, True, ["0.0.32.172.bl.example.net"]),
+        ("192.168.0.1", True, True, []),
+        ("169.254.1.2", True, True, []),
+        ("100.64.0.1", True, True, []),
+        ("100.128.0.1", True, True, ["1.0.128.100.bl.example.net"]),
+        ("0.0.0.0", True, True, []),
+        ("fd00::7", True, True, []),
+        ("fe80::7", True, True, []),
+        ("fe80::7%eth0", True, True, []),
+        ("", True, True, []),
     ],
 )
-def test_what_is_asked_about_an_address(address: str | None, v4: bool, v6: bool, asked: list[str]) -> None:
-    entries = address_questions([zone(ipv4=v4, ipv6=v6)], ipaddress.ip_address(address) if address else None)
+def test_what_is_asked_about_an_address(address: str, v4: bool, v6: bool, asked: list[str]) -> None:
+    entries = address_questions([zone(ipv4=v4, ipv6=v6)], query(ip=address))
+    assert [one.zone.name_for(one.labels) for one in entries] == asked
+
+
+OWN: list[tuple[str, str, list[str]]] = [
+    ("10.1.2.3", "0", ["3.2.1.10.own.example.net"]),
+    ("10.1.2.3", "1", ["3.2.1.10.own.example.net"]),
+    ("192.0.2.7", "0", ["7.2.0.192.bl.example.net", "7.2.0.192.own.example.net"]),
+    ("127.0.0.1", "0", []),
+    ("127.0.0.1", "1", []),
+    ("127.0.0.2", "0", []),
+    ("127.0.0.2", "1", ["2.0.0.127.bl.example.net", "2.0.0.127.own.example.net"]),
+]
+
+
+@pytest.mark.parametrize(("address", "dry", "asked"), OWN)
+def test_a_list_of_our_own_is_asked_about_private_clients(address: str, dry: str, asked: list[str]) -> None:
+    """And `eximacl check` may ask what each list has."""
+    entries = address_questions([zone(), zone("own.example.net", private=True)], query(ip=address, dry=dry))
     assert [one.zone.name_for(one.labels) for one in entries] == asked
 
 
@@ -208,9 +306,7 @@ def test_the_test_points(v4: bool, v6: bool, probe: bool, expected: dict[str, tu
     listed = zone(ipv4=v4, ipv6=v6, probe=probe)
     assert {one.name: one.names() for one in listed.list_probes} == expected
     asked = [
-        one.probe
-        for address in ("192.0.2.7", "2001:db8::7")
-        for one in address_questions([listed], ipaddress.ip_address(address))
+        one.probe for address in ("192.0.2.7", "2001:db8::7") for one in address_questions([listed], query(ip=address))
     ]
     assert asked == (list(expected) if probe else [""] * (v4 + v6)), "each client's version has its own"
 
@@ -300,7 +396,7 @@ def test_a_key_goes_to_the_name_servers_and_nowhere_else() -> None:
         }
     )
     source = answers(None, NOW, names=names)
-    entries = address_questions([keyed, plain], ipaddress.ip_address("192.0.2.7"))
+    entries = address_questions([keyed, plain], query(ip="192.0.2.7"))
     found = drive_now(consult(entries, 1, ASK), source)
     assert found == Unknown("bl.example.net: nothing from 7.2.0.192.{key}")
     assert names.asked[0][0] == f"7.2.0.192.{SECRET}.bl.example.net"
@@ -341,10 +437,3 @@ def test_a_text_that_repeats_the_key_is_cleaned() -> None:
     keyed = zone("{key}.bl.example.net", key=ZoneKey([SECRET]))
     asking = reply_text(said_by(keyed), "{txt}", Tables(), "192.0.2.7", ASK)
     assert drive_now(asking, answers(None, NOW, names=names)) == "see https://{key}.example.net"
-
-
-def test_weights_have_a_bound() -> None:
-    assert zone(weight=2, codes=codes("127.0.0.2", "127.0.0.3", w1=3)).heaviest == 6
-    assert zone(codes=Tables()).heaviest == 0
-    assert WEIGHT_MAX == 1000
-    assert issubclass(Code, Named)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eximacl.check import Hit, ListProbe, Unknown, declared
-from eximacl.checks._dns_lists import list_probes
+from eximacl.checks._list_zones import list_probes
 from eximacl.checks.dnsbl import dnsbl
 from eximacl.policy.query import Query
 from eximacl.testing import SERVFAIL, Dns
@@ -112,7 +112,12 @@ def test_declaration(tmp_path: Path) -> None:
     declaration = declared(dnsbl)
     assert declaration is not None
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
-    assert documented_defaults(dnsbl) == {"zones": [], "threshold": 1}
+    assert documented_defaults(dnsbl) == {
+        "zones": [],
+        "threshold": 1,
+        "lower_threshold": 0,
+        "lower_action": "defer",
+    }
     toml = f'{BOTH[:-1]}, "bl.example.org"]'
     assert [one.name for one in list_probes(options_from(tmp_path, "dnsbl", toml)) if not one.part] == [
         "bl.example.net", "bl.example.com", "bl.example.org",
@@ -121,3 +126,40 @@ def test_declaration(tmp_path: Path) -> None:
     assert isinstance(first, ListProbe)
     assert first.names() == ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")
     assert steps_from(tmp_path, "dnsbl", "") == ()
+
+
+TWO = """threshold = 2
+lower_threshold = 1
+lower_action = "observe"
+[checks.dnsbl.zones]
+"bl.example.net" = {}
+"bl.example.com" = {}
+"good.example.net" = { weight = -1 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("client", "good", "reason", "detail"),
+    [
+        ("192.0.2.7", False, "dnsbl-suspect", "bl.example.net 127.0.0.2"),
+        ("192.0.2.8", False, "dnsbl-listed", "bl.example.net 127.0.0.4 127.0.0.2, bl.example.com 127.0.0.9"),
+        (
+            "192.0.2.8",
+            True,
+            "dnsbl-suspect",
+            "bl.example.net 127.0.0.4 127.0.0.2, bl.example.com 127.0.0.9, good.example.net 127.0.0.2 (-1)",
+        ),
+        ("192.0.2.7", True, "", ""),
+    ],
+)
+def test_two_thresholds(tmp_path: Path, client: str, good: bool, reason: str, detail: str) -> None:
+    labels = ".".join(reversed(client.split(".")))
+    names = Dns({**NAMES, (f"{labels}.good.example.net", "A"): LISTED if good else []})
+    found = outcome(tmp_path, TWO, query(ip=client), names)
+    if not reason:
+        assert found is None
+        return
+    assert isinstance(found, Hit)
+    assert (found.reason, found.detail) == (reason, detail)
+    assert found.action == ("observe" if reason == "dnsbl-suspect" else None)
+    assert found.text == f"{client} is listed by bl.example.net"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eximacl.check import Allowed, Unknown, declared
-from eximacl.checks._dns_lists import list_probes
+from eximacl.checks._list_zones import list_probes
 from eximacl.checks.dnswl import dnswl
 from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from eximacl.check import Hit, Unknown, declared
-from eximacl.checks._dns_lists import list_probes
+from eximacl.checks._list_zones import list_probes
 from eximacl.checks.rhsbl import PARENTS_MAX, rhsbl
 from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
@@ -160,8 +160,23 @@ def test_declaration() -> None:
     declaration = declared(rhsbl)
     assert declaration is not None
     assert declaration.stages == {"connect", "helo", "mail", "rcpt"}
-    assert documented_defaults(rhsbl) == {"zones": [], "threshold": 1}
+    assert documented_defaults(rhsbl) == {
+        "zones": [],
+        "threshold": 1,
+        "lower_threshold": 0,
+        "lower_action": "defer",
+    }
 
 
 def test_without_lists_it_is_idle(tmp_path: Path) -> None:
     assert steps_from(tmp_path, "rhsbl", "") == ()
+
+
+def test_between_two_thresholds(tmp_path: Path) -> None:
+    toml = 'threshold = 2\nlower_threshold = 1\nzones = ["dbl.example.net"]'
+    names = Dns({("example.net.dbl.example.net", "A"): ["127.0.1.2"]})
+    found = judge(
+        rhsbl, query(**QUIET | {"from_": "a@example.net"}), options_from(tmp_path, "rhsbl", toml), names=names
+    )
+    assert isinstance(found, Hit)
+    assert (found.reason, found.action) == ("rhsbl-suspect", "defer")

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from eximacl.check import Option, Text
-from eximacl.checks._dns_lists import ZoneKey
+from eximacl.checks._list_zones import ZoneKey
 from eximacl.config.problems import Missing, Refused
 from eximacl.config.settings import FileMode, Redacted, Servers, StateUrl, Template
 from eximacl.config.sources import Sources
