@@ -19,6 +19,7 @@ from eximacl.config.problems import ConfigError
 from eximacl.config.values import Values
 from eximacl.mail.address import NULL_SENDER, canonical_domain, parse_address, parse_quoted, quoted
 from eximacl.mail.hosts import is_public_suffix
+from eximacl.mail.senders import is_for_one_message, untagged
 from eximacl.policy.plan import Exempt
 from eximacl.policy.query import Query
 from eximacl.protocol.client import DaemonError
@@ -196,7 +197,7 @@ def entry_for(kind: ExemptKind, mail: RefusedMail) -> str:
 
     Raises ExemptError where the mail has no such thing.
     """
-    sender = mail.query.sender or NULL_SENDER
+    sender = untagged(mail.query.sender or NULL_SENDER)
     found = {"sender": quoted(sender), "domain": sender.domain, "ip": mail.ip, "host": canonical_domain(mail.host)}
     entry = found[kind]
     if kind in ("sender", "domain") and not sender.domain:
@@ -205,6 +206,11 @@ def entry_for(kind: ExemptKind, mail: RefusedMail) -> str:
         raise ExemptError(f"the client {mail.ip} has no reverse name; exempt its ip")
     if kind == "sender" and (not sender.localpart or sender.localpart.startswith("@")):
         raise ExemptError(f"{entry} in a list means more than this sender; exempt domain, ip or host")
+    if kind == "sender" and is_for_one_message(sender):
+        raise ExemptError(
+            f"{entry} looks like an address for one message: the next one will have another, which this entry "
+            f"would not cover; exempt domain ({sender.domain}), ip or host"
+        )
     if kind in ("domain", "host") and is_public_suffix(entry):
         raise ExemptError(f"anyone can have a name below {entry}; exempt something else")
     if _UNFIT.search(entry) or not entry.isprintable():

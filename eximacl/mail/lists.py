@@ -13,8 +13,16 @@ from itertools import islice
 from typing import ClassVar, Self
 
 from eximacl.mail import entries as grammar
-from eximacl.mail.address import MAX_NAME_CHARACTERS, Address, canonical_domain, canonical_localpart, parents
+from eximacl.mail.address import (
+    MAX_NAME_CHARACTERS,
+    Address,
+    canonical_domain,
+    canonical_localpart,
+    parents,
+    parse_address,
+)
 from eximacl.mail.hosts import dns_name
+from eximacl.mail.senders import untagged
 
 # Short enough to type, long enough that it cannot be guessed (over 64 bits in any usual alphabet).
 SECRET_CHARACTERS_MIN = 16
@@ -184,7 +192,7 @@ class Recipients(EntryList):
 
 
 class Senders(Recipients):
-    """Envelope senders by whole address, by `@domain`, or by localpart."""
+    """Envelope senders by whole address, by `@domain`, or by localpart. Tags (BATV) make no difference."""
 
     kind = "list of senders"
     entry_help = 'an address, @domain, or a localpart (in quotes if it has a dot: "first.last")'
@@ -192,8 +200,14 @@ class Senders(Recipients):
     __slots__ = ()
 
     def replace(self, entries: Iterable[str]) -> None:
-        self._tables = _tables_of(entries, grammar.sender, dots=False)
+        self._tables = _tables_of(map(_without_tags, entries), grammar.sender, dots=False)
         self.filled = len(self) > 0
+
+    def match(self, localpart: str, domain: str) -> str | None:
+        """Return the narrowest entry that covers the sender, or the address behind its tags; or None."""
+        if "=" in localpart:
+            localpart = untagged(Address(localpart, domain)).localpart
+        return _narrowest(self._tables, localpart, domain)
 
 
 class Messages(EntryList):
@@ -335,6 +349,11 @@ def _others(entries: list[str], tables: _Tables, domains: set[str], dots: bool) 
         return others + bare
     localparts.update(bare)
     return others
+
+
+def _without_tags(entry: str) -> str:
+    """Return an entry of a list of senders without its tags: the next message has others."""
+    return str(untagged(parse_address(entry))) if "=" in entry else entry
 
 
 def _add(tables: _Tables, localpart: str, domain: str) -> str:

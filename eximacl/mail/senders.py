@@ -43,6 +43,15 @@ _HEX = re.compile(r"(?=.*[0-9])[0-9a-f]{4,}", _FLAGS)
 _LETTERS_AND_DIGITS = re.compile(r"[0-9]+[^\W\d_]|[^\W\d_][0-9]")
 _RANDOM_CHARACTERS = 20
 _MIXED_CASE = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]")
+# Of an address for one message: a number behind a word for bounces; a number and a recipient, news-17-ann=example.net;
+# a Google group's list+bncBCLK3T7Y.
+_BOUNCE_NUMBER = re.compile(
+    r"(?:^|(?<=[-_.=+]))(?:bounces?|returns?|verp)(?:[-_.=/](?=.*[0-9])|\+(?=.*[0-9]{2})|[0-9]{3,})", _FLAGS
+)
+_VERP = re.compile(r"(?=.*[0-9]{2}).*[^=]=[a-z0-9-]+\.[a-z]", _FLAGS)
+_GROUPS = re.compile(r"\+bnc[a-z0-9]{6,}$", _FLAGS)
+# Fewer are a user's name: ann2b, 3com4u.
+_KEY_CHARACTERS_MIN = 10
 _SEVERAL = re.compile(r"#(?:[\W_]*#)+")
 
 
@@ -54,6 +63,39 @@ def original(sender: Address) -> Address:
             break
         sender = inner
     return sender
+
+
+def untagged(sender: Address) -> Address:
+    """Return the address behind a sender's tags (BATV). It has the same domain, so nobody gains by writing a tag.
+
+    What a host has forwarded (SRS) stays as it is: anyone can write a stranger's address into such a sender.
+    """
+    for _ in range(_LAYERS_MAX):
+        inner = _untagged(sender) if "=" in sender.localpart else None
+        if inner is None:
+            break
+        sender = inner
+    return sender
+
+
+def is_for_one_message(sender: Address) -> bool:
+    """Return whether a sender looks like one that its system writes for a single message, or for a single day.
+
+    An entry of a list would not match its next message. Tags do not count, since lists see through them.
+    """
+    localpart = untagged(sender).localpart[:_CHARACTERS_MAX]
+    return bool(
+        _FORWARDED.fullmatch(localpart)
+        or any(pattern.search(localpart) for pattern in (_UUID, _BASE64, _BOUNCE_NUMBER, _VERP, _GROUPS))
+        or any(_is_random(word) for word in _WORD.findall(localpart))
+    )
+
+
+def _is_random(word: str) -> bool:
+    if len(word) < _KEY_CHARACTERS_MIN or word.isdigit():
+        return False
+    switches = len(_LETTERS_AND_DIGITS.findall(word))
+    return switches > 2 or (switches > 0 and _HEX.fullmatch(word) is not None)
 
 
 def _untagged(sender: Address) -> Address | None:

@@ -80,6 +80,17 @@ def test_a_first_entry_gets_a_list_of_its_own(policy: Path, kind: ExemptKind, en
     assert (policy.parent / name).stat().st_mode & 0o777 == 0o644
 
 
+@pytest.mark.parametrize(
+    "tag", ["prvs=0787b0b1b2=", "btv1==0787b0b1b22==", "msprvs1=17683kD2qmLKR=", "PRVS=0787b0b1b2="]
+)
+def test_a_tagged_sender_is_exempt_by_its_address(policy: Path, tag: str) -> None:
+    change = add(policy, mail=MAIL._replace(sender=f"{tag}Ann@example.net"))
+    assert change.entry == "Ann@example.net"
+    for sender in ("Ann@example.net", f"{tag}ann@example.net", "prvs=0788abcdef=ann@example.net"):
+        assert exempt(policy, MAIL._replace(sender=sender))
+    assert not exempt(policy, MAIL._replace(sender=f"{tag}bob@example.net"))
+
+
 def test_a_new_file_is_as_private_as_the_policy(policy: Path) -> None:
     policy.chmod(0o640)
     change = add(policy)
@@ -257,6 +268,15 @@ def test_two_at_once_are_both_added(policy: Path) -> None:
         pytest.param("ip", {"ip": "192.0.2"}, "is not an IP address", id="no address"),
         pytest.param("sender", {"recipient": "joe@.x.sub.example"}, "cannot be the name of a file", id="a dot first"),
         pytest.param("sender", {"recipient": "joe@\udcff.sub.example"}, "cannot be the name", id="no UTF-8 domain"),
+        *(
+            pytest.param("sender", {"sender": sender}, "the next one will have another.*; exempt domain", id=sender)
+            for sender in (
+                "bounce-1-2345@list.example.net",
+                "bounce-17-joe=example.org@list.example.net",
+                "SRS0=277b=jr=example.net=ann@forwarder.example",
+                "prvs=0787b0b1b2=SRS0=277b=jr=example.net=ann@forwarder.example",
+            )
+        ),
         pytest.param("ip", {"recipient": "joe@example.net"}, "policy.domains does not list", id="not our domain"),
     ],
 )

@@ -17,6 +17,7 @@ from eximacl.mail.lists import (
     Networks,
     Recipients,
     Secrets,
+    Senders,
     Suffixes,
     pack_ip,
 )
@@ -223,3 +224,12 @@ def test_a_million_entries() -> None:
     assert len(recipients) == 1_000_000
     assert recipients.match("USER999999", "example.org") == "user999999"
     assert recipients.match("user1000000", "example.org") is None
+
+
+@pytest.mark.parametrize("entry", ["boss@partner.example", "prvs=0787b0b1b2=Boss@partner.example", "boss"])
+def test_lists_of_senders_see_through_tags(entry: str) -> None:
+    listed = Senders([entry])
+    for tag in ("", "prvs=0787b0b1b2=", "PRVS=1234ABCDEF=", "btv1==0787b0b1b22==", "msprvs1=17683kD2qmLKR="):
+        assert listed.match(f"{tag}boss", "partner.example") == entry.rpartition("=")[2].lower()
+        assert listed.match(f"{tag}joe", "partner.example") is None
+    assert listed.match("SRS0=277b=jr=partner.example=boss", "forwarder.example") is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.mail.address import NULL_SENDER, Address, parse_address
-from eximacl.mail.senders import original, reduced
+from eximacl.mail.senders import is_for_one_message, original, reduced, untagged
 
 ROWS = Path(__file__).parent.parent / "golden" / "senders.tsv"
 SAME = [line.split("\t") for line in ROWS.read_text().splitlines() if not line.startswith("#")]
@@ -69,3 +69,84 @@ def test_the_null_sender_is_itself() -> None:
 def test_long_senders_take_no_time(piece: str) -> None:
     sender = Address(piece * (60_000 // len(piece)), "example.net")
     assert reduced(sender).endswith("@example.net") or original(sender) != sender
+
+
+@pytest.mark.parametrize(
+    ("sender", "expected"),
+    [
+        ("boss@partner.example", "boss@partner.example"),
+        ("prvs=0787b0b1b2=boss@partner.example", "boss@partner.example"),
+        ("PRVS=0787B0B1B2=Boss@partner.example", "Boss@partner.example"),
+        ("prvs=boss=0787b0b1b2@partner.example", "boss@partner.example"),
+        ("prvs=4068eb2540=prvs=0787b0b1b2=boss@partner.example", "boss@partner.example"),
+        ("btv1==0787b0b1b22==boss@partner.example", "boss@partner.example"),
+        ("msprvs1=17683kD2qmLKR=boss@partner.example", "boss@partner.example"),
+        ("prvs=0787b0b1b2=first.last+x=y@partner.example", "first.last+x=y@partner.example"),
+        # Not tags, and what anyone can write into a sender of his own.
+        ("SRS0=277b=jr=partner.example=boss@forwarder.example", "SRS0=277b=jr=partner.example=boss@forwarder.example"),
+        (
+            "boss+SRS=Ab1=X=partner.example=ann@forwarder.example",
+            "boss+SRS=Ab1=X=partner.example=ann@forwarder.example",
+        ),
+        ("list-bounces+boss=partner.example@list.example", "list-bounces+boss=partner.example@list.example"),
+        ("prvs=@partner.example", "prvs=@partner.example"),
+        ("prvs==boss@partner.example", "prvs==boss@partner.example"),
+        ("btv1=0787b0b1b22=boss@partner.example", "btv1=0787b0b1b22=boss@partner.example"),
+        ("xprvs=0787b0b1b2=boss@partner.example", "xprvs=0787b0b1b2=boss@partner.example"),
+        ("", ""),
+    ],
+)
+def test_who_is_behind_a_tag(sender: str, expected: str) -> None:
+    assert str(untagged(parse_address(sender))) == expected
+
+
+FOR_ONE_MESSAGE = [
+    "SRS0=277b=jr=example.net=joe@forwarder.example",
+    "SRS1=9Hk=other.example==277b=jr=example.net=joe@forwarder.example",
+    "joe+SRS=Ab1cD=XY=example.net=ann@forwarder.example",
+    "prvs=0787b0b1b2=SRS0=277b=jr=example.net=joe@forwarder.example",
+    "bounce-1-2345@list.example",
+    "bounce-17-steve=example.org@list.example",
+    "bounces+1234567-ab12-steve=example.org@em.shop.example",
+    "bounce.98765@news.example",
+    "bounce12345@news.example",
+    "list-return-123-steve=example.org@list.example",
+    "news-17-steve=example.org@shop.example",
+    "bounce-mc.us1_1234567.8901-steve=example.org@mail1.shop.example",
+    "msprvs1=17683kD2qmLKR=bounces-243655-5@shop.example",
+    "0100018f3c0e5a2b-7a1e4c8f-9d21-4b6c-8a3e-5f6071829304-000000@ses.example",
+    "forum+bncBCLK3T7YXA2BB@groups.example",
+    "3kd9xq2lp0zz@bounces.example",
+    "v7kd9q2lp0.1@bounces.example",
+]
+FOR_ALL = [
+    "boss@partner.example",
+    "prvs=0787b0b1b2=boss@partner.example",
+    "first.last1985@mail.example",
+    "john.1985@mail.example",
+    "12345678@qq.example",
+    "0441234567890@phone.example",
+    "bounces@list.example",
+    "returns@shop.example",
+    "bounce-handler@shop.example",
+    "list-bounces+steve=example.org@list.example",
+    "noreply2024@shop.example",
+    "ann2b@mail.example",
+    "3com4u2@mail.example",
+    "orders-eu-1@shop.example",
+    "team+invoices@shop.example",
+    "deadbeefcafe@mail.example",
+    "name=home@mail.example",
+    "\u00e4nn2@mail.example",
+    "",
+]
+
+
+@pytest.mark.parametrize("sender", FOR_ONE_MESSAGE)
+def test_what_no_later_message_will_have(sender: str) -> None:
+    assert is_for_one_message(parse_address(sender))
+
+
+@pytest.mark.parametrize("sender", FOR_ALL)
+def test_what_later_messages_will_have(sender: str) -> None:
+    assert not is_for_one_message(parse_address(sender))
