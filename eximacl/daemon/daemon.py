@@ -35,13 +35,18 @@ from eximacl.daemon.server import Server
 from eximacl.daemon.sockets import Listener, ListenError, inherited_listeners, open_socket
 from eximacl.daemon.state_requests import StateRequest, Work
 from eximacl.daemon.upkeep import (
+    DAMAGE_SECONDS,
     LIST_REFRESH_SECONDS,
+    NOTICE,
+    POLICY_SECONDS,
     PRUNE_SECONDS,
     RETENTION_SECONDS,
     SHRINK_SECONDS,
     SOCKET_SECONDS,
     ClockWatch,
+    PolicyWatch,
     SocketWatch,
+    StateWatch,
     Upkeep,
     delete_old_records,
     forget_addresses,
@@ -82,6 +87,8 @@ class Daemon:
     def __init__(self, loaded: Loaded, environ: Mapping[str, str] = os.environ) -> None:
         self._loaded = loaded
         self._loaded_at = time.time()
+        self._policy_watch = PolicyWatch(loaded)
+        self._state_watch = StateWatch(loaded.settings.state.url)
         self._started_with = loaded
         self._environ = environ
         self._started = time.time()
@@ -204,11 +211,12 @@ class Daemon:
             self._network = self._judge.network = network
         self._recording.reopen(loaded.settings)
         self._loaded, self._loaded_at = loaded, time.time()
+        self._policy_watch = PolicyWatch(loaded)
         self._watch_lists()
         self._look_at_spool()
         gc.unfreeze()
         _spare_the_collector()
-        log.info("reloaded %s", loaded.path)
+        log.log(NOTICE, "reloaded %s", loaded.path)
         self._ready("reloaded")
 
     def _ready(self, text: str) -> None:
@@ -251,6 +259,8 @@ class Daemon:
         every(LIST_REFRESH_SECONDS, lambda: refresh_lists(self._loaded.sources))
         every(SOCKET_SECONDS, self._look_for_sockets)
         every(PRUNE_SECONDS, lambda: prune_state(self._state))
+        every(POLICY_SECONDS, self._look_at_policy)
+        every(DAMAGE_SECONDS, self._state_watch.look)
         every(SHRINK_SECONDS, lambda: shrink_records(self._recording))
         ages = ClockWatch()
         every(RETENTION_SECONDS, lambda: forget_addresses(self._state, self._loaded.settings.state.forget_days, ages))
@@ -263,6 +273,13 @@ class Daemon:
     async def _look_for_sockets(self) -> None:
         if not self._stop.is_set():
             await self._sockets.look()
+
+    async def _look_at_policy(self) -> None:
+        self._stale()
+
+    def _stale(self) -> str:
+        """Return that the policy's files have changed; of a policy that was refused, its problems say more."""
+        return "" if self._problems else self._policy_watch.look()
 
     async def _watchdog(self) -> None:
         self._notify.watchdog()
@@ -298,6 +315,7 @@ class Daemon:
 
     def status(self) -> dict[str, Any]:
         """Return what `eximacl status` shows; times in seconds since 1970. refused: the problems of a new policy."""
+        stale = self._stale()
         return {
             "version": __version__,
             "pid": os.getpid(),
@@ -307,8 +325,10 @@ class Daemon:
             "counts": {**self._judge.counts, "error": self._front_end.errors},
             "records": self._recording.status(),
             "dns": self._network.status(),
+            "stale": bool(stale),
             "problems": [
                 *self._problems,
+                *filter(None, [stale]),
                 *self._sockets.lost,
                 *self._state_trouble(),
                 *self._recording.problems(),
@@ -320,11 +340,15 @@ class Daemon:
         }
 
     def _state_trouble(self) -> list[str]:
+        damage = [*filter(None, [self._state_watch.damage])]
         last = self._judge.last_state_error
         if last is None or last[0] < time.time() - STATE_TROUBLE_SECONDS:
-            return []
+            return damage
         when, problem = last
-        return [f"the state did not answer {self._judge.state_errors} questions, the last at {zoned(when)}: {problem}"]
+        return [
+            *damage,
+            f"the state did not answer {self._judge.state_errors} questions, the last at {zoned(when)}: {problem}",
+        ]
 
     def _unkept(self) -> list[str]:
         count = self._judge.not_archived

@@ -10,13 +10,15 @@ from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from eximacl.archive import purge
-from eximacl.config import Settings
+from eximacl.config import Loaded, Settings
+from eximacl.config.changed import changed, stamps
 from eximacl.config.sources import Sources
 from eximacl.daemon.answers import within
 from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.sockets import Listener
 from eximacl.policy.places import DAY_SECONDS
 from eximacl.policy.state import CLOCK_SLACK_SECONDS, PRUNE_ROWS, State, StateError
+from eximacl.state import damage_of, file_of
 from eximacl.system.systemd import Notifier
 
 T = TypeVar("T")
@@ -35,6 +37,13 @@ PRUNE_ANSWER_SECONDS = 30.0
 SHRINK_SECONDS = 60.0
 # The journal is deleted in whole days.
 RETENTION_SECONDS = 3600.0
+
+# An admin who has edited the policy is told soon, but not while the second of two files is still being edited.
+POLICY_SECONDS = 60.0
+# A file is damaged by its disk, or by somebody; to read a large one takes a second of a thread.
+DAMAGE_SECONDS = 3600.0
+# What an admin expects to find in the log, although nothing is wrong. It is shown without `--verbose`.
+NOTICE = 25
 
 log = logging.getLogger("eximacl")
 
@@ -89,6 +98,50 @@ class SocketWatch:
             log.error("%s", line)
             self._notify.status(line)
         self.lost = lost
+
+
+class PolicyWatch:
+    """Notices that the policy's files have changed and were not read again: nothing that is new in them is in force.
+
+    stale: a line that says so, as of the last look; empty: what runs is what is there.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.stale = ""
+        self._loaded = loaded
+        self._stamps = stamps(loaded)
+
+    def look(self) -> str:
+        """Look at the files, and return `stale`. A change is logged once."""
+        stale = changed(self._loaded, self._stamps)
+        if stale and stale != self.stale:
+            log.warning("%s", stale)
+        self.stale = stale
+        return stale
+
+
+class StateWatch:
+    """Notices that the state's file is damaged: the daemon goes on for now, and would not start again.
+
+    damage: a line that says so, as of the last look; empty: it is whole, or kept in no file.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.damage = ""
+        self._path = file_of(url)
+
+    async def look(self) -> None:
+        """Look at the whole file, in a thread. Damage is logged once."""
+        if self._path is None:
+            return
+        found = await asyncio.to_thread(damage_of, self._path)
+        damage = found and (
+            f"state.url: {self._path} is damaged ({found}), and the daemon would not start with it: restore it from a "
+            "backup, or move it away, while the daemon is stopped"
+        )
+        if damage and damage != self.damage:
+            log.error("%s", damage)
+        self.damage = damage
 
 
 class ClockWatch:

@@ -84,6 +84,10 @@ def _is_seconds(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -129,6 +133,7 @@ _SHAPE: Mapping[str, Callable[[object], bool]] = {
     "dns": _is_dns,
     "problems": _are_texts,
     "refused": _are_texts,
+    "stale": _is_flag,
     "notes": _are_texts,
     "records": _are_records,
 }

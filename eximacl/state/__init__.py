@@ -14,6 +14,7 @@ from eximacl.policy.state import Backend, State
 from eximacl.state import memory, sqlite
 from eximacl.state.memory import MemoryState
 from eximacl.state.sqlite import SqliteState
+from eximacl.state.sqlite.file import damage_of
 
 __all__ = [
     "BACKENDS",
@@ -21,6 +22,7 @@ __all__ = [
     "MemoryState",
     "SqliteState",
     "absolute_url",
+    "damage_of",
     "file_of",
     "forms",
     "is_shared",

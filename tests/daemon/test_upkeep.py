@@ -15,7 +15,9 @@ from eximacl.daemon.recorder import Recorder
 from eximacl.daemon.sockets import open_socket
 from eximacl.daemon.upkeep import (
     ClockWatch,
+    PolicyWatch,
     SocketWatch,
+    StateWatch,
     Upkeep,
     delete_old_records,
     forget_addresses,
@@ -46,6 +48,45 @@ async def test_a_regular_task_that_fails_is_tried_again_until_it_is_stopped(capl
     assert asyncio.all_tasks() == {asyncio.current_task()}
     assert "a regular task failed; the next try is in 0.001 s" in caplog.text
     assert "broken" in caplog.text
+
+
+def test_a_change_of_the_policy_is_logged_once(config: Path, caplog: pytest.LogCaptureFixture) -> None:
+    watch = PolicyWatch(load(config))
+    assert watch.look() == ""
+    config.write_text(CONFIG + "# more\n")
+    assert [watch.look(), watch.look()] == [watch.stale] * 2
+    assert caplog.messages == [watch.stale]
+    config.write_text(CONFIG)
+    assert watch.look() == ""
+
+
+async def test_a_damaged_state_is_told_while_the_daemon_still_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "state?%20 .db"
+    state = SqliteState(path)
+    for number in range(2000):
+        state.first_seen(f"key {number}", float(number), 1e12)
+    watch = StateWatch(f"sqlite:{path}")
+    await watch.look()
+    assert (watch.damage, caplog.text) == ("", "")
+    state.close()
+    data = bytearray(path.read_bytes())
+    data[8192:40960] = bytes(32768)
+    path.write_bytes(data)
+    for _ in range(2):
+        await watch.look()
+    assert watch.damage.startswith(f"state.url: {path} is damaged (")
+    assert caplog.messages == [watch.damage]
+    path.write_bytes(b"not a database" * 1000)
+    await watch.look()
+    assert "file is not a database" in watch.damage
+
+
+async def test_a_state_without_a_file_is_not_looked_at() -> None:
+    watch = StateWatch("memory:")
+    await watch.look()
+    assert watch.damage == ""
 
 
 async def test_a_changed_list_is_read_again(config: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -15,6 +15,7 @@ from eximacl.cli.options import Failure, config_option, json_option, load_config
 from eximacl.cli.output import Style, paint, plural, write_line
 from eximacl.config import (
     ConfigError,
+    Loaded,
     describe,
     explain,
     find_checks,
@@ -25,6 +26,8 @@ from eximacl.config import (
 )
 from eximacl.config.problems import Problem
 from eximacl.daemon.preflight import preflight
+from eximacl.protocol.client import DaemonError
+from eximacl.protocol.control import read_status
 
 
 @click.group(cls=Group, section=Section.SETUP)
@@ -44,7 +47,8 @@ def config() -> None:
 def test(config_path: Path, as_json: bool) -> int:
     """Test the policy file and everything that it names.
 
-    That includes its domain files, all lists, and the archive's directory. Every problem is printed.
+    That includes its domain files, all lists, and the archive's directory. Every problem is printed. Where a daemon
+    runs another policy than these files hold, the last line says how they come into force.
 
     \b
     Examples:
@@ -58,15 +62,28 @@ def test(config_path: Path, as_json: bool) -> int:
         loaded = preflight(config_path)
     except ConfigError as error:
         problems = error.problems
+    waits = not problems and _waits_for_reload(loaded)
     if as_json:
-        print_json({"ok": not problems, "problems": [problem._asdict() for problem in problems]})
+        found = [problem._asdict() for problem in problems]
+        print_json({"ok": not problems, "problems": found, "waits_for_reload": waits})
     elif problems:
         click.echo("\n".join(map(str, problems)), err=True)
         click.echo(paint(plural(len(problems), "problem"), Style.BAD, sys.stderr), err=True)
     else:
-        found = f"({plural(len(loaded.overlays), 'domain file')}, {plural(len(loaded.sources), 'list')})"
-        write_line(f"{loaded.path}: {paint('OK', Style.GOOD)} {found}")
+        counts = f"({plural(len(loaded.overlays), 'domain file')}, {plural(len(loaded.sources), 'list')})"
+        write_line(f"{loaded.path}: {paint('OK', Style.GOOD)} {counts}")
+        if waits:
+            write_line("in force after: eximacl reload")
     return 1 if problems else 0
+
+
+def _waits_for_reload(loaded: Loaded) -> bool:
+    """Whether a daemon runs these files as they were before; False where none can be asked."""
+    try:
+        found = read_status(loaded.settings.server.socket)
+    except DaemonError:
+        return False
+    return found["config"] == str(loaded.path) and bool(found.get("stale") or found.get("refused"))
 
 
 @config.command("show")

@@ -16,6 +16,7 @@ from eximacl.cli.command import Command, Section
 from eximacl.cli.options import Failure, config_option, load_config
 from eximacl.config import Loaded
 from eximacl.daemon.daemon import Daemon, StartError
+from eximacl.daemon.upkeep import NOTICE
 
 
 @click.command(cls=Command, section=Section.DAEMON)
@@ -51,12 +52,13 @@ class _Priority(logging.Formatter):
     """Puts systemd's `<priority>` before each line (sd-daemon(3)); the journal adds the time."""
 
     def format(self, record: logging.LogRecord) -> str:
-        number = {logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6}.get(record.levelno, 6)
+        number = {logging.ERROR: 3, logging.WARNING: 4, NOTICE: 5, logging.INFO: 6}.get(record.levelno, 6)
         return "\n".join(f"<{number}>{line}" for line in super().format(record).splitlines())
 
 
 def _log_to_stderr(verbose: bool) -> None:
-    level = logging.INFO if verbose or sys.stderr.isatty() else logging.WARNING
+    logging.addLevelName(NOTICE, "NOTICE")
+    level = logging.INFO if verbose or sys.stderr.isatty() else NOTICE
     handler = logging.StreamHandler()
     if "JOURNAL_STREAM" in os.environ:
         handler.setFormatter(_Priority())

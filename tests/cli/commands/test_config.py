@@ -16,6 +16,21 @@ def test_a_right_policy(config: Path) -> None:
     assert (done.status, done.out) == (0, f"{config}: OK (0 domain files, 0 lists)\n")
 
 
+@pytest.mark.usefixtures("daemon")
+def test_it_says_when_the_daemon_runs_another_policy(config: Path) -> None:
+    assert "reload" not in eximacl("config", "test").out
+    config.write_text(config.read_text() + "# a change\n")
+    first, *others = eximacl("config", "test").out.splitlines()
+    assert first.startswith(f"{config}: OK ")
+    assert others == ["in force after: eximacl reload"]
+    assert json.loads(eximacl("config", "test", "--json").out)["waits_for_reload"] is True
+    assert "after it was read: eximacl reload" in eximacl("status").out
+    assert eximacl("reload").status == 0
+    assert "reload" not in eximacl("config", "test").out
+    log = (config.parent / "log").read_text()
+    assert log.count(f"NOTICE reloaded {config}\n") == 1
+
+
 def test_every_problem_is_printed(config: Path) -> None:
     config.write_text(config.read_text() + 'colour = "red"\n[servr]\n')
     done = eximacl("config", "test")
