@@ -16,6 +16,8 @@ MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3600.0
 DAY_SECONDS = 86400.0
 _OWN_BITS = {4: 32, 6: 64}
+# Of all its keys.
+PREFIX = "greylist:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,11 +134,11 @@ def _client(query: Query, address: IPAddress, options: Options) -> str:
 async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Delayed | Hit | Unknown | None:
     client = attempt.client
     lifetime = options.lifetime_days * DAY_SECONDS
-    known = await ask.remember(f"greylist:known:{client}", lifetime)
+    known = await ask.remember(f"{PREFIX}known:{client}", lifetime)
     if known:  # or Unknown
         return known if isinstance(known, Unknown) else None
     triplet = attempt.triplet()
-    passed = await ask.remember(f"greylist:passed:{triplet}", lifetime)
+    passed = await ask.remember(f"{PREFIX}passed:{triplet}", lifetime)
     if isinstance(passed, Unknown):
         return passed
     waited = 0.0
@@ -145,7 +147,7 @@ async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Delayed | Hit
         if not isinstance(found, float):
             return found
         waited = found
-        await ask.first_seen(f"greylist:passed:{triplet}", lifetime)
+        await ask.first_seen(f"{PREFIX}passed:{triplet}", lifetime)
     if options.known_after:
         await _note_delivery(client, lifetime, options.known_after, ask)
     return Delayed(waited) if waited else None
@@ -153,7 +155,7 @@ async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Delayed | Hit
 
 async def _wait(attempt: _Attempt, triplet: str, options: Options, ask: Ask) -> float | Hit | Unknown:
     """Return for how many seconds a triplet that has not passed yet has waited, or that it has to wait longer."""
-    first = await ask.first_seen(f"greylist:waiting:{triplet}", options.retry_hours * HOUR_SECONDS)
+    first = await ask.first_seen(f"{PREFIX}waiting:{triplet}", options.retry_hours * HOUR_SECONDS)
     if isinstance(first, Unknown):
         return first
     seconds = attempt.now - first
@@ -167,12 +169,17 @@ async def _note_delivery(client: str, lifetime: float, known_after: int, ask: As
 
     If that fails, it is not a reason to delay the message.
     """
-    key = f"greylist:passes:{client}"
+    key = passes_key(client)
     if await ask.count_events(key, HOUR_SECONDS):  # or Unknown
         return
     passed = await ask.count_event(key, lifetime, known_after)
     if not isinstance(passed, Unknown) and passed >= known_after:
-        await ask.first_seen(f"greylist:known:{client}", lifetime)
+        await ask.first_seen(f"{PREFIX}known:{client}", lifetime)
+
+
+def passes_key(client: str) -> str:
+    """Return the key under which a client's deliveries are counted."""
+    return f"{PREFIX}passes:{client}"
 
 
 def _hit(client: str, minutes: int) -> Hit:

@@ -46,6 +46,14 @@ class Block(NamedTuple):
     why: str
 
 
+class Sighting(NamedTuple):
+    """A key that is known: when it was first seen, and until when it is known."""
+
+    key: str
+    since: float
+    until: float
+
+
 class State(Protocol):
     """The atomic verbs. A backend that cannot answer raises StateError and has changed nothing.
 
@@ -141,6 +149,17 @@ class State(Protocol):
 
     def remember(self, key: str, now: float, until: float) -> MayWait[bool]:
         """Keep a known key known until `until`, if that is later. Return whether it is known."""
+
+    def sightings(
+        self, prefix: str, now: float, after: str | None = None, most: int = LISTED_MAX
+    ) -> MayWait[tuple[Sighting, ...]]:
+        """Return the first `most` known keys that begin so; with `after`, of those that come after it.
+
+        They are in order of their code points.
+        """
+
+    def unsee(self, key: str) -> MayWait[bool]:
+        """Forget when a key was first seen. Return whether there was one; an expired one counts too."""
 
     def block(self, key: str, now: float, until: float, why: str) -> MayWait[None]:
         """Block `key` from now until `until`; if it is blocked, it keeps its `since`, the later `until` and its `why`.

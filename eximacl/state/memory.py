@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from array import array
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from eximacl.policy.places import LISTED_MAX, NO_TERMS, AddressChange, KnownAddress, Place, Terms
-from eximacl.policy.state import BLOCKS_MAX, CLOCK_SLACK_SECONDS, PRUNE_ROWS, Backend, Block, Settled
+from eximacl.policy.state import BLOCKS_MAX, CLOCK_SLACK_SECONDS, PRUNE_ROWS, Backend, Block, Settled, Sighting
 from eximacl.state.events import expiry, noted, recent
 from eximacl.state.expiries import Expiries
 from eximacl.state.memory_places import MemoryPlaces
@@ -98,6 +99,18 @@ class MemoryState:
         """See `State.remember`."""
         with self._lock:
             return self._seen.remember(key, now, until)
+
+    def sightings(
+        self, prefix: str, now: float, after: str | None = None, most: int = LISTED_MAX
+    ) -> tuple[Sighting, ...]:
+        """See `State.sightings`."""
+        with self._lock:
+            return self._seen.some(prefix, now, after, most)
+
+    def unsee(self, key: str) -> bool:
+        """See `State.unsee`."""
+        with self._lock:
+            return self._seen.rows.pop(key, None) is not None
 
     def block(self, key: str, now: float, until: float, why: str) -> None:
         """See `State.block`."""
@@ -204,6 +217,11 @@ class _Seen(_Table[_Known]):
         row = self.rows[key]
         self.put(key, _Known(row.since, max(row.until, until)))
         return True
+
+    def some(self, prefix: str, now: float, after: str | None, most: int) -> tuple[Sighting, ...]:
+        keys = sorted(key for key in self.rows if key.startswith(prefix) and (after is None or key > after))
+        known = (Sighting(key, *self.rows[key]) for key in keys if self.seen(key, now) is not None)
+        return tuple(itertools.islice(known, most))
 
 
 class _Blocks(_Table[Block]):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from eximacl.policy.state import CLOCK_SLACK_SECONDS, PRUNE_ROWS
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, PRUNE_ROWS, Sighting
 from tests.state.contract import CENTURY, HOSTILE, LATER, NOW, UNTIL, Family, Now, opened
 
 
@@ -19,6 +19,30 @@ class SeenContract(Family):
         assert state.seen("key", UNTIL - 1) == NOW
         # The second call has not put its end off.
         assert state.seen("key", UNTIL) is None
+
+    def test_sightings_are_in_order_page_by_page(self, state: Now) -> None:
+        for key in ("b:2", "a:1", "b:\N{LATIN SMALL LETTER E WITH ACUTE}", "b:10", "b", "c:1", "b:1"):
+            state.first_seen(key, NOW, UNTIL)
+        keys = ["b:1", "b:10", "b:2", "b:\N{LATIN SMALL LETTER E WITH ACUTE}"]
+        assert [one.key for one in state.sightings("b:", NOW)] == keys
+        assert [one.key for one in state.sightings("b:", NOW, "b:10", 1)] == keys[2:3]
+        assert [one.key for one in state.sightings("b:", NOW, "a", 1)] == keys[:1]
+        assert state.sightings("a:", NOW) == (Sighting("a:1", NOW, UNTIL),)
+        assert state.sightings("d:", NOW) == ()
+        assert len(state.sightings("", NOW)) == 7
+
+    def test_only_what_is_known_now_is_among_them(self, state: Now) -> None:
+        state.first_seen("over", NOW, UNTIL)
+        state.first_seen("stands", NOW, UNTIL + 1)
+        state.first_seen("ahead", UNTIL + CLOCK_SLACK_SECONDS + 1, UNTIL + CLOCK_SLACK_SECONDS + 100)
+        assert state.sightings("", UNTIL) == (Sighting("stands", NOW, UNTIL + 1),)
+
+    def test_unsee(self, state: Now) -> None:
+        state.first_seen("key", NOW, UNTIL)
+        state.first_seen("other", NOW, UNTIL)
+        assert (state.unsee("key"), state.unsee("key"), state.unsee("never")) == (True, False, False)
+        assert (state.seen("key", NOW), state.seen("other", NOW)) == (None, NOW)
+        assert state.first_seen("key", NOW + 5, UNTIL) == NOW + 5
 
     def test_seen_changes_nothing(self, state: Now) -> None:
         assert state.seen("key", NOW) is None

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from eximacl.policy.places import LISTED_MAX, NO_TERMS, AddressChange, KnownAddress, Place, Terms
-from eximacl.policy.state import BLOCKS_MAX, Backend, Block, Settled, StateError
+from eximacl.policy.state import BLOCKS_MAX, Backend, Block, Settled, Sighting, StateError
 from eximacl.state import MemoryState
 
 # answers: as it should; silent: it takes the verb and never answers; cut: it closes in the middle of the answer.
@@ -80,6 +80,14 @@ class ToyState:
 
     async def remember(self, key: str, now: float, until: float) -> bool:
         return bool(await self._ask("remember", key, now, until))
+
+    async def sightings(
+        self, prefix: str, now: float, after: str | None = None, most: int = LISTED_MAX
+    ) -> tuple[Sighting, ...]:
+        return tuple(await self._ask("sightings", prefix, now, after, most))
+
+    async def unsee(self, key: str) -> bool:
+        return bool(await self._ask("unsee", key))
 
     async def block(self, key: str, now: float, until: float, why: str) -> None:
         await self._ask("block", key, now, until, why)

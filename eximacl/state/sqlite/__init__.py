@@ -50,6 +50,7 @@ class SqliteState:
         self.all_known, self.forget_known = addresses.all_known, addresses.forget_known
         self.count, self.tally, self.forget = windows.count, windows.tally, windows.forget
         self.first_seen, self.seen, self.remember = seen.first_seen, seen.seen, seen.remember
+        self.sightings, self.unsee = seen.sightings, seen.unsee
         self.block, self.unblock = blocks.block, blocks.unblock
         self.blocked, self.blocks = blocks.blocked, blocks.blocks
         self._families = addresses, places, windows, seen, blocks

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 
-from eximacl.policy.state import CLOCK_SLACK_SECONDS
-from eximacl.state.sqlite.file import StateFile, to_bytes
+from eximacl.policy.places import LISTED_MAX
+from eximacl.policy.state import CLOCK_SLACK_SECONDS, Sighting
+from eximacl.state.sqlite.file import StateFile, to_bytes, to_text
 
 _FIND = "SELECT since FROM seen WHERE key = ? AND until > ? AND since <= ?"
 _NOTE = "INSERT OR REPLACE INTO seen (key, since, until) VALUES (?, ?, ?)"
 _KEEP = "UPDATE seen SET until = max(until, ?) WHERE key = ? AND until > ? AND since <= ?"
+# No byte of a key's text is 255.
+_SOME = (
+    "SELECT key, since, until FROM seen WHERE key >= ? AND key < ? AND until > ? AND since <= ? ORDER BY key LIMIT ?"
+)
+_FORGET = "DELETE FROM seen WHERE key = ?"
 _PRUNE = "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE until <= ? ORDER BY until LIMIT ?)"
 
 
 class Seen:
-    """`first_seen`, `seen` and `remember` of `State`."""
+    """`first_seen`, `seen`, `remember`, `sightings` and `unsee` of `State`."""
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
@@ -46,6 +52,21 @@ class Seen:
             return False
         asked = until, to_bytes(key), now, now + CLOCK_SLACK_SECONDS
         return self._file.transaction(lambda db: db.execute(_KEEP, asked).rowcount > 0)
+
+    def sightings(
+        self, prefix: str, now: float, after: str | None = None, most: int = LISTED_MAX
+    ) -> tuple[Sighting, ...]:
+        """See `State.sightings`."""
+        start = to_bytes(prefix)
+        # No key lies between one and the same with a NUL more.
+        first = start if after is None else max(start, to_bytes(after) + b"\0")
+        asked = first, start + b"\xff", now, now + CLOCK_SLACK_SECONDS, most
+        rows = self._file.read(lambda db: db.execute(_SOME, asked).fetchall())
+        return tuple(Sighting(to_text(key), since, until) for key, since, until in rows)
+
+    def unsee(self, key: str) -> bool:
+        """See `State.unsee`."""
+        return self._file.transaction(lambda db: db.execute(_FORGET, (to_bytes(key),)).rowcount > 0)
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
         """Forget at most `most` keys whose time is over; return how many."""
