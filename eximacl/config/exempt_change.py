@@ -24,10 +24,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eximacl.config.edit import EditError, add_entry, set_key
+from eximacl.config.list_files import fill
 from eximacl.config.load import DOMAINS_DIRECTORY, Loaded
 from eximacl.config.problems import Refused, shown_path
 from eximacl.config.settings import EXEMPT_TABLE
-from eximacl.config.sources import SOURCE_BYTES_MAX, fill
+from eximacl.config.sources import SOURCE_BYTES_MAX
 from eximacl.config.values import Values
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.lists import EntryList

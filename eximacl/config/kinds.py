@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
+from eximacl.config.list_files import bad_entries
 from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
 from eximacl.config.settings import REDACTABLE, FileMode, Redacted, Servers, StateUrl, Template
-from eximacl.config.sources import Sources, bad_entries
+from eximacl.config.sources import Sources
 from eximacl.config.toml import toml_type
 from eximacl.mail.hosts import parse_name_server
 from eximacl.mail.lists import EntryList, Secrets
@@ -233,10 +234,18 @@ def _secrets(given: RawValue) -> EntryList:
     if not isinstance(given.raw, str):
         raise Refused(f"expected the path of a file, got {toml_type(given.raw)}; secrets do not belong in this file")
     path = _path(given)
-    # The text may be the secret itself, where its file's name belongs: it is not shown.
     if not _is_there(path):
-        raise Missing("names a file that holds the key; that file does not exist")
+        raise Missing(f"names a file that holds the key; {_place(given, path)} does not exist")
     return given.sources.open(path, given.option.type)  # type: ignore[no-any-return]
+
+
+def _place(given: RawValue, path: Path) -> str:
+    """Return a path as errors may show it: without its name where that may be the secret itself."""
+    is_path = "/" in given.raw and path.parent.is_dir() and path.parent != Path("/")
+    if is_path:
+        return str(path)
+    directory = given.site.shown(path.parent)
+    return "that file" if directory == "." else f"that file in {directory}"
 
 
 def _is_there(path: Path) -> bool:

@@ -49,6 +49,14 @@ class Loaded:
     tables: Mapping[str, Values]
     overlays: Mapping[str, Mapping[str, Values]]
 
+    def notes(self) -> Iterator[Problem]:
+        """Yield what is no error, but may not be meant: the checks that default lists which are missing switch off."""
+        for key, shown in self.sources.missing():
+            table = self.tables.get(key.rpartition(".")[0], {})
+            if "action" in table and table["action"].value != "off":
+                check = key.rpartition(".")[0]
+                yield Problem(self.path.name, key, f"{shown} does not exist, and without it {check} is switched off")
+
     def files(self) -> Iterator[Path]:
         """Yield each file and directory that was read, and that the next load will read again."""
         yield self.path
@@ -81,6 +89,7 @@ def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
     builder = Builder(checks, order, tables, sources)
     builder.read_base(raw.get("checks", {}), site.at("checks"))
     read_domain_files(builder, tables["policy"], site, instead)
+    report_misnamed(tables["policy"]["domains"].value if "domains" in tables["policy"] else None, site, sources)
     builder.check_running()
     if problems:
         raise ConfigError(problems)
@@ -157,6 +166,18 @@ def read_domain_files(builder: Builder, policy: Values, site: Site, instead: Map
         if raw is not None:
             check_top_level(raw, DOMAIN_TOP_LEVEL, here)
             builder.read_overlay(domain, raw, here)
+
+
+def report_misnamed(domains: Domains | None, site: Site, sources: Sources) -> None:
+    """Report the files beside the domains' files that have a domain's name, but not its ending, so nobody reads them.
+
+    Lists of domains' files may stand there, too, and have any name. Call this when all lists are known.
+    """
+    directory = site.home / DOMAINS_DIRECTORY
+    for path in sorted(directory.iterdir()) if domains is not None and directory.is_dir() else ():
+        if canonical_domain(path.name) in (domains or ()) and path.is_file() and not sources.find(path):
+            here = site._replace(file=site.shown(path))
+            here.report(f"is not read, since its name does not end in .toml; rename it to {path.name}.toml")
 
 
 def _wrong_domain(domain: str, domains: Domains | None, files: Mapping[str, str]) -> str:

@@ -1,41 +1,29 @@
 """The files and directories behind lists, read at the start and again when they change.
 
 If a source cannot be read, or is refused, the list keeps its entries. A source that has changed is read once it has not
-changed between two calls of `refresh`, so that a half-written file never counts.
+changed between two calls of `refresh`; one that has lost many entries has to rest longer before it counts (`losses`),
+so that a half-written file does not.
 """
 
 from __future__ import annotations
 
-import io
-import os
-import re
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from eximacl.config.problems import Missing, Problem, Refused, shown_path
+from eximacl.config.list_files import fill, kept_names
+from eximacl.config.losses import REST_SECONDS, Loss, entries
+from eximacl.config.problems import Problem, Refused, shown_path
 from eximacl.mail.lists import EntryList
-from eximacl.system.files import open_regular, read_regular
 
-# A list is parsed in pieces of this size, so that a long one does not keep other threads waiting.
-BLOCK_CHARACTERS = 256 * 1024
-# Enough to see what is wrong with a list; a wrong file (a mailbox, a binary) would otherwise fill the screen.
-BAD_ENTRIES_MAX = 10
-# A text becomes part of an SMTP reply of 512 bytes. A longer file is not meant as one.
-TEXT_BYTES_MAX = 64 * 1024
 # A policy or a check has a few kilobytes; a wrong file (a disk image, a device behind a link) would fill the memory.
 SOURCE_BYTES_MAX = 4 * 1024 * 1024
 # Time stamps have a resolution of some milliseconds, on old file systems of a second or two. A file that was read this
 # soon after its last change may have changed again without a trace, so it is read once more.
 SETTLED_NANOSECONDS = 2_000_000_000
 
-_COMMENT = re.compile(r"(?:^|[ \t]+)#.*", re.MULTILINE)
-# The byte order marks of UTF-16, read as UTF-8.
-_UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
-_BLANKS = " \t\r\f\v"
 
 L = TypeVar("L", bound=EntryList)
 # Of a file or directory: change of content, change of name or mode, size, inode. None: it cannot be looked at.
@@ -43,30 +31,65 @@ Signature = tuple[tuple[int, int, int, int], ...] | None
 
 
 class Refreshed(NamedTuple):
-    """What a `refresh` did. changed: paths of the sources that were read again; problems: the new ones."""
+    """What a `refresh` did. changed: paths of the sources that were read again; problems, warnings: the new ones.
+
+    A warning is about a list that has lost many entries and will count if it stays so.
+    """
 
     changed: tuple[str, ...]
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
+
+
+class Shrunk(Refused):
+    """A list has lost so many entries that it does not count yet."""
+
+    def __init__(self, shown: str, loss: Loss) -> None:
+        super().__init__(f"{shown} {loss}")
+        self.loss = loss
 
 
 class Sources:
-    """All files and directories that the lists of one configuration come from."""
+    """All files and directories that the lists of one configuration come from.
 
-    def __init__(self, home: Path, clock: Callable[[], int] = time.time_ns) -> None:
+    clock: nanoseconds since 1970, to compare with the times of files. monotonic: seconds.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._home = home
         self._clock = clock
+        self._monotonic = monotonic
         self._sources: dict[tuple[Path, type[EntryList]], _Source] = {}
 
     def open(self, path: Path, kind: type[L]) -> L:
         """Return the list at the absolute `path`, which is read unless it was before. Raises Refused."""
-        source = self._sources.get((path, kind))
-        if source is None:
-            source = _Source(path, shown_path(path, self._home), kind(), self._clock)
-            self._sources[path, kind] = source
+        source = self._at(path, kind)
         if not source.read:
             source.fill()
         assert isinstance(source.entries, kind)
         return source.entries
+
+    def awaited(self, path: Path, kind: type[L], key: str) -> L:
+        """Return the list of an option, `key`, whose file may be missing; it is read as soon as it is there."""
+        source = self._at(path, kind)
+        source.keys.append(key)
+        assert isinstance(source.entries, kind)
+        return source.entries
+
+    def take_over(self, old: Sources, *, accept: bool = False) -> None:
+        """Keep the old entries of lists that have lost too many since another configuration read them, or are gone.
+
+        accept: someone has said that they are meant; then nothing is kept.
+        """
+        for key, source in self._sources.items():
+            before = old._sources.get(key)
+            if before is not None and before.read and not accept:
+                source.succeed(before)
 
     def refresh(self) -> Refreshed:
         """Read what has changed. Each list is swapped in one step, so any thread may use the lists meanwhile.
@@ -76,14 +99,35 @@ class Sources:
         """
         changed: list[str] = []
         problems: list[Problem] = []
+        warnings: list[Problem] = []
         for source in self._sources.values():
+            told = source.problem
             try:
                 if source.refresh():
                     changed.append(source.shown)
             except Refused as refused:
-                keeps = f"{refused}; the {len(source.entries)} entries read before stay in force"
-                problems.append(Problem(source.shown, "", keeps))
-        return Refreshed(tuple(changed), tuple(problems))
+                resting = isinstance(refused, Shrunk) and not refused.loss.is_refused
+                if source.problem != told:
+                    (warnings if resting else problems).append(Problem(source.shown, "", source.problem))
+        return Refreshed(tuple(changed), tuple(problems), tuple(warnings))
+
+    def problems(self) -> tuple[str, ...]:
+        """Return a line for each list whose file is not what is in force, and why."""
+        return tuple(source.problem for source in self._sources.values() if source.problem)
+
+    def kept(self) -> tuple[str, ...]:
+        """Return those of the `problems` that do not end by themselves when a list has rested."""
+        return tuple(source.problem for source in self._sources.values() if source.problem and not source.rests)
+
+    def missing(self) -> Iterator[tuple[str, str]]:
+        """Yield the dotted key of each option whose default list is missing, and the list's path."""
+        for source in self._sources.values():
+            if not source.read:
+                yield from ((key, source.shown) for key in source.keys)
+
+    def find(self, path: Path) -> tuple[EntryList, ...]:
+        """Return the lists that come from an absolute path, one for each kind in which it is used."""
+        return tuple(source.entries for (named, _), source in self._sources.items() if named == path)
 
     def files(self) -> Iterator[Path]:
         """Yield each file and directory that was read: those of the lists, and the texts in a directory of them."""
@@ -92,34 +136,89 @@ class Sources:
                 continue
             yield source.path
             if source.entries.texts and source.path.is_dir():
-                yield from (Path(entry.path) for entry in _directory(source.path))
+                yield from (Path(entry.path) for entry in kept_names(source.path))
+
+    def _at(self, path: Path, kind: type[EntryList]) -> _Source:
+        if (path, kind) not in self._sources:
+            shown = shown_path(path, self._home)
+            self._sources[path, kind] = _Source(path, shown, kind(), self._clock, self._monotonic)
+        return self._sources[path, kind]
 
     def __len__(self) -> int:
-        return len(self._sources)
+        """Return how many lists were read."""
+        return sum(source.read for source in self._sources.values())
 
 
 class _Source:
-    """One file or directory, and the list that its entries fill."""
+    """One file or directory, and the list that its entries fill.
 
-    __slots__ = ("_clock", "_pending", "_settled", "_signature", "entries", "path", "read", "shown")
+    count: how many entries it had when it was last taken. problem: why the file is not what is in force; or empty.
+    keys: the options for which it may be missing.
+    """
 
-    def __init__(self, path: Path, shown: str, entries: EntryList, clock: Callable[[], int]) -> None:
+    __slots__ = (
+        "_clock",
+        "_monotonic",
+        "_pending",
+        "_rests_until",
+        "_settled",
+        "_signature",
+        "count",
+        "entries",
+        "keys",
+        "path",
+        "problem",
+        "read",
+        "shown",
+    )
+
+    def __init__(
+        self,
+        path: Path,
+        shown: str,
+        entries: EntryList,
+        clock: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
         self.path = path
         self.shown = shown
         self.entries = entries
-        entries.live = True
+        self.entries.live = True
         self.read = False
+        self.count = 0
+        self.problem = ""
+        self.keys: list[str] = []
         self._clock = clock
+        self._monotonic = monotonic
         self._signature: Signature = None
         self._pending: Signature = None
         self._settled = True
+        self._rests_until: float | None = None
 
-    def fill(self) -> None:
-        """Read the source into the list. Raises Refused, and then the list is as it was."""
+    @property
+    def rests(self) -> bool:
+        """Whether the source will be read if it does not change."""
+        return self._rests_until is not None
+
+    def fill(self, *, rested: bool = False) -> None:
+        """Read the source into the list. Raises Refused, and then the list is as it was.
+
+        rested: it has not changed for so long that it is written to its end.
+        """
         self._signature = self._pending = self._sign()
         self._settled = True
-        fill(self.entries, self.path, self.shown)
+        self._rests_until = None
+        try:
+            self.count = fill(self.entries, self.path, self.shown, self._judge(rested))
+        except Shrunk as shrunk:
+            self._keep(shrunk)
+            raise
+        except Refused as refused:
+            if self.read:
+                self.problem = f"{refused}; what was read before stays in force ({entries(self.count)})"
+            raise
         self.read = True
+        self.problem = ""
         changed = max((one[1] for one in self._signature or ()), default=0)
         self._settled = abs(self._clock() - changed) > SETTLED_NANOSECONDS
 
@@ -128,137 +227,53 @@ class _Source:
         signature = self._sign()
         if signature == self._signature:
             self._pending = signature
+            if self._rests_until is not None and self._monotonic() >= self._rests_until:
+                self.fill(rested=True)
+                return True
             if not self._settled:
                 self.fill()
             return False
         if signature != self._pending:
             self._pending = signature
+            self._rests_until = None
             return False
         self.fill()
         return True
+
+    def succeed(self, before: _Source) -> None:
+        """Keep the entries of the same source as it was read before, where this one is not to count (yet)."""
+        loss = Loss(before.count, self.count)
+        if self.read and not loss.is_large:
+            return
+        if self.read:
+            rests_until = before._rests_until if before._signature == self._signature else None
+            self._keep(Shrunk(self.shown, loss), rests_until)
+        else:
+            self.problem = f"{self.shown} does not exist; what was read before stays in force ({entries(before.count)})"
+        self._settled = True
+        self.entries.adopt(before.entries)
+        self.count = before.count
+        self.read = True
+
+    def _judge(self, rested: bool) -> Callable[[int], None]:
+        def judge(count: int) -> None:
+            loss = Loss(self.count, count)
+            if loss.is_refused or (loss.is_large and not rested):
+                raise Shrunk(self.shown, loss)
+
+        return judge
+
+    def _keep(self, shrunk: Shrunk, rests_until: float | None = None) -> None:
+        self.problem = str(shrunk)
+        if not shrunk.loss.is_refused:
+            self._rests_until = rests_until or self._monotonic() + REST_SECONDS
 
     def _sign(self) -> Signature:
         try:
             found = self.path.stat()
             signed = [found]
             if self.entries.texts and stat.S_ISDIR(found.st_mode):
-                signed += [entry.stat() for entry in _directory(self.path)]
+                signed += [entry.stat() for entry in kept_names(self.path)]
         except OSError:
             return None
         return tuple((one.st_mtime_ns, one.st_ctime_ns, one.st_size, one.st_ino) for one in signed)
-
-
-def fill(entries: EntryList, path: Path, shown: str) -> None:
-    """Put what a file or directory holds into `entries`. Raises Refused, with one message for each bad entry."""
-    try:
-        mode = path.stat().st_mode
-        if entries.private:
-            _check_private(mode, shown)
-        if stat.S_ISDIR(mode):
-            entries.replace(directory_entries(path, texts=entries.texts))
-        elif stat.S_ISREG(mode):
-            entries.replace(file_entries(path))
-        else:
-            raise Refused(f"{shown} is neither a file nor a directory")
-    except OSError as error:
-        # The error may be about a file in the directory: scandir and open say which.
-        named = shown + str(error.filename or "").removeprefix(str(path))
-        if isinstance(error, FileNotFoundError) and named == shown:
-            raise Missing(f"{shown} does not exist") from None
-        raise Refused(f"{named} cannot be read: {error.strerror}") from None
-    except _NotTextError as error:
-        raise Refused(f"{shown} {error}") from None
-    except ValueError as error:
-        found = [] if stat.S_ISDIR(mode) else bad_lines(type(entries), path, shown)
-        raise Refused(*(found or [f"{shown}: {error}"])) from None
-
-
-def file_entries(path: Path) -> Iterator[str]:
-    """Yield the entries of a file: one per line; `#` starts a comment, at the start of a line or after a blank.
-
-    Bytes that are not UTF-8 become lone surrogates, as in queries.
-    """
-    return chain.from_iterable(_blocks(path))
-
-
-def directory_entries(path: Path, *, texts: bool = False) -> list[str]:
-    """Return the names of a directory's files; with `texts`, each followed by what the file holds.
-
-    Names that start with `.` or end in `~` (editors' files) are skipped, and so are subdirectories.
-    """
-    entries = _directory(path)
-    if not texts:
-        return [entry.name for entry in entries]
-    return [f"{entry.name} {_text(Path(entry.path))}".rstrip() for entry in entries]
-
-
-def bad_lines(kind: type[EntryList], path: Path, shown: str) -> list[str]:
-    """Return a message for each of the first bad lines of a file; none if it can no longer be read."""
-    try:
-        return [f"{shown} line {number}: {reason}" for number, reason in bad_entries(kind, numbered_lines(path))]
-    except OSError:
-        return []
-
-
-def bad_entries(kind: type[EntryList], numbered: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Return number and reason of the first BAD_ENTRIES_MAX entries that `kind` refuses."""
-    found: list[tuple[int, str]] = []
-    for number, entry in numbered:
-        try:
-            kind([entry])
-        except ValueError as error:
-            found.append((number, str(error)))
-            if len(found) == BAD_ENTRIES_MAX:
-                break
-    return found
-
-
-def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield each entry of a file with the number of its line. Slow; for errors."""
-    with _open_text(path) as file:
-        for number, line in enumerate(file, 1):
-            for entry in _entries(line.removesuffix("\n")):
-                yield number, entry
-
-
-class _NotTextError(ValueError):
-    """A file cannot hold entries, whatever they are."""
-
-
-def _blocks(path: Path) -> Iterator[Iterable[str]]:
-    with _open_text(path) as file:
-        while block := file.read(BLOCK_CHARACTERS):
-            if block.startswith(_UTF_16) or block[1:2] == "\0":
-                raise _NotTextError("is UTF-16: save it as UTF-8")
-            if "\0" in block:
-                raise _NotTextError("is not a text")
-            yield _entries(block + file.readline())
-
-
-def _entries(block: str) -> Iterable[str]:
-    """Return the entries of whole lines; without a Python-level loop where there is nothing to strip."""
-    if not any(char in block for char in f"#{_BLANKS}"):
-        return filter(None, block.split("\n"))
-    return filter(None, (line.strip(_BLANKS) for line in _COMMENT.sub("", block).split("\n")))
-
-
-def _open_text(path: Path) -> io.TextIOWrapper:
-    return io.TextIOWrapper(open_regular(path), encoding="utf-8-sig", errors="surrogateescape")
-
-
-def _text(path: Path) -> str:
-    """Return a short text on one line."""
-    return " ".join(read_regular(path, TEXT_BYTES_MAX).decode("utf-8-sig", errors="surrogateescape").split())
-
-
-def _directory(path: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(path) as entries:
-        kept = [e for e in entries if not e.name.startswith(".") and not e.name.endswith("~") and not e.is_dir()]
-    return sorted(kept, key=lambda entry: entry.name)
-
-
-def _check_private(mode: int, shown: str) -> None:
-    if not stat.S_ISREG(mode):
-        raise Refused(f"{shown} is not a file; secrets come from a file, one per line")
-    if mode & stat.S_IRWXO:
-        raise Refused(f"{shown} holds secrets, and everyone may read or write it: chmod o= {shown}")

@@ -79,7 +79,7 @@ def _read_default(option: Option, site: Site, sources: Sources) -> Value | None:
     try:
         return Value(read_value(option, raw, site, sources), raw)
     except Missing:  # a list that the policy does not name: a short policy needs no files
-        return Value(option.type(), [])
+        return Value(sources.awaited(site.path(str(raw)), option.type, site.key), [])
     except Refused as refused:
         site.report(*refused.messages)
     return None

@@ -136,6 +136,7 @@ class Daemon:
         self._schedule()
         _spare_the_collector()
         self._look_at_spool()
+        self._log_notes()
         await self._sockets.look()
         names = ", ".join(listener.name for listener in listeners)
         self._ready(f"serving {names}")
@@ -154,15 +155,17 @@ class Daemon:
         """Make `run` end. Calling it again is harmless."""
         self._stop.set()
 
-    async def reload(self) -> tuple[str, ...]:
+    async def reload(self, *, accept: bool = False) -> tuple[str, ...]:
         """Load the configuration again and swap it in. Return the problems of one that is refused; empty: done.
+
+        accept: lists count even if they have lost most of their entries.
 
         One load at a time. A caller's load begins after its call, so it sees every change made before. It is finished
         even if the caller does not wait for it: lists of some million entries take longer than the server waits.
         """
-        return await asyncio.shield(self._upkeep.start(self._reload()))
+        return await asyncio.shield(self._upkeep.start(self._reload(accept)))
 
-    async def _reload(self) -> tuple[str, ...]:
+    async def _reload(self, accept: bool) -> tuple[str, ...]:
         async with self._reloading:
             self._notify.reloading()
             try:
@@ -176,6 +179,7 @@ class Daemon:
                 self._ready("a reload was not finished; the current policy stays")
                 raise
             else:
+                loaded.sources.take_over(self._loaded.sources, accept=accept)
                 self._take(loaded, archiver)
             return self._problems
 
@@ -199,8 +203,6 @@ class Daemon:
         """Judge by a new configuration from now on."""
         self._problems = ()
         self._notes = tuple(needs_restart(self._started_with, loaded))
-        for line in self._notes:
-            log.warning("%s", line)
         self._judge.policy = loaded.policy
         self._archiver = archiver
         self._judge.archive = archiver.archive
@@ -212,12 +214,18 @@ class Daemon:
         self._recording.reopen(loaded.settings)
         self._loaded, self._loaded_at = loaded, time.time()
         self._policy_watch = PolicyWatch(loaded)
+        self._log_notes()
         self._watch_lists()
         self._look_at_spool()
         gc.unfreeze()
         _spare_the_collector()
         log.log(NOTICE, "reloaded %s", loaded.path)
         self._ready("reloaded")
+
+    def _log_notes(self) -> None:
+        """Complain about what is in force, but may not be meant, and about what is not in force."""
+        for line in (*self._notes, *map(str, self._loaded.notes()), *self._loaded.sources.problems()):
+            log.warning("%s", line)
 
     def _ready(self, text: str) -> None:
         """Report to systemd that the daemon serves; a lost socket is more worth showing than `text`."""
@@ -302,13 +310,17 @@ class Daemon:
         return {
             "ping": ControlRequest(lambda _: None, everyone=True),
             "status": ControlRequest(lambda _: self.status(), everyone=True),
-            "reload": ControlRequest(lambda _: self._answer_reload()),
+            "reload": ControlRequest(lambda values: self._answer_reload(values.get("accept") == "1")),
             **{name: ControlRequest(partial(self._ask_state, asked.work)) for name, asked in STATE_REQUESTS.items()},
         }
 
-    async def _answer_reload(self) -> dict[str, Any]:
-        problems = await self.reload()
-        return {"problems": list(problems), "notes": [*self._notes, *filter(None, [self._spool])]}
+    async def _answer_reload(self, accept: bool) -> dict[str, Any]:
+        problems = await self.reload(accept=accept)
+        sources = self._loaded.sources
+        kept = () if problems else sources.kept()
+        resting = [line for line in sources.problems() if line not in kept]
+        notes = [*self._notes, *map(str, self._loaded.notes()), *resting, *filter(None, [self._spool])]
+        return {"problems": list(problems), "kept": list(kept), "notes": notes}
 
     async def _ask_state(self, work: Work, values: Mapping[str, str]) -> Any:
         return await within(STATE_SECONDS, work(self._state, values, time.time()))
@@ -329,6 +341,7 @@ class Daemon:
             "problems": [
                 *self._problems,
                 *filter(None, [stale]),
+                *self._loaded.sources.problems(),
                 *self._sockets.lost,
                 *self._state_trouble(),
                 *self._recording.problems(),
@@ -336,7 +349,7 @@ class Daemon:
                 *self._network.problems(),
             ],
             "refused": list(self._problems),
-            "notes": list(self._notes),
+            "notes": [*self._notes, *map(str, self._loaded.notes())],
         }
 
     def _state_trouble(self) -> list[str]:

@@ -167,8 +167,10 @@ async def refresh_lists(sources: Sources) -> None:
     refreshed = await asyncio.to_thread(sources.refresh)
     for shown in refreshed.changed:
         log.info("%s has changed and was read again", shown)
+    for warning in refreshed.warnings:
+        log.warning("%s", warning.message)
     for problem in refreshed.problems:
-        log.error("%s", problem)
+        log.error("%s", problem.message)
 
 
 async def prune_state(state: State) -> None:

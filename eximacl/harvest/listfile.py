@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eximacl.harvest.tally import AddressCount
+from eximacl.mail.entries import recipient
 from eximacl.system.files import open_regular, replace_file, umask_mode
 
 MARK = "# Written by eximacl harvest"
@@ -24,8 +25,9 @@ _COMMENT = re.compile(rb"(?:^|[ \t]+)#.*")
 _BLANKS = b" \t\r\f\v"
 # Its reader takes a line for an entry, `#` for a comment, cuts blanks off, and takes `@…` for a whole domain.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# Other localparts are bytes that are not UTF-8, which the list keeps; a terminal takes some of them for commands, too.
+# Bytes that are not UTF-8, some of which a terminal takes for commands, too.
 _C1_BYTES = re.compile("[\udc80-\udc9f]")
+_RAW_BYTE = re.compile("[\udc80-\udcff]")
 
 
 class ListFileError(Exception):
@@ -60,7 +62,7 @@ class ListFile:
         keep what is in the file, with new counts for the entries that were found again.
         """
         kept, own = self._kept(seen) if merge else ([], {})
-        own.update((_bytes(entry), _bytes(line_of(entry, each))) for entry, each in seen.items())
+        own.update((_bytes(spelled(entry)), _bytes(line_of(spelled(entry), each))) for entry, each in seen.items())
         for line in kept:
             own.pop(_entry(line), None)
         head = [HINT.encode(), *(_bytes(f"# {note}") for note in notes)]
@@ -104,10 +106,24 @@ def line_of(entry: str, seen: AddressCount) -> str:
     return f"{entry}  # {seen.messages} mail{'' if seen.messages == 1 else 's'}, {span}"
 
 
+def spelled(entry: str) -> str:
+    """Return an entry as a list has it: its localpart in quotes where a list would take it for something else."""
+    localpart, at, domain = entry.rpartition("@") if "@" in entry else (entry, "", "")
+    try:
+        if recipient(entry)[0]:
+            return entry
+    except ValueError:
+        pass
+    escaped = localpart.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"{at}{domain}'
+
+
 def unwritable(entry: str, *, localpart: bool = False) -> str:
     """Return why a list cannot hold an entry; empty where it can. localpart: the entry has no domain."""
     if _CONTROL.search(entry) or _C1_BYTES.search(entry):
         return "it has a control character in it"
+    if _RAW_BYTE.search(entry):
+        return "it is not UTF-8"
     if not _is_visible(entry):
         return "it has an invisible character in it"
     if entry.startswith("#") or re.search(r"\s#", entry):

@@ -68,6 +68,14 @@ class EntryList:
         """Whether it is empty for good: an array without entries."""
         return not (self.filled or self.live)
 
+    def adopt(self, other: Self) -> None:
+        """Take over the entries of another list of the same kind."""
+        for kind in type(self).__mro__:
+            for name in getattr(kind, "__slots__", ()):
+                setattr(self, name, getattr(other, name))
+        if hasattr(self, "__dict__"):
+            vars(self).update(vars(other))
+
     def __len__(self) -> int:
         raise NotImplementedError
 

@@ -23,10 +23,12 @@ class Reloaded(NamedTuple):
     """What came of a reload.
 
     problems: of a policy that was refused, so that the old one is still in force; empty where the new one is.
+    kept: why lists keep their old entries although the new policy is in force.
     notes: what the admin has to know about the new one, such as settings that need a restart.
     """
 
     problems: list[str]
+    kept: list[str]
     notes: list[str]
 
 
@@ -42,15 +44,15 @@ def accepted(reply: Reply) -> Reply:
     return reply
 
 
-def reload(path: Path) -> Reloaded:
-    """Have the daemon at a socket read its policy again.
+def reload(path: Path, *, accept: bool = False) -> Reloaded:
+    """Have the daemon at a socket read its policy again. accept: lists count even if they have lost most entries.
 
     Raises DaemonError where it does not answer, RequestRefused where it will not: only root and its own user may ask.
     """
-    answer = ask_control(path, "reload", {})
-    if not (isinstance(answer, dict) and _are_texts(answer.get("problems")) and _are_texts(answer.get("notes"))):
+    answer = ask_control(path, "reload", {"accept": "1"} if accept else {})
+    if not (isinstance(answer, dict) and all(_are_texts(answer.get(name)) for name in Reloaded._fields)):
         raise DaemonError(f"{path}: {UNREADABLE}")
-    return Reloaded(answer["problems"], answer["notes"])
+    return Reloaded(*(answer[name] for name in Reloaded._fields))
 
 
 def read_status(path: Path) -> Status:

@@ -188,8 +188,17 @@ def test_a_string_is_the_path_of_a_list(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", [Secrets, ZoneKey])
 def test_a_secret_in_place_of_its_file_is_not_shown(tmp_path: Path, text: str, kind: type) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Missing, match=r"^names a file that holds the key; that file does not exist$"):
+    with pytest.raises(Missing, match=r"^names a file that holds the key; that file( in file)? does not exist$"):
         read(option_of(kind), text, tmp_path)
+
+
+def test_the_path_of_a_secret_that_is_missing_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    for text in ("keys/bounce", f"{tmp_path}/keys/bounce"):
+        with pytest.raises(Missing, match=rf"^names a file that holds the key; {tmp_path}/keys/bounce does not exist$"):
+            read(option_of(Secrets), text, tmp_path)
+    with pytest.raises(Missing, match=r"that file in / does not exist$"):
+        read(option_of(Secrets), "/the-secret+itself==", tmp_path)
 
 
 def test_secrets_that_may_not_be_looked_for_are_named(tmp_path: Path) -> None:

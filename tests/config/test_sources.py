@@ -11,20 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.config.list_files import TEXT_BYTES_MAX
+from eximacl.config.losses import HANDFUL, REST_SECONDS
 from eximacl.config.problems import Missing, Problem, Refused
-from eximacl.config.sources import (
-    BAD_ENTRIES_MAX,
-    BLOCK_CHARACTERS,
-    SETTLED_NANOSECONDS,
-    TEXT_BYTES_MAX,
-    Refreshed,
-    Sources,
-    bad_entries,
-    directory_entries,
-    file_entries,
-    numbered_lines,
-)
-from eximacl.mail.lists import Messages, Names, Networks, Secrets, Suffixes
+from eximacl.config.sources import SETTLED_NANOSECONDS, Refreshed, Sources
+from eximacl.mail.lists import Messages, Names, Networks, Recipients, Secrets, Suffixes
 from tests.system.irregular import IRREGULAR
 
 NOTHING = Refreshed((), ())
@@ -34,51 +25,6 @@ SECRET = "a-long-enough-secret"
 @pytest.fixture
 def sources(tmp_path: Path) -> Sources:
     return Sources(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("data", "entries"),
-    [
-        pytest.param(b"", [], id="empty"),
-        pytest.param(b"sa\nvn\n", ["sa", "vn"], id="plain"),
-        pytest.param(b"sa\nvn", ["sa", "vn"], id="no-last-newline"),
-        pytest.param(b"sa\r\nvn\r\n", ["sa", "vn"], id="crlf"),
-        pytest.param(b"\n\nsa\n\n \t\nvn\n", ["sa", "vn"], id="blank-lines"),
-        pytest.param(b"  sa \n\tvn\t\n", ["sa", "vn"], id="blanks-around"),
-        pytest.param(b"# all\nsa # one\nvn\t#two\n  # three\n", ["sa", "vn"], id="comments"),
-        pytest.param(b"a#b\n[#]\n", ["a#b", "[#]"], id="hash-inside-a-word"),
-        pytest.param(b"joe No longer here\n", ["joe No longer here"], id="blanks-inside"),
-        pytest.param(b"\xef\xbb\xbfsa\n", ["sa"], id="byte-order-mark"),
-        pytest.param("jürgen\n".encode(), ["jürgen"], id="utf-8"),
-        pytest.param(b"j\xfcrgen\n", ["j\udcfcrgen"], id="not-utf-8"),
-        pytest.param(b"a\xc2\xa0b\n", ["a\xa0b"], id="only-ascii-blanks-separate"),
-    ],
-)
-def test_entries_of_a_file(tmp_path: Path, data: bytes, entries: list[str]) -> None:
-    path = tmp_path / "list"
-    path.write_bytes(data)
-    assert list(file_entries(path)) == entries
-    assert [entry for _, entry in numbered_lines(path)] == entries
-
-
-def test_a_file_longer_than_a_block_is_read_in_whole_lines(tmp_path: Path) -> None:
-    expected = [f"user{number:06}" for number in range(BLOCK_CHARACTERS // 5)]
-    path = tmp_path / "list"
-    path.write_text("\n".join(expected))
-    assert list(file_entries(path)) == expected
-
-
-def test_entries_of_a_directory_are_its_file_names(tmp_path: Path) -> None:
-    for name in ("vn", "sa", ".hidden", "sa~"):
-        (tmp_path / name).touch()
-    (tmp_path / "old").mkdir()
-    assert directory_entries(tmp_path) == ["sa", "vn"]
-
-
-def test_texts_of_a_directory_are_what_its_files_hold(tmp_path: Path) -> None:
-    (tmp_path / "joe").write_text("No longer\nworks here.\n")
-    (tmp_path / "ann").touch()
-    assert directory_entries(tmp_path, texts=True) == ["ann", "joe No longer works here."]
 
 
 @pytest.mark.parametrize(
@@ -99,14 +45,6 @@ def test_a_text_that_cannot_be_read_is_named_and_keeps_the_others(
     (problem,) = sources.refresh().problems
     assert problem.message.startswith(f"bad/ann cannot be read: {text}")
     assert bad.match("joe", "example.org") == ("joe", "Gone.")
-
-
-def test_bad_entries_are_numbered_and_few() -> None:
-    numbered = [(number, "a b") for number in range(1, 100)]
-    found = bad_entries(Suffixes, [(0, "sa"), *numbered])
-    assert found[0][0] == 1
-    assert found[0][1].startswith("'a b' is not a domain name: it has a blank in it")
-    assert len(found) == BAD_ENTRIES_MAX
 
 
 @pytest.mark.parametrize(
@@ -249,11 +187,11 @@ def test_a_bad_entry_keeps_the_old_ones_and_is_reported_once(tmp_path: Path, sou
     networks = sources.open(path, Networks)
     path.write_text("192.0.2.0/24\n198.51.100.300\nx\n")
     assert sources.refresh() == NOTHING
-    changed, problems = sources.refresh()
+    changed, problems, _ = sources.refresh()
     assert changed == ()
     assert problems[0][:2] == ("list", "")
     assert problems[0].message.startswith("list line 2: '198.51.100.300' is not an IP address")
-    assert problems[0].message.endswith("; the 1 entries read before stay in force")
+    assert problems[0].message.endswith("; what was read before stays in force (1 entry)")
     assert sources.refresh() == NOTHING
     assert "192.0.2.7" in networks
     path.write_text("198.51.100.0/24\n")
@@ -268,7 +206,7 @@ def test_a_vanished_directory_keeps_its_entries_until_it_is_back(tmp_path: Path,
     tlds = sources.open(path, Suffixes)
     shutil.rmtree(path)
     assert sources.refresh() == NOTHING
-    gone = Problem("tld", "", "tld does not exist; the 1 entries read before stay in force")
+    gone = Problem("tld", "", "tld does not exist; what was read before stays in force (1 entry)")
     assert sources.refresh() == Refreshed((), (gone,))
     assert sources.refresh() == NOTHING
     assert list(tlds) == ["sa"]
@@ -287,7 +225,7 @@ def test_one_bad_source_does_not_keep_others_from_being_read(tmp_path: Path, sou
     bad.unlink()
     good.write_text("vn\nws\n")
     sources.refresh()
-    changed, problems = sources.refresh()
+    changed, problems, _ = sources.refresh()
     assert changed == ("good",)
     assert [problem.file for problem in problems] == ["bad"]
     assert [list(one) for one in tlds] == [["sa"], ["vn", "ws"]]
@@ -367,3 +305,208 @@ def test_the_files_that_are_read(tmp_path: Path) -> None:
     with pytest.raises(Missing):
         sources.open(tmp_path / "missing", Names)
     assert [str(path.relative_to(tmp_path)) for path in sources.files()] == ["list", "texts", "texts/sales"]
+
+
+class Clock:
+    """A monotonic clock that stands until it is moved."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def resting(tmp_path: Path, clock: Clock) -> Sources:
+    return Sources(tmp_path, monotonic=clock)
+
+
+def people(count: int) -> str:
+    return "".join(f"user{number}\n" for number in range(count))
+
+
+def look(sources: Sources) -> Refreshed:
+    """Look twice, so that what does not change is read."""
+    assert not sources.refresh().changed
+    return sources.refresh()
+
+
+def test_a_list_that_loses_many_entries_counts_when_it_has_rested(
+    tmp_path: Path, resting: Sources, clock: Clock
+) -> None:
+    path = tmp_path / "valid"
+    path.write_text(people(1000))
+    valid = resting.open(path, Recipients)
+    path.write_text(people(500))
+    changed, problems, warnings = look(resting)
+    told = "valid has 500 entries and had 1,000, which stay in force until it has rested for 60 s; at once: "
+    assert (changed, problems) == ((), ())
+    assert [warning.message for warning in warnings] == [f"{told}eximacl reload --accept"]
+    assert resting.problems() == (warnings[0].message,)
+    assert resting.kept() == ()
+    clock.now += REST_SECONDS - 1
+    assert resting.refresh() == NOTHING
+    assert len(valid) == 1000
+    clock.now += 1
+    assert resting.refresh().changed == ("valid",)
+    assert len(valid) == 500
+    assert resting.problems() == ()
+    assert resting.refresh() == NOTHING
+
+
+def test_a_writer_that_pauses_is_read_at_its_end_only(tmp_path: Path, resting: Sources, clock: Clock) -> None:
+    path = tmp_path / "valid"
+    path.write_text(people(1000))
+    valid = resting.open(path, Recipients)
+    with path.open("w") as file:
+        file.write(people(400))
+        file.flush()
+        assert len(look(resting).warnings) == 1
+        clock.now += REST_SECONDS / 2
+        file.write(people(1000).removeprefix(people(400)))
+        file.flush()
+        clock.now += REST_SECONDS / 2
+        assert resting.refresh() == NOTHING
+        assert len(valid) == 1000
+        assert resting.refresh().changed == ("valid",)
+    assert len(valid) == 1000
+    assert resting.problems() == ()
+
+
+@pytest.mark.parametrize("content", ["", "user1\n", people(99)])
+def test_a_list_that_has_lost_nearly_all_is_refused_however_long_it_rests(
+    tmp_path: Path, resting: Sources, clock: Clock, content: str
+) -> None:
+    path = tmp_path / "valid"
+    path.write_text(people(1000))
+    valid = resting.open(path, Recipients)
+    path.write_text(content)
+    _, problems, warnings = look(resting)
+    assert warnings == ()
+    assert problems[0].message.endswith("had 1,000, which stay in force; if so few are meant: eximacl reload --accept")
+    assert resting.kept() == resting.problems() == (problems[0].message,)
+    clock.now += 2 * REST_SECONDS
+    assert resting.refresh() == NOTHING
+    assert len(valid) == 1000
+    path.write_text(people(1001))
+    assert look(resting).changed == ("valid",)
+    assert len(valid) == 1001
+    assert resting.problems() == ()
+
+
+def test_a_handful_of_entries_may_go_at_once(tmp_path: Path, resting: Sources) -> None:
+    path = tmp_path / "valid"
+    path.write_text(people(HANDFUL + 1))
+    valid = resting.open(path, Recipients)
+    path.write_text("user0\n")
+    assert look(resting).changed == ("valid",)
+    assert len(valid) == 1
+    path.write_text("")
+    assert look(resting).changed == ("valid",)
+    assert len(valid) == 0
+
+
+@pytest.mark.parametrize(
+    ("now", "count", "kept", "problem"),
+    [
+        pytest.param(people(1000), 1000, 0, "", id="the same"),
+        pytest.param(people(995), 995, 0, "", id="a few less"),
+        pytest.param(people(500), 1000, 0, "500 entries and had 1,000, which stay in force until", id="half"),
+        pytest.param(people(50), 1000, 1, "50 entries and had 1,000, which stay in force; if", id="a twentieth"),
+    ],
+)
+def test_another_configuration_keeps_the_entries_of_a_list_that_lost_too_many(
+    tmp_path: Path, clock: Clock, now: str, count: int, kept: int, problem: str
+) -> None:
+    path = tmp_path / "valid"
+    path.write_text(people(1000))
+    old = Sources(tmp_path, monotonic=clock)
+    old.open(path, Recipients)
+    path.write_text(now)
+    for accept in (False, True):
+        new = Sources(tmp_path, monotonic=clock)
+        valid = new.open(path, Recipients)
+        new.take_over(old, accept=accept)
+        assert len(valid) == (now.count("\n") if accept else count)
+        assert len(new.kept()) == (0 if accept else kept)
+        assert problem in "".join(new.problems()) or accept
+        assert new.refresh() == NOTHING
+    new = Sources(tmp_path, monotonic=clock)
+    valid = new.open(path, Recipients)
+    new.take_over(old)
+    clock.now += REST_SECONDS
+    new.refresh()
+    assert len(valid) == (count if kept else now.count("\n"))
+
+
+def test_a_reload_does_not_make_a_resting_list_rest_again(tmp_path: Path, clock: Clock) -> None:
+    path = tmp_path / "valid"
+    path.write_text(people(1000))
+    sources = Sources(tmp_path, monotonic=clock)
+    sources.open(path, Recipients)
+    path.write_text(people(500))
+    look(sources)
+    clock.now += REST_SECONDS - 1
+    new = Sources(tmp_path, monotonic=clock)
+    new.open(path, Recipients)
+    new.take_over(sources)
+    clock.now += 1
+    assert new.refresh().changed == ("valid",)
+
+
+def test_a_default_list_that_is_missing_is_read_when_it_comes(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "tld"
+    with pytest.raises(Missing):
+        sources.open(path, Suffixes)
+    tlds = sources.awaited(path, Suffixes, "checks.rdns_tld.tlds")
+    assert list(sources.missing()) == [("checks.rdns_tld.tlds", "tld")]
+    assert len(sources) == 0
+    assert sources.refresh() == NOTHING
+    path.write_text("sa\n")
+    assert look(sources).changed == ("tld",)
+    assert list(tlds) == ["sa"]
+    assert list(sources.missing()) == []
+    assert len(sources) == 1
+
+
+def test_a_default_list_that_is_gone_at_a_reload_keeps_its_entries(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "tld"
+    path.write_text("sa\n")
+    sources.open(path, Suffixes)
+    path.unlink()
+    for accept in (False, True):
+        new = Sources(tmp_path)
+        with pytest.raises(Missing):
+            new.open(path, Suffixes)
+        tlds = new.awaited(path, Suffixes, "checks.rdns_tld.tlds")
+        new.take_over(sources, accept=accept)
+        assert list(tlds) == ([] if accept else ["sa"])
+        gone = () if accept else ("tld does not exist; what was read before stays in force (1 entry)",)
+        assert new.problems() == new.kept() == gone
+        assert new.refresh() == NOTHING
+    path.write_text("vn\n")
+    look(new)
+    assert list(tlds) == ["vn"]
+
+
+def test_a_problem_is_gone_when_the_file_is_right_again(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "tld"
+    path.write_text("sa\n")
+    sources.open(path, Suffixes)
+    for content, lines in (("a b\n", 1), ("a b c\n", 1), ("sa\nvn\n", 0)):
+        path.write_text(content)
+        look(sources)
+        assert len(sources.problems()) == len(sources.kept()) == lines
+
+
+def test_a_list_is_found_by_its_path(tmp_path: Path, sources: Sources) -> None:
+    path = tmp_path / "list"
+    path.write_text("sa\n")
+    found = sources.open(path, Suffixes), sources.open(path, Names)
+    assert sources.find(path) == found
+    assert sources.find(tmp_path) == ()

@@ -63,6 +63,7 @@ async def query(config: Path, word: str = "rcpt", **values: str) -> Reply:
     return await asyncio.to_thread(ask, config.parent / "eximacl.sock", line)
 
 
-async def control(config: Path, word: str) -> Any:
-    reply = await asyncio.to_thread(ask, config.parent / "eximacl.sock", format_query("control", {"do": word}))
+async def control(config: Path, word: str, **values: str) -> Any:
+    line = format_query("control", {"do": word, **values})
+    reply = await asyncio.to_thread(ask, config.parent / "eximacl.sock", line)
     return json.loads(reply.extra["answer"]) if reply.verdict == "ok" else reply

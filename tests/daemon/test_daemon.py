@@ -50,7 +50,7 @@ async def test_a_reload_swaps_the_policy(config: Path) -> None:
             )
         )
         assert (await query(config)).verdict == "reject"
-        assert await control(config, "reload") == {"problems": [], "notes": []}
+        assert await control(config, "reload") == {"problems": [], "kept": [], "notes": []}
         assert (await query(config)).verdict == "accept"
 
 
@@ -72,7 +72,7 @@ async def test_a_bad_policy_is_refused_and_the_old_one_stays(config: Path) -> No
         status = await control(config, "status")
         assert status["problems"] == status["refused"] == answer["problems"]
         config.write_text(CONFIG)
-        assert await control(config, "reload") == {"problems": [], "notes": []}
+        assert await control(config, "reload") == {"problems": [], "kept": [], "notes": []}
         assert (await control(config, "status"))["problems"] == []
 
 
@@ -134,7 +134,7 @@ async def test_a_list_is_read_again_without_a_reload(config: Path) -> None:
 async def test_a_bad_list_keeps_its_old_entries(config: Path, caplog: pytest.LogCaptureFixture) -> None:
     async with running(config):
         (config.parent / "tlds").write_text("not a domain\n")
-        await until(lambda: "stay in force" in caplog.text)
+        await until(lambda: "stays in force" in caplog.text)
         assert (await query(config)).reason == "rdns-tld"
 
 
@@ -157,7 +157,7 @@ async def test_a_spool_that_cannot_be_read_is_a_problem(
     async with running(config) as daemon:
         await until(lambda: daemon.status()["problems"] == ["at the start"])
         assert daemon.status()["refused"] == []
-        assert await control(config, "reload") == {"problems": [], "notes": ["at the reload"]}
+        assert await control(config, "reload") == {"problems": [], "kept": [], "notes": ["at the reload"]}
         assert daemon.status()["problems"] == ["at the reload"]
         await daemon.reload()
         assert daemon.status()["problems"] == []

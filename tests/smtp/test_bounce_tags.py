@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from eximacl.config.sources import file_entries
+from eximacl.config.list_files import file_entries
 from eximacl.mail.batv import DAY_SECONDS, is_over, is_signed, parse, sign
 from tests.lab import Daemon, Lab, Sink, Site
 from tests.lab.daemons import EXIM

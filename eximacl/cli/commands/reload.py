@@ -25,28 +25,36 @@ from eximacl.system.text import printable
 @config_option
 @socket_option
 @json_option
-def reload(config_path: Path, socket_path: Path | None, as_json: bool) -> int:
+@click.option(
+    "--accept", is_flag=True, help="Take lists that have lost most of their entries, or are gone, as they are."
+)
+def reload(config_path: Path, socket_path: Path | None, accept: bool, as_json: bool) -> int:
     """Reload the policy.
 
-    If it has errors, the daemon keeps the current one, and they are printed.
+    If it has errors, the daemon keeps the current one, and they are printed. A list that has lost
+    most of its entries keeps the old ones, unless --accept says that so few are meant.
 
     \b
     Examples:
       eximacl reload
       eximacl config test && eximacl reload
+      eximacl reload --accept
 
     \b
     Exit status: 0 the new policy is in force
       69 the daemon did not answer    74 only root and the daemon's user may reload
-      78 the new policy has errors
+      78 the new policy has errors, or lists keep their old entries
     """
     with explained():
-        done = reload_daemon(find_socket(socket_path, config_path))
+        done = reload_daemon(find_socket(socket_path, config_path), accept=accept)
     if as_json:
         print_json(done._asdict())
-        return exits.CONFIG if done.problems else 0
+        return exits.CONFIG if done.problems or done.kept else 0
     if done.problems:
         lines = "\n".join(map(printable, done.problems))
         raise Failure(f"the new policy has errors, so the daemon keeps the current one:\n{lines}", exits.CONFIG)
+    if done.kept:
+        lines = "\n".join(map(printable, (*done.kept, *done.notes)))
+        raise Failure(f"the new policy is in force, but with old entries of its lists:\n{lines}", exits.CONFIG)
     click.echo("\n".join(("The new policy is in force.", *map(printable, done.notes))))
     return 0

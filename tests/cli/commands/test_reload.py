@@ -26,7 +26,31 @@ def test_reload(config: Path) -> None:
     assert "\n1 problem:\n  eximacl.toml: checks.rdns_tld.tdls" in shown
 
 
-@pytest.mark.parametrize("answer", [{"problems": [ESCAPE], "notes": []}, {"problems": [], "notes": [ESCAPE]}])
+@pytest.mark.usefixtures("daemon")
+def test_a_list_that_has_lost_most_entries_needs_a_word(config: Path) -> None:
+    config.write_text(config.read_text().replace('tlds = ["sa"]', 'tlds = "tlds"'))
+    tlds = config.parent / "tlds"
+    tlds.write_text("".join(f"a{number}\n" for number in range(100)))
+    assert eximacl("reload").status == 0
+    tlds.write_text("sa\n")
+    done = eximacl("reload")
+    assert done.status == 78
+    assert "the new policy is in force, but with old entries of its lists:\ntlds has 1 entry and had 100" in done.err
+    answer = eximacl("reload", "--json")
+    assert (answer.status, json.loads(answer.out)["kept"][0][:4]) == (78, "tlds")
+    assert "if so few are meant: eximacl reload --accept" in eximacl("status").out
+    assert eximacl("reload", "--accept") == (0, "The new policy is in force.\n", "")
+    assert "No problems." in eximacl("status").out
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"problems": [ESCAPE], "kept": [], "notes": []},
+        {"problems": [], "kept": [ESCAPE], "notes": []},
+        {"problems": [], "kept": [], "notes": [ESCAPE]},
+    ],
+)
 def test_no_escape_reaches_the_terminal(config: Path, answer: dict[str, object]) -> None:
     done = told(config, "reload", json.dumps(answer))
     assert "\\x1b]0;mine\\x07" in done.out + done.err
