@@ -1,6 +1,7 @@
 """BATV's private signatures (draft-levine-smtp-batv, the `prvs` scheme) as Exim makes them: `prvs=07875fda59=steve@…`.
 
-A tag is valid exactly when Exim's ${prvscheck} accepts it (Exim specification, "String expansions"). It consists of a
+A tag is valid when Exim's ${prvscheck} accepts it (Exim specification, "String expansions") and its last day is at most
+a week ahead; Exim takes any day ahead, so a tag would be good again when the days have gone round. It consists of a
 digit, the number of the day on which it ends (days since 1970, modulo 1000), and six digits of an HMAC-SHA1.
 """
 
@@ -15,6 +16,8 @@ from typing import NamedTuple
 DAY_SECONDS = 86400
 # Exim's ${prvs} makes tags for a week.
 VALID_DAYS = 7
+# The clock that tags and ours may differ by this much: around midnight, a tag may be of tomorrow.
+CLOCK_SECONDS = 300
 # Exim's HMAC has no room for longer ones.
 KEY_BYTES_MAX = 64
 _DAYS = 1000
@@ -67,11 +70,12 @@ def is_signed(tagged: Tagged, keys: Iterable[bytes]) -> bool:
 
 
 def is_over(tagged: Tagged, now: float) -> bool:
-    """Return whether the tag's last day has passed at `now` (seconds since 1970); Exim counts days modulo 1000."""
-    today, last = int(now) // DAY_SECONDS % _DAYS, int(tagged.day)
-    if last < VALID_DAYS and today >= _DAYS - VALID_DAYS:
-        today = 0
-    return last < today
+    """Return whether the tag's last day has passed at `now` (seconds since 1970).
+
+    Days are counted modulo 1000, so a last day that is farther ahead than any tag's is one that has passed.
+    """
+    today, soon = int(now) // DAY_SECONDS, int(now + CLOCK_SECONDS) // DAY_SECONDS
+    return (int(tagged.day) - today) % _DAYS > VALID_DAYS + soon - today
 
 
 def _digits(address: str, key: bytes, key_number: str, day: str) -> str:
