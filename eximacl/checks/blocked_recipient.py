@@ -16,7 +16,7 @@ _LAST_TIME = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 async def blocked_recipient(query: Query, options: NoOptions, ask: Ask) -> Outcome:
     """Refuse recipients that `bounce_storm` or `eximacl blocks add` has blocked: their bounces, or all their mail."""
     recipient, sender = query.recipient, query.sender
-    if recipient is None:
+    if recipient is None or query.elsewhere:
         return None
     scopes: tuple[Scope, ...] = ("all", "bounces") if sender is not None and sender.is_null else ("all",)
     # A tagged address may also be blocked by hand, on its own.

@@ -34,7 +34,7 @@ async def bounce(query: Query, options: Options, ask: Ask) -> Outcome:
     sender, recipient = query.sender, query.recipient
     if sender is None or not sender.is_null or recipient is None:
         return None
-    if options.recipients.filled:
+    if options.recipients.filled and not query.elsewhere:
         for name in query.names:
             entry = options.recipients.match(name, recipient.domain)
             if entry:

@@ -43,7 +43,7 @@ async def bounce_storm(query: Query, options: Options, ask: Ask) -> Outcome:
     A spammer is using the address as sender, and the bounces come to its owner. `blocked_recipient` refuses them.
     """
     recipient = query.recipient
-    if recipient is None:
+    if recipient is None or query.elsewhere:
         return None
     try:
         if not _is_answer(query, options.auto_replies):

@@ -1,6 +1,6 @@
 """`bounce_tag`: bounces to mail that was never sent lack a tag.
 
-A tag is valid exactly when Exim's ${prvscheck} accepts it.
+A tag is valid in its week when Exim's ${prvscheck} accepts it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eximacl.check import Alias, Ask, Hit, Outcome, Query, Recipients, Secrets, check, option
-from eximacl.mail import batv
+from eximacl.mail import batv, srs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,12 @@ class Options:
         "", "A file of keys, one per line: the first signs, each of them verifies. At most 64 characters each."
     )
 
+    srs_secrets: Secrets = option(
+        "",
+        "A file of secrets, one per line, that made the SRS0= and SRS1= addresses of mail which is forwarded here; "
+        "empty: these are known by their form.",
+    )
+
     def __post_init__(self) -> None:
         if self.recipients.filled and not self.keys.filled:
             raise ValueError("keys: recipients needs a file with at least one key")
@@ -33,13 +39,17 @@ class Options:
 async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse bounces without a valid tag (BATV, prvs) to addresses that send with tags only.
 
-    The checks after this one judge the address without its tag, for mail from every sender.
+    The checks after this one judge the address without its tag, for mail from every sender. Addresses of forwarded
+    mail (SRS) stand for those of its senders, and are none of our mailboxes.
     """
     recipient, sender = query.recipient, query.sender
     if recipient is None or sender is None:
         return None
     mailbox, domain = query.mailbox, recipient.domain
     owner = batv.untagged(mailbox)
+    rewritten = srs.parse(owner) if owner[:3].lower() == srs.PREFIX else None
+    if rewritten is not None:
+        return _forwarded(query, rewritten, options)
     if owner == mailbox:
         if not sender.is_null or not _is_listed(query, options):
             return None
@@ -52,6 +62,26 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
         if batv.is_over(tagged, query.now):
             return _hit("bounce-tag-over", tagged.day, owner, domain, Alias(owner))
     return Alias(owner)
+
+
+def _forwarded(query: Query, rewritten: srs.Rewritten, options: Options) -> Hit | Alias:
+    """Judge mail to the sender of a message that was forwarded here: its bounce, mostly."""
+    sender = Alias("", address=rewritten.address)
+    if not options.srs_secrets.filled:
+        return sender
+    days = srs.valid_days(rewritten, options.srs_secrets)
+    if days is None:
+        return _unknown("srs-bad", rewritten.hash, query, sender)
+    if srs.is_over(rewritten, days, query.now):
+        return _unknown("srs-over", f"over {days} days old", query, sender)
+    return sender
+
+
+def _unknown(reason: str, detail: str, query: Query, sender: Alias) -> Hit:
+    localpart = query.recipient.localpart if query.recipient else ""
+    text = f"mail to {localpart} not accepted here"
+    sentence = f"Mail for {localpart} not accepted at {query.domain}"
+    return Hit(reason, detail, text, sentence, status="1.1", stands_for=sender)
 
 
 def _is_listed(query: Query, options: Options) -> bool:

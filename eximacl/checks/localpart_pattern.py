@@ -21,7 +21,7 @@ async def localpart_pattern(query: Query, options: Options, ask: Ask) -> Outcome
     A disposable address is judged by its owner's name. If a pattern does not finish in time, the result is unknown.
     """
     recipient = query.recipient
-    if recipient is None:
+    if recipient is None or query.elsewhere:
         return None
     try:
         pattern = options.patterns.search(query.mailbox)

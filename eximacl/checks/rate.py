@@ -121,5 +121,7 @@ def _counted(query: Query, options: Options) -> tuple[str, str, str, str]:
     from_whom = "" if sender is None or sender.is_null else str(sender).lower()
     if recipient is None:
         return client, from_whom, "", ""
+    if query.elsewhere:
+        return client, from_whom, "", recipient.domain
     mailbox = query.owner.lower()
     return client, from_whom, f"{mailbox}@{recipient.domain}", recipient.domain

@@ -24,7 +24,7 @@ async def valid_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
     """
     recipient = query.recipient
     recipients = options.recipients
-    if recipient is None or not recipients.filled:
+    if recipient is None or not recipients.filled or query.elsewhere:
         return None
     mailbox, domain = query.mailbox, recipient.domain
     # What is listed as it was sent exists, whatever it may stand for.

@@ -21,7 +21,7 @@ from eximacl.config.toml import toml_type
 from eximacl.mail.hosts import parse_name_server
 from eximacl.mail.lists import EntryList, Secrets
 from eximacl.policy.declare import Option, Text
-from eximacl.policy.engine import MESSAGE_FIELDS
+from eximacl.policy.message import MESSAGE_FIELDS
 from eximacl.state import absolute_url, forms
 from eximacl.system.times import local_zone
 

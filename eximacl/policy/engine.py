@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from eximacl.policy.at_data import PAUSE_RECIPIENTS, Remaining, Trail
+from eximacl.policy.message import fill
 from eximacl.policy.outcome import (
     Alias,
     Allowed,
@@ -39,10 +40,6 @@ from eximacl.policy.questions import (
     Request,
     ReserveSlot,
 )
-
-# What a `message` template may name.
-MESSAGE_FIELDS = ("ip", "host", "helo", "sender", "recipient", "localpart", "domain", "detail", "reason")
-
 
 NOT_OURS = Decision(
     "accept", (Traced("policy", "pass", "not-our-domain", "the recipient's domain is not in policy.domains"),)
@@ -331,8 +328,8 @@ class _Evaluation:
 
         If that mailbox is exempt, no step is left; but a slot that the name needs is reserved all the same.
         """
-        self._note(step, Traced(step.name, "alias", "alias", alias.mailbox, seconds))
-        self.query = self.query.judged_as(alias.mailbox)
+        self._note(step, Traced(step.name, "alias", "alias", alias.address or alias.mailbox, seconds))
+        self.query = self.query.judged_as(alias.mailbox, elsewhere=alias.address != "")
         self.label = alias.label
         why = _covered(self.policy.exempt, self.query) if self.policy else None
         if why and self.trace is not None:
@@ -388,21 +385,3 @@ def _objection(
 ) -> Decision:
     sentence = hit.sentence or text
     return Decision(word, trace, check, hit.reason, hit.detail, text, sentence, hit.status, want, (), bugs)
-
-
-def fill(template: str, query: Query, hit: Hit) -> str:
-    """Fill a `message` template; the config has made sure that it names MESSAGE_FIELDS only."""
-    recipient = query.recipient
-    return template.format_map(
-        {
-            "ip": query.ip,
-            "host": query.host or "Unknown",
-            "helo": query.helo,
-            "sender": str(query.sender or ""),
-            "recipient": str(recipient or ""),
-            "localpart": recipient.localpart if recipient else "",
-            "domain": recipient.domain if recipient else "",
-            "detail": hit.detail,
-            "reason": hit.reason,
-        }
-    )

@@ -76,11 +76,13 @@ class Alias(NamedTuple):
     """The recipient is another name for `mailbox`: the checks after this one judge that localpart.
 
     reserve: the slot that the message needs besides. label: what the delivered message says about the address.
+    address: the whole address for which it stands where that is not one of our mailboxes; `mailbox` is empty then.
     """
 
     mailbox: str
     reserve: Reserve | None = None
     label: str = ""
+    address: str = ""
 
 
 class Allowed(NamedTuple):

@@ -17,9 +17,11 @@ class Query(NamedTuple):
 
     values: each key as it was sent, unknown ones too. sender: None before MAIL, `NULL_SENDER` for a bounce.
     recipient: None before RCPT. mailbox: the localpart that the recipient checks judge: the recipient's own, until an
-    `Alias` replaces it by its owner's. recipients: all that the message has, known from DATA on. now: when it came, in
-    seconds since 1970. dry: nothing may be counted, reserved, archived or recorded for it. separators: the characters
-    that start a tag in localparts of the recipient's domain (`policy.separators`).
+    `Alias` replaces it by its owner's; empty if it stands for an address elsewhere. recipients: all that the message
+    has, known from DATA on. now: when it came, in seconds since 1970. dry: nothing may be counted, reserved, archived
+    or recorded for it. separators: the characters that start a tag in localparts of the recipient's domain
+    (`policy.separators`). elsewhere: whether the recipient's name stands for an address at another host
+    (`Alias.address`), and not for a mailbox.
     """
 
     stage: Stage
@@ -31,6 +33,7 @@ class Query(NamedTuple):
     now: float = 0.0
     dry: bool = False
     separators: str = "+"
+    elsewhere: bool = False
 
     @property
     def ip(self) -> str:
@@ -80,6 +83,8 @@ class Query(NamedTuple):
         sent = mailbox if recipient is None else recipient[0]
         if sent == mailbox and len(self.separators) == 1 and self.separators not in mailbox:
             return (mailbox,)  # most of them, in a third of the time
+        if self.elsewhere:
+            return (sent,)
         return tuple(dict.fromkeys((sent, mailbox, self.owner)))
 
     @property
@@ -87,9 +92,9 @@ class Query(NamedTuple):
         """Whether this DATA query is about a message whose recipients were held."""
         return self.stage == "data" and "held" in self.values
 
-    def judged_as(self, mailbox: str) -> Query:
+    def judged_as(self, mailbox: str, *, elsewhere: bool = False) -> Query:
         """Return this query with the localpart that later checks are to judge."""
-        return self._replace(mailbox=mailbox)
+        return self._replace(mailbox=mailbox, elsewhere=elsewhere)
 
     def for_recipient(self, recipient: Address) -> Query:
         """Return this query about one of its recipients (DATA asks about all of them at once)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ def tag(address: str = "steve@example.org", key: str = KEY, made: float = NOW) -
     return prvs.sign(address, key.encode(), made)
 
 
-def options(recipients: tuple[str, ...] = ("steve",), keys: tuple[str, ...] = (KEY, OLD)) -> Options:
-    return Options(recipients=Recipients(recipients), keys=Secrets(keys))
+def options(
+    recipients: tuple[str, ...] = ("steve",), keys: tuple[str, ...] = (KEY, OLD), secrets: tuple[str, ...] = ()
+) -> Options:
+    return Options(recipients=Recipients(recipients), keys=Secrets(keys), srs_secrets=Secrets(secrets))
 
 
 NO_KEYS = options((), ())
@@ -137,6 +140,51 @@ def test_declaration() -> None:
     assert (declaration.action, declaration.on_unknown) == ("reject", "accept")
 
 
+def forwarded(secret: str = KEY, made: float = NOW, address: str = "joe@example.net") -> str:
+    """Return the localpart that Exim's ${srs_encode} makes; tests/mail/test_srs.py asks Exim itself."""
+    day = int(made) // DAY & 1023
+    letters = "abcdefghijklmnopqrstuvwxyz234567"
+    digest = hmac.new(secret.encode(), address.lower().encode(), "md5").hexdigest()[:4]
+    name, _, domain = address.partition("@")
+    return f"SRS0={digest}={letters[day >> 5]}{letters[day & 31]}={domain}={name}"
+
+
+JOE = Alias("", address="joe@example.net")
+# A localpart, and what comes of it without secrets and with them.
+FORWARDED: dict[str, tuple[str, Any, Any]] = {
+    "Exim's": (forwarded(), JOE, JOE),
+    "of an old secret": (forwarded(OLD), JOE, JOE),
+    "on its last day": (forwarded(made=NOW - 10 * DAY), JOE, JOE),
+    "over": (forwarded(made=NOW - 11 * DAY), JOE, "srs-over"),
+    "of a day to come": (forwarded(made=NOW + 2 * DAY), JOE, "srs-over"),
+    "forged": (forwarded(OTHER), JOE, "srs-bad"),
+    "of another address": (forwarded().replace("joe", "ann"), Alias("", address="ann@example.net"), "srs-bad"),
+    "in lower case": (forwarded().lower(), JOE, JOE),
+    "of another forwarder": (
+        "SRS1=AAAA=first.example==abcd=jr=example.net=joe",
+        Alias("", address="SRS0=abcd=jr=example.net=joe@first.example"),
+        "srs-bad",
+    ),
+    "tagged, too": (f"prvs=0840abcdef={forwarded()}", JOE, JOE),
+    "nearly": ("SRS0=abcd=joe", None, None),
+}
+
+
+@pytest.mark.parametrize("sender", ["", "a@example.net"])
+@pytest.mark.parametrize(("localpart", "by_form", "by_secret"), FORWARDED.values(), ids=FORWARDED)
+def test_addresses_of_forwarded_mail(localpart: str, by_form: Any, by_secret: Any, sender: str) -> None:
+    asked = query(rcpt=f"{localpart}@example.org", from_=sender)
+    assert shown(judge(bounce_tag, asked, options())) == by_form
+    assert shown(judge(bounce_tag, asked, options(secrets=(KEY, OLD)))) == by_secret
+
+
+def test_a_forged_address_of_forwarded_mail_is_an_unknown_recipient_to_its_sender() -> None:
+    hit = judge(bounce_tag, query(rcpt=f"{forwarded(OTHER)}@example.org"), options(secrets=(KEY,)))
+    assert isinstance(hit, Hit)
+    assert (hit.text, hit.status) == (f"mail to {forwarded(OTHER)} not accepted here", "1.1")
+    assert hit.stands_for == JOE
+
+
 # Each in its place in the usual order, with a recipient that it objects to and one that it does not.
 OTHERS = """
 [policy]
@@ -163,6 +211,67 @@ def policy(tmp_path: Path) -> Policy:
 def decided(policy: Policy, rcpt: str, state: MemoryState, sender: str = "a@example.net", tx: str = "1") -> Decision:
     asked = query(rcpt=rcpt, from_=sender, tx=tx)
     return drive_now(decide(policy, asked), Answers(state, NoNetwork(), asked))
+
+
+FORWARDS = """
+[policy]
+domains = ["example.org"]
+[checks.bounce_tag]
+recipients = ["@example.org"]
+keys = "keys"
+{secrets}
+[checks.bounce]
+recipients = ["@example.org"]
+[checks.valid_recipient]
+recipients = ["steve"]
+[checks.localpart_pattern]
+patterns = ["=", "[0-9]$"]
+[checks.bounce_storm]
+limit = 1
+[checks.rate.windows.hour]
+minutes = 60
+recipient = 1
+[checks.disposable]
+timezone = "UTC"
+"""
+
+
+@pytest.mark.parametrize(
+    ("localpart", "by_form", "by_secret"),
+    [
+        (forwarded(), "", ""),
+        (forwarded(address="x.3.count@example.net"), "", ""),
+        (forwarded(address="joe9@example.net"), "", ""),
+        (forwarded(OTHER), "", "bounce_tag"),
+        (forwarded(made=NOW - 30 * DAY), "", "bounce_tag"),
+        ("SRS1=AAAA=first.example==abcd=jr=example.net=joe", "", "bounce_tag"),
+        ("SRS0=abcd=joe", "bounce_tag", "bounce_tag"),
+    ],
+)
+def test_bounces_to_forwarded_mail_are_no_mailboxs_business(
+    tmp_path: Path, localpart: str, by_form: str, by_secret: str
+) -> None:
+    """No check of our mailboxes objects: none of them is named by such an address."""
+    for name in ("keys", "secrets"):
+        (tmp_path / name).write_text(f"{KEY}\n")
+        (tmp_path / name).chmod(0o600)
+    for secrets, check in (("", by_form), ('srs_secrets = "secrets"', by_secret)):
+        (tmp_path / "eximacl.toml").write_text(FORWARDS.format(secrets=secrets))
+        policy, state = load(tmp_path / "eximacl.toml").policy, MemoryState()
+        for number in range(3):
+            decision = decided(policy, f"{localpart}@example.org", state, "", str(number))
+            assert (decision.check, decision.word) == (check, "reject" if check else "accept")
+
+
+@pytest.mark.parametrize("way", ['action = "observe"', 'exempt = { hosts = ["mx.example.net"] }'])
+def test_a_forged_one_is_understood_where_it_is_not_refused(tmp_path: Path, way: str) -> None:
+    (tmp_path / "secrets").write_text(f"{KEY}\n")
+    (tmp_path / "secrets").chmod(0o600)
+    text = f'[checks.bounce_tag]\nsrs_secrets = "secrets"\n{way}\n[checks.valid_recipient]\nrecipients = ["steve"]\n'
+    (tmp_path / "eximacl.toml").write_text(f'[policy]\ndomains = ["example.org"]\n{text}')
+    asked = query(rcpt=f"{forwarded(OTHER)}@example.org", from_="", host="mx.example.net")
+    policy = load(tmp_path / "eximacl.toml").policy
+    assert drive_now(decide(policy, asked), Answers(MemoryState(), NoNetwork(), asked)).word == "accept"
 
 
 TAGS = {"none": "", "one": "prvs=0840abcdef=", "capitals": "PRVS=0840ABCDEF=", "two": "prvs=0840abcdef=" * 2}

@@ -11,8 +11,8 @@ from eximacl.config import load
 from eximacl.daemon.answers import Answers as StateAnswers
 from eximacl.daemon.answers import NoNetwork
 from eximacl.policy.drive import drive_now
-from eximacl.policy.engine import MESSAGE_FIELDS, decide, fill
-from eximacl.policy.outcome import Decision, Hit, OnUnknown, Outcome, Traced, Unknown
+from eximacl.policy.engine import decide
+from eximacl.policy.outcome import Decision, OnUnknown, Outcome, Traced, Unknown
 from eximacl.policy.places import Place
 from eximacl.policy.plan import DomainPolicy, Step
 from eximacl.policy.query import Query
@@ -178,26 +178,11 @@ def test_without_a_transaction_nothing_can_be_reserved() -> None:
     assert decision.detail == "the query names no transaction (tx=), so the message cannot be counted"
 
 
-FIELDS = " ".join(f"{{{field}}}" for field in MESSAGE_FIELDS)
-MESSAGES = [
-    ("plain", RCPT, "go away", "go away"),
-    ("every field", RCPT, FIELDS, "192.0.2.7 Unknown h a@example.net Steve@example.org Steve example.org detail a-hit"),
-    ("a known host", RCPT.replace('host=""', "host=mx"), "{host}", "mx"),
-    ("null sender", RCPT.replace("a@example.net", ""), "[{sender}]", "[]"),
-    ("braces", RCPT, "{{ip}}", "{ip}"),
-    ("values are not filled again", RCPT.replace("helo=h", 'helo="{ip}"'), "{helo}", "{ip}"),
-    ("before RCPT", "connect v=1 ip=192.0.2.7", "[{recipient}{localpart}{domain}{sender}]", "[]"),
-]
-
-
-@pytest.mark.parametrize(("line", "template", "text"), [row[1:] for row in MESSAGES], ids=[row[0] for row in MESSAGES])
-def test_an_admins_message_takes_the_place_of_the_checks_own(line: str, template: str, text: str) -> None:
+def test_an_admins_message_takes_the_place_of_the_checks_own() -> None:
     plain = step_of("a=hit")
-    step = Step("a", plain.run, None, stages=plain.stages, message=template)
-    decision = run(policy_of(DomainPolicy((step,))), query_of(line))
-    assert decision.text == text
-    assert decision.sentence == "a objected"
-    assert fill(template, query_of(line), Hit("a-hit", "detail", "")) == text
+    step = Step("a", plain.run, None, stages=plain.stages, message="{ip} go away")
+    decision = run(policy_of(DomainPolicy((step,))), query_of(RCPT))
+    assert (decision.text, decision.sentence) == ("192.0.2.7 go away", "a objected")
 
 
 def test_after_an_alias_messages_still_name_the_address_that_was_sent() -> None:
