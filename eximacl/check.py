@@ -5,8 +5,10 @@ Third parties import only this module; where its parts live may change.
 
 from __future__ import annotations
 
-from eximacl.mail.lists import Messages, Names, Networks, Recipients, Secrets, Senders, Suffixes
+from eximacl.mail.host_lists import Clients, Hosts
+from eximacl.mail.lists import Messages, Names, Networks, Recipients, Secrets, Suffixes
 from eximacl.mail.patterns import Patterns, PatternTimeout
+from eximacl.mail.sender_lists import SenderRules, SenderTexts
 from eximacl.policy.declare import (
     Check,
     CheckFunction,
@@ -39,9 +41,11 @@ __all__ = [
     "Block",
     "Check",
     "CheckFunction",
+    "Clients",
     "CountFate",
     "Delayed",
     "Hit",
+    "Hosts",
     "KnownAddress",
     "ListProbe",
     "Messages",
@@ -60,7 +64,8 @@ __all__ = [
     "Records",
     "Reserve",
     "Secrets",
-    "Senders",
+    "SenderRules",
+    "SenderTexts",
     "Stage",
     "Suffixes",
     "Tables",

@@ -17,7 +17,9 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 
+from eximacl.mail.host_lists import Clients, Hosts
 from eximacl.mail.lists import Networks, Recipients, Suffixes
+from eximacl.mail.sender_lists import SenderRules
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import decide
 from eximacl.policy.outcome import (
@@ -80,10 +82,12 @@ def exempt_of(text: str) -> Exempt:
     kind, _, entries = text.partition("=")
     one: Any = {
         "recipients": Recipients,
-        "senders": Recipients,
+        "senders": SenderRules,
         "sender_domains": Suffixes,
         "ips": Networks,
-        "hosts": Suffixes,
+        "hosts": Hosts,
+        "clients": Clients,
+        "greetings": Hosts,
     }[kind](entries.split(","))
     return Exempt(**{kind: one})
 

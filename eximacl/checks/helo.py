@@ -9,8 +9,10 @@ from eximacl.check import (
     Action,
     Ask,
     Hit,
+    Hosts,
     Networks,
     Outcome,
+    PatternTimeout,
     Query,
     RecordKind,
     Records,
@@ -67,13 +69,15 @@ class Options:
         "What to do when the name has nothing in common with the client: neither the domain of its reverse name, nor "
         "an address in its network.",
     )
+    bad: Action = option("off", "What to do when it is in `bad_names`.")
     own_names: Suffixes = option([], "Names with which only our own hosts greet.")
     own_addresses: Networks = option([], "Addresses with which only our own hosts greet.")
+    bad_names: Hosts = option([], "Greetings of junk senders.")
     providers: Providers = option(PROVIDERS, "Providers whose names only their own hosts greet with.")
 
 
 def _idle(options: Options) -> bool:
-    conditions = ("no_name", "ours", "other_address", "provider", "unresolvable", "unrelated")
+    conditions = ("bad", "no_name", "ours", "other_address", "provider", "unresolvable", "unrelated")
     return all(getattr(options, name) == "off" for name in conditions)
 
 
@@ -86,7 +90,7 @@ async def helo(query: Query, options: Options, ask: Ask) -> Outcome:
     if not query.helo:
         return None
     found: list[Hit | Unknown | None] = [_ours(query, options), _no_name(query.helo, options)]
-    found += [_other_address(query, options), _provider(query, options)]
+    found += [_other_address(query, options), _bad(query.helo, options), _provider(query, options)]
     if not options.unresolvable == options.unrelated == "off":
         found += await _by_name(query, options, ask)
     unknown = (one for one in found if isinstance(one, Unknown))
@@ -117,6 +121,16 @@ def _other_address(query: Query, options: Options) -> Hit | None:
     return Hit(
         "helo-other-address", str(claimed), f"{claimed} is not your address; {_YOURS}", action=options.other_address
     )
+
+
+def _bad(greeting: str, options: Options) -> Hit | Unknown | None:
+    try:
+        entry = None if options.bad == "off" else options.bad_names.match(greeting)
+    except PatternTimeout as timeout:
+        return _unless_observed(Unknown(str(timeout)), options.bad)
+    if entry is None:
+        return None
+    return Hit("helo-bad", entry, f"{greeting} is not accepted in HELO/EHLO", action=options.bad)
 
 
 def _provider(query: Query, options: Options) -> Hit | Unknown | None:

@@ -136,7 +136,7 @@ class Builder:
         kept = {
             name: step
             for name, step in self._steps.items()
-            if f"checks.{name}" not in touched and not any(exempt.recipients for exempt in step.exempt)
+            if f"checks.{name}" not in touched and not any(exempt.has_recipients for exempt in step.exempt)
         }
         return self._domain_policy(kept, self._exempt)
 

@@ -18,6 +18,7 @@ from eximacl.config.load import Loaded, load
 from eximacl.config.problems import ConfigError
 from eximacl.config.values import Values
 from eximacl.mail.address import NULL_SENDER, canonical_domain, parse_address, parse_quoted, quoted
+from eximacl.mail.entries import domain
 from eximacl.mail.hosts import is_public_suffix
 from eximacl.mail.senders import is_for_one_message, untagged
 from eximacl.policy.plan import Exempt
@@ -217,6 +218,8 @@ def entry_for(kind: ExemptKind, mail: RefusedMail) -> str:
         raise ExemptError(f"{entry!r} cannot be an entry of a list; exempt domain, ip or host")
     key, list_type = LISTS[kind]
     try:
+        if kind == "host":
+            domain(entry)  # in a list, some texts that DNS may hold mean more than one host
         lists: dict[str, Any] = {key: list_type([entry])}
     except ValueError as error:
         raise ExemptError(f"{error}; exempt something else") from None

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NewType
 
-from eximacl.mail.lists import Domains, Networks, Recipients, Senders, Suffixes
+from eximacl.mail.host_lists import Clients, Hosts
+from eximacl.mail.lists import Domains, Networks, Recipients, Suffixes
+from eximacl.mail.sender_lists import SenderRules
 from eximacl.policy.declare import Check, Named, Option, option, options_of, tables_of
 from eximacl.policy.outcome import Action, OnUnknown
 from eximacl.policy.plan import Exempt
@@ -41,6 +43,7 @@ DEFAULT_ORDER = (
     "bounce",
     "bounce_storm",
     "blocked_recipient",
+    "sender",
     "sender_domain",
     "rdns_tld",
     "helo",
@@ -198,10 +201,12 @@ class ExemptOptions:
     """Mail to which no check objects. An entry in any of these lists is enough."""
 
     recipients: Recipients = option([], "Recipients whose mail is never refused.")
-    senders: Senders = option([], "Envelope senders whose mail is never refused.")
+    senders: SenderRules = option([], "Envelope senders whose mail is never refused.")
     sender_domains: Suffixes = option([], "Domains whose envelope senders are never refused.")
     ips: Networks = option([], "Clients that are never refused, by IP address.")
-    hosts: Suffixes = option([], "Clients that are never refused, by reverse-DNS name.")
+    hosts: Hosts = option([], "Clients that are never refused, by reverse-DNS name.")
+    clients: Clients = option([], "Clients that are never refused, by address or name: lists as postgrey's.")
+    greetings: Hosts = option([], "Clients that are never refused, by the name in HELO or EHLO, which anyone can use.")
 
 
 @dataclass(frozen=True, kw_only=True)

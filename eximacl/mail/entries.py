@@ -44,6 +44,7 @@ _PLAIN_DOMAIN = re.compile(r"\.?[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z
 _LOOKS = tuple(
     (re.compile(pattern, re.DOTALL), hint)
     for pattern, hint in (
+        (r"[^\s@]+@$", "for a localpart at any domain write it without the @"),
         (r"[{\[\]]", "a list is not JSON: write one entry a line"),
         (r"<[^<>\s]*@[^<>\s]*>", "write it without < and >"),
         (r"<>$", "the null sender, which all bounces have, cannot be in a list"),

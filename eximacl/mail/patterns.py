@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 import regex
 
@@ -38,14 +38,14 @@ class Patterns(EntryList):
 
     kind = "list of patterns"
     entry_help = "a regular expression, searched anywhere in the text unless it has ^ or $"
+    # Of the module `regex`, for all patterns.
+    flags: ClassVar[int] = 0
 
-    __slots__ = ("_compiled", "_sources")
+    __slots__ = ("_searched", "_sources")
 
     def replace(self, entries: Iterable[str]) -> None:
         sources = tuple(dict.fromkeys(entries))
-        for source in sources:
-            _try_pattern(source)
-        self._compiled = _compile(sources)
+        self._searched = _together(tuple((_compiled(source, self.flags), source) for source in sources), self.flags)
         self._sources = sources
         self.filled = bool(sources)
 
@@ -56,7 +56,7 @@ class Patterns(EntryList):
         """Return the first pattern (in list order) that matches in `text`; or None. Raises PatternTimeout."""
         text = text[:PATTERN_INPUT_CHARACTERS]
         try:
-            for compiled, singles, timeout in self._compiled:
+            for compiled, singles, timeout in self._searched:
                 # Passing a timeout, even None, takes longer than the search itself: 1.3 against 0.5 µs.
                 found = compiled.search(text) if timeout is None else compiled.search(text, timeout=timeout)
                 if found:
@@ -67,7 +67,7 @@ class Patterns(EntryList):
         return None
 
 
-def _try_pattern(source: str) -> None:
+def _compiled(source: str, flags: int) -> _Pattern:
     """Compile one pattern and try it on texts that make a bad one backtrack. Raises ValueError with the reason."""
     wrong = unfit(source)
     if wrong:
@@ -75,7 +75,7 @@ def _try_pattern(source: str) -> None:
     if _DELIMITED.fullmatch(source):
         raise ValueError(f"pattern {shown(source)}: write it without the slashes around it, and nothing after it")
     try:
-        compiled = regex.compile(source)
+        compiled = regex.compile(source, flags)
     except (regex.error, RecursionError) as error:
         raise ValueError(f"pattern {source!r} does not compile: {error}") from None
     if all(compiled.search(text, timeout=PATTERN_TRIAL_SECONDS) for text in _UNLIKE):
@@ -89,30 +89,29 @@ def _try_pattern(source: str) -> None:
                 f"pattern {source!r} backtracks endlessly on a run of {letter!r}: "
                 "do not nest one repetition inside another"
             ) from None
+    return compiled
 
 
 # Escaped signs are ordinary letters, and the braces of `\p{L}` are not a repetition.
 _ESCAPED = regex.compile(r"\\[pP]\{[^}]*\}|\\.")
 
 _Pattern: TypeAlias = "regex.Pattern[str]"
+_Single = tuple[_Pattern, str]
 # What is searched, the patterns it is made of, and the time limit.
-_Compiled = tuple[tuple[_Pattern, tuple[tuple[_Pattern, str], ...], float | None], ...]
+_Searched = tuple[tuple[_Pattern, tuple[_Single, ...], float | None], ...]
 
 
-def _compile(sources: tuple[str, ...]) -> _Compiled:
-    """Compile to one alternation; to separate patterns where group numbers or global flags forbid that."""
-    if not sources:
-        return ()
+def _together(singles: tuple[_Single, ...], flags: int) -> _Searched:
+    """Compile patterns to one alternation; keep them apart where group numbers or global flags forbid that."""
     # A time limit takes longer than the search; without these signs a pattern cannot backtrack.
-    signs = set(_ESCAPED.sub("", "".join(sources)))
+    signs = set(_ESCAPED.sub("", "".join(source for _, source in singles)))
     timeout = PATTERN_TIMEOUT_SECONDS if signs & set("*+?{(") else None
-    singles = tuple((regex.compile(source), source) for source in sources)
-    if not any(compiled.groups or "(?" in source for compiled, source in singles):
-        return ((regex.compile("|".join(f"(?:{source})" for source in sources)), singles, timeout),)
-    return tuple((single[0], (single,), timeout) for single in singles)
+    if len(singles) < 2 or any(compiled.groups or "(?" in source for compiled, source in singles):
+        return tuple((single[0], (single,), timeout) for single in singles)
+    return ((regex.compile("|".join(f"(?:{source})" for _, source in singles), flags), singles, timeout),)
 
 
-def _first_of(singles: tuple[tuple[_Pattern, str], ...], text: str, timeout: float | None) -> str:
+def _first_of(singles: tuple[_Single, ...], text: str, timeout: float | None) -> str:
     """Return the pattern that matched."""
     for compiled, source in singles[:-1]:
         if compiled.search(text) if timeout is None else compiled.search(text, timeout=timeout):

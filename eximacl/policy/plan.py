@@ -6,7 +6,10 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eximacl.mail.lists import Networks, Recipients, Senders, Suffixes
+from eximacl.mail.host_lists import Clients, Hosts
+from eximacl.mail.lists import Networks, Recipients, Suffixes
+from eximacl.mail.patterns import PatternTimeout
+from eximacl.mail.sender_lists import SenderRules
 from eximacl.policy.declare import CheckFunction, ListProbe
 from eximacl.policy.outcome import Action, Decision, OnUnknown, Traced
 from eximacl.policy.query import STAGES, Query, Stage
@@ -18,30 +21,55 @@ class Exempt:
     """Who is never objected to. `match` names the list and the entry, for the trace."""
 
     recipients: Recipients = field(default_factory=Recipients)
-    senders: Senders = field(default_factory=Senders)
+    senders: SenderRules = field(default_factory=SenderRules)
     sender_domains: Suffixes = field(default_factory=Suffixes)
     ips: Networks = field(default_factory=Networks)
-    hosts: Suffixes = field(default_factory=Suffixes)
+    hosts: Hosts = field(default_factory=Hosts)
+    clients: Clients = field(default_factory=Clients)
+    greetings: Hosts = field(default_factory=Hosts)
 
     def match(self, query: Query) -> str | None:
-        """Return `list: entry` of the first list that covers the query, or None."""
+        """Return `list: entry` of the first list that covers the query, or None.
+
+        A pattern that takes too long exempts: nothing may be refused because of it.
+        """
+        try:
+            return self._addresses(query) or self._client(query)
+        except PatternTimeout as timeout:
+            return f"a pattern {timeout}"
+
+    @property
+    def has_recipients(self) -> bool:
+        """Whether an entry is about recipients, which are not known at the early stages."""
+        return self.recipients.filled or self.senders.has_recipients
+
+    def _addresses(self, query: Query) -> str | None:
         recipient, sender = query.recipient, query.sender
         if recipient is not None and self.recipients.filled:
             for name in query.names:
                 entry = self.recipients.match(name, recipient.domain)
                 if entry:
                     return f"recipients: {entry}"
-        if sender is not None and sender.domain:
-            entry = self.senders.match(*sender) if self.senders.filled else None
+        if sender is None or not sender.domain:
+            return None
+        if self.senders.filled:
+            entry = self.senders.match(sender, query.names, recipient.domain if recipient else "")
             if entry:
                 return f"senders: {entry}"
-            entry = self.sender_domains.match(sender.domain) if self.sender_domains.filled else None
-            if entry:
-                return f"sender_domains: {entry}"
+        entry = self.sender_domains.match(sender.domain) if self.sender_domains.filled else None
+        return f"sender_domains: {entry}" if entry else None
+
+    def _client(self, query: Query) -> str | None:
         if self.ips.filled and query.ip in self.ips:
             return f"ips: {query.ip}"
         entry = self.hosts.match(query.host) if self.hosts.filled else None
-        return f"hosts: {entry}" if entry else None
+        if entry:
+            return f"hosts: {entry}"
+        entry = self.clients.match(query.ip, query.host) if self.clients.filled else None
+        if entry:
+            return f"clients: {entry}"
+        entry = self.greetings.match(query.helo) if self.greetings.filled else None
+        return f"greetings: {entry}" if entry else None
 
 
 class Step:

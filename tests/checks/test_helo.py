@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import Hit, Networks, Suffixes, Unknown, declared
+from eximacl.check import Hit, Hosts, Networks, Suffixes, Unknown, declared
 from eximacl.checks.helo import PROVIDERS, Options, helo
 from eximacl.mail.providers import Providers
 from eximacl.testing import SERVFAIL, Dns
 from tests.asking import judge, query
 from tests.checks.running import documented_defaults
 
-CONDITIONS = ("no_name", "ours", "other_address", "provider", "unresolvable", "unrelated")
+CONDITIONS = ("bad", "no_name", "ours", "other_address", "provider", "unresolvable", "unrelated")
 ALL = {"no_name": "defer", "ours": "reject", "other_address": "reject", "unresolvable": "reject"}
 DNS = Dns(
     {
@@ -31,6 +31,7 @@ DNS = Dns(
 def options(**actions: Any) -> Options:
     chosen = {**dict.fromkeys(CONDITIONS, "off"), **actions}
     own: Any = {"own_names": Suffixes(["example.org"]), "own_addresses": Networks(["198.51.100.0/24"])}
+    own["bad_names"] = Hosts(["ylmf-pc", "bad.example", "/^[0-9a-f]{8}$/", "/^(?:xy|xyxy)+$/"])
     return Options(**chosen, **own, providers=Providers(PROVIDERS))
 
 
@@ -204,6 +205,31 @@ def test_what_is_only_observed_puts_nothing_off() -> None:
     assert judge(helo, dead, options(unresolvable="observe", unrelated="reject"), names=DNS) == SERVFAIL
 
 
+@pytest.mark.parametrize(
+    ("greeting", "entry"),
+    [
+        ("ylmf-pc", "ylmf-pc"),
+        ("YLMF-PC", "ylmf-pc"),
+        ("mx.bad.example", "bad.example"),
+        ("0A1B2C3D", "/^[0-9a-f]{8}$/"),
+        ("mx.example.net", None),
+        ("[192.0.2.7]", None),
+        ("two words", None),
+    ],
+)
+def test_a_greeting_on_the_list(greeting: str, entry: str | None) -> None:
+    outcome = judge(helo, query(helo=greeting), options(bad="reject"))
+    assert ((outcome.reason, outcome.detail) if isinstance(outcome, Hit) else outcome) == (
+        ("helo-bad", entry) if entry else None
+    )
+
+
+def test_a_slow_pattern_is_unknown_where_it_matters() -> None:
+    slow = query(helo="xy" * 60 + "!")
+    assert isinstance(judge(helo, slow, options(bad="reject")), Unknown)
+    assert judge(helo, slow, options(bad="observe")) is None
+
+
 def test_what_is_sure_counts_though_dns_fails() -> None:
     own = options(ours="reject", unresolvable="reject")
     names = Dns({("mail.example.org", "A"): SERVFAIL})
@@ -227,5 +253,5 @@ def test_declaration() -> None:
     assert declaration.idle(options())
     assert not any(declaration.idle(options(**{name: "observe"})) for name in CONDITIONS)
     defaults = documented_defaults(helo)
-    assert set(defaults) == {*CONDITIONS, "own_names", "own_addresses", "providers"}
+    assert set(defaults) == {*CONDITIONS, "own_names", "own_addresses", "providers", "bad_names"}
     assert all(defaults[name] == "off" for name in CONDITIONS)

@@ -100,6 +100,9 @@ def test_early_stages_leave_out_what_a_domain_might_not_want(tmp_path: Path, fil
     ("extra", "early"),
     [
         ('exempt = { recipients = ["steve"] }', "accept"),
+        ('exempt = { senders = ["steve: a@spam.example"] }', "accept"),
+        ('exempt = { senders = ["steve: b@spam.example"] }', "accept"),
+        ('exempt = { senders = ["b@spam.example"] }', "reject"),
         ('exempt = { ips = ["203.0.113.1"] }', "reject"),
         ('exempt = { ips = ["192.0.2.7"] }', "accept"),
         ('[exempt]\nips = ["192.0.2.7"]', "accept"),

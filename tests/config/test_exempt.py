@@ -265,6 +265,9 @@ def test_two_at_once_are_both_added(policy: Path) -> None:
             "host", {"host": "br"}, "anyone can have a name below br; exempt something else", id="a host likewise"
         ),
         pytest.param("host", {"host": "*.example"}, r"is not a domain name: .*; exempt something else", id="no name"),
+        pytest.param(
+            "host", {"host": "/^m.example/"}, r"is not a domain name.*; exempt something else", id="a pattern"
+        ),
         pytest.param("ip", {"ip": "192.0.2"}, "is not an IP address", id="no address"),
         pytest.param("sender", {"recipient": "joe@.x.sub.example"}, "cannot be the name of a file", id="a dot first"),
         pytest.param("sender", {"recipient": "joe@\udcff.sub.example"}, "cannot be the name", id="no UTF-8 domain"),

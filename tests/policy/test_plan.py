@@ -6,7 +6,7 @@ import pytest
 
 from eximacl.policy.plan import DomainPolicy, Exempt
 from eximacl.policy.query import Query
-from eximacl.protocol.exim import parse_query
+from eximacl.protocol.exim import build_query, parse_query
 from tests.scripted import exempt_of, plan_of, policy_of, run, step_of
 
 RCPT = 'rcpt v=1 tx=T ip=192.0.2.7 host="" helo=h from="a@example.net" rcpt="Steve@example.org"'
@@ -23,6 +23,14 @@ EXEMPTIONS = [
     ("sender_domains=net", "sender_domains: net"),
     ("ips=192.0.2.0/24", "ips: 192.0.2.7"),
     ("hosts=example.com", "hosts: example.com"),
+    ("hosts=/^mx[.]/", "hosts: /^mx[.]/"),
+    ("clients=192.0.2", "clients: 192.0.2.7"),
+    ("clients=*.example.com", "clients: example.com"),
+    ("clients=/^mx[.]example/", "clients: /^mx[.]example/"),
+    ("greetings=h", "greetings: h"),
+    ("greetings=/^h$/", "greetings: /^h$/"),
+    ("senders=/^a@/", "senders: /^a@/"),
+    ("senders=@.net", "senders: @.net"),
 ]
 
 
@@ -69,6 +77,40 @@ def test_a_subaddress_may_be_exempt_alone() -> None:
 def test_nobody_is_exempt_by_default() -> None:
     assert Exempt().match(query_of(RCPT)) is None
     assert Exempt().match(Query("connect", {})) is None
+
+
+@pytest.mark.parametrize("entry", ["steve: @example.net", "@example.org: a@example.net", "STEVE@example.org: a"])
+def test_a_sender_may_be_exempt_for_one_recipient(entry: str) -> None:
+    assert exempt_of(f"senders={entry}").match(query_of(RCPT)) == f"senders: {entry.lower()}"
+
+
+@pytest.mark.parametrize(
+    ("exempt", "values"),
+    [
+        ("senders=joe: @example.net", {}),
+        ("senders=steve: @example.net", {"from": ""}),
+        ("greetings=mx.example.net", {}),
+        ("hosts=/^mx/", {"host": ""}),
+    ],
+)
+def test_who_is_not_exempt(exempt: str, values: dict[str, str]) -> None:
+    asked = query_of(RCPT)
+    assert exempt_of(exempt).match(build_query("rcpt", {**asked.values, **values})) is None
+
+
+def test_a_pattern_that_takes_too_long_exempts() -> None:
+    """Nothing may be refused because of it, as with everything else that could not be found out."""
+    slow = "xy" * 60 + "!"
+    why = exempt_of("greetings=/^(?:xy|xyxy)+$/").match(build_query("rcpt", {**query_of(RCPT).values, "helo": slow}))
+    assert why is not None
+    assert why.startswith("a pattern took over 5 ms")
+
+
+@pytest.mark.parametrize(
+    ("exempt", "about"), [("recipients=steve", True), ("senders=steve: a@example.net", True), ("senders=a", False)]
+)
+def test_which_exemptions_are_about_recipients(exempt: str, about: bool) -> None:
+    assert exempt_of(exempt).has_recipients is about
 
 
 def test_steps_of_a_stage_keep_the_order_and_leave_out_what_is_off() -> None:
