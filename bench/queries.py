@@ -96,6 +96,7 @@ def rcpt(chance: random.Random, values: dict[str, str]) -> bytes:
         "tls": "TLS1.3:ECDHE_X25519__RSA_PSS_RSAE_SHA256__AES_256_GCM:256",
         "rcpt": "",
         "count": "0",
+        "accepted": "0",
     }
     return format_query("rcpt", sent | values)
 
