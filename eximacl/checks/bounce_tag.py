@@ -56,7 +56,9 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
         return _hit("bounce-untagged", "no tag", mailbox, domain)
     # The owner is found in the mailbox, but the tag was made over the address as it was sent.
     tagged = batv.parse(query.values.get("rcpt", "") or str(recipient))
-    if tagged and sender.is_null and options.keys.filled and _is_listed(query.judged_as(owner), options):
+    if sender.is_null and options.keys.filled and _is_listed(query.judged_as(owner), options):
+        if tagged is None:
+            return _hit("bounce-untagged", "no tag of ours", owner, domain, Alias(owner))
         if not batv.is_signed(tagged, options.keys):
             return _hit("bounce-tag-bad", tagged.digits, owner, domain, Alias(owner))
         if batv.is_over(tagged, query.now):

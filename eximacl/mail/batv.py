@@ -25,7 +25,8 @@ _TAG_CHARACTERS = 6
 # DOTALL: a localpart may contain any character.
 _FLAGS = re.IGNORECASE | re.DOTALL | re.ASCII
 _PATTERN = re.compile(r"prvs=([0-9])([0-9]{3})([a-f0-9]{6})=(.+)@(.+)", _FLAGS)
-_TAGS = re.compile(r"(?:prvs=[0-9]{4}[a-f0-9]{6}=)+(.+)", _FLAGS)
+# btv1==TAG== is that of Barracuda's gateways, which cannot be verified here.
+_TAGS = re.compile(r"(?:prvs=[0-9]{4}[a-f0-9]{6}=|btv1==[a-f0-9]{8,16}==)+(.+)", _FLAGS)
 
 
 class Tagged(NamedTuple):
@@ -51,7 +52,10 @@ def parse(address: str) -> Tagged | None:
 
 
 def untagged(localpart: str) -> str:
-    """Return the localpart without its tag, or all of its tags, since Exim's routers remove each of them."""
+    """Return the localpart without its tag, or all of its tags, since Exim's routers remove each of them.
+
+    Tags of the form btv1==TAG== are taken off, too.
+    """
     match = _TAGS.fullmatch(localpart)
     return match[1] if match else localpart
 

@@ -65,6 +65,11 @@ ROWS: dict[str, tuple[str, str, Any]] = {
     "a tag in a tag": (tag(tag()), "", STEVE),
     "a good tag in a bad one": (tag(tag(), OTHER), "", BAD),
     "three tags, no bounce": (tag(tag(tag(key=OTHER))), "a@example.net", STEVE),
+    "Barracuda's tag, which nobody here can verify": ("btv1==0787b0b1b22==steve@example.org", "", UNTAGGED),
+    "Barracuda's tag, not listed": ("btv1==0787b0b1b22==juha@example.org", "", Alias("juha")),
+    "Barracuda's tag, no bounce": ("BTV1==0787B0B1B22==steve@example.org", "a@example.net", STEVE),
+    "Barracuda's tag on ours": (f"btv1==0787b0b1b22=={tag()}", "", UNTAGGED),
+    "nearly Barracuda's tag": ("btv1=0787b0b1b22=juha@example.org", "", None),
     "nobody behind the tag": ("prvs=0840abcdef=@example.org", "", None),
     "nearly a tag": ("prvs=0840abcde=steve@example.org", "", None),
     "hostile bytes behind the tag": ("prvs=0840abcdef=\udcff\x00@example.org", "", Alias("\udcff\x00")),
@@ -274,7 +279,13 @@ def test_a_forged_one_is_understood_where_it_is_not_refused(tmp_path: Path, way:
     assert drive_now(decide(policy, asked), Answers(MemoryState(), NoNetwork(), asked)).word == "accept"
 
 
-TAGS = {"none": "", "one": "prvs=0840abcdef=", "capitals": "PRVS=0840ABCDEF=", "two": "prvs=0840abcdef=" * 2}
+TAGS = {
+    "none": "",
+    "gateway": "btv1==0787b0b1b22==",
+    "one": "prvs=0840abcdef=",
+    "capitals": "PRVS=0840ABCDEF=",
+    "two": "prvs=0840abcdef=" * 2,
+}
 
 
 @pytest.mark.parametrize("tags", TAGS.values(), ids=TAGS)
@@ -303,12 +314,12 @@ def test_no_tag_hides_a_recipient_from_the_other_checks(policy: Policy, localpar
 def test_tagged_bounces_count_as_their_owners_storm(policy: Policy) -> None:
     state = MemoryState()
     words = [decided(policy, f"{tags}stormy@example.org", state, "").check for tags in TAGS.values()]
-    assert words == ["", "bounce_storm", "bounce_storm", "bounce_storm"]
+    assert words == ["", *["bounce_storm"] * (len(TAGS) - 1)]
 
 
 def test_tagged_mail_uses_up_the_same_count(policy: Policy) -> None:
     state = MemoryState()
-    for number, (tags, word) in enumerate(zip(TAGS.values(), ("accept", "reject", "reject", "reject"), strict=True)):
+    for number, (tags, word) in enumerate(zip(TAGS.values(), ("accept", *["reject"] * (len(TAGS) - 1)), strict=True)):
         transaction = str(number)
         decision = decided(policy, f"{tags}steve.1.count@example.org", state, tx=transaction)
         assert decision.word == word
