@@ -67,10 +67,11 @@ class Loaded:
         yield from self.sources.files()
 
 
-def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
+def load(path: Path, instead: Mapping[Path, str] | None = None, sources: Sources | None = None) -> Loaded:
     """Load the policy file at `path`, the domain files beside it, and all lists. Raises ConfigError.
 
-    instead: what TOML files would contain, by absolute path; to try a change before it is made.
+    instead: what TOML files would contain, by absolute path; to try a change before it is made. sources: where the
+    lists are registered, for those who want to know them even where there are problems.
     """
     path = path.absolute()
     instead = instead or {}
@@ -82,7 +83,7 @@ def load(path: Path, instead: Mapping[Path, str] | None = None) -> Loaded:
     if raw is None:
         raise ConfigError(problems)
     check_top_level(raw, TOP_LEVEL, site)
-    sources = Sources(path.parent)
+    sources = Sources(path.parent) if sources is None else sources
     tables = _read_settings(raw, site, sources)
     checks = _find_checks(tables["policy"], site)
     order = settle_order(tables["policy"], raw, checks, site.at("policy").at("order"))

@@ -129,6 +129,12 @@ class Sources:
         """Return the lists that come from an absolute path, one for each kind in which it is used."""
         return tuple(source.entries for (named, _), source in self._sources.items() if named == path)
 
+    def counted(self, path: Path) -> Iterator[tuple[EntryList, int | None]]:
+        """Yield the lists that come from an absolute path, each with its number of entries; None: it was not read."""
+        for (named, _), source in self._sources.items():
+            if named == path:
+                yield source.entries, source.count if source.read else None
+
     def files(self) -> Iterator[Path]:
         """Yield each file and directory that was read: those of the lists, and the texts in a directory of them."""
         for source in self._sources.values():

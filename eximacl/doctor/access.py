@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 Right = Literal["read", "write"]
+# Whom Debian's package runs the daemon as.
+USER = "eximacl"
 _BITS = {"read": 4, "write": 2, "enter": 1}
 # CAP_DAC_OVERRIDE is 1; CAP_DAC_READ_SEARCH is 2, and suffices to read files and enter directories (capabilities(7)).
 _CAPABILITIES = {"read": 0b110, "write": 0b010, "enter": 0b110}
@@ -89,6 +92,14 @@ def refusal(who: Who, path: Path, right: Right, view: Path = Path("/")) -> str:
         if stat.S_ISDIR(found.st_mode) and not who.has(found, "enter") and not _has_acl(here):
             return f"{who.name} may not enter {shown} ({describe(found)})"
     return ""
+
+
+def unreadable(who: Who, paths: Iterable[Path], view: Path = Path("/")) -> Iterator[tuple[Path, str]]:
+    """Yield each path that a user may not read, and why."""
+    for path in dict.fromkeys(paths):
+        why = refusal(who, path, "read", view)
+        if why:
+            yield path, why
 
 
 def _refused(who: Who, path: Path, shown: Path, right: Right) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +26,14 @@ from eximacl.config import (
     show_toml,
     write_sample,
 )
-from eximacl.config.problems import Problem
+from eximacl.config.list_trial import UnknownList, try_list
+from eximacl.config.losses import entries
+from eximacl.config.problems import Problem, shown_path
 from eximacl.daemon.preflight import preflight
+from eximacl.doctor.access import USER, Who, unreadable
 from eximacl.protocol.client import DaemonError
-from eximacl.protocol.control import read_status
+from eximacl.protocol.control import Status, read_status
+from eximacl.system.text import printable
 
 
 @click.group(cls=Group, section=Section.SETUP)
@@ -42,48 +48,114 @@ def config() -> None:
 
 
 @config.command()
+@click.argument("list_path", required=False, metavar="[LIST]", type=click.Path(path_type=Path))
+@click.option(
+    "--as",
+    "instead_of",
+    default="",
+    metavar="OPTION",
+    help="Test LIST for this option, such as checks.valid_recipient.recipients, or instead of this list, by its path.",
+)
+@click.option("--accept", is_flag=True, help="LIST may have lost most of the entries of the list that it replaces.")
 @config_option
 @json_option
-def test(config_path: Path, as_json: bool) -> int:
-    """Test the policy file and everything that it names.
+def test(list_path: Path | None, instead_of: str, accept: bool, config_path: Path, as_json: bool) -> int:
+    """Test the policy file and everything that it names, or LIST alone.
 
     That includes its domain files, all lists, and the archive's directory. Every problem is printed. Where a daemon
-    runs another policy than these files hold, the last line says how they come into force.
+    runs another policy than these files hold, the last line says how they come into force. For root, what the daemon's
+    user may not read is a problem, too.
+
+    LIST is a file or directory, and the policy names it, or --as says what it is for. So a job that exports a list can
+    test it before it moves it into place.
 
     \b
     Examples:
       eximacl config test
       eximacl config test --config new.toml --json | jq -r '.problems[].message'
+      eximacl config test /etc/eximacl/lists/valid
+      eximacl config test valid.new --as checks.valid_recipient.recipients && mv valid.new valid
 
-    Exit status: 0 when there is no problem, 1 when there is one.
+    \b
+    Exit status: 0 when there is no problem, 1 when there is one
+      64 what kind of list LIST holds is not known
     """
+    if list_path is None:
+        if instead_of or accept:
+            raise click.UsageError("--as and --accept are for a list: name its file")
+        return _test_policy(config_path, as_json)
+    if list_path.suffix == ".toml":
+        raise click.UsageError(f"{list_path} is not a list; name the policy file with --config")
+    return _test_list(list_path, instead_of, accept, config_path, as_json)
+
+
+def _test_policy(config_path: Path, as_json: bool) -> int:
     problems: tuple[Problem, ...] = ()
+    notes: list[str] = []
+    waits = False
     try:
         loaded = preflight(config_path)
     except ConfigError as error:
         problems = error.problems
-    waits = not problems and _waits_for_reload(loaded)
+    else:
+        status = _running(loaded)
+        waits = status is not None and bool(status.get("stale") or status.get("refused"))
+        problems = tuple(_closed(loaded, status))
+        notes = list(map(str, loaded.notes()))
     if as_json:
         found = [problem._asdict() for problem in problems]
-        print_json({"ok": not problems, "problems": found, "waits_for_reload": waits})
+        print_json({"ok": not problems, "problems": found, "notes": notes, "waits_for_reload": waits})
     elif problems:
-        click.echo("\n".join(map(str, problems)), err=True)
-        click.echo(paint(plural(len(problems), "problem"), Style.BAD, sys.stderr), err=True)
+        _print_problems(list(map(str, problems)))
     else:
         counts = f"({plural(len(loaded.overlays), 'domain file')}, {plural(len(loaded.sources), 'list')})"
         write_line(f"{loaded.path}: {paint('OK', Style.GOOD)} {counts}")
+        for note in notes:
+            write_line(note)
         if waits:
             write_line("in force after: eximacl reload")
     return 1 if problems else 0
 
 
-def _waits_for_reload(loaded: Loaded) -> bool:
-    """Whether a daemon runs these files as they were before; False where none can be asked."""
+def _test_list(path: Path, instead_of: str, accept: bool, config_path: Path, as_json: bool) -> int:
+    try:
+        tested = try_list(path, instead_of, config_path, accept=accept)
+    except UnknownList as error:
+        raise Failure(str(error), exits.USAGE) from None
+    problems = list(map(printable, tested.problems))
+    if as_json:
+        print_json({"ok": not problems, **tested._asdict()})
+    elif problems:
+        _print_problems(problems)
+    else:
+        now = "" if tested.before is None else f"; {tested.before:,} now"
+        write_line(f"{path}: {paint('OK', Style.GOOD)} ({tested.kind}, {entries(tested.entries)}{now})")
+        for note in tested.notes:
+            write_line(printable(note))
+    return 1 if problems else 0
+
+
+def _print_problems(lines: list[str]) -> None:
+    click.echo("\n".join(lines), err=True)
+    click.echo(paint(plural(len(lines), "problem"), Style.BAD, sys.stderr), err=True)
+
+
+def _running(loaded: Loaded) -> Status | None:
+    """Return the status of the daemon that runs these files, whether as they are or as they were; None without one."""
     try:
         found = read_status(loaded.settings.server.socket)
     except DaemonError:
-        return False
-    return found["config"] == str(loaded.path) and bool(found.get("stale") or found.get("refused"))
+        return None
+    return found if found["config"] == str(loaded.path) else None
+
+
+def _closed(loaded: Loaded, status: Status | None) -> Iterator[Problem]:
+    """Yield what the daemon may not read, as far as root can know: its user's groups, or those that it runs with."""
+    if os.geteuid() != 0:
+        return
+    who = Who.of_process(Path("/proc", str(status["pid"])), "eximacl") if status else Who.of_account(USER)
+    for path, why in unreadable(who, loaded.files()) if who else ():
+        yield Problem(shown_path(path, loaded.path.parent), "", f"the daemon may not read it: {why}")
 
 
 @config.command("show")

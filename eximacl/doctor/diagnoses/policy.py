@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from eximacl.doctor.access import Who, refusal
+from eximacl.doctor.access import USER, Who, unreadable
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
-
-# Whom Debian's package runs the daemon as.
-USER = "eximacl"
 
 
 @diagnosis("daemon")
@@ -23,19 +20,19 @@ def policy(case: Case) -> Iterator[Finding]:
             "eximacl config test shows all errors",
         )
         return
-    unreadable = list(_unreadable(case))
-    yield from unreadable
+    closed = list(_unreadable(case))
+    yield from closed
     status = case.status or {}
     refused = list(status.get("refused", ()))
     for text in (each for each in status.get("problems", ()) if each not in refused):
         yield warning(f"the daemon reports: {text}", "what it names does not count", "correct what it names")
-    if refused and not unreadable:
+    if refused and not closed:
         yield problem(
             f"the daemon refused its new policy: {refused[0]}",
             "it keeps the old one",
             "eximacl config test && eximacl reload",
         )
-    if not refused and not unreadable:
+    if not refused and not closed:
         yield ok(f"{case.config} is OK")
 
 
@@ -44,12 +41,10 @@ def _unreadable(case: Case) -> Iterator[Finding]:
     who = case.daemon_user or Who.of_account(USER)
     if who is None or case.loaded is None:
         return
-    for path in dict.fromkeys(case.loaded.files()):
-        why = refusal(who, path, "read", case.view)
-        if why:
-            yield problem(
-                f"the daemon may not read {path}: {why}",
-                "its next reload or start fails; until then it keeps what it has",
-                f"chgrp {USER} {path} && chmod g+r {path} (a directory: g+rx), or the group that the daemon runs in; "
-                "then eximacl reload",
-            )
+    for path, why in unreadable(who, case.loaded.files(), case.view):
+        yield problem(
+            f"the daemon may not read {path}: {why}",
+            "its next reload or start fails; until then it keeps what it has",
+            f"chgrp {USER} {path} && chmod g+r {path} (a directory: g+rx), or the group that the daemon runs in; "
+            "then eximacl reload",
+        )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import eximacl
+from tests.needs import needs
 
 
 def test_a_right_policy(config: Path) -> None:
@@ -120,3 +121,56 @@ def test_explain() -> None:
 
 def test_explain_without_a_policy_file(tmp_path: Path) -> None:
     assert eximacl("config", "explain", "rdns_tld", "--config", tmp_path / "none").status == 0
+
+
+def test_a_list_alone(config: Path) -> None:
+    config.write_text(config.read_text().replace('tlds = ["sa"]', 'tlds = "tlds"'))
+    (config.parent / "tlds").write_text("".join(f"a{number}\n" for number in range(100)))
+    new = config.parent / "new"
+    new.write_text("sa\n*.vn\n")
+    done = eximacl("config", "test", new, "--as", "checks.rdns_tld.tlds")
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith(f"{new} line 2: '*.vn' is not a domain name: write it without *")
+    new.write_text("sa\n")
+    done = eximacl("config", "test", new, "--as", config.parent / "tlds")
+    few = "has 1 entry and had 100, which stay in force; if so few are meant: eximacl reload --accept"
+    assert (done.status, done.err) == (1, f"{new} {few}\n1 problem\n")
+    done = eximacl("config", "test", new, "--as", config.parent / "tlds", "--accept")
+    assert done == (0, f"{new}: OK (list of domains, 1 entry; 100 now)\n", "")
+    answer = json.loads(eximacl("config", "test", new, "--as", "checks.rdns_tld.tlds", "--accept", "--json").out)
+    assert (answer["ok"], answer["entries"], answer["before"], answer["problems"]) == (True, 1, 100, [])
+    (config.parent / "tlds").write_text("".join(f"a{number}\n" for number in range(50)))
+    done = eximacl("config", "test", config.parent / "tlds")
+    assert done == (0, f"{config.parent}/tlds: OK (list of domains, 50 entries)\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        pytest.param(["{0}/new"], "does not name {0}/new: say for which option it is", id="no kind"),
+        pytest.param(["{0}/new.toml"], "is not a list; name the policy file with --config", id="a policy file"),
+        pytest.param(["--as", "policy.domains"], "--as and --accept are for a list: name its file", id="no file"),
+    ],
+)
+def test_a_list_that_cannot_be_tested(config: Path, arguments: list[str], words: str) -> None:
+    done = eximacl("config", "test", *(argument.format(config.parent) for argument in arguments))
+    assert (done.status, words.format(config.parent) in done.err) == (64, True)
+
+
+def test_a_default_list_that_is_missing_is_told(config: Path) -> None:
+    config.write_text(config.read_text().replace('tlds = ["sa"]', ""))
+    note = (
+        "eximacl.toml: checks.rdns_tld.tlds: lists/tld does not exist, and without it checks.rdns_tld is switched off"
+    )
+    done = eximacl("config", "test")
+    assert (done.status, done.out.splitlines()[1]) == (0, note)
+    assert json.loads(eximacl("config", "test", "--json").out)["notes"] == [note]
+
+
+@needs("needs_root")
+def test_root_hears_what_the_daemons_user_may_not_read(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("eximacl.cli.commands.config.USER", "nobody")
+    config.chmod(0o600)
+    done = eximacl("config", "test")
+    assert done.status == 1
+    assert done.err.startswith("eximacl.toml: the daemon may not read it: nobody may not ")

@@ -1,0 +1,105 @@
+"""Testing one list alone, before a job moves it into place: is it right, and would the daemon take it at once?"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from eximacl.config.list_files import fill
+from eximacl.config.load import find_checks, load
+from eximacl.config.losses import Loss
+from eximacl.config.problems import ConfigError, Refused, unknown
+from eximacl.config.settings import EXEMPT_TABLE, NARROW_EXEMPT_TABLE, SETTINGS_TABLES, OptionTable, check_table
+from eximacl.config.sources import Sources
+from eximacl.mail.lists import EntryList
+from eximacl.policy.declare import Check
+
+
+class UnknownList(LookupError):
+    """What kind of list a file holds cannot be known; the text says what to write."""
+
+
+class ListTrial(NamedTuple):
+    """What came of a test. kind: the list's, in words. before: the entries of the list it replaces; None: unknown."""
+
+    path: str
+    kind: str
+    entries: int
+    before: int | None
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def try_list(path: Path, instead_of: str, config: Path, *, accept: bool = False) -> ListTrial:
+    """Test a file or directory as a list. Raises UnknownList.
+
+    instead_of: the option that the list is for (`checks.valid_recipient.recipients`), or the path of the list that it
+    replaces; empty: `path` itself, which the policy names. accept: it may have lost most of its entries.
+    """
+    kind, before = _target(path, instead_of, config)
+    entries = kind()
+    problems: tuple[str, ...] = ()
+    count = 0
+    try:
+        count = fill(entries, path, str(path))
+    except Refused as refused:
+        problems = refused.messages
+    loss = Loss(before or 0, count)
+    notes: tuple[str, ...] = ()
+    if not problems and not accept and loss.is_refused:
+        problems = (f"{path} {loss}",)
+    elif not problems and not accept and loss.is_large:
+        notes = (f"{path} {loss}",)
+    return ListTrial(str(path), kind.kind, count, before, problems, notes)
+
+
+def _target(path: Path, instead_of: str, config: Path) -> tuple[type[EntryList], int | None]:
+    """Return the kind of a list, and how many entries the one that it replaces has."""
+    sources = Sources(config.absolute().parent)
+    with contextlib.suppress(ConfigError):
+        loaded = load(config, sources=sources)
+        tables = loaded.tables
+        table, _, name = instead_of.rpartition(".")
+        given = tables[table].get(name) if table in tables else None
+        if given is not None and isinstance(given.value, EntryList) and isinstance(given.raw, str):
+            instead_of = str(loaded.path.parent / given.raw)
+    kind = None if os.sep in instead_of or not instead_of else _kind_of(instead_of, config)
+    if kind is not None:
+        return kind, None
+    # Not resolve(): the policy's paths are compared as they are written, too.
+    named = Path(os.path.normpath(Path.cwd() / (instead_of or path)))
+    for entries, count in sources.counted(named):
+        return type(entries), count if instead_of else None
+    if instead_of:
+        raise UnknownList(f"{named} is not a list of {config}, and no option is called so")
+    raise UnknownList(
+        f"{config} does not name {path}: say for which option it is, such as --as checks.valid_recipient.recipients, "
+        "or which list it replaces"
+    )
+
+
+def _kind_of(key: str, config: Path) -> type[EntryList] | None:
+    """Return the kind of list that an option takes; None where `key` is not an option's. Raises UnknownList."""
+    table, _, name = key.rpartition(".")
+    tables = dict(_tables(find_checks(config)))
+    if table not in tables:
+        return None
+    option = tables[table].get(name)
+    if option is None:
+        raise UnknownList(f"{key}: {unknown('option', name, (one.name for one in tables[table].options))}")
+    kind: type = option.type
+    if not (isinstance(kind, type) and issubclass(kind, EntryList)):
+        raise UnknownList(f"{key} is not a list of entries")
+    return kind
+
+
+def _tables(checks: Mapping[str, Check]) -> Iterator[tuple[str, OptionTable]]:
+    yield from SETTINGS_TABLES.items()
+    yield EXEMPT_TABLE.key, EXEMPT_TABLE
+    for check in checks.values():
+        table = check_table(check)
+        yield table.key, table
+        yield f"{table.key}.exempt", NARROW_EXEMPT_TABLE
