@@ -15,7 +15,7 @@ from eximacl.policy.outcome import Traced
 from eximacl.system.text import printable
 
 # Of a check's result; one that passes is not worth a colour.
-STYLES = {**VERDICT_STYLES, "observe": Style.WARNING, "unknown": Style.WARNING}
+STYLES = {**VERDICT_STYLES, "drop": Style.BAD, "observe": Style.WARNING, "unknown": Style.WARNING}
 
 
 def print_trace(trace: Sequence[Traced], questions: Sequence[Sequence[Any]], *, times: bool) -> None:

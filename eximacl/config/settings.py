@@ -226,7 +226,9 @@ class CommonOptions:
     """The options that every check has."""
 
     action: Action = option(
-        "reject", "What to do on a hit: reject, defer, hold (archive, then reject), observe (only record it), or off."
+        "reject",
+        "What to do on a hit: reject, drop (reject, and close the connection), defer, hold (archive, then reject), "
+        "observe (only record it), or off.",
     )
     on_unknown: OnUnknown = option("accept", "What to do when the check cannot find out: accept or defer.")
     exempt: Exempt = option(

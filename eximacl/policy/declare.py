@@ -150,7 +150,7 @@ class NoOptions:
 
 
 # From the weakest to the strongest.
-_STRENGTH: tuple[Action, ...] = ("off", "observe", "defer", "hold", "reject")
+_STRENGTH: tuple[Action, ...] = ("off", "observe", "defer", "hold", "reject", "drop")
 
 
 def strongest(hits: Iterable[Hit]) -> Hit | None:

@@ -347,7 +347,7 @@ class _Evaluation:
     def _act(self, step: Step, hit: Hit, seconds: float) -> Decision | None:
         """Do what the admin wants done on a hit; None where it is only noted."""
         action = "observe" if step.action == "observe" else hit.action or step.action
-        if hit.temporary and action in ("reject", "hold"):
+        if hit.temporary and action in ("reject", "drop", "hold"):
             action = "defer"
         if action == "hold" and self.query.stage != "rcpt":
             action = "reject"  # there is no recipient yet whose message could be archived, or it is too late
@@ -359,6 +359,8 @@ class _Evaluation:
             return None
         text = hit.text if not step.message else fill(step.message, self.query, hit)
         want: tuple[Stage, ...] = ("data",) if action == "hold" else ()
+        if action == "drop":
+            return _objection(step.name, "reject", hit, text, trace, self.bugs)._replace(closes=True)
         return _objection(step.name, action, hit, text, trace, self.bugs, want)
 
 

@@ -10,7 +10,7 @@ from eximacl.policy.places import NO_TERMS, Place, Terms
 from eximacl.policy.query import Stage
 
 Word = Literal["accept", "defer", "reject", "hold"]
-Action = Literal["reject", "defer", "hold", "observe", "off"]
+Action = Literal["reject", "drop", "defer", "hold", "observe", "off"]
 OnUnknown = Literal["accept", "defer"]
 
 WORDS: tuple[Word, ...] = get_args(Word)
@@ -137,7 +137,8 @@ class Decision(NamedTuple):
 
     want: the later stages of this transaction that Exim still has to ask about. archived: the files of a held message.
     bugs: what checks raised; each is an Unknown in the trace. label: what the delivered message says about the address
-    that it came by, and delayed: how long it had to wait, as 00:05:12; empty: nothing.
+    that it came by, and delayed: how long it had to wait, as 00:05:12; empty: nothing. closes: whether the connection
+    is closed after the reply.
     """
 
     word: Word
@@ -153,3 +154,4 @@ class Decision(NamedTuple):
     bugs: tuple[Bug, ...] = ()
     label: str = ""
     delayed: str = ""
+    closes: bool = False

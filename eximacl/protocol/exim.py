@@ -268,6 +268,8 @@ def reply_for(decision: Decision, ref: str, extra: Mapping[str, str] | None = No
     suffix = f" (ref {ref})" if ref else ""
     if extra is None:
         extra = held_words(decision) if word == "hold" else {}
+    if decision.closes:
+        extra = {"close": "yes", **extra}
     message = cut(f"{code // 100}.{decision.status} {decision.text}", suffix)
     log = cut(f"eximacl: {decision.check} {decision.reason} {decision.detail}", suffix)
     return Reply(word, code, decision.reason, ref, want, message, log, extra)

@@ -300,7 +300,7 @@ def test_the_tables_of_an_option_explained() -> None:
     assert text.startswith("[checks.dnsbl.zones.NAME]\n  One list.")
     assert "\n  ipv6 (true or false; default true)\n" in text
     assert "Looks at" not in text
-    assert explain("dnsbl.zones.weight", CHECKS).startswith("checks.dnsbl.zones.NAME.weight (number, at least 0,")
+    assert explain("dnsbl.zones.weight", CHECKS).startswith("checks.dnsbl.zones.NAME.weight (number, at least -1000,")
     assert explain("checks.dnsbl.zones.codes", CHECKS).startswith("[checks.dnsbl.zones.NAME.codes.NAME]\n")
     assert explain("dnsbl.zones.codes.text", CHECKS).startswith("checks.dnsbl.zones.NAME.codes.NAME.text (template of ")
     assert describe("dnsbl.zones", CHECKS)["options"][0]["key"] == "checks.dnsbl.zones.NAME.codes"

@@ -53,6 +53,14 @@ def test_an_objection_carries_all_that_was_found() -> None:
     assert decision.trace[0][:4] == ("a", "reject", "a-hit", "detail")
 
 
+@pytest.mark.parametrize(
+    ("steps", "closes"),
+    [("a:drop=hit", True), ("a=hit(drop)", True), ("a=hit", False), ("a:drop=temp", False), ("a:drop=pass", False)],
+)
+def test_a_drop_closes_the_connection(steps: str, closes: bool) -> None:
+    assert run(policy_of(plan_of(steps)), query_of(RCPT)).closes == closes
+
+
 def test_the_text_stands_in_for_a_missing_sentence() -> None:
     decision = run(policy_of(plan_of("a=temp")), query_of(RCPT))
     assert (decision.sentence, decision.status) == ("a objects for now", "2.3")

@@ -7,4 +7,4 @@ from eximacl.policy.outcome import ACTIONS, WORDS
 
 def test_the_vocabulary() -> None:
     assert WORDS == ("accept", "defer", "reject", "hold")
-    assert ACTIONS == ("reject", "defer", "hold", "observe", "off")
+    assert ACTIONS == ("reject", "drop", "defer", "hold", "observe", "off")

@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from eximacl.mail.address import NULL_SENDER, Address
+from eximacl.policy.outcome import Decision
 from eximacl.policy.query import STAGES, Query
 from eximacl.protocol import exim as wire
 from eximacl.protocol.exim import LineReader, ProtocolError, Reply
@@ -293,6 +294,13 @@ REPLIES = [
     ("reject", Reply("reject", 550, "rdns-tld", "7KQ2M9D4", "", '5.7.1 "a\\b" (ref 7KQ2M9D4)', "x y")),
     ("extra", Reply("error", 0, "syntax", message="ä", extra={"a": "1", "trace": '[{"x": "y\\n"}]'})),
 ]
+
+
+def test_a_reply_that_closes_the_connection_says_so() -> None:
+    decision = Decision("reject", (), "a", "a-hit", "detail", "no", "no", "7.1")
+    assert b" close=" not in wire.format_reply(wire.reply_for(decision, "7KQ2M9D4"))
+    line = wire.format_reply(wire.reply_for(decision._replace(closes=True), "7KQ2M9D4"))
+    assert line.endswith(b' log="eximacl: a a-hit detail (ref 7KQ2M9D4)" close=yes\n')
 
 
 @pytest.mark.parametrize("reply", [row[1] for row in REPLIES], ids=[row[0] for row in REPLIES])

@@ -8,6 +8,7 @@ from eximacl.protocol.exim import Reply
 from tests.lab.responder import ACCEPT, Action, Asked
 
 REJECT = Reply("reject", 550, "some-reason", "TESTTEST", message="5.7.1 we do not want this (TESTTEST)", log="why not")
+DROP = REJECT._replace(extra={"close": "yes"})
 DEFER = Reply("defer", 451, "some-reason", "TESTTEST", message="4.7.1 come back later (TESTTEST)", log="not yet")
 HOLD = Reply("hold", 550, "some-reason", "TESTTEST", message="5.7.1 we keep this (TESTTEST)", log="held")
 ERROR = Reply("error", 0, "syntax", message="what?")

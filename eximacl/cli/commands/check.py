@@ -228,6 +228,8 @@ def _print(reply: Reply, explain: bool, stage: str) -> None:
     # Before there is a recipient, few checks have been asked.
     none = "no objection" if stage == "rcpt" else f"no objection at {stage}"
     click.echo(f"{verdict}   {reply.code} {printable(reply.message) or none}{by}")
+    if reply.extra.get("close"):
+        click.echo("  then Exim closes the connection")
     if not explain:
         return
     click.echo()

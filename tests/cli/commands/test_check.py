@@ -62,6 +62,18 @@ def test_verdicts_offline(args: tuple[str, ...], status: int, line: str) -> None
     assert done.out.startswith(line)
 
 
+def test_a_drop_is_a_reject_and_says_what_follows(config: Path) -> None:
+    text = config.read_text()
+    config.write_text(text.replace("[checks.valid_recipient]\n", '[checks.valid_recipient]\naction = "drop"\n'))
+    assert config.read_text() != text
+    done = eximacl("check", "--offline", "--explain", *GOOD, "--rcpt", "nobody@example.org")
+    assert done.status == 1
+    assert "(valid_recipient: unknown-recipient)\n  then Exim closes the connection\n" in done.out
+    assert " valid_recipient      drop " in done.out
+    answer = json.loads(eximacl("check", "--offline", "--json", *GOOD, "--rcpt", "nobody@example.org").out)
+    assert (answer["verdict"], answer["close"]) == ("reject", "yes")
+
+
 @pytest.mark.usefixtures("daemon")
 def test_verdicts_of_the_daemon_are_the_same() -> None:
     for row in VERDICTS:
