@@ -62,7 +62,6 @@ class Options(Rules):
         "Those that `eximacl mint` made do not count.",
         minimum=0,
     )
-    tags: str = option("+", "Characters that start a tag: with +, the addresses of steve+shop are steve's.")
     sign: bool = option(Rules.sign, "Accept only addresses that `eximacl mint` has signed.")
     secrets: Secrets = option("", "A file of secrets, one per line. Needed by sign.")
 
@@ -102,9 +101,9 @@ def key_of(address: Disposable, domain: str) -> str:
     return f"{'dated' if address.until else 'counted'}:{address.unsigned}@{domain}"
 
 
-def owner_of(address: Disposable, domain: str, tags: str) -> str:
-    """Return whose an address at a canonical domain is: its owner's address in lower case."""
-    return f"{without_tag(address.name.lower(), tags)}@{domain}"
+def owner_of(address: Disposable, domain: str, separators: str) -> str:
+    """Return whose an address at a canonical domain is: its owner's address in lower case, without a tag."""
+    return f"{without_tag(address.name.lower(), separators)}@{domain}"
 
 
 def _slot(query: Query, recipient: Address, options: Options, address: Disposable) -> Reserve:
@@ -112,7 +111,7 @@ def _slot(query: Query, recipient: Address, options: Options, address: Disposabl
     limit = DATED_PLACES if address.until else address.limit
     sender = _sender(query)
     terms = Terms(
-        owner_of(address, recipient.domain, options.tags),
+        owner_of(address, recipient.domain, query.separators),
         sender,
         _only(options.exclusive, sender),
         options.new_addresses,
@@ -167,21 +166,21 @@ def _ended(recipient: Address) -> Hit:
     localpart, domain = recipient
     text = f"mail to {localpart} not accepted here any longer"
     sentence = f"Mail for {localpart} not accepted at {domain}: its owner has ended this address"
-    return Hit("disposable-ended", "", text, sentence, status="2.1")
+    return Hit("disposable-ended", "by its owner", text, sentence, status="2.1")
 
 
 def _foreign(recipient: Address) -> Hit:
     localpart, domain = recipient
     text = f"mail to {localpart} not accepted here from this sender"
     sentence = f"Mail for {localpart} not accepted at {domain}: only its first sender may use this address"
-    return Hit("disposable-exclusive", "", text, sentence, status="7.1")
+    return Hit("disposable-exclusive", "another sender", text, sentence, status="7.1")
 
 
 def _crowded(recipient: Address) -> Hit:
     localpart, domain = recipient
     text = f"mail to {localpart} not accepted yet; please try again later"
     sentence = f"Mail for {localpart} not yet accepted at {domain}: too many new addresses like it"
-    return Hit("counted-crowded", "", text, sentence, status="2.1", temporary=True)
+    return Hit("counted-crowded", "too many new addresses", text, sentence, status="2.1", temporary=True)
 
 
 def _used_up(recipient: Address, limit: int) -> Hit:

@@ -15,9 +15,9 @@ from eximacl.protocol.exim import ProtocolError, Reply, format_reply, parse_line
 class ControlRequest(NamedTuple):
     """What a control request does.
 
-    answer: given the request's values, returns a JSON value (None: nothing but `ok`), or an awaitable of it. Raises
-    ProtocolError for wrong values, StateError where the state fails. everyone: whether anyone who may connect may ask;
-    else only root and the daemon's own user.
+    answer: given the request's values, returns a JSON value (None: nothing but `ok`), a whole Reply, or an awaitable
+    of either. Raises ProtocolError for wrong values, StateError where the state fails. everyone: whether anyone who
+    may connect may ask; else only root and the daemon's own user.
     """
 
     answer: Callable[[Mapping[str, str]], Any]
@@ -59,4 +59,6 @@ class Control:
 
 
 def _reply(answer: Any) -> bytes:
+    if isinstance(answer, Reply):
+        return format_reply(answer)
     return format_reply(Reply("ok", extra={} if answer is None else {"answer": json.dumps(answer)}))

@@ -56,7 +56,7 @@ from eximacl.daemon.upkeep import (
 )
 from eximacl.dns.list_health import DnsNetwork
 from eximacl.policy.state import StateError
-from eximacl.protocol.exim import error_reply, format_reply
+from eximacl.protocol.exim import Reply, error_reply, format_reply
 from eximacl.records.references import References
 from eximacl.state import open_state
 from eximacl.system.systemd import Notifier
@@ -311,6 +311,7 @@ class Daemon:
             "ping": ControlRequest(lambda _: None, everyone=True),
             "status": ControlRequest(lambda _: self.status(), everyone=True),
             "reload": ControlRequest(lambda values: self._answer_reload(values.get("accept") == "1")),
+            "end-address": ControlRequest(self._end_address, everyone=True),
             **{name: ControlRequest(partial(self._ask_state, asked.work)) for name, asked in STATE_REQUESTS.items()},
         }
 
@@ -321,6 +322,9 @@ class Daemon:
         resting = [line for line in sources.problems() if line not in kept]
         notes = [*self._notes, *map(str, self._loaded.notes()), *resting, *filter(None, [self._spool])]
         return {"problems": list(problems), "kept": list(kept), "notes": notes}
+
+    async def _end_address(self, values: Mapping[str, str]) -> Reply:
+        return await within(STATE_SECONDS, disposable.end_own(self._loaded, self._state, values, time.time()))
 
     async def _ask_state(self, work: Work, values: Mapping[str, str]) -> Any:
         return await within(STATE_SECONDS, work(self._state, values, time.time()))

@@ -11,6 +11,7 @@ DisposableError
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple, get_type_hints
@@ -18,20 +19,24 @@ from typing import Any, NamedTuple, get_type_hints
 from eximacl.checks.disposable import Options, key_of, owner_of
 from eximacl.config import Loaded
 from eximacl.daemon.state_requests import ANSWER_CHARACTERS, Source, StateRequest, Values, given, part
-from eximacl.mail.address import canonical_domain, parse_quoted, without_brackets
+from eximacl.mail.address import canonical_domain, parse_address, parse_quoted, without_brackets
 from eximacl.mail.disposable import Disposable, Malformed, parse
 from eximacl.policy.later import settled
 from eximacl.policy.places import LISTED_MAX, NOTE_CHARACTERS_MAX, AddressChange, KnownAddress
 from eximacl.policy.state import State
 from eximacl.protocol.client import UNREADABLE, DaemonError
-from eximacl.protocol.exim import ProtocolError
+from eximacl.protocol.exim import CODES, ProtocolError, Reply
 
 # Of places, whether a name has them or they were added: more than anybody wants, and reading them takes a millisecond.
 MORE_MAX = 10_000
 KINDS = ("counted:", "dated:")
+# What a user puts behind the localpart of an address to end it.
+END_TAG = "+end"
+
+log = logging.getLogger("eximacl")
 
 
-class Named(NamedTuple):
+class NamedAddress(NamedTuple):
     """A disposable address as its domain's policy reads it: its key, and what the state has to know of it."""
 
     key: str
@@ -61,7 +66,7 @@ class MintingOff(DisposableError):
     """The policy does not read disposable addresses at the domain."""
 
 
-def named(loaded: Loaded, text: str) -> Named:
+def named(loaded: Loaded, text: str) -> NamedAddress:
     """Read an address, signed or not, in any of its spellings. Raises DisposableError."""
     localpart, domain = parse_quoted(without_brackets(text))
     if not (localpart and domain):
@@ -69,7 +74,9 @@ def named(loaded: Loaded, text: str) -> Named:
     options = rules_at(loaded, domain)
     found = parse(options, localpart, domain)
     if isinstance(found, Disposable):
-        return named_of(options, found, domain)
+        policy = loaded.policy.for_domain(domain)
+        owner = owner_of(found, domain, policy.separators if policy else "")
+        return NamedAddress(key_of(found, domain), owner, found.limit, str(found.until or ""))
     why = f" ({found.reason})" if isinstance(found, Malformed) else ""
     raise NotDisposable(f"{text} is not a disposable address by the policy of {domain}{why}")
 
@@ -84,12 +91,6 @@ def rules_at(loaded: Loaded, domain: str) -> Options:
             rules: Options = step.options
             return rules
     raise MintingOff(f"disposable addresses are not read at {domain}: checks.disposable is off, or not in policy.order")
-
-
-def named_of(options: Options, address: Disposable, domain: str) -> Named:
-    """Return an address as the state knows it. domain: canonical."""
-    owner = owner_of(address, domain, options.tags)
-    return Named(key_of(address, domain), owner, address.limit, str(address.until or ""))
 
 
 def address_of(key: str) -> str:
@@ -116,7 +117,13 @@ def find_address(source: Source, key: str) -> KnownAddress | None:
 
 
 def revise_address(
-    source: Source, address: Named, *, more: int = 0, reset: bool = False, end: bool = False, note: str | None = None
+    source: Source,
+    address: NamedAddress,
+    *,
+    more: int = 0,
+    reset: bool = False,
+    end: bool = False,
+    note: str | None = None,
 ) -> KnownAddress:
     """Change an address (see `AddressChange`), which becomes known by that; return it as it is then."""
     values = {"key": address.key, "owner": address.owner, "limit": str(address.limit), "day": address.day}
@@ -188,6 +195,31 @@ def _number(values: Values, name: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= MORE_MAX):
         raise ProtocolError("control", f"{name}= is a whole number up to {MORE_MAX}")
     return int(text)
+
+
+async def end_own(loaded: Loaded, state: State, values: Values, now: float) -> Reply:
+    """End an address for a user whom Exim has authenticated, who sent a message to the address and END_TAG.
+
+    `accept`: this is not such an address, and the message goes on like any other. Else the message is refused, with a
+    text that says what was done. Raises ProtocolError, StateError.
+    """
+    user = given(values, "user").lower()
+    localpart, domain = parse_address(given(values, "rcpt"))
+    try:
+        address = named(loaded, f"{localpart.removesuffix(END_TAG)}@{domain}")
+    except DisposableError:
+        return Reply("accept", CODES["accept"])
+    if user not in (address.owner, address.owner.rpartition("@")[0]):
+        text = f"5.7.1 {address.address} is not yours to end; {address.owner} may"
+        return _refusal(text, f"{user} may not end {address.address}")
+    terms = address.owner, address.limit, address.day
+    await settled(state.revise(address.key, now, AddressChange(*terms, end=True)))
+    log.info("%s was ended by %s, by mail", address.address, user)
+    return _refusal(f"5.2.1 {address.address} has ended and takes no more mail", f"{user} ended {address.address}")
+
+
+def _refusal(message: str, why: str) -> Reply:
+    return Reply("reject", CODES["reject"], message=message, log=f"eximacl: {why}")
 
 
 REQUESTS: Mapping[str, StateRequest] = {

@@ -82,6 +82,6 @@ async def test_the_daemon_answers_them_over_its_socket(config: Path) -> None:
         path = config.parent / "eximacl.sock"
         assert (await asyncio.to_thread(ask, path, b"control v=1 do=ping\n")).verdict == "ok"
         assert (await control(config, "status"))["pid"] == os.getpid()
-        with pytest.raises(RequestRefused, match="do= is one of ping, status, reload, blocks, block, unblock"):
+        with pytest.raises(RequestRefused, match="do= is one of ping, status, reload, end-address, blocks"):
             await asyncio.to_thread(ask_control, path, "explode", {})
         assert daemon.status()["counts"]["error"] == 0

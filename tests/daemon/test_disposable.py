@@ -16,18 +16,22 @@ from eximacl.daemon.disposable import (
     DisposableError,
     ForeignDomain,
     MintingOff,
-    Named,
+    NamedAddress,
     NotDisposable,
     address_of,
     addresses_of,
+    end_own,
     find_address,
     named,
     revise_address,
 )
 from eximacl.daemon.state_requests import Source, daemon_source, state_source
 from eximacl.policy.places import LISTED_MAX, AddressChange, KnownAddress, Terms
-from eximacl.protocol.client import DaemonError, RequestRefused
-from eximacl.state import BACKENDS, SqliteState
+from eximacl.policy.state import StateError
+from eximacl.protocol.client import DaemonError, RequestRefused, ask
+from eximacl.protocol.exim import ProtocolError, format_query
+from eximacl.state import BACKENDS, MemoryState, SqliteState
+from tests.asking import NOW, Dead
 from tests.daemon.running import running
 from tests.lab.daemon import Daemon
 from tests.state.toy import BACKEND, ToyServer
@@ -46,8 +50,8 @@ domains = ["example.org", "example.com", "off.example"]
 order = ["disposable"]
 """
 STEVE = "steve@example.org"
-THREE = Named("counted:steve.3.count@example.org", STEVE, 3, "")
-DATED = Named("dated:steve.date.31-12-2027@example.org", STEVE, 0, "2027-12-31")
+THREE = NamedAddress("counted:steve.3.count@example.org", STEVE, 3, "")
+DATED = NamedAddress("dated:steve.date.31-12-2027@example.org", STEVE, 0, "2027-12-31")
 
 
 def policy_with(directory: Path, url: str = "sqlite:state.db") -> Path:
@@ -94,10 +98,10 @@ def test_by_owner_and_by_domain(source: Source) -> None:
     for address in (
         THREE,
         DATED,
-        Named("counted:joe.1.count@example.org", "joe@example.org", 1, ""),
-        Named("counted:steve.1.count@example.com", "steve@example.com", 1, ""),
-        Named("counted:steve.1.count@sub.example.com", "steve@sub.example.com", 1, ""),
-        Named("another check's key", "", 1, ""),
+        NamedAddress("counted:joe.1.count@example.org", "joe@example.org", 1, ""),
+        NamedAddress("counted:steve.1.count@example.com", "steve@example.com", 1, ""),
+        NamedAddress("counted:steve.1.count@sub.example.com", "steve@sub.example.com", 1, ""),
+        NamedAddress("another check's key", "", 1, ""),
     ):
         revise_address(source, address)
     assert [known.key for known in addresses_of(source, "Steve@example.org")] == [THREE.key, DATED.key]
@@ -188,10 +192,10 @@ def loaded(tmp_path: Path) -> Loaded:
         ("Steve.Count.3@Example.ORG.", THREE),
         (" <steve.3.count.x7k2m3qa@example.org> ", THREE),
         ("steve.date.2027-12-31@example.org", DATED),
-        ("steve+shop.3.count@example.org", Named("counted:steve+shop.3.count@example.org", STEVE, 3, "")),
+        ("steve+shop.3.count@example.org", NamedAddress("counted:steve+shop.3.count@example.org", STEVE, 3, "")),
     ],
 )
-def test_what_an_address_is(loaded: Loaded, text: str, expected: Named) -> None:
+def test_what_an_address_is(loaded: Loaded, text: str, expected: NamedAddress) -> None:
     assert named(loaded, text) == expected
     assert named(loaded, expected.address) == expected
 
@@ -210,3 +214,50 @@ def test_what_an_address_is(loaded: Loaded, text: str, expected: Named) -> None:
 def test_what_is_not_one(loaded: Loaded, text: str, error: type[DisposableError], words: str) -> None:
     with pytest.raises(error, match=words):
         named(loaded, text)
+
+
+# A user ends an address by mail.
+
+
+@pytest.mark.parametrize(
+    ("user", "rcpt", "verdict", "words"),
+    [
+        ("steve", "steve.3.count+end@example.org", "reject", "5.2.1 steve.3.count@example.org has ended"),
+        ("Steve@Example.ORG", "STEVE.Count.3+end@Example.org", "reject", "5.2.1 steve.3.count@example.org has ended"),
+        ("steve", "steve+shop.3.count+end@example.org", "reject", "5.2.1 steve+shop.3.count@example.org has ended"),
+        (
+            "joe",
+            "steve.3.count+end@example.org",
+            "reject",
+            "5.7.1 steve.3.count@example.org is not yours to end; ",
+        ),
+        ("steve@example.com", "steve.3.count+end@example.org", "reject", "5.7.1 "),
+        ("", "steve.3.count+end@example.org", "reject", "5.7.1 "),
+        ("steve", "steve+end@example.org", "accept", ""),
+        ("steve", "steve.0.count+end@example.org", "accept", ""),
+        ("steve", "steve.3.count+end@example.net", "accept", ""),
+        ("steve", "steve.3.count+end@off.example", "accept", ""),
+    ],
+)
+async def test_who_ends_what_by_mail(loaded: Loaded, user: str, rcpt: str, verdict: str, words: str) -> None:
+    state = MemoryState()
+    reply = await end_own(loaded, state, {"user": user, "rcpt": rcpt}, NOW)
+    assert (reply.verdict, reply.message[: len(words)]) == (verdict, words)
+    ended = [known.ended for known in state.all_known(NOW)]
+    assert ended == ([NOW] if words.startswith("5.2.1") else [])
+
+
+async def test_what_a_request_to_end_needs(loaded: Loaded) -> None:
+    for values in ({"user": "steve"}, {"rcpt": "steve.3.count+end@example.org"}):
+        with pytest.raises(ProtocolError, match="needs"):
+            await end_own(loaded, MemoryState(), values, NOW)
+    with pytest.raises(StateError, match="the disk is gone"):
+        await end_own(loaded, Dead("revise"), {"user": "steve", "rcpt": "steve.3.count+end@example.org"}, NOW)
+
+
+def test_the_daemon_answers_anyone_with_a_reply_as_to_a_query(tmp_path: Path) -> None:
+    with Daemon(policy_with(tmp_path), tmp_path / "eximacl.sock", tmp_path / "log") as daemon:
+        values = {"do": "end-address", "user": "steve", "rcpt": "steve.3.count+end@example.org"}
+        reply = ask(daemon.path, format_query("control", values))
+    assert (reply.verdict, reply.code) == ("reject", 550)
+    assert reply.log == "eximacl: steve ended steve.3.count@example.org"

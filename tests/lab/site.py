@@ -26,7 +26,7 @@ lab_plain:
   driver = plaintext
   public_name = PLAIN
   server_prompts = :
-  server_condition = ${if and{{eq{$auth2}{user}}{eq{$auth3}{secret}}}}
+  server_condition = ${if eq{$auth3}{secret}}
   server_set_id = $auth2
 """
 ROUTER = """

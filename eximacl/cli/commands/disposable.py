@@ -16,7 +16,7 @@ from eximacl.daemon.disposable import (
     KINDS,
     MORE_MAX,
     REQUESTS,
-    Named,
+    NamedAddress,
     NotDisposable,
     address_of,
     addresses_of,
@@ -258,7 +258,7 @@ for _command in (show, add, reset, end):
     _command.help += EXITS
 
 
-def _find(config_path: Path, source: Source, text: str) -> Named:
+def _find(config_path: Path, source: Source, text: str) -> NamedAddress:
     """Return which address is meant: as the policy reads it, or as the list shows it. Raises DisposableError."""
     try:
         return named(load_config(config_path), text)
@@ -268,7 +268,7 @@ def _find(config_path: Path, source: Source, text: str) -> Named:
         for kind in KINDS:
             known = find_address(source, f"{kind}{address}")
             if known is not None:
-                return Named(known.key, known.owner, known.limit, known.day)
+                return NamedAddress(known.key, known.owner, known.limit, known.day)
         raise
 
 
