@@ -62,6 +62,11 @@ class Case:
         return check_configuration(self.exim)
 
     @cached_property
+    def tag_senders(self) -> str:
+        """Whose outgoing mail Exim tags, as its configuration lists them; empty: nobody's."""
+        return self.exim.macro("EXIMACL_TAG_SENDERS") or ""
+
+    @cached_property
     def exim_changelog(self) -> str:
         """The changelog of Debian's package, if Exim is from there; empty where there is none."""
         return changelog() if self.exim.path.resolve() == paths.EXIM.resolve() else ""

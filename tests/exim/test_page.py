@@ -1,4 +1,4 @@
-"""The block of docs/exim.md that installs with the tool, run as it is."""
+"""The blocks of docs/exim.md that go with `eximacl exim install`, run as they are."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 import sys
 
 from tests.doctor.world import PID_FILE, World
-from tests.exim.machine import REFUSED, starts, takes
-from tests.lab.site import DOCUMENT
+from tests.exim.machine import REFUSED, install, starts, takes
+from tests.lab.site import DOCUMENT, documented
 
 
 def test_the_block_installs(split: World) -> None:
@@ -29,3 +29,16 @@ def test_the_block_installs(split: World) -> None:
     assert len(commands) == 3
     for command in commands:
         assert split.run(*command.split(), text="QUIT\r\n").status == 0, command
+
+
+def test_senders_are_tagged_after_an_installation(bare: World) -> None:
+    """The line has to stand above ours, which the tool has written."""
+    install(bare, "--router")
+    bare.run("sh", "-e", "-c", documented(bare.lab.site.kind, "tags"))
+    (found,) = [each for each in bare.doctor() if each["diagnosis"] == "tags"]
+    assert (found["level"], found["what"]) == ("ok", "mail from steve@example.org : *@example.com leaves with tags")
+    assert "eximacl_tagged\n" in bare.run("exim4", "-bP", "router_list").out
+    assert bare.eximacl("exim", "status").status == 0
+    removed = bare.eximacl("exim", "remove", "--yes")
+    assert removed.status == 0, removed
+    assert bare.run("exim4", "-bV").status == 0

@@ -26,13 +26,13 @@ def version(case: Case) -> Iterator[Finding]:
             "upgrade Exim, and see what the other lines say",
         )
     known = list(holes(said, case.exim_changelog))
-    for hole in known:
+    if known:
+        named = "; ".join(f"{hole.names[0]} ({hole.what}, mended in {dotted(hole.mended)})" for hole in known)
+        unsaid = ", which its package's changelog does not name" if case.exim_changelog else ""
         yield warning(
-            f"Exim {dotted(found)} may have a known hole, {hole.names[0]}: {hole.what}"
-            + ("; its package's changelog does not name it" if case.exim_changelog else ""),
-            f"Exim has mended it in {dotted(hole.mended)}; a distribution may have done so in its own package",
-            "apt-get update && apt-get install exim4-base (or your distribution's way); whether it is concerned, "
-            f"https://security-tracker.debian.org/tracker/{hole.names[0]} says",
+            f"Exim {dotted(found)} may have {'known holes' if known[1:] else 'a known hole'}{unsaid}: {named}",
+            "a stranger may use it, unless your distribution has mended it in this version of its package",
+            "upgrade Exim's packages; if there are no newer ones, your distribution's security tracker says more",
         )
     if not known and found >= OLDEST:
         yield ok(f"Exim {dotted(found)} has no known hole that is not mended")
