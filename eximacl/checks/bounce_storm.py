@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from eximacl.check import Ask, Hit, Outcome, Patterns, PatternTimeout, Query, Unknown, check, option
 from eximacl.checks._block_keys import Scope, block_key, storm_key
+from eximacl.mail.senders import untagged
 
 MINUTE_SECONDS = 60.0
 # Each bounce rewrites the times of all bounces remembered for its recipient: a thousand are eight kilobytes.
@@ -80,4 +81,6 @@ def _is_answer(query: Query, auto_replies: Patterns) -> bool:
     sender = query.sender
     if sender is None:
         return False
-    return sender.is_null or (auto_replies.filled and auto_replies.search(sender.localpart.lower()) is not None)
+    if sender.is_null or not auto_replies.filled:
+        return sender.is_null
+    return auto_replies.search(untagged(sender).localpart.lower()) is not None

@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 
 from eximacl.check import Alias, Ask, Hit, KnownAddress, Outcome, Place, Query, Reserve, Secrets, Terms, check, option
 from eximacl.mail.address import Address, without_tag
-from eximacl.mail.batv import untagged
 from eximacl.mail.disposable import Disposable, Malformed, Rules, parse, standing
 from eximacl.mail.hosts import registrable_domain
+from eximacl.mail.senders import untagged
 
 # Each question about a counted address reads all of its places of a week: ten thousand take a millisecond.
 LARGEST_COUNT_MAX = 10_000
@@ -125,7 +125,7 @@ def _sender(query: Query) -> str:
     sender = query.sender
     if sender is None or sender.is_null:
         return ""
-    return f"{untagged(sender.localpart)}@{sender.domain}".lower()
+    return str(untagged(sender)).lower()
 
 
 def _only(exclusive: Exclusive, sender: str) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from eximacl.check import Ask, Hit, Named, Outcome, Query, Tables, Unknown, check, option
 from eximacl.mail.hosts import ip_address, network_of
+from eximacl.mail.senders import untagged
 
 MINUTE_SECONDS = 60.0
 # Each message rewrites the times of all that are remembered for its client: a thousand are eight kilobytes.
@@ -118,7 +119,7 @@ def _counted(query: Query, options: Options) -> tuple[str, str, str, str]:
     """Return client, sender, recipient and domain, as they are counted; empty: has no limit."""
     address, sender, recipient = ip_address(query.ip), query.sender, query.recipient
     client = network_of(address, options.network4, options.network6) if address else ""
-    from_whom = "" if sender is None or sender.is_null else str(sender).lower()
+    from_whom = "" if sender is None or sender.is_null else str(untagged(sender)).lower()
     if recipient is None:
         return client, from_whom, "", ""
     if query.elsewhere:

@@ -104,6 +104,8 @@ def test_only_bounces_count() -> None:
 
 def test_what_looks_like_an_automatic_reply_counts_if_asked_for() -> None:
     given = options(["^mailer-daemon$"])
+    tagged = "btv1==0787b0b1b22==mailer-daemon@example.net"
+    assert reasons(MemoryState(), [0] * 4, given, from_=tagged) == [PASS] * 3 + [STORM]
     assert reasons(MemoryState(), [0] * 4, given, from_="MAILER-DAEMON@example.net") == [PASS] * 3 + [STORM]
     assert reasons(MemoryState(), [0] * 4, given, from_="a@example.net") == [PASS] * 4
 

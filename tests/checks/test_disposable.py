@@ -300,6 +300,7 @@ SHOP, SISTER, SPAM = "shop@example.net", "news@mail.example.net", "x@spam.exampl
         ("domain", ["a@shop.co.uk", "b@news.shop.co.uk", "c@other.co.uk"], ["c@other.co.uk"]),
         # The tag of a signed sender changes with the day.
         ("sender", ["prvs=07875fda59=shop@example.net", "prvs=0789123456=shop@example.net", SHOP], []),
+        ("sender", ["btv1==0787b0b1b22==shop@example.net", "msprvs1=17683kD2qmLKR=shop@example.net", SHOP], []),
         # A bounce never makes the address the null sender's.
         ("sender", ["", SHOP, SPAM], [SPAM]),
         ("domain", ["a@[192.0.2.7]", "b@[192.0.2.7]", SHOP], [SHOP]),

@@ -44,6 +44,7 @@ ROWS: list[tuple[str, dict[str, int], Steps, list[str]]] = [
     ("IPv4 in IPv6", {"client": 1}, [(0, {}), (0, {"ip": "::ffff:192.0.2.7"})], [PASS, LATER]),
     ("no address", {"client": 1}, [(0, {"ip": ""})] * 3, [PASS] * 3),
     ("sender", {"sender": 1}, [(0, {}), (0, {"from_": "SENDER@Example.net"})], [PASS, LATER]),
+    ("a sender's tag", {"sender": 1}, [(0, {}), (0, {"from_": "prvs=0787b0b1b2=sender@example.net"})], [PASS, LATER]),
     ("another sender", {"sender": 1}, [(0, {}), (0, {"from_": "b@example.net"})], [PASS, PASS]),
     ("bounces have no limit", {"sender": 1}, [(0, {"from_": ""})] * 3, [PASS] * 3),
     (
