@@ -19,6 +19,7 @@ from eximacl.mail.sender_lists import SenderRules
 from eximacl.policy.declare import Check, Named, Option, option, options_of, tables_of
 from eximacl.policy.outcome import Action, OnUnknown
 from eximacl.policy.plan import Exempt
+from eximacl.policy.state import ROWS_MAX
 from eximacl.system import paths
 
 FileMode = NewType("FileMode", int)
@@ -86,6 +87,13 @@ class StateSettings:
     url: StateUrl = option(
         paths.STATE_URL,
         "sqlite:PATH keeps the state in that file; memory: forgets it when the daemon stops.",
+    )
+    rows: int = option(
+        ROWS_MAX,
+        "How many rows each check may have, of clients, senders or recipients, about 450 bytes each. Beyond that what "
+        "is new is not remembered, and of counted events the longest unused are forgotten.",
+        minimum=1000,
+        maximum=100_000_000,
     )
     forget_days: int = option(
         1826,

@@ -105,7 +105,8 @@ class Daemon:
         self._archive_threads = archive_threads()
         try:
             self._archiver = Archiver(loaded.settings, self._archive_threads)
-            self._state = open_state(loaded.settings.state.url)  # last: after an error nothing would close it
+            state = loaded.settings.state
+            self._state = open_state(state.url, state.rows)  # last: after an error nothing would close it
         except (ArchiveError, StateError, ValueError) as error:
             raise StartError(str(error)) from None
         self._network = network_of(loaded.settings.dns)
@@ -382,7 +383,11 @@ def _spare_the_collector() -> None:
 def needs_restart(old: Loaded, new: Loaded) -> list[str]:
     """Return a line for each changed setting that a reload cannot change."""
     was, now = old.settings, new.settings
-    pairs = (("[server]", was.server, now.server), ("state.url", was.state.url, now.state.url))
+    pairs = (
+        ("[server]", was.server, now.server),
+        ("state.url", was.state.url, now.state.url),
+        ("state.rows", was.state.rows, now.state.rows),
+    )
     return [f"{name} has changed: that takes effect when the daemon is restarted" for name, a, b in pairs if a != b]
 
 

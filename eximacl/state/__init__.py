@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from eximacl.policy.state import Backend, State
+from eximacl.policy.state import ROWS_MAX, Backend, State
 from eximacl.state import memory, sqlite
 from eximacl.state.memory import MemoryState
 from eximacl.state.sqlite import SqliteState
@@ -36,10 +36,14 @@ BACKENDS = {
 }
 
 
-def open_state(url: str) -> State:
-    """Open the state that an URL names. Raises ValueError for a wrong URL, StateError where it cannot be opened."""
+def open_state(url: str, rows: int = ROWS_MAX) -> State:
+    """Open the state that an URL names.
+
+    rows: how many each check may have in a table. Raises ValueError for a wrong URL, StateError where it cannot be
+    opened.
+    """
     backend, rest = _parse(url)
-    return backend.open(rest)
+    return backend.open(rest, rows)
 
 
 def file_of(url: str) -> Path | None:

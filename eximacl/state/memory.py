@@ -6,24 +6,41 @@ import itertools
 import math
 import threading
 from array import array
+from collections import Counter, OrderedDict, defaultdict
+from itertools import islice
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from eximacl.policy.places import LISTED_MAX, NO_TERMS, AddressChange, KnownAddress, Place, Terms
-from eximacl.policy.state import BLOCKS_MAX, CLOCK_SLACK_SECONDS, PRUNE_ROWS, Backend, Block, Settled, Sighting
+from eximacl.policy.state import (
+    BLOCKS_MAX,
+    CLOCK_SLACK_SECONDS,
+    EVICTED_ROWS,
+    PRUNE_ROWS,
+    ROWS_MAX,
+    Backend,
+    Block,
+    Settled,
+    Sighting,
+    owner_of,
+    too_many,
+)
 from eximacl.state.events import expiry, noted, recent
 from eximacl.state.expiries import Expiries
 from eximacl.state.memory_places import MemoryPlaces
 
 
 class MemoryState:
-    """The contract of `State` on dictionaries; safe to share between threads."""
+    """The contract of `State` on dictionaries; safe to share between threads.
 
-    def __init__(self) -> None:
+    rows: how many each owner may have in a table.
+    """
+
+    def __init__(self, rows: int = ROWS_MAX) -> None:
         self._lock = threading.Lock()
         self._places = MemoryPlaces()
-        self._windows = _Windows()
-        self._seen = _Seen()
-        self._blocks = _Blocks()
+        self._windows = _Windows(rows)
+        self._seen = _Seen(rows)
+        self._blocks = _Blocks(rows)
 
     def reserve(self, key: str, limit: int, holder: str, now: float, until: float, terms: Terms = NO_TERMS) -> Place:
         """See `State.reserve`."""
@@ -83,7 +100,7 @@ class MemoryState:
     def forget(self, key: str) -> None:
         """See `State.forget`."""
         with self._lock:
-            self._windows.rows.pop(key, None)
+            self._windows.drop(key)
 
     def first_seen(self, key: str, now: float, until: float) -> float:
         """See `State.first_seen`."""
@@ -110,7 +127,7 @@ class MemoryState:
     def unsee(self, key: str) -> bool:
         """See `State.unsee`."""
         with self._lock:
-            return self._seen.rows.pop(key, None) is not None
+            return self._seen.drop(key)
 
     def block(self, key: str, now: float, until: float, why: str) -> None:
         """See `State.block`."""
@@ -161,19 +178,37 @@ R = TypeVar("R", bound=_Ends)
 class _Table(Generic[R]):
     """Rows by key, each of which ends at its `until`."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.counts: Counter[str] = Counter()
         self.rows: dict[str, R] = {}
         self.expiries: Expiries[str] = Expiries(lambda key: row.until if (row := self.rows.get(key)) else None)
 
     def put(self, key: str, row: R) -> None:
+        """Keep a row. Raises StateError where its owner has too many already."""
+        if key not in self.rows:
+            if self.counts[owner_of(key)] >= self.most:
+                self.make_room(key)
+            self.counts[owner_of(key)] += 1
         self.rows[key] = row
         self.expiries.note(key, row.until)
 
     def prune(self, now: float, most: int) -> int:
         due = self.expiries.due(now, most)
         for key in due:
-            del self.rows[key]
+            self.drop(key)
         return len(due)
+
+    def make_room(self, key: str) -> None:
+        """Make room for a row, or raise StateError."""
+        raise too_many(key, self.most)
+
+    def drop(self, key: str) -> bool:
+        """Delete a row; return whether there was one."""
+        if self.rows.pop(key, None) is None:
+            return False
+        self.counts[owner_of(key)] -= 1
+        return True
 
 
 class _Window(NamedTuple):
@@ -182,12 +217,30 @@ class _Window(NamedTuple):
 
 
 class _Windows(_Table[_Window]):
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        # The keys of each owner, the longest unused first.
+        self._used: defaultdict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
+
     def count(self, key: str, window: float, most: int, now: float) -> int:
         row = self.rows.get(key)
         events = noted(row.events if row else array("d"), window, most, now)
         until = expiry(events[-1], window, row.until if row else None)
         self.put(key, _Window(events, until))
+        self._used[owner_of(key)].move_to_end(key)
         return len(events)
+
+    def put(self, key: str, row: _Window) -> None:
+        super().put(key, row)
+        self._used[owner_of(key)][key] = None
+
+    def make_room(self, key: str) -> None:
+        for oldest in tuple(islice(self._used[owner_of(key)], EVICTED_ROWS)):
+            self.drop(oldest)
+
+    def drop(self, key: str) -> bool:
+        self._used[owner_of(key)].pop(key, None)
+        return super().drop(key)
 
     def tally(self, key: str, window: float, now: float) -> int:
         row = self.rows.get(key)
@@ -230,7 +283,7 @@ class _Blocks(_Table[Block]):
         self.put(key, old._replace(until=max(old.until, until)) if old else Block(key, now, until, why))
 
     def unblock(self, key: str) -> bool:
-        return self.rows.pop(key, None) is not None
+        return self.drop(key)
 
     def blocked(self, key: str, now: float) -> Block | None:
         row = self.rows.get(key)
@@ -246,8 +299,8 @@ def _stands(block: Block, now: float) -> bool:
     return now < block.until and (block.since <= now + CLOCK_SLACK_SECONDS or block.until == math.inf)
 
 
-def _open(_rest: str) -> MemoryState:
-    return MemoryState()
+def _open(_rest: str, rows: int) -> MemoryState:
+    return MemoryState(rows)
 
 
 BACKEND = Backend(form="memory:", rest="", open=_open, is_shared=False)

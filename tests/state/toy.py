@@ -124,7 +124,7 @@ class ToyState:
         return answer
 
 
-BACKEND = Backend(form="toy:PATH", rest=".+", open=lambda path: ToyState(Path(path)), is_file=True)
+BACKEND = Backend(form="toy:PATH", rest=".+", open=lambda path, _rows: ToyState(Path(path)), is_file=True)
 
 
 class ToyServer:

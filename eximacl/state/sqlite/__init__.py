@@ -18,11 +18,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from eximacl.policy.state import PRUNE_ROWS, Backend
+from eximacl.policy.state import PRUNE_ROWS, ROWS_MAX, Backend
 from eximacl.state.sqlite.addresses import Addresses
 from eximacl.state.sqlite.blocks import Blocks
 from eximacl.state.sqlite.file import StateFile
 from eximacl.state.sqlite.places import Places
+from eximacl.state.sqlite.rows import Rows
 from eximacl.state.sqlite.schema import MIGRATIONS
 from eximacl.state.sqlite.seen import Seen
 from eximacl.state.sqlite.windows import Windows
@@ -31,7 +32,8 @@ from eximacl.state.sqlite.windows import Windows
 class SqliteState:
     """The contract of `State` on an SQLite file; safe to share between threads, not across a fork.
 
-    Its arguments and errors are those of `StateFile`. What each verb does is described in `State`.
+    Its arguments and errors are those of `StateFile`. rows: how many each owner may have in a table. What each verb
+    does is described in `State`.
     """
 
     def __init__(
@@ -39,9 +41,13 @@ class SqliteState:
         path: str | Path,
         migrations: Sequence[Sequence[str]] = MIGRATIONS,
         clock: Callable[[], float] = time.monotonic,
+        rows: int = ROWS_MAX,
     ) -> None:
         self._file = file = StateFile(path, migrations, clock)
-        addresses, windows, seen, blocks = Addresses(file), Windows(file), Seen(file), Blocks(file)
+        addresses = Addresses(file)
+        windows = Windows(file, Rows("windows", rows, clock))
+        seen = Seen(file, Rows("seen", rows, clock))
+        blocks = Blocks(file, Rows("blocks", rows, clock))
         places = Places(file, addresses)
         # Bound here, each verb is one call and not two.
         self.reserve, self.peek, self.commit = places.reserve, places.peek, places.commit
@@ -71,4 +77,8 @@ class SqliteState:
         self._file.close()
 
 
-BACKEND = Backend(form="sqlite:PATH", rest=r"[^\0]+", open=SqliteState, is_file=True)
+def _open(path: str, rows: int) -> SqliteState:
+    return SqliteState(path, rows=rows)
+
+
+BACKEND = Backend(form="sqlite:PATH", rest=r"[^\0]+", open=_open, is_file=True)

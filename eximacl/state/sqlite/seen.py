@@ -7,6 +7,7 @@ import sqlite3
 from eximacl.policy.places import LISTED_MAX
 from eximacl.policy.state import CLOCK_SLACK_SECONDS, Sighting
 from eximacl.state.sqlite.file import StateFile, to_bytes, to_text
+from eximacl.state.sqlite.rows import Rows
 
 _FIND = "SELECT since FROM seen WHERE key = ? AND until > ? AND since <= ?"
 _NOTE = "INSERT OR REPLACE INTO seen (key, since, until) VALUES (?, ?, ?)"
@@ -15,15 +16,16 @@ _KEEP = "UPDATE seen SET until = max(until, ?) WHERE key = ? AND until > ? AND s
 _SOME = (
     "SELECT key, since, until FROM seen WHERE key >= ? AND key < ? AND until > ? AND since <= ? ORDER BY key LIMIT ?"
 )
-_FORGET = "DELETE FROM seen WHERE key = ?"
-_PRUNE = "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE until <= ? ORDER BY until LIMIT ?)"
+_FORGET = "DELETE FROM seen WHERE key = ? RETURNING key"
+_PRUNE = "DELETE FROM seen WHERE key IN (SELECT key FROM seen WHERE until <= ? ORDER BY until LIMIT ?) RETURNING key"
 
 
 class Seen:
     """`first_seen`, `seen`, `remember`, `sightings` and `unsee` of `State`."""
 
-    def __init__(self, file: StateFile) -> None:
+    def __init__(self, file: StateFile, rows: Rows | None = None) -> None:
         self._file = file
+        self._rows = rows or Rows("seen")
 
     def first_seen(self, key: str, now: float, until: float) -> float:
         """See `State.first_seen`."""
@@ -36,7 +38,9 @@ class Seen:
             # Asked again: another process may have seen it first.
             since = _find(db, name, now)
             if since is None:
+                self._rows.check(db, key)
                 db.execute(_NOTE, (name, now, until))
+                self._rows.added(key)
                 return now
             return since
 
@@ -66,11 +70,12 @@ class Seen:
 
     def unsee(self, key: str) -> bool:
         """See `State.unsee`."""
-        return self._file.transaction(lambda db: db.execute(_FORGET, (to_bytes(key),)).rowcount > 0)
+        name = to_bytes(key)
+        return self._file.transaction(lambda db: self._rows.deleted(db.execute(_FORGET, (name,)).fetchall()) > 0)
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
         """Forget at most `most` keys whose time is over; return how many."""
-        return db.execute(_PRUNE, (now, most)).rowcount
+        return self._rows.deleted(db.execute(_PRUNE, (now, most)).fetchall())
 
 
 def _find(db: sqlite3.Connection, key: bytes, now: float) -> float | None:

@@ -10,14 +10,23 @@ import sqlite3
 import sys
 from array import array
 
+from eximacl.policy.state import EVICTED_ROWS, owner_of
 from eximacl.state.events import expiry, noted, recent
 from eximacl.state.sqlite.file import StateFile, to_bytes
+from eximacl.state.sqlite.rows import Rows, range_of
 
 _FIND = "SELECT events, until FROM windows WHERE key = ?"
 _NOTE = "UPDATE windows SET events = ? WHERE key = ?"
 _WRITE = "INSERT OR REPLACE INTO windows (key, events, until) VALUES (?, ?, ?)"
-_FORGET = "DELETE FROM windows WHERE key = ?"
-_PRUNE = "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE until <= ? ORDER BY until LIMIT ?)"
+_FORGET = "DELETE FROM windows WHERE key = ? RETURNING key"
+_PRUNE = (
+    "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE until <= ? ORDER BY until LIMIT ?) RETURNING key"
+)
+# `+key` has SQLite walk along `until`, and not sort all that the owner has.
+_EVICT = (
+    "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE +key >= ? AND +key < ? ORDER BY until LIMIT ?) "
+    "RETURNING key"
+)
 
 # The file is the same on every machine.
 SWAPPED = sys.byteorder == "big"
@@ -26,8 +35,9 @@ SWAPPED = sys.byteorder == "big"
 class Windows:
     """`count`, `tally` and `forget` of `State`."""
 
-    def __init__(self, file: StateFile) -> None:
+    def __init__(self, file: StateFile, rows: Rows | None = None) -> None:
         self._file = file
+        self._rows = rows or Rows("windows")
 
     def count(self, key: str, window: float, most: int, now: float) -> int:
         """See `State.count`."""
@@ -40,10 +50,18 @@ class Windows:
             if then == until:
                 db.execute(_NOTE, (pack(events), name))
             else:
+                if until is None:
+                    self._make_room(db, key)
                 db.execute(_WRITE, (name, pack(events), then))
             return len(events)
 
         return self._file.transaction(work)
+
+    def _make_room(self, db: sqlite3.Connection, key: str) -> None:
+        """Before a new row: where its owner has too many, forget those that are unused for longest."""
+        if self._rows.is_full(db, key):
+            self._rows.deleted(db.execute(_EVICT, (*range_of(owner_of(key)), EVICTED_ROWS)).fetchall())
+        self._rows.added(key)
 
     def tally(self, key: str, window: float, now: float) -> int:
         """See `State.tally`."""
@@ -52,11 +70,11 @@ class Windows:
 
     def forget(self, key: str) -> None:
         """See `State.forget`."""
-        self._file.transaction(lambda db: db.execute(_FORGET, (to_bytes(key),)))
+        self._file.transaction(lambda db: self._rows.deleted(db.execute(_FORGET, (to_bytes(key),)).fetchall()))
 
     def prune(self, db: sqlite3.Connection, now: float, most: int) -> int:
         """Delete at most `most` windows without recent events; return how many."""
-        return db.execute(_PRUNE, (now, most)).rowcount
+        return self._rows.deleted(db.execute(_PRUNE, (now, most)).fetchall())
 
 
 def pack(events: array[float]) -> bytes:
