@@ -76,8 +76,14 @@ _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{1,2})|([0-7]{1,3})|(.))", re.DOTALL)
 # escapes in its headers: what `${quote:}` writes is undone by `replace`, ten times as fast as one by one.
 _BACKSLASH = "\ud800"
 _LETTERS = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-# \udc80 to \udc9f are the same control bytes in a text that is not UTF-8.
-_UNSAFE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029\\udc80-\\udc9f]+")
+# What makes a text look other than it is: controls (\udc80 to \udc9f are the same bytes in a text that is not UTF-8),
+# separators of lines, changes of direction (UAX #9), and what nobody sees. Not the joiners U+200C and U+200D, which
+# belong to names in Persian and in the languages of India.
+_UNSAFE = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\udc80-\\udc9f\\u2028\\u2029"
+    "\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u206f"
+    "\\xad\\u180e\\u200b\\u2060-\\u2065\\ufeff\\ufff9-\\ufffb\\U000e0000-\\U000e007f]+"
+)
 # An address, up to the `, ` outside of quotes that ends it.
 _ADDRESS = re.compile(r'(?:"(?:[^"\\]|\\.)*"|\\.|[^",\\]|,(?! ))+', re.DOTALL)
 _BARE = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
