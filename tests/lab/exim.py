@@ -22,6 +22,7 @@ from tests.lab.dialogue import Client
 from tests.lab.names import Names
 from tests.lab.namespace import Missing, Namespace, require, require_root
 from tests.lab.site import ROOT, Site, documented
+from tests.lab.waiting import until
 from tests.needs import needs
 
 PACKAGE = "exim4-daemon-light"
@@ -202,6 +203,14 @@ class Lab:
     def mainlog(self) -> str:
         """Return Exim's main log so far."""
         return _read(self.log / "mainlog")
+
+    def logged(self, *words: str, since: int = 0) -> str:
+        """Wait until these stand in Exim's main log, and return it from this place on. Raises TimeoutError.
+
+        Exim may reply to a client before it writes the line about it; from 4.100 on it does.
+        """
+        until(lambda: all(each in self.mainlog()[since:] for each in words), f"{words} in Exim's log")
+        return self.mainlog()[since:]
 
     def logs(self) -> str:
         """Return all that Exim wrote, for a failure's report."""

@@ -91,5 +91,6 @@ def send(lab: Lab, mail: Mail) -> Result:
         if reply.startswith("250") and client.ask("DATA").startswith("354"):
             reply = client.ask(*message)
     found = _REF.search(reply)
-    logged = {reference: check for check, reference in _LOGGED.findall(lab.mainlog()[before:])}
+    log = lab.logged(found[1], since=before) if found else ""
+    logged = {reference: check for check, reference in _LOGGED.findall(log)}
     return Result(mail, reply, logged.get(found[1], "?") if found else "")
