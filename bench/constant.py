@@ -11,7 +11,7 @@ from eximacl.daemon.sockets import open_socket
 
 REPLY = (
     b'verdict=reject code=550 reason=rdns-tld ref=7KQ2M9D4 want="" '
-    b'message="5.7.1 mail from mx.example.sa is not accepted here (ref 7KQ2M9D4)" log="rdns_tld: sa"\n'
+    b'message="5.7.1 mail from mx.example.sa is not accepted here (ref=7KQ2M9D4)" log="rdns_tld: sa"\n'
 )
 
 

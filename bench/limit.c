@@ -14,7 +14,7 @@ enum { BACKLOG = 4096, LINE_BYTES = 64 * 1024 };
 
 static const char REPLY[] =
     "verdict=reject code=550 reason=rdns-tld ref=7KQ2M9D4 want=\"\" "
-    "message=\"5.7.1 mail from mx.example.sa is not accepted here (ref 7KQ2M9D4)\" log=\"rdns_tld: sa\"\n";
+    "message=\"5.7.1 mail from mx.example.sa is not accepted here (ref=7KQ2M9D4)\" log=\"rdns_tld: sa\"\n";
 
 static void die(const char *what)
 {

@@ -107,5 +107,5 @@ def test_the_texts_about_a_message_that_is_not_kept() -> None:
     assert "the held message 7KQ2M9D4 is refused without being archived: …" in archive
     assert f"{HEADERS_CUT_BYTES // 1024} KiB" in archive
     wire_text = (ROOT / "eximacl" / "protocol" / "exim.py").read_text(encoding="utf-8")
-    assert "eximacl: held, {outcome} (ref {ref})" in wire_text
-    assert "eximacl: held, archived (ref 7KQ2M9D4)" in exim
+    assert "eximacl: held, {outcome} (ref={ref})" in wire_text
+    assert "eximacl: held, archived (ref=7KQ2M9D4)" in exim

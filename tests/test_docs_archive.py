@@ -216,7 +216,7 @@ def test_the_way_of_one_wrong_refusal(way: Way) -> None:
     way.theirs.deliver()
     (bounce,) = way.theirs.mailbox("ann")
     text = bounce.get_payload(0).get_payload() if bounce.is_multipart() else bounce.get_payload()  # type: ignore[union-attr]
-    found = re.search(r"\(ref\s+(\w{8})\)", str(text))
+    found = re.search(r"\(ref=(\w{8})\)", str(text))
     assert found, text
     way.ref = found[1]
     assert same(block("text bounce"), way.there(str(text))), way.there(str(text))

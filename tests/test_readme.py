@@ -113,7 +113,7 @@ def test_the_table_of_make_run_is_what_it_prints() -> None:
     assert len(results) >= 5
     assert list(table(results)) == lines
     all_results = [
-        Result(mail, f"{mail.reply} {'a word or two' * 9} (ref 8AKXXRAM)", mail.check) for mail in examples()
+        Result(mail, f"{mail.reply} {'a word or two' * 9} (ref=8AKXXRAM)", mail.check) for mail in examples()
     ]
     assert max(map(len, (*lines, *table(all_results)))) <= 78
 

@@ -271,7 +271,7 @@ def reply_for(decision: Decision, ref: str, extra: Mapping[str, str] | None = No
             extra = _said_in_message(decision) if decision.label or decision.delayed else {}
         return Reply(word, CODES[word], "", ref, want, "", "", extra)
     code = CODES[word]
-    suffix = f" (ref {ref})" if ref else ""
+    suffix = f" (ref={ref})" if ref else ""
     if extra is None:
         extra = held_words(decision) if word == "hold" else {}
     if decision.closes:
@@ -296,7 +296,7 @@ def held_reply(query: Query, decision: Decision, ref: str) -> Reply:
     """Return the decision on a held message as a reply: refused in the words that the recipient had at RCPT."""
     message = query.values.get("held_message", "") or f"5.{decision.status} {decision.text}"
     outcome = "archived" if decision.archived else "not archived"
-    return Reply("reject", CODES["reject"], decision.reason, ref, "", message, f"eximacl: held, {outcome} (ref {ref})")
+    return Reply("reject", CODES["reject"], decision.reason, ref, "", message, f"eximacl: held, {outcome} (ref={ref})")
 
 
 def error_reply(error: ProtocolError) -> Reply:

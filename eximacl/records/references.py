@@ -7,6 +7,8 @@ references sort, never repeat inside a process, and show which day's journal hol
 
 from __future__ import annotations
 
+import re
+
 LENGTH = 8
 # 2026-01-01T00:00:00Z, in seconds since 1970. Changing it makes old references point to wrong days.
 EPOCH = 1767225600
@@ -17,6 +19,8 @@ FUTURE_SECONDS = 86_400.0
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _CYCLE = 1 << 40
 _PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+# As an SMTP reply and the logs have it. Without a blank, since Exim folds replies at blanks.
+_FROM_A_REPLY = re.compile(r"\A\s*\(?ref=(.*?)\)?\s*\Z", re.IGNORECASE | re.DOTALL)
 _MISREAD = str.maketrans({"O": "0", "I": "1", "L": "1", "-": None, " ": None})
 
 
@@ -44,11 +48,11 @@ class References:
 
 
 def normalise(text: str) -> str:
-    """Return a reference as a person typed it in its one spelling: `7kq2 m9do` is `7KQ2M9D0`.
+    """Return a reference as a person typed it, or copied it from a bounce, in its one spelling.
 
-    Raises ValueError where it cannot be one.
+    `7kq2 m9do` and `(ref=7KQ2M9D0)` are `7KQ2M9D0`. Raises ValueError where it cannot be one.
     """
-    reference = text.upper().translate(_MISREAD)
+    reference = _FROM_A_REPLY.sub(r"\1", text).upper().translate(_MISREAD)
     wrong = [letter for letter in reference if letter not in _ALPHABET]
     if wrong or len(reference) != LENGTH:
         why = f"{wrong[0]!r} is never in one" if wrong else f"one has {LENGTH} letters and digits, like 7KQ2M9D4"

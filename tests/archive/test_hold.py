@@ -32,7 +32,7 @@ HELD = {
     "held": "7KQ2M9D4",
     "held_reason": "unknown-recipient",
     "held_check": "valid_recipient",
-    "held_message": "5.1.1 no (ref 7KQ2M9D4)",
+    "held_message": "5.1.1 no (ref=7KQ2M9D4)",
     "held_sentence": "Mail for ghost not accepted",
 }
 

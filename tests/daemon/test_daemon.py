@@ -261,7 +261,7 @@ async def test_a_held_message_is_kept_and_a_reload_changes_where(config: Path) -
         for table, text in (('dir = "one"', "archived"), ('dir = "two"', "archived"), ("", "not archived")):
             config.write_text(f"{CONFIG}[archive]\n{table}\n")
             assert (await control(config, "reload"))["problems"] == []
-            assert (await query(config, "data", **held)).log == f"eximacl: held, {text} (ref 7KQ2M9D4)"
+            assert (await query(config, "data", **held)).log == f"eximacl: held, {text} (ref=7KQ2M9D4)"
         told = "held, but not archived: 1 since the start, the last one 7KQ2M9D4: archive.dir is not set any more"
         assert (await control(config, "status"))["problems"] == [told]
     assert [len(names_in(config.parent / name)) for name in ("one", "two")] == [1, 1]

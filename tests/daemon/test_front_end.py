@@ -91,8 +91,8 @@ def test_reject_tells_client_and_log_why_with_the_reference() -> None:
     exim = exim_with(passes, objects)
     reply = exim.reply_to()
     assert (reply.verdict, reply.code, reply.reason) == ("reject", 550, "some-reason")
-    assert reply.message == "5.7.1 no mail from a@example.net (ref 7KQ2M9D4)"
-    assert reply.log == "eximacl: objects some-reason some detail (ref 7KQ2M9D4)"
+    assert reply.message == "5.7.1 no mail from a@example.net (ref=7KQ2M9D4)"
+    assert reply.log == "eximacl: objects some-reason some detail (ref=7KQ2M9D4)"
     assert (exim.records[0].code, exim.records[0].message, exim.records[0].log) == (550, reply.message, reply.log)
     assert exim.records[0].protocol == "exim"
     assert exim.records[0].line.startswith(b"rcpt v=1 ")
@@ -103,8 +103,8 @@ def test_a_long_text_never_costs_the_reference(letter: str) -> None:
     exim = exim_with(objects)
     reply = exim.reply_to(**{"from": f"{letter * 380}@example.net"})
     assert reply.message.startswith("5.7.1 no mail from ")
-    assert reply.message.endswith(" (ref 7KQ2M9D4)")
-    assert reply.log.endswith(" (ref 7KQ2M9D4)")
+    assert reply.message.endswith(" (ref=7KQ2M9D4)")
+    assert reply.log.endswith(" (ref=7KQ2M9D4)")
 
 
 def test_counts_what_is_not_a_query() -> None:
@@ -194,7 +194,7 @@ HELD = {
     "held": "8RB3N2E5",
     "held_reason": "some-reason",
     "held_check": "objects",
-    "held_message": "5.1.1 not here (ref 8RB3N2E5)",
+    "held_message": "5.1.1 not here (ref=8RB3N2E5)",
     "held_sentence": "Mail for steve not accepted",
 }
 
@@ -217,7 +217,7 @@ def test_a_hold_says_what_the_snippet_sends_back() -> None:
 
     exim = exim_with(sells_nothing, action="hold")
     reply = exim.reply_to()
-    assert (reply.verdict, reply.code, reply.message) == ("hold", 550, "5.1.1 not here (ref 7KQ2M9D4)")
+    assert (reply.verdict, reply.code, reply.message) == ("hold", 550, "5.1.1 not here (ref=7KQ2M9D4)")
     assert "data" in reply.want.split()
     assert reply.extra["check"] == "sells_nothing"
     assert reply.extra["sentence"].startswith("Mail   not accepted")
@@ -229,16 +229,16 @@ async def test_a_held_message_is_refused_once_it_is_archived() -> None:
     reply, exim = await held_reply(("one.example.org", "one.example.com"))
     (record,) = exim.records
     assert (reply.verdict, reply.code, reply.reason, reply.ref) == ("reject", 550, "some-reason", "8RB3N2E5")
-    assert reply.message == "5.1.1 not here (ref 8RB3N2E5)"
-    assert reply.log == "eximacl: held, archived (ref 8RB3N2E5)"
+    assert reply.message == "5.1.1 not here (ref=8RB3N2E5)"
+    assert reply.log == "eximacl: held, archived (ref=8RB3N2E5)"
     assert (record.ref, record.decision.archived) == ("8RB3N2E5", ("one.example.org", "one.example.com"))
     assert (record.decision.word, record.code, record.message) == ("hold", 550, reply.message)
 
 
 async def test_what_cannot_be_archived_is_refused_all_the_same() -> None:
     reply, exim = await held_reply(Unknown("the disk is full"))
-    assert (reply.verdict, reply.code, reply.message) == ("reject", 550, "5.1.1 not here (ref 8RB3N2E5)")
-    assert reply.log == "eximacl: held, not archived (ref 8RB3N2E5)"
+    assert (reply.verdict, reply.code, reply.message) == ("reject", 550, "5.1.1 not here (ref=8RB3N2E5)")
+    assert reply.log == "eximacl: held, not archived (ref=8RB3N2E5)"
     assert exim.records[0].decision.word == "reject"
 
 

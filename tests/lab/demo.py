@@ -85,10 +85,7 @@ def table(results: Sequence[Result]) -> Iterator[str]:
 
 
 def _wrapped(text: str) -> Iterator[str]:
-    """Wrap a reply, but not within its reference."""
-    whole = text.replace("(ref ", "(ref\N{NO-BREAK SPACE}")
-    for line in wrap(whole, COLUMNS, initial_indent="    ", subsequent_indent="      "):
-        yield line.replace("\N{NO-BREAK SPACE}", " ")
+    yield from wrap(text, COLUMNS, initial_indent="    ", subsequent_indent="      ")
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

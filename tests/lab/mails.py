@@ -23,8 +23,8 @@ NAMES = {address: name for address, name in CLIENTS.items() if name != NO_NAME}
 # Far enough for a test that runs around midnight, nearer than the policy's farthest_days.
 DATED_DAYS = 30
 
-_LOGGED = re.compile(r"eximacl: (\w+) \S+ .*\(ref (\w+)\)")
-_REF = re.compile(r"\(ref\s(\w+)\)")
+_LOGGED = re.compile(r"eximacl: (\w+) \S+ .*\(ref=(\w+)\)")
+_REF = re.compile(r"\(ref=(\w+)\)")
 
 
 @dataclass(frozen=True)

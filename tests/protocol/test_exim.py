@@ -291,7 +291,7 @@ def test_quote(text: str, quoted: str) -> None:
 
 REPLIES = [
     ("accept", Reply("accept", 250, ref="7KQ2M9D4", want="data end")),
-    ("reject", Reply("reject", 550, "rdns-tld", "7KQ2M9D4", "", '5.7.1 "a\\b" (ref 7KQ2M9D4)', "x y")),
+    ("reject", Reply("reject", 550, "rdns-tld", "7KQ2M9D4", "", '5.7.1 "a\\b" (ref=7KQ2M9D4)', "x y")),
     ("extra", Reply("error", 0, "syntax", message="ä", extra={"a": "1", "trace": '[{"x": "y\\n"}]'})),
 ]
 

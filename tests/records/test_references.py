@@ -50,7 +50,9 @@ def test_of_a_clock_ahead_of_ours_still_tells_its_time() -> None:
     assert abs(time_of(References().next(NOW + 3600), NOW) - NOW - 3600) <= 1 / UNITS_PER_SECOND
 
 
-@pytest.mark.parametrize("typed", ["7KQ2M0D1", "7kq2m0d1", "7KQ2 MOD1", "7kq2-moDl", " 7kq2modI "])
+@pytest.mark.parametrize(
+    "typed", ["7KQ2M0D1", "7kq2m0d1", "7KQ2 MOD1", "7kq2-moDl", " 7kq2modI ", "ref=7KQ2M0D1", " (ref=7kq2m0d1)\n"]
+)
 def test_is_read_as_people_type_it(typed: str) -> None:
     assert normalise(typed) == "7KQ2M0D1"
 

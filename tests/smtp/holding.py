@@ -64,7 +64,7 @@ action = "reject"
 [checks.rdns_tld]
 action = "hold"
 """
-_REF = re.compile(r"\(ref\s(\w+)\)")
+_REF = re.compile(r"\(ref=(\w+)\)")
 
 
 @dataclass

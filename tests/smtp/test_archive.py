@@ -124,7 +124,7 @@ def test_what_is_kept_beside_the_message(both: Holding) -> None:
     assert known.released == ()
     assert (both.archive / "example.org" / "today" / "new" / message.name).is_file()
     assert message.path.stat().st_mode & 0o777 == 0o640
-    both.lab.logged(f"(ref {known.ref})")
+    both.lab.logged(f"(ref={known.ref})")
 
 
 def test_the_line_in_the_rejection_log(both: Holding) -> None:

@@ -45,7 +45,7 @@ def test_make_run_holds_and_releases(tmp_path: Path) -> None:
             shown += line
             if "Ctrl-C stops both" in line:
                 break
-        [reference] = re.findall(r"ghost@example\.com\n.*\(ref (\w+)\)", shown)
+        [reference] = re.findall(r"ghost@example\.com\n.*\(ref=(\w+)\)", shown)
         assert reference in eximacl("archive", "list", "--config", tmp_path / "eximacl.toml").out
         commands = re.findall(r"eximacl (archive (?:show|release).*)", shown.replace("\\\n", ""))
         for line in commands:
@@ -210,9 +210,9 @@ def test_each_refusal_can_be_found_again(real: Real) -> None:
     """The reference in the SMTP reply leads to Exim's log and to `eximacl why`."""
     with real.lab.client("127.0.1.2") as client:
         client.play(START + MAIL)
-        found = re.search(r"\(ref\s(\w+)\)", client.ask("RCPT TO:<steve@example.org>"))
+        found = re.search(r"\(ref=(\w+)\)", client.ask("RCPT TO:<steve@example.org>"))
     assert found
-    real.lab.logged(f"eximacl: rdns_tld rdns-tld br (ref {found[1]})")
+    real.lab.logged(f"eximacl: rdns_tld rdns-tld br (ref={found[1]})")
     command = [sys.executable, "-m", "eximacl", "why", "--config", str(real.daemon.config), found[1]]
 
     def explained() -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from eximacl.protocol.exim import Reply
 from tests.lab import Site
 from tests.lab.responder import Action
 from tests.lab.site import Kind
@@ -255,3 +256,23 @@ def test_no_client_is_skipped_where_the_macro_names_none(labs: Labs) -> None:
     lab, daemon = labs(Site(macros={"EXIMACL_SKIP_HOSTS": ""}))
     lab.play(ACCEPTED, source="127.0.0.99")
     assert daemon.stages() == ["rcpt"]
+
+
+def test_a_reference_is_in_one_line_however_long_the_text(labs: Labs) -> None:
+    """Exim folds a reply at blanks, after some 75 characters. People search for the reference in a bounce."""
+    reference = "(ref=7KQ2M9D4)"
+    lengths = range(20, 120)
+    texts = {length: f"5.7.1 {'mail to x ' * 12}"[:length].rstrip() for length in lengths}
+    replies = {
+        f"a{length}": Reply("reject", 550, message=f"{texts[length]} {reference}", log="no") for length in lengths
+    }
+    lab, daemon = labs(Site("split"))
+    daemon.answer = by(**replies)
+    with lab.client() as client:
+        client.reply()
+        client.ask("EHLO mx.example.net")
+        client.ask("MAIL FROM:<a@example.net>")
+        found = [client.ask(f"RCPT TO:<a{length}@example.org>") for length in lengths]
+        client.ask("QUIT")
+    assert any("\n" in reply for reply in found)
+    assert [reply for reply in found if reference not in reply] == []
