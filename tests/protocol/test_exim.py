@@ -300,7 +300,7 @@ def test_a_reply_that_closes_the_connection_says_so() -> None:
     decision = Decision("reject", (), "a", "a-hit", "detail", "no", "no", "7.1")
     assert b" close=" not in wire.format_reply(wire.reply_for(decision, "7KQ2M9D4"))
     line = wire.format_reply(wire.reply_for(decision._replace(closes=True), "7KQ2M9D4"))
-    assert line.endswith(b' log="eximacl: a a-hit detail (ref 7KQ2M9D4)" close=yes\n')
+    assert line.endswith(b' log="eximacl: a a-hit detail (ref=7KQ2M9D4)" close=yes\n')
 
 
 @pytest.mark.parametrize("reply", [row[1] for row in REPLIES], ids=[row[0] for row in REPLIES])
