@@ -17,9 +17,12 @@ from eximacl.mail.address import quoted
 from eximacl.policy.outcome import Unknown
 from eximacl.policy.query import Query
 from eximacl.records.references import normalise
+from eximacl.records.room import BYTES_PER_MB
 
 # Archiving waits for the disk, not for the processor; a disk brings several messages down at once.
 THREADS = 8
+# The archive is measured again when this part of what it may take has come in, and not only once an hour.
+GROWTH_SHARE = 10
 # As long as Exim waits for a held message (EXIMACL_HOLD_TIMEOUT).
 LATE_SECONDS = 60.0
 
@@ -42,7 +45,11 @@ class Archiver:
         # When each message that is being archived came, in seconds of the monotonic clock: the oldest first.
         self._under_way: dict[int, float] = {}
         self._redact = archive.redact
-        self._archive = None if archive.dir is None else Archive(archive.dir, archive.group)
+        self._archive = (
+            None if archive.dir is None else Archive(archive.dir, archive.group, free=archive.free_mb * BYTES_PER_MB)
+        )
+        self._keep_bytes = archive.keep_mb * BYTES_PER_MB
+        self._grown = 0
         if self._archive is not None:
             self._archive.prepare()
 
@@ -63,7 +70,15 @@ class Archiver:
             return Unknown(str(error))
         finally:
             del self._under_way[number]
+        self._grown += stored[0].envelope.size  # the copies for other domains are links
         return tuple(one.filename for one in stored)
+
+    def grew(self) -> bool:
+        """Return, once, that so much was archived since the last time that all may take more than `archive.keep_mb`."""
+        if not self._keep_bytes or self._grown < self._keep_bytes // GROWTH_SHARE:
+            return False
+        self._grown = 0
+        return True
 
     def late(self) -> str:
         """Return, for the admin, that messages wait for the disk longer than Exim does; empty: none does."""

@@ -28,12 +28,16 @@ from eximacl.archive.layout import MAX_HOST_CHARACTERS, TODAY, Day, day_of, safe
 from eximacl.archive.spool import body_chunks, message_headers, open_body
 from eximacl.archive.writer import Writer
 from eximacl.mail.address import parse_quoted
+from eximacl.records.room import short_of
 from eximacl.system.files import sync_directory, write_all
 
 T = TypeVar("T")
 
 # Read and written at a time. A message needs no more memory than this, however large it is.
 CHUNK_BYTES = 1024 * 1024
+# Each domain has directories of its own: eleven inodes the first time in a day, and several fsyncs. A message to more
+# of our domains than this is nobody's mail.
+DOMAINS_MAX = 100
 # How often a directory may be removed before we use it. A purge does so once a day, and only while it is empty.
 TRIES = 16
 
@@ -93,11 +97,13 @@ class Archive:
     """The archive at `root`, for writing. `store` may be called by several threads and processes at once.
 
     group: of all files and directories, by name or number; empty: that of the process. host: in the names of files.
-    Raises ArchiveError for a group that does not exist.
+    free: how many bytes its file system must have left (`short_of`). Raises ArchiveError for a group that does not
+    exist.
     """
 
-    def __init__(self, root: Path, group: str = "", host: str = "") -> None:
+    def __init__(self, root: Path, group: str = "", host: str = "", *, free: int = 0) -> None:
         self.root = root
+        self._free = free
         self.writer = Writer(root, group)
         self._host = safe_name(host or socket.gethostname(), MAX_HOST_CHARACTERS)
 
@@ -108,6 +114,7 @@ class Archive:
     def store(self, held: Held) -> tuple[Stored, ...]:
         """Archive a message: one copy for each domain of its recipients, in their order. All of them or none.
 
+        A message for more than DOMAINS_MAX domains is not archived, nor is any where the disk is short of space.
         Returns once they are on the disk; that takes several fsyncs. Raises ArchiveError; then nothing is left behind.
         """
         known = held.envelope
@@ -115,6 +122,7 @@ class Archive:
             raise ArchiveError(f"{known.ref}: the message has no held recipient")
         headers = message_headers(held.headers, held.id).encode("utf-8", "surrogateescape")
         drafts: list[_Draft] = []
+        self._check_space(known.ref)
         with open_body(held.spool, held.id, held.queue) as body, self.writer.explained():
             try:
                 for draft in self._drafts(known):
@@ -136,12 +144,24 @@ class Archive:
                 raise
         return tuple(Stored(draft.name, draft.public, one) for draft, one in zip(drafts, copies, strict=True))
 
+    def _check_space(self, ref: str) -> None:
+        """Leave the disk what others need. Where it cannot be asked, writing says why."""
+        if not self._free:
+            return
+        with contextlib.suppress(OSError):
+            missing = short_of(os.statvfs(self.root), self._free)
+            if missing:
+                raise ArchiveError(f"{ref}: {self.root}: {missing} (archive.free_mb); free space there")
+
     def _drafts(self, known: Envelope) -> list[_Draft]:
         """Return a draft for each domain."""
         numbers = f"{int(known.time)}.M{int(known.time % 1 * 1_000_000):06d}P{os.getpid()}Q{next(_numbers)}"
         by_domain: dict[str, list[str]] = {}
         for recipient in known.recipients:
             by_domain.setdefault(safe_name(parse_quoted(recipient).domain), []).append(recipient)
+        if len(by_domain) > DOMAINS_MAX:
+            many = f"the message is for {len(by_domain)} domains"
+            raise ArchiveError(f"{known.ref}: {many}, and one of more than {DOMAINS_MAX} is not kept")
         return [
             _Draft(f"{numbers}.{self._host}.{domain}", Day(self.root / domain / day_of(known.time)), tuple(recipients))
             for domain, recipients in by_domain.items()

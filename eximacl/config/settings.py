@@ -149,6 +149,10 @@ class ArchiveSettings:
     keep_mb: int = option(
         1000, "The oldest messages are deleted when all together take more megabytes than this; 0: no limit.", minimum=0
     )
+    free_mb: int = option(
+        500, "No message is kept while the archive's disk has fewer megabytes free, or less than a fifth; 0: always.",
+        minimum=0,
+    )  # fmt: skip
     redact: Redacted = option(
         [], 'What is left out of the rejection log, the journal and the envelopes: "subject". The messages keep it.'
     )

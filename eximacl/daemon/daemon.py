@@ -270,7 +270,7 @@ class Daemon:
         every(PRUNE_SECONDS, lambda: prune_state(self._state))
         every(POLICY_SECONDS, self._look_at_policy)
         every(DAMAGE_SECONDS, self._state_watch.look)
-        every(SHRINK_SECONDS, lambda: shrink_records(self._recording))
+        every(SHRINK_SECONDS, self._shrink)
         ages = ClockWatch()
         every(RETENTION_SECONDS, lambda: forget_addresses(self._state, self._loaded.settings.state.forget_days, ages))
         watch = ClockWatch()
@@ -282,6 +282,9 @@ class Daemon:
     async def _look_for_sockets(self) -> None:
         if not self._stop.is_set():
             await self._sockets.look()
+
+    async def _shrink(self) -> None:
+        await shrink_records(self._recording, self._loaded.settings, self._archiver, self._archive_threads)
 
     async def _look_at_policy(self) -> None:
         self._stale()

@@ -10,6 +10,7 @@ from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from eximacl.archive import purge
+from eximacl.archive.hold import Archiver
 from eximacl.config import Loaded, Settings
 from eximacl.config.changed import changed, stamps
 from eximacl.config.sources import Sources
@@ -182,9 +183,17 @@ async def prune_state(state: State) -> None:
         log.error("%s", error)
 
 
-async def shrink_records(recorder: Recorder) -> None:
-    """Delete the oldest days of the journal where all take too much space. It needs no clock that can be believed."""
+async def shrink_records(
+    recorder: Recorder, settings: Settings, archiver: Archiver, archive_threads: Executor | None = None
+) -> None:
+    """Delete the oldest days of the journal, and the oldest archived messages, where all take too much space.
+
+    It needs no clock that can be believed.
+    """
     await asyncio.to_thread(recorder.shrink, time.time())
+    if settings.archive.dir is not None and archiver.grew():
+        run = asyncio.get_running_loop().run_in_executor
+        await run(archive_threads, _purge, settings, 0)
 
 
 async def forget_addresses(state: State, days: int, watch: ClockWatch) -> None:
@@ -214,13 +223,13 @@ async def delete_old_records(
         return
     await asyncio.to_thread(recorder.retain, time.time())
     if settings.archive.dir is not None:
-        await asyncio.get_running_loop().run_in_executor(archive_threads, _purge, settings)
+        await asyncio.get_running_loop().run_in_executor(archive_threads, _purge, settings, settings.archive.keep_days)
 
 
-def _purge(settings: Settings) -> None:
+def _purge(settings: Settings, keep_days: int) -> None:
     archive = settings.archive
     assert archive.dir is not None
-    purged = purge(archive.dir, keep_days=archive.keep_days, keep_mb=archive.keep_mb, now=time.time())
+    purged = purge(archive.dir, keep_days=keep_days, keep_mb=archive.keep_mb, now=time.time())
     for message in purged.messages:
         log.warning("archive: %s", message)
     for problem in purged.problems:

@@ -163,3 +163,13 @@ async def test_what_waits_for_the_disk_longer_than_exim_is_reported(
         gate.set()
         assert isinstance(await waiting, tuple)
         assert archiver.late() == ""
+
+
+async def test_it_says_once_when_much_has_come_in(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    spool = spool_with(tmp_path / "spool", bytes(60_000))
+    archiver = Archiver(settings('dir = "archive"\nkeep_mb = 1\nfree_mb = 0'))
+    grew = []
+    for _ in range(5):
+        await archiver.archive(query(spool=str(spool)), NOON)
+        grew.append(archiver.grew())
+    assert grew == [False, True, False, True, False]

@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from eximacl.archive import Archive, ArchiveError, Held, SpoolError, find, messages
-from eximacl.archive.store import CHUNK_BYTES
+from eximacl.archive.store import CHUNK_BYTES, DOMAINS_MAX
 from eximacl.mail.address import Address, quoted
 from tests.archive.holding import (
     BODY,
@@ -43,6 +43,9 @@ from tests.state.forks import Child, Tell, children
 
 MESSAGE = HEADERS.encode() + b"\n" + BODY
 NAME = re.compile(rf"1795435200\.M250000P{os.getpid()}Q\d+\.mx\.example\.org\.example\.org")
+
+
+MB = 1_000_000
 
 
 @pytest.fixture
@@ -374,3 +377,27 @@ def test_a_big_message_takes_little_memory(tmp_path: Path) -> None:
         stored_size, kilobytes, _ = child.line().split()
     assert int(stored_size) == size + len(HEADERS) + 1
     assert int(kilobytes) < 8 * 1024
+
+
+def test_a_message_for_very_many_domains_is_not_kept_and_leaves_nothing(spool: Path, tmp_path: Path) -> None:
+    archive = archive_at(tmp_path / "archive")
+    many = [f"joe@d{number}.example.org" for number in range(DOMAINS_MAX + 1)]
+    with pytest.raises(ArchiveError, match="the message is for 101 domains, and one of more than 100 is not kept"):
+        archive.store(held(spool, *many))
+    assert files_in(tmp_path / "archive") == []
+    assert len(archive.store(held(spool, *many[:DOMAINS_MAX]))) == DOMAINS_MAX
+    assert len(archive.store(held(spool, *[f"joe+{number}@example.org" for number in range(1000)]))) == 1
+
+
+def test_the_archive_leaves_its_disk_the_space_that_others_need(spool: Path, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, "size=10m"):
+        archive = Archive(disk / "archive", "", HOST, free=200 * MB)
+        archive.prepare()
+        archive.store(held(spool))
+        (disk / "ballast").write_bytes(bytes(9 * MB))
+        with pytest.raises(ArchiveError, match=r"MB are free there, and 2\.1 MB have to be \(archive\.free_mb\)"):
+            archive.store(held(spool))
+        assert len(names_in(disk / "archive")) == 1
+        assert len([one for one in files_in(disk / "archive") if "/envelope/" in one]) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.archive.hold import Archiver
 from eximacl.config import load
 from eximacl.daemon import upkeep
 from eximacl.daemon.recorder import Recorder
@@ -23,12 +24,14 @@ from eximacl.daemon.upkeep import (
     forget_addresses,
     prune_state,
     refresh_lists,
+    shrink_records,
 )
 from eximacl.policy.places import AddressChange
 from eximacl.policy.state import PRUNE_ROWS
+from eximacl.protocol.exim import build_query
 from eximacl.state import MemoryState, SqliteState
 from eximacl.system.systemd import Notifier
-from tests.archive.holding import archive_at, held, names_in, spool_with
+from tests.archive.holding import ID, archive_at, held, names_in, spool_with
 from tests.asking import Dead
 from tests.daemon.running import CONFIG, until
 from tests.state.toy import Mood, ToyServer, ToyState
@@ -205,3 +208,21 @@ async def test_addresses_that_nobody_writes_to_are_forgotten(days: int, leap: fl
 async def test_a_state_that_cannot_forget_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     await forget_addresses(Dead("forget_known"), 30, ClockWatch())
     assert "the disk is gone" in caplog.text
+
+
+async def test_a_burst_of_held_mail_is_bounded_within_a_minute(config: Path) -> None:
+    home = config.parent
+    config.write_text(
+        config.read_text() + '[archive]\ndir = "archive"\nkeep_mb = 1\nfree_mb = 0\nsendmail = "/bin/true"\n'
+    )
+    settings = load(config).settings
+    archiver = Archiver(settings)
+    spool = spool_with(home / "spool", bytes(300_000))
+    values = {"ip": "192.0.2.7", "tx": "1", "from": "a@example.net", "rcpts": "joe@example.org", "id": ID}
+    asked = build_query("data", {**values, "spool": str(spool), "headers": "X: y\n", "held": "7KQ2M9D4"}, time.time())
+    for _ in range(5):
+        assert isinstance(await archiver.archive(asked, time.time()), tuple)
+    recorder = Recorder(settings)
+    await shrink_records(recorder, settings, archiver)
+    assert len(names_in(home / "archive")) in (2, 3)
+    recorder.close()
