@@ -5,6 +5,7 @@
 # make heavy      exim4-daemon-heavy below var/, which the tests run beside the installed Exim (part of make test);
 #                 make test EXIM=heavy: all tests with it
 # make bench      queries/s and CPU beside the limit;  make soak: the long fault loops
+# make soak-lists lists that a job rewrites badly, under queries, for an hour (SECONDS=3600 RATE=500 queries/s)
 # make deb        the Debian package, in build/;  make deb-test: lintian, and its whole life in Debians of its own;
 #                 make deb-test RELEASES="trixie trixie-backports": in these (by default 12, 13, and from 12 to 13)
 # All but `make check` install what they need: a venv in .venv, and Debian packages where one is missing.
@@ -20,7 +21,7 @@ CORES  := $(shell getconf _NPROCESSORS_ONLN)
 JOBS   ?= $(shell expr 2 '*' $(CORES))
 DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base procps python3-venv
 
-.PHONY: help test check run bench soak lint types docs format build clean setup setup-python debian heavy deb deb-test
+.PHONY: help test check run bench soak soak-lists lint types docs format build clean setup setup-python debian heavy deb deb-test
 
 # A file's tests stay together, since they share a fixture; what measures time has the machine for itself afterwards.
 test: setup heavy lint types
@@ -42,6 +43,9 @@ bench: setup
 
 soak: setup heavy
 	$(SUDO) $(PYTEST) -m soak $(PYTEST_ARGS)
+
+soak-lists: setup
+	$(SUDO) $(BIN)/python -m tests.lab.bad_jobs --seconds $(or $(SECONDS),3600) --rate $(or $(RATE),500)
 
 lint: setup-python
 	$(BIN)/ruff check .

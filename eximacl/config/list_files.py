@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
 
+from eximacl.config.losses import Content
 from eximacl.config.problems import Missing, Refused
 from eximacl.mail.lists import EntryList
 from eximacl.system.files import open_regular, read_regular
@@ -29,14 +30,18 @@ _UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
 _BLANKS = " \t\r\f\v"
 
 
-def _any_number(_count: int) -> None:
+# Raises Refused for what is not to count.
+Judge = Callable[[Content], None]
+
+
+def _anything(_content: Content) -> None:
     return
 
 
-def fill(entries: EntryList, path: Path, shown: str, judge: Callable[[int], None] = _any_number) -> int:
-    """Put what a file or directory holds into `entries`, and return how many there are.
+def fill(entries: EntryList, path: Path, shown: str, judge: Judge = _anything) -> Content:
+    """Put what a file or directory holds into `entries`, and return how much that is.
 
-    judge: called with that number before any of them count; it may raise Refused. Raises Refused, with one message for
+    judge: called with the same before any of them count; it may raise Refused. Raises Refused, with one message for
     each bad entry.
     """
     try:
@@ -46,7 +51,7 @@ def fill(entries: EntryList, path: Path, shown: str, judge: Callable[[int], None
         if not (stat.S_ISDIR(mode) or stat.S_ISREG(mode)):
             raise Refused(f"{shown} is neither a file nor a directory")
         if stat.S_ISDIR(mode):
-            return _replace(entries, [directory_entries(path, texts=entries.texts)], judge)
+            return _replace(entries, [(directory_entries(path, texts=entries.texts), True)], judge)
         return _replace(entries, _blocks(path), judge)
     except OSError as error:
         # The error may be about a file in the directory: scandir and open say which.
@@ -72,22 +77,22 @@ class _TooFewError(Exception):
         self.refused = refused
 
 
-def _replace(entries: EntryList, blocks: Iterable[Iterable[str]], judge: Callable[[int], None]) -> int:
-    total = 0
+def _replace(entries: EntryList, blocks: Iterable[tuple[Iterable[str], bool]], judge: Judge) -> Content:
+    content = Content()
 
     def counted() -> Iterator[Iterable[str]]:
-        nonlocal total
-        for block in blocks:
+        nonlocal content
+        for block, ended in blocks:
             found = list(block)
-            total += len(found)
+            content = Content(content.size + len(found), ended)
             yield found
         try:
-            judge(total)
+            judge(content)
         except Refused as refused:
             raise _TooFewError(refused) from None
 
     entries.replace(chain.from_iterable(counted()))
-    return total
+    return content
 
 
 def file_entries(path: Path) -> Iterator[str]:
@@ -95,7 +100,7 @@ def file_entries(path: Path) -> Iterator[str]:
 
     Bytes that are not UTF-8 become lone surrogates, as in queries.
     """
-    return chain.from_iterable(_blocks(path))
+    return chain.from_iterable(block for block, _ in _blocks(path))
 
 
 def directory_entries(path: Path, *, texts: bool = False) -> list[str]:
@@ -146,14 +151,16 @@ class _NotTextError(ValueError):
     """A file cannot hold entries, whatever they are."""
 
 
-def _blocks(path: Path) -> Iterator[Iterable[str]]:
+def _blocks(path: Path) -> Iterator[tuple[Iterable[str], bool]]:
+    """Yield the entries of each block, and whether its last line has an end."""
     with _open_text(path) as file:
         while block := file.read(BLOCK_CHARACTERS):
             if block.startswith(_UTF_16) or block[1:2] == "\0":
                 raise _NotTextError("is UTF-16: save it as UTF-8")
             if "\0" in block:
                 raise _NotTextError("is not a text")
-            yield _entries(block + file.readline())
+            block += file.readline()
+            yield _entries(block), block.endswith("\n")
 
 
 def _entries(block: str) -> Iterable[str]:

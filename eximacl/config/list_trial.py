@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from eximacl.config.list_files import fill
 from eximacl.config.load import find_checks, load
-from eximacl.config.losses import Loss
+from eximacl.config.losses import Content, Loss
 from eximacl.config.problems import ConfigError, Refused, unknown
 from eximacl.config.settings import EXEMPT_TABLE, NARROW_EXEMPT_TABLE, SETTINGS_TABLES, OptionTable, check_table
 from eximacl.config.sources import Sources
@@ -42,22 +42,22 @@ def try_list(path: Path, instead_of: str, config: Path, *, accept: bool = False)
     kind, before = _target(path, instead_of, config)
     entries = kind()
     problems: tuple[str, ...] = ()
-    count = 0
+    content = Content()
     try:
-        count = fill(entries, path, str(path))
+        content = fill(entries, path, str(path))
     except Refused as refused:
         problems = refused.messages
-    loss = Loss(before or 0, count)
+    loss = Loss(before or Content(0, content.ended), content)
     notes: tuple[str, ...] = ()
     if not problems and not accept and loss.is_refused:
         problems = (f"{path} {loss}",)
-    elif not problems and not accept and loss.is_large:
+    elif not problems and not accept and loss.is_doubtful:
         notes = (f"{path} {loss}",)
-    return ListTrial(str(path), kind.kind, count, before, problems, notes)
+    return ListTrial(str(path), kind.kind, content.size, before.size if before else None, problems, notes)
 
 
-def _target(path: Path, instead_of: str, config: Path) -> tuple[type[EntryList], int | None]:
-    """Return the kind of a list, and how many entries the one that it replaces has."""
+def _target(path: Path, instead_of: str, config: Path) -> tuple[type[EntryList], Content | None]:
+    """Return the kind of a list, and what the one that it replaces has."""
     sources = Sources(config.absolute().parent)
     with contextlib.suppress(ConfigError):
         loaded = load(config, sources=sources)
@@ -71,8 +71,8 @@ def _target(path: Path, instead_of: str, config: Path) -> tuple[type[EntryList],
         return kind, None
     # Not resolve(): the policy's paths are compared as they are written, too.
     named = Path(os.path.normpath(Path.cwd() / (instead_of or path)))
-    for entries, count in sources.counted(named):
-        return type(entries), count if instead_of else None
+    for entries, content in sources.counted(named):
+        return type(entries), content if instead_of else None
     if instead_of:
         raise UnknownList(f"{named} is not a list of {config}, and no option is called so")
     raise UnknownList(

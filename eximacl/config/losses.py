@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 # As many as one takes out in an editor: they count at once, and a list of a handful of entries stays easy to change.
+# Not a share of the list: a program may pause, or end, anywhere, and those whose names come last are missing.
 HANDFUL = 10
-# More of a list than leaves it between two exports. A program that pauses while it writes has a whole file's length to
-# do it in, so that only one pause in a hundred comes so late that less than this is missing.
-RESTING_PERCENT = 1
 # What is refused until someone says that it is meant: an export that failed has written nothing, or only its beginning.
 REFUSED_PERCENT = 90
 # A program that waits for a slow database in the middle of its output is back by then.
@@ -20,28 +18,44 @@ def entries(count: int) -> str:
     return f"{count:,} {'entry' if count == 1 else 'entries'}"
 
 
-class Loss(NamedTuple):
-    """A list that had `before` entries, and would have `after`."""
+class Content(NamedTuple):
+    """How much a list has: the number of its entries, and whether its last line has an end.
 
-    before: int
-    after: int
+    Editors write one, and so do most programs.
+    """
+
+    size: int = 0
+    ended: bool = True
+
+
+class Loss(NamedTuple):
+    """A list that had one content, and would have another."""
+
+    before: Content
+    after: Content
 
     @property
-    def is_large(self) -> bool:
+    def is_doubtful(self) -> bool:
         """Whether the list has to rest before it counts, because it may not be written to its end."""
-        return self._exceeds(RESTING_PERCENT)
+        return self._lost > HANDFUL or self._is_torn
 
     @property
     def is_refused(self) -> bool:
         """Whether the list does not count until someone says that it is meant."""
-        return self._exceeds(REFUSED_PERCENT)
+        return self._lost > HANDFUL and self._lost * 100 > self.before.size * REFUSED_PERCENT
 
-    def _exceeds(self, percent: int) -> bool:
-        lost = self.before - self.after
-        return lost > HANDFUL and lost * 100 > self.before * percent
+    @property
+    def _lost(self) -> int:
+        return self.before.size - self.after.size
+
+    @property
+    def _is_torn(self) -> bool:
+        """Whether the last line may be the beginning of one: `com` of a list of domains would be a great many."""
+        return self.before.ended and not self.after.ended
 
     def __str__(self) -> str:
-        stay = f"has {entries(self.after)} and had {self.before:,}, which stay in force"
+        torn = " and no end of its last line" if self._is_torn else ""
+        stay = f"has {entries(self.after.size)}{torn} and had {self.before.size:,}, which stay in force"
         if self.is_refused:
             return f"{stay}; if so few are meant: eximacl reload --accept"
         return f"{stay} until it has rested for {REST_SECONDS:.0f} s; at once: eximacl reload --accept"

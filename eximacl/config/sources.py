@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from eximacl.config.list_files import fill, kept_names
-from eximacl.config.losses import REST_SECONDS, Loss, entries
+from eximacl.config.list_files import Judge, fill, kept_names
+from eximacl.config.losses import REST_SECONDS, Content, Loss, entries
 from eximacl.config.problems import Problem, Refused, shown_path
 from eximacl.mail.lists import EntryList
 
@@ -129,11 +129,11 @@ class Sources:
         """Return the lists that come from an absolute path, one for each kind in which it is used."""
         return tuple(source.entries for (named, _), source in self._sources.items() if named == path)
 
-    def counted(self, path: Path) -> Iterator[tuple[EntryList, int | None]]:
-        """Yield the lists that come from an absolute path, each with its number of entries; None: it was not read."""
+    def counted(self, path: Path) -> Iterator[tuple[EntryList, Content | None]]:
+        """Yield the lists that come from an absolute path, each with what was in it; None: it was not read."""
         for (named, _), source in self._sources.items():
             if named == path:
-                yield source.entries, source.count if source.read else None
+                yield source.entries, source.content if source.read else None
 
     def files(self) -> Iterator[Path]:
         """Yield each file and directory that was read: those of the lists, and the texts in a directory of them."""
@@ -158,7 +158,7 @@ class Sources:
 class _Source:
     """One file or directory, and the list that its entries fill.
 
-    count: how many entries it had when it was last taken. problem: why the file is not what is in force; or empty.
+    content: how much it had when it was last taken. problem: why the file is not what is in force; or empty.
     keys: the options for which it may be missing.
     """
 
@@ -169,7 +169,7 @@ class _Source:
         "_rests_until",
         "_settled",
         "_signature",
-        "count",
+        "content",
         "entries",
         "keys",
         "path",
@@ -191,7 +191,7 @@ class _Source:
         self.entries = entries
         self.entries.live = True
         self.read = False
-        self.count = 0
+        self.content = Content()
         self.problem = ""
         self.keys: list[str] = []
         self._clock = clock
@@ -200,6 +200,11 @@ class _Source:
         self._pending: Signature = None
         self._settled = True
         self._rests_until: float | None = None
+
+    @property
+    def kept(self) -> str:
+        """What problems say of the entries that are in force."""
+        return f"what was read before stays in force ({entries(self.content.size)})"
 
     @property
     def rests(self) -> bool:
@@ -215,13 +220,13 @@ class _Source:
         self._settled = True
         self._rests_until = None
         try:
-            self.count = fill(self.entries, self.path, self.shown, self._judge(rested))
+            self.content = fill(self.entries, self.path, self.shown, self._judge(rested))
         except Shrunk as shrunk:
             self._keep(shrunk)
             raise
         except Refused as refused:
             if self.read:
-                self.problem = f"{refused}; what was read before stays in force ({entries(self.count)})"
+                self.problem = f"{refused}; {self.kept}"
             raise
         self.read = True
         self.problem = ""
@@ -248,23 +253,23 @@ class _Source:
 
     def succeed(self, before: _Source) -> None:
         """Keep the entries of the same source as it was read before, where this one is not to count (yet)."""
-        loss = Loss(before.count, self.count)
-        if self.read and not loss.is_large:
+        loss = Loss(before.content, self.content)
+        if self.read and not loss.is_doubtful:
             return
         if self.read:
             rests_until = before._rests_until if before._signature == self._signature else None
             self._keep(Shrunk(self.shown, loss), rests_until)
         else:
-            self.problem = f"{self.shown} does not exist; what was read before stays in force ({entries(before.count)})"
+            self.problem = f"{self.shown} does not exist; {before.kept}"
         self._settled = True
         self.entries.adopt(before.entries)
-        self.count = before.count
+        self.content = before.content
         self.read = True
 
-    def _judge(self, rested: bool) -> Callable[[int], None]:
-        def judge(count: int) -> None:
-            loss = Loss(self.count, count)
-            if loss.is_refused or (loss.is_large and not rested):
+    def _judge(self, rested: bool) -> Judge:
+        def judge(content: Content) -> None:
+            loss = Loss(self.content if self.read else content, content)
+            if loss.is_refused or (loss.is_doubtful and not rested):
                 raise Shrunk(self.shown, loss)
 
         return judge

@@ -15,6 +15,7 @@ from eximacl.config.list_files import (
     fill,
     numbered_lines,
 )
+from eximacl.config.losses import Content
 from eximacl.config.problems import Refused
 from eximacl.mail.lists import Names, Suffixes
 
@@ -77,8 +78,8 @@ def test_the_number_of_entries_is_judged_before_they_count(tmp_path: Path) -> No
     path.write_text("sa\n# comment\n\nvn\n")
     names = Names(["ws"])
 
-    def judge(count: int) -> None:
-        raise Refused(f"{count} are not enough")
+    def judge(content: Content) -> None:
+        raise Refused(f"{content.size} are not enough")
 
     with pytest.raises(Refused, match="2 are not enough"):
         fill(names, path, "list", judge)
@@ -88,5 +89,9 @@ def test_the_number_of_entries_is_judged_before_they_count(tmp_path: Path) -> No
     with pytest.raises(Refused, match=r"^list line 5: 'a b' is not a localpart"):
         fill(names, path, "list", judge)
     path.write_text("sa\nvn\n")
-    assert fill(names, path, "list") == 2
-    assert "sa" in names
+    assert fill(names, path, "list") == Content(2, ended=True)
+    path.write_text("sa\nvn")
+    assert fill(names, path, "list") == Content(2, ended=False)
+    path.write_text("")
+    assert fill(names, path, "list") == Content(0, ended=True)
+    assert len(names) == 0

@@ -510,3 +510,16 @@ def test_a_list_is_found_by_its_path(tmp_path: Path, sources: Sources) -> None:
     found = sources.open(path, Suffixes), sources.open(path, Names)
     assert sources.find(path) == found
     assert sources.find(tmp_path) == ()
+
+
+def test_a_file_cut_off_in_its_last_line_has_to_rest(tmp_path: Path, resting: Sources, clock: Clock) -> None:
+    path = tmp_path / "tlds"
+    path.write_text("sa\ncom.br\n")
+    tlds = resting.open(path, Suffixes)
+    path.write_text("sa\ncom")
+    assert "2 entries and no end of its last line" in look(resting).warnings[0].message
+    assert tlds.match("mx.example.com") is None
+    clock.now += REST_SECONDS
+    assert resting.refresh().changed == ("tlds",)
+    path.write_text("sa\ncom.br")
+    assert look(resting).changed == ("tlds",)
