@@ -4,11 +4,12 @@ A plan is written as steps, in order:
 
     NAME[:ACTION][/ON_UNKNOWN][!LIST=ENTRY]=OUTCOME[@MAILBOX]
 
-OUTCOME is `pass`, `hit`, `hit(ACTION)` (a hit with an action of its own), `temp` (a hit that time may cure),
-`unknown`, `spared`, `later` (passed, and asked again at DATA), `heard(NAME)` (a hit if NAME had one under observe),
-`alias(NAME)`, `place(NAME)` (an alias that needs a slot), `bug` (it raises), or `fate(NAME)`: the recipient's fate is
-counted, under `bad` where NAME refused it and under `good` where nothing objected. With `@MAILBOX` it holds for that
-mailbox only; others pass. A check whose name begins with `data` runs at DATA only, with `both` at RCPT and DATA.
+OUTCOME is `pass`, `hit`, `hit(ACTION)` (a hit with an action of its own), `temp` (a hit that time may cure), `unknown`,
+`spared`, `later` (passed, and asked again at DATA), `heard(NAME)` (a hit if NAME had one under observe), `alias(NAME)`,
+`place(NAME)` (an alias that needs a slot), `bug` (it raises), or `fate(NAME)`: the recipient's fate is counted, under
+`bad` where NAME refused it and under `good` where nothing objected. With `@MAILBOX` it holds for that mailbox only;
+others pass. A check whose name begins with `resolving` resolves names. A check whose name begins with `data` runs at
+DATA only, with `both` at RCPT and DATA.
 """
 
 from __future__ import annotations
@@ -105,6 +106,7 @@ def step_of(text: str, stages: frozenset[Stage] = EARLY_AND_RCPT) -> Step:
         on_unknown=cast("OnUnknown", on_unknown or "accept"),
         exempt=(exempt_of(exempt),) if exempt else (),
         listens_to=frozenset((argument,)) if kind == "heard" else (),
+        resolves=name.startswith("resolving"),
     )
 
 

@@ -145,12 +145,13 @@ class _Evaluation:
 
     trace: made when a step does more than pass. observed: the checks that had a hit under `observe` so far.
     fates: what is counted once the recipient's fate is known. reservations: the slots to reserve once nothing else
-    objected, each with the step that needs it. label, delayed: see `Decision`.
+    objected, each with the step that needs it. label, delayed: see `Decision`. left: the turns that remain, where a
+    step has just spared the message from others. unresolved: whether a step that resolves names could not find out.
     """
 
     __slots__ = (
         "bugs", "delayed", "fates", "label", "left", "observed", "plan", "policy", "query", "reservations", "reserved",
-        "timer", "trace", "wants_data",
+        "timer", "trace", "unresolved", "wants_data",
     )  # fmt: skip
 
     def __init__(self, policy: DomainPolicy | None, query: Query, timer: Callable[[], float] | None) -> None:
@@ -162,6 +163,7 @@ class _Evaluation:
         self.fates: tuple[tuple[Ask, CountFate], ...] = ()
         self.reservations: tuple[tuple[Step, Ask, Reserve], ...] = ()
         self.left: tuple[Turn, ...] | None = None
+        self.unresolved = False
         self.reserved = False
         self.label = ""
         self.delayed = ""
@@ -322,6 +324,9 @@ class _Evaluation:
         alias = outcome.stands_for if isinstance(outcome, Hit) else outcome
         if isinstance(alias, Alias):
             self._rename(step, alias, seconds)
+        elif isinstance(alias, Unknown):
+            self._note(step, Traced(step.name, "unknown", "unknown", alias.detail, seconds))
+            self.unresolved = True
 
     def _rename(self, step: Step, alias: Alias, seconds: float = 0.0) -> None:
         """Have the steps after this one judge the mailbox that the recipient's name stands for.
@@ -339,6 +344,7 @@ class _Evaluation:
     def _doubt(self, step: Step, unknown: Unknown, seconds: float) -> Decision | None:
         """Do what the admin wants done where a check could not find out."""
         trace = self._note(step, Traced(step.name, "unknown", "unknown", unknown.detail, seconds))
+        self.unresolved = self.unresolved or step.resolves
         if step.on_unknown == "accept" or step.action == "observe":
             return None
         hit = Hit(f"{step.name.replace('_', '-')}-unknown", unknown.detail, STATE_UNKNOWN.text, status="4.3")
@@ -347,7 +353,7 @@ class _Evaluation:
     def _act(self, step: Step, hit: Hit, seconds: float) -> Decision | None:
         """Do what the admin wants done on a hit; None where it is only noted."""
         action = "observe" if step.action == "observe" else hit.action or step.action
-        if hit.temporary and action in ("reject", "drop", "hold"):
+        if (hit.temporary or self.unresolved) and action in ("reject", "drop", "hold"):
             action = "defer"
         if action == "hold" and self.query.stage != "rcpt":
             action = "reject"  # there is no recipient yet whose message could be archived, or it is too late
