@@ -69,7 +69,15 @@ def _listens_to(options: Options) -> tuple[str, ...]:
     return options.suspicious if options.when == "suspicious" else ()
 
 
-@check("greylist", stages={"rcpt", "data"}, options=Options, action="off", listens_to=_listens_to, once=True)
+@check(
+    "greylist",
+    stages={"rcpt", "data"},
+    options=Options,
+    action="off",
+    listens_to=_listens_to,
+    once=True,
+    spare_known=True,
+)
 async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
     """Ask an unknown client to try again after some minutes, which most junk senders never do.
 

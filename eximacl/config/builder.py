@@ -118,7 +118,8 @@ class Builder:
         """Return the policy of all that was read. It can be used only if there were no problems."""
         base = self._domain_policy(self._steps, self._exempt)
         overlays = {domain: self._overlay(self.overlays[domain], steps) for domain, steps in self._domain_steps.items()}
-        return Policy(domains, base, overlays, self._early(), tuple(self._probes.values()))
+        known = self._tables["policy"]["known_days"].value
+        return Policy(domains, base, overlays, self._early(), tuple(self._probes.values()), known)
 
     def _overlay(self, overlay: Mapping[str, Values], steps: Mapping[str, Step]) -> DomainPolicy:
         exempt = (*self._exempt, *_exempts(overlay.get("exempt")))
@@ -193,6 +194,7 @@ class Builder:
             resolves=check.resolves,
             heeds_allowed=check.heeds_allowed,
             once=check.once,
+            spare_known=values["spare_known"].value,
         )
 
 

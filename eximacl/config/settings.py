@@ -18,7 +18,7 @@ from eximacl.mail.lists import Domains, Networks, Recipients, Suffixes
 from eximacl.mail.sender_lists import SenderRules
 from eximacl.policy.declare import Check, Named, Option, option, options_of, tables_of
 from eximacl.policy.outcome import Action, OnUnknown
-from eximacl.policy.plan import Exempt
+from eximacl.policy.plan import KNOWN_DAYS, Exempt
 from eximacl.policy.state import ROWS_MAX
 from eximacl.system import paths
 
@@ -192,6 +192,12 @@ class PolicySettings:
         "+",
         "Characters that start a tag in a localpart: with +, mail to steve+shop is for steve. Empty: no tags.",
     )
+    known_days: int = option(
+        KNOWN_DAYS,
+        "How many days after the last mail to somebody he is a known sender (see `spare_known`).",
+        minimum=1,
+        maximum=732,
+    )
     checks_dir: Path | None = option("", "A directory of your own checks (*.py); empty: none.")
 
 
@@ -246,6 +252,9 @@ class CommonOptions:
     exempt: Exempt = option(
         {}, "Mail to which this check does not object: a table with the keys of [exempt]. Names are still resolved."
     )
+    spare_known: bool = option(
+        False, "Whether mail is spared whose sender one of the recipient domain's users has written to."
+    )
     message: Template = option("", "The text that the client gets, with {fields}; empty: the check's own text.")
 
 
@@ -289,7 +298,11 @@ DOMAIN_TOP_LEVEL = ("policy", "exempt", "checks")
 
 def common_options(check: Check) -> tuple[Option, ...]:
     """Return the options that every check has, with the defaults of `check`."""
-    defaults: dict[str, Any] = {"action": check.action, "on_unknown": check.on_unknown}
+    defaults: dict[str, Any] = {
+        "action": check.action,
+        "on_unknown": check.on_unknown,
+        "spare_known": check.spare_known,
+    }
     return tuple(
         dataclasses.replace(option, default=defaults.get(option.name, option.default))
         for option in COMMON_TABLE.options

@@ -23,7 +23,7 @@ from eximacl.archive import ArchiveError
 from eximacl.archive.hold import Archiver, archive_threads
 from eximacl.config import ConfigError, Loaded, load
 from eximacl.config.settings import DnsSettings
-from eximacl.daemon import blocks, disposable, greylist
+from eximacl.daemon import blocks, disposable, greylist, sent
 from eximacl.daemon.answers import STATE_SECONDS, within
 from eximacl.daemon.control import Control, ControlRequest
 from eximacl.daemon.front_end import EximFrontEnd
@@ -74,7 +74,12 @@ log = logging.getLogger("eximacl")
 
 
 # What commands ask of the state.
-STATE_REQUESTS: Mapping[str, StateRequest] = {**blocks.REQUESTS, **disposable.REQUESTS, **greylist.REQUESTS}
+STATE_REQUESTS: Mapping[str, StateRequest] = {
+    **blocks.REQUESTS,
+    **disposable.REQUESTS,
+    **greylist.REQUESTS,
+    **sent.REQUESTS,
+}
 
 
 class StartError(Exception):

@@ -12,19 +12,26 @@ from collections.abc import Awaitable, Callable
 
 from eximacl.daemon.judge import Judge
 from eximacl.daemon.limits import Slow
+from eximacl.daemon.sent import Sent
 from eximacl.policy.outcome import Decision
 from eximacl.policy.questions import AskedQuestion
 from eximacl.protocol.exim import (
+    CODES,
     NAME,
+    SENT,
     ProtocolError,
     Reply,
     error_reply,
     format_reply,
     held_reply,
     parse_query,
+    parse_sent,
     reply_for,
 )
 from eximacl.records.decision import DecisionRecord, Judgement
+
+_SENT = f"{SENT} ".encode()
+_NOTED = format_reply(Reply("accept", CODES["accept"]))
 
 
 def _unrecorded(_record: DecisionRecord) -> None:
@@ -46,10 +53,13 @@ class EximFrontEnd:
         self.errors = 0
         self._clock = clock
         self._judge = judge.judge
+        self._note = judge.note
         self._record = record
 
     def handle(self, line: bytes) -> bytes | Awaitable[bytes]:
         """Return the reply to one query, or an awaitable of it where that takes waiting. `line` has no newline."""
+        if line.startswith(_SENT):
+            return self._note_sent(line)
         try:
             query = parse_query(line, self._clock())
         except ProtocolError as error:
@@ -64,6 +74,14 @@ class EximFrontEnd:
         """Return the reply to what is not a query. The snippet treats it as a failure of the daemon."""
         self.errors += 1
         return format_reply(error_reply(error))
+
+    async def _note_sent(self, line: bytes) -> bytes:
+        """Note whom a user writes to. It is not a decision: nothing is counted or recorded."""
+        try:
+            await self._note(Sent(*parse_sent(line), self._clock()))
+        except ProtocolError as error:
+            return self.refuse(error)
+        return _NOTED
 
     async def _later(self, line: bytes, judgement: Awaitable[Judgement]) -> bytes:
         return self._reply(line, await judgement)

@@ -11,14 +11,15 @@ import time
 from collections.abc import Awaitable, Callable
 
 from eximacl.archive.hold import held_ref
-from eximacl.daemon.answers import Answers, ArchiveCall, Network, NoNetwork, no_archive
+from eximacl.daemon.answers import STATE_SECONDS, Answers, ArchiveCall, Network, NoNetwork, no_archive, within
+from eximacl.daemon.sent import Sent, note_sent
 from eximacl.policy.drive import Pending, drive
 from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Decision
 from eximacl.policy.plan import Policy
 from eximacl.policy.query import Query
 from eximacl.policy.questions import AskedQuestion
-from eximacl.policy.state import State
+from eximacl.policy.state import State, StateError
 from eximacl.records.decision import Judgement
 from eximacl.system.throttle import Complaints
 
@@ -28,7 +29,7 @@ log = logging.getLogger("eximacl")
 class Judge:
     """Judges queries by what it holds at that moment: `policy`, `archive`, `network` may be swapped between queries.
 
-    counts: how many queries had each verdict, and how many were dry.
+    counts: how many queries had each verdict, and how many were dry. new_known: how many senders became known.
     not_archived: how many held messages could not be archived; last_not_archived: the last one's reference, and why.
     state_errors: how many questions the state could not answer; last_state_error: when it last could not (in the time
     of `clock`), and why.
@@ -52,6 +53,7 @@ class Judge:
         self.not_archived = 0
         self.last_not_archived = ""
         self.state_errors = 0
+        self.new_known = 0
         self.last_state_error: tuple[float, str] | None = None
         self._clock = clock
         self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "dry"), 0)
@@ -67,6 +69,15 @@ class Judge:
         if isinstance(decision, Pending):
             return self._finish(decision, query, answers.asked)
         return self._judged(decision, query, answers.asked)
+
+    async def note(self, sent: Sent) -> None:
+        """Note whom one of our users writes to; if the state cannot, nothing else changes."""
+        try:
+            noting: Awaitable[int] = note_sent(self.policy, self.state, sent)
+            new: int = await within(STATE_SECONDS, noting)
+            self.new_known += new
+        except StateError as error:
+            self._note_state_error(str(error))
 
     async def _finish(self, pending: Pending[Decision], query: Query, asked: list[AskedQuestion]) -> Judgement:
         return self._judged(await pending.finish(), query, asked)

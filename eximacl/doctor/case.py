@@ -20,7 +20,7 @@ from eximacl.protocol.client import DaemonError
 from eximacl.protocol.control import Status, read_status
 from eximacl.system import paths
 
-LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts")
+LISTS = ("dir", "socket", "timeout", "on_failure", "skip_hosts", "note_sent")
 # A domain as it stands in a list; anything else is a pattern or a look-up.
 _PLAIN_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*", re.IGNORECASE)
 # So many of the policy's domains fit into one question to Exim; a site with more does not list them in Exim, either.

@@ -98,6 +98,13 @@ def _is_random(word: str) -> bool:
     return switches > 2 or (switches > 0 and _HEX.fullmatch(word) is not None)
 
 
+def correspondent(address: Address) -> str:
+    """Return whose an address is, in lower case: without tags, forwarding hosts and extension."""
+    localpart, domain = original(address)
+    end = localpart.find("+", 1)
+    return str(Address(localpart[:end] if end > 0 else localpart, domain)).lower()
+
+
 def _untagged(sender: Address) -> Address | None:
     found = _TAGGED.fullmatch(sender.localpart)
     if found is None:

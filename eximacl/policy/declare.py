@@ -122,6 +122,8 @@ class Check:
     a say, also where mail is exempt from it, and in a domain in which it is off, as long as it is on in another.
     heeds_allowed: False if an earlier check's `Allowed` does not spare from it: it keeps limits that are the
     recipient's own, whoever the client is.
+    spare_known: the default of the option `spare_known`: whether mail from senders to whom our users have written is
+    spared from it.
     once: whether at DATA it judges the message as a whole. It then runs for the first recipient that is not exempt, and
     not for each of perhaps 50,000.
     """
@@ -142,6 +144,7 @@ class Check:
     resolves: bool = False
     heeds_allowed: bool = True
     once: bool = False
+    spare_known: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +182,7 @@ def check(
     resolves: bool = False,
     heeds_allowed: bool = True,
     once: bool = False,
+    spare_known: bool = False,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
 
@@ -209,6 +213,7 @@ def check(
             resolves=resolves,
             heeds_allowed=heeds_allowed,
             once=once,
+            spare_known=spare_known,
         )
         plugins.mark(function, declaration)
         return marked

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from eximacl.policy.at_data import PAUSE_RECIPIENTS, Remaining, Trail
+from eximacl.policy.known import known_sender
 from eximacl.policy.message import fill
 from eximacl.policy.outcome import (
     Alias,
@@ -144,14 +145,15 @@ class _Evaluation:
     """One pass of one domain's policy over one query. Short-lived.
 
     trace: made when a step does more than pass. observed: the checks that had a hit under `observe` so far.
-    fates: what is counted once the recipient's fate is known. reservations: the slots to reserve once nothing else
-    objected, each with the step that needs it. label, delayed: see `Decision`. left: the turns that remain, where a
-    step has just spared the message from others. unresolved: whether a step that resolves names could not find out.
+    known: the known sender, empty for another, None before it was asked. fates: what is counted once the recipient's
+    fate is known. reservations: the slots to reserve once nothing else objected, each with the step that needs it.
+    label, delayed: see `Decision`. left: the turns that remain, where a step has just spared the message from others.
+    unresolved: whether a step that resolves names could not find out.
     """
 
     __slots__ = (
-        "bugs", "delayed", "fates", "label", "left", "observed", "plan", "policy", "query", "reservations", "reserved",
-        "timer", "trace", "unresolved", "wants_data",
+        "bugs", "delayed", "fates", "known", "label", "left", "observed", "plan", "policy", "query", "reservations",
+        "reserved", "timer", "trace", "unresolved", "wants_data",
     )  # fmt: skip
 
     def __init__(self, policy: DomainPolicy | None, query: Query, timer: Callable[[], float] | None) -> None:
@@ -167,6 +169,7 @@ class _Evaluation:
         self.reserved = False
         self.label = ""
         self.delayed = ""
+        self.known: str | None = None
         self.wants_data = False
         self.bugs: tuple[Bug, ...] = ()
 
@@ -186,7 +189,7 @@ class _Evaluation:
         """Take one step after the other, until one objects or allows the message."""
         plan, timer = self.plan, self.timer
         for step, ask, silent in turns:
-            if step.exempt and not silent and self._exempted(step):
+            if step.spares and not silent and (self._exempted(step) or (step.spare_known and await self._known(step))):
                 if not step.resolves:
                     continue
                 silent = True
@@ -274,6 +277,14 @@ class _Evaluation:
         if why:
             self._note(step, Traced(step.name, "exempt", "exempt", why))
         return bool(why)
+
+    async def _known(self, step: Step) -> bool:
+        """Whether a user at the recipient's domain has written to the sender."""
+        if self.known is None:
+            self.known = await known_sender(self.query)
+        if self.known:
+            self._note(step, Traced(step.name, "exempt", "known-sender", self.known))
+        return bool(self.known)
 
     def _note(self, step: Step, line: Traced) -> tuple[Traced, ...]:
         """Add a line about this step to the trace, and return the trace so far."""

@@ -15,6 +15,8 @@ from eximacl.policy.outcome import Action, Decision, OnUnknown, Traced
 from eximacl.policy.query import STAGES, Query, Stage
 from eximacl.policy.questions import Ask
 
+KNOWN_DAYS = 180
+
 
 @dataclass(frozen=True, slots=True)
 class Exempt:
@@ -88,6 +90,8 @@ class Step:
         "passed",
         "resolves",
         "run",
+        "spare_known",
+        "spares",
         "stages",
     )
 
@@ -106,6 +110,7 @@ class Step:
         resolves: bool = False,
         heeds_allowed: bool = True,
         once: bool = False,
+        spare_known: bool = False,
     ) -> None:
         self.name = name
         self.run = run
@@ -119,6 +124,8 @@ class Step:
         self.resolves = resolves
         self.heeds_allowed = heeds_allowed
         self.once = once
+        self.spare_known = spare_known
+        self.spares = bool(exempt) or spare_known
         self.passed = Traced(name, "pass")
 
 
@@ -180,15 +187,16 @@ class DomainPolicy:
     A step that is off takes no part, unless it resolves names: then it does that for the steps after it.
     stages: what runs at each. later: the stages after RCPT that Exim has to ask about for every message; a check that
     runs at `rcpt` and at `data` says itself whether it needs the second (`AtData`). separators: the characters that
-    start a tag in this domain's localparts.
+    start a tag in this domain's localparts. spares_known: whether one of the steps spares known senders.
     """
 
-    __slots__ = ("exempt", "later", "separators", "stages")
+    __slots__ = ("exempt", "later", "separators", "spares_known", "stages")
 
     def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = (), separators: str = "+") -> None:
         self.separators = separators
         enabled = [step for step in steps if step.action != "off"]
         self.exempt = exempt
+        self.spares_known = any(step.spare_known for step in enabled)
         always = any("data" in step.stages and "rcpt" not in step.stages for step in enabled)
         self.later: tuple[Stage, ...] = ("data",) if always else ()
         self.stages = {
@@ -213,10 +221,10 @@ def _turns_at(stage: Stage, steps: Sequence[Step]) -> Iterator[tuple[Step, bool]
 class Policy:
     """The policies of all domains in one configuration. `early` judges the stages before a recipient is known.
 
-    probes: how to test the DNS lists that they ask.
+    probes: how to test the DNS lists that they ask. known_days: for how long a known sender is known.
     """
 
-    __slots__ = ("base", "domains", "early", "overlays", "probes")
+    __slots__ = ("base", "domains", "early", "known_days", "overlays", "probes")
 
     def __init__(
         self,
@@ -225,8 +233,10 @@ class Policy:
         overlays: Mapping[str, DomainPolicy] | None = None,
         early: DomainPolicy | None = None,
         probes: tuple[ListProbe, ...] = (),
+        known_days: int = KNOWN_DAYS,
     ) -> None:
         self.probes = probes
+        self.known_days = known_days
         self.domains = domains
         self.base = base
         self.overlays: Mapping[str, DomainPolicy] = overlays or {}

@@ -20,6 +20,7 @@ from eximacl.policy.query import STAGES, Query, Stage
 NAME = "exim"
 VERSION = "1"
 CONTROL = "control"
+SENT = "sent"
 NOTHING = '""'
 
 # Addresses, names and HELO are bounded by Exim's 16 kB command line; each may double when quoted.
@@ -42,6 +43,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "rcpt": ("ip", "tx", "from", "rcpt"),
     "data": ("ip", "tx", "from", "rcpts"),
     "end": ("tx",),
+    SENT: ("from", "rcpts"),
     CONTROL: ("do",),
 }
 
@@ -180,9 +182,18 @@ def parse_query(line: bytes, now: float = 0.0) -> Query:
     for key in needed:
         if key not in values:
             raise ProtocolError("missing-key", f"stage {word} needs {key}=")
-    if word == CONTROL:
-        raise ProtocolError("control", "a control request is not a query")
+    if word in (CONTROL, SENT):
+        raise ProtocolError("control", f"{word} is not a query")
     return build_query(cast("Stage", word), values, now)
+
+
+def parse_sent(line: bytes) -> tuple[Address, tuple[Address, ...]]:
+    """Return sender and recipients of a message that a user sends. Raises ProtocolError."""
+    _, values = parse_line(line)
+    for key in NEEDED[SENT]:
+        if key not in values:
+            raise ProtocolError("missing-key", f"{SENT} needs {key}=")
+    return parse_quoted(values["from"]), split_addresses(values["rcpts"])
 
 
 def build_query(stage: Stage, values: Mapping[str, str], now: float = 0.0) -> Query:

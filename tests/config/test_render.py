@@ -319,7 +319,8 @@ def test_what_is_described_as_values() -> None:
         ("server.sokcet", "server.sokcet: unknown option; did you mean socket?"),
         (
             "checks.rdns_tld.xyzzy",
-            "checks.rdns_tld.xyzzy: unknown option; known: tlds, names, action, on_unknown, exempt, message",
+            "checks.rdns_tld.xyzzy: unknown option; "
+            "known: tlds, names, action, on_unknown, exempt, spare_known, message",
         ),
         ("dnsbl.zoens", "dnsbl.zoens: unknown option; did you mean zones?"),
         ("dnsbl.zones.wieght", "dnsbl.zones.wieght: unknown option; did you mean weight?"),

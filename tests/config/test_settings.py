@@ -62,7 +62,13 @@ def test_postmaster_is_exempt_everywhere_but_nowhere_twice() -> None:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
 def test_the_common_options_have_the_check_s_own_defaults(check: Check) -> None:
     defaults: dict[str, Any] = {option.name: option.default for option in common_options(check)}
-    assert defaults == {"action": check.action, "on_unknown": check.on_unknown, "exempt": {}, "message": ""}
+    assert defaults == {
+        "action": check.action,
+        "on_unknown": check.on_unknown,
+        "exempt": {},
+        "spare_known": check.spare_known,
+        "message": "",
+    }
 
 
 def test_a_table_has_no_option_of_another_name() -> None:

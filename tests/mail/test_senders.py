@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from eximacl.mail.address import NULL_SENDER, Address, parse_address
-from eximacl.mail.senders import is_for_one_message, original, reduced, untagged
+from eximacl.mail.senders import correspondent, is_for_one_message, original, reduced, untagged
 
 ROWS = Path(__file__).parent.parent / "golden" / "senders.tsv"
 SAME = [line.split("\t") for line in ROWS.read_text().splitlines() if not line.startswith("#")]
@@ -58,6 +58,20 @@ def test_numbers_beside_a_name_are_merged() -> None:
 )
 def test_whose_a_sender_is(sender: str, expected: str) -> None:
     assert original(parse_address(sender)) == parse_address(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ann@p.example",
+        "Ann@P.Example",
+        "ann+x@p.example",
+        "prvs=0787b0b1b2=ann+x@p.example",
+        "SRS0=H=T=P.example=ann@f.example",
+    ],
+)
+def test_a_correspondent(text: str) -> None:
+    assert correspondent(parse_address(text)) == "ann@p.example"
 
 
 def test_the_null_sender_is_itself() -> None:

@@ -26,7 +26,8 @@ def test_all_verbs() -> None:
     assert set(VERBS) == {
         *("reserve", "peek", "commit", "release", "places"),
         *("revise", "known", "all_known", "forget_known"),
-        *("count", "tally", "forget", "first_seen", "seen", "remember", "block", "unblock", "blocked", "blocks"),
+        *("count", "tally", "forget", "first_seen", "seen", "remember", "sightings", "unsee"),
+        *("block", "unblock", "blocked", "blocks"),
         *("prune", "close"),
     }
     assert issubclass(StateError, Exception)
