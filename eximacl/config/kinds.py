@@ -15,7 +15,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from eximacl.config.list_files import bad_entries
 from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
-from eximacl.config.settings import REDACTABLE, FileMode, Redacted, Servers, StateUrl, Template
+from eximacl.config.settings import REDACTABLE, FileMode, Redacted, Separators, Servers, StateUrl, Template
 from eximacl.config.sources import Sources
 from eximacl.config.toml import toml_type
 from eximacl.mail.hosts import parse_name_server
@@ -40,6 +40,10 @@ class RawValue(NamedTuple):
     site: Site
     sources: Sources
     expected: str
+
+
+# What is neither a letter nor a digit in a localpart without quotes (RFC 5321, section 4.1.2).
+TAG_CHARACTERS = "!#$%&'*+-./=?^_`{|}~"
 
 
 class Kind(NamedTuple):
@@ -167,6 +171,15 @@ def _template(given: RawValue) -> str:
     return _with_fields(typed(given, str), MESSAGE_FIELDS)
 
 
+def _separators(given: RawValue) -> str:
+    """Read the characters that start a tag; a letter among them would cut every name that has it."""
+    text = typed(given, str)
+    wrong = "".join(dict.fromkeys(character for character in text if character not in TAG_CHARACTERS))
+    if wrong:
+        raise Refused(f"{wrong!r} cannot start a tag; expected some of {TAG_CHARACTERS}")
+    return text
+
+
 def _text(given: RawValue) -> Text:
     kind: type[Text] = given.option.type
     return kind(_with_fields(typed(given, str), kind.fields))
@@ -288,6 +301,7 @@ KINDS: Mapping[Any, Kind] = {
     Servers: Kind(STRINGS, _servers, says("array of addresses")),
     StateUrl: Kind("a string such as sqlite:PATH", _state_url, says(forms())),
     Template: Kind("a string", _template, says("template")),
+    Separators: Kind("a string", _separators, says("string")),
     Text: Kind(
         "a string", _text, lambda annotation: "template of " + ", ".join(map("{{{}}}".format, annotation.fields))
     ),

@@ -25,6 +25,8 @@ from eximacl.system import paths
 FileMode = NewType("FileMode", int)
 StateUrl = NewType("StateUrl", str)
 Template = NewType("Template", str)
+# Characters that start a tag in a localpart.
+Separators = NewType("Separators", str)
 Servers = NewType("Servers", tuple[str, ...])
 # Of names in REDACTABLE.
 Redacted = NewType("Redacted", tuple[str, ...])
@@ -188,7 +190,7 @@ class PolicySettings:
         None, "The domains whose recipients are judged: example.org, or .example.org for all domains below it."
     )
     order: tuple[str, ...] = option(DEFAULT_ORDER, "The checks that run, in this order; the first objection decides.")
-    separators: str = option(
+    separators: Separators = option(
         "+",
         "Characters that start a tag in a localpart: with +, mail to steve+shop is for steve. Empty: no tags.",
     )

@@ -11,7 +11,7 @@ import pytest
 from eximacl.check import Option, Text
 from eximacl.checks._list_zones import ZoneKey
 from eximacl.config.problems import Missing, Refused
-from eximacl.config.settings import FileMode, Redacted, Servers, StateUrl, Template
+from eximacl.config.settings import FileMode, Redacted, Separators, Servers, StateUrl, Template
 from eximacl.config.sources import Sources
 from eximacl.config.values import (
     read_value,
@@ -65,6 +65,9 @@ GOOD = [
     (StateUrl, "memory:", "memory:"),
     (StateUrl, "sqlite:/var/lib/x.db", "sqlite:/var/lib/x.db"),
     (StateUrl, "sqlite:state.db", "sqlite:/etc/eximacl/state.db"),
+    (Separators, "", ""),
+    (Separators, "+", "+"),
+    (Separators, "+-._=#", "+-._=#"),
     (Template, "", ""),
     (Template, "no {detail} for {recipient}, {{really}}", "no {detail} for {recipient}, {{really}}"),
     (zoneinfo.ZoneInfo, "Europe/Helsinki", zoneinfo.ZoneInfo("Europe/Helsinki")),
@@ -128,6 +131,8 @@ BAD = [
         f"entry 2: 's a' is not a domain name: {BLANK}; entry 4: '.' is not a domain name",
     ),
     (Suffixes, "", "the path is empty"),
+    (Separators, "+s5@ ", "'s5@ ' cannot start a tag; expected some of !#$%&'*+-./=?^_`{|}~"),
+    (Separators, "\u00a7", "'\u00a7' cannot start a tag; expected some of !#$%&'*+-./=?^_`{|}~"),
     (Template, "{recipent}", "{recipent}: unknown field; did you mean recipient?"),
     (Template, "{ip!r}{ip:>9}", "; ".join(["{ip}: write the field's name alone between the braces"] * 2)),
     (Template, "{", "Single '{' encountered in format string; for a brace itself write {{ or }}"),

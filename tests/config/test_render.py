@@ -206,6 +206,15 @@ def test_what_is_in_force_for_one_domain(files: Path) -> None:
     assert (rdns_tld["exempt"], rdns_tld["exempt_here"]) == ({"ips": ["192.0.2.7"]}, {"senders": ["a"]})
 
 
+def test_a_domain_may_have_other_separators(tmp_path: Path) -> None:
+    main = '[policy]\ndomains = ["example.org", "example.net"]\norder = []\n'
+    here = '[policy]\nseparators = "-"\n'
+    loaded = loaded_from(tmp_path, {"eximacl.toml": main, "domains/example.org.toml": here})
+    assert show(loaded, "example.org")["policy"] == {"separators": "-"}
+    assert show(loaded, "example.net")["policy"] == {"separators": "+"}
+    assert show(loaded)["policy"]["separators"] == "+"
+
+
 def test_what_is_in_force_for_a_domain_without_a_file(files: Path) -> None:
     loaded = loaded_from(files, FILES)
     assert show(loaded, "example.net")["checks"] == show(loaded)["checks"]
