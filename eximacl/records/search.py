@@ -6,8 +6,6 @@ is counted and passed over.
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import ipaddress
 import json
 import lzma
@@ -15,7 +13,7 @@ import os
 import re
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,24 +25,13 @@ from eximacl.mail.lists import Domains, Networks, Recipients
 from eximacl.protocol.exim import split_addresses
 from eximacl.records.errors import READERS, reading
 from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX, Follower
+from eximacl.records.rotated import NotReadable, log_files, plain_lines
 from eximacl.system.files import Identity, identity_of, open_regular
 from eximacl.system.text import RAW, from_raw
 from eximacl.system.times import parse_instant
 
 # A file's last change is the time of its last line, unless the clock was set.
 MTIME_SLACK_SECONDS = 60.0
-# What logrotate compresses with, by the first bytes of a file.
-_COMPRESSED: Mapping[bytes, Callable[[IO[bytes]], Any]] = {
-    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
-    b"BZh": bz2.BZ2File,
-    b"\xfd7zXZ\0": lzma.LZMAFile,
-}
-_MAGIC_BYTES = max(map(len, _COMPRESSED))
-# What logrotate makes: `.1`, `.2.gz`, and with dateext `-20261231`, `-20261231.gz`, `-20261231-1798675200.gz`.
-_ROTATED = re.compile(
-    r"(?:\.(\d{1,6})|[-.](\d{4}-?\d\d-?\d\d(?:[-_.]\d+)?))(?:\.(?:gz|bz2|xz))?",
-    re.ASCII,
-)
 _STAMP = b'{"time": "'
 _STAMP_END = len(_STAMP) + len("2026-12-31T14:30:05.000+00:00")
 # Times in the log are cut to milliseconds.
@@ -180,20 +167,6 @@ class Wanted:
         return value.lower()
 
 
-def log_files(path: Path) -> list[Path]:
-    """Return the files of a log, the oldest first: those that a rotation has renamed, then `path`.
-
-    Raises RecordsError.
-    """
-    found = []
-    with reading(path.parent):
-        for each in path.parent.iterdir() if path.parent.is_dir() else ():
-            match = _ROTATED.fullmatch(each.name.removeprefix(path.name)) if each.name.startswith(path.name) else None
-            if match:
-                found.append(((1, -int(match[1]), "") if match[1] else (0, 0, match[2].replace("-", "")), each))
-        return [each for _, each in sorted(found)] + ([path] if path.exists() else [])
-
-
 def search(
     paths: Iterable[Path],
     wanted: Wanted,
@@ -308,9 +281,11 @@ def _search_file(
     path: Path, file: IO[bytes], wanted: Wanted, report: SearchReport, progress: Callable[[int], None] | None
 ) -> Iterator[LogLine]:
     reported = 0
-    magic = file.read(_MAGIC_BYTES)
-    file.seek(0)
-    lines = next((unpack(file) for start, unpack in _COMPRESSED.items() if magic.startswith(start)), file)
+    try:
+        lines = plain_lines(path, file)
+    except NotReadable as error:
+        report.unreadable.append(f"{path} was passed over: {error}")
+        return
     try:
         while block := lines.read(BLOCK_BYTES):
             if not block.endswith(b"\n"):

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from eximacl.records import search as search_module
 from eximacl.records.errors import RecordsError
 from eximacl.records.follow import LINE_BYTES_MAX
+from eximacl.records.rotated import log_files
 from eximacl.records.search import (
     LogLine,
     SearchReport,
     Tail,
     Wanted,
     decode,
-    log_files,
     pick,
     search,
     text_of,
@@ -202,18 +202,6 @@ def log_in(directory: Path, files: dict[str, bytes]) -> Path:
     for name, data in files.items():
         (directory / name).write_bytes(gzip.compress(data) if name.endswith(".gz") else data)
     return directory / "r.jsonl"
-
-
-def test_files_the_oldest_first(tmp_path: Path) -> None:
-    names = ["r.jsonl-20261101.gz", "r.jsonl-20261120", "r.jsonl.10.gz", "r.jsonl.2.gz", "r.jsonl.1", "r.jsonl"]
-    others = ["r.jsonl.bak", "r.jsonl.1.zip", "r.jsonl~", "other.jsonl.1", "r.jsonl.gz.1", "r.jsonl.1234567"]
-    path = log_in(tmp_path, dict.fromkeys((*names, *others), b""))
-    assert [file.name for file in log_files(path)] == names
-
-
-def test_no_files(tmp_path: Path) -> None:
-    assert log_files(tmp_path / "none" / "r.jsonl") == []
-    assert log_files(tmp_path / "r.jsonl") == []
 
 
 def test_searches_rotated_and_gzipped_files(tmp_path: Path) -> None:

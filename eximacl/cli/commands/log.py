@@ -28,7 +28,8 @@ from eximacl.cli.output import (
     write_line,
     write_object,
 )
-from eximacl.records.search import LogEntry, LogLine, SearchReport, Tail, Wanted, log_files, search, text_of, time_of
+from eximacl.records.rotated import log_files
+from eximacl.records.search import LogEntry, LogLine, SearchReport, Tail, Wanted, search, text_of, time_of
 from eximacl.system.times import local, zone_names
 
 # Half a second's reading; for less a person does not miss a sign of life.
@@ -77,7 +78,8 @@ COLUMNS = (
     "path",
     type=click.Path(path_type=Path, dir_okay=False, readable=False),
     metavar="FILE",
-    help="The rejection log; its rotated files (FILE.1, FILE.2.gz, …) are read too.  [default: the policy file's]",
+    help="The rejection log; its rotated files (FILE.1, FILE.2.gz, …) beside it and in directories there are read too."
+    "  [default: the policy file's]",
 )
 @json_option
 @config_option
