@@ -24,6 +24,8 @@ SOURCE_BYTES_MAX = 4 * 1024 * 1024
 # soon after its last change may have changed again without a trace, so it is read once more.
 SETTLED_NANOSECONDS = 2_000_000_000
 
+# A list that is rewritten every second is never still for two looks. A long job takes minutes to write one.
+RESTLESS_SECONDS = 300.0
 
 L = TypeVar("L", bound=EntryList)
 # Of a file or directory: change of content, change of name or mode, size, inode. None: it cannot be looked at.
@@ -163,6 +165,7 @@ class _Source:
     """
 
     __slots__ = (
+        "_changing_since",
         "_clock",
         "_monotonic",
         "_pending",
@@ -200,6 +203,7 @@ class _Source:
         self._pending: Signature = None
         self._settled = True
         self._rests_until: float | None = None
+        self._changing_since: float | None = None
 
     @property
     def kept(self) -> str:
@@ -236,17 +240,18 @@ class _Source:
     def refresh(self) -> bool:
         """Read the source if it has changed, but not since the last call; return whether it did. Raises Refused."""
         signature = self._sign()
-        if signature == self._signature:
+        if signature != self._pending:
             self._pending = signature
+            self._rests_until = None
+            self._look_restless()
+            return False
+        self._changing_since = None
+        if signature == self._signature:
             if self._rests_until is not None and self._monotonic() >= self._rests_until:
                 self.fill(rested=True)
                 return True
             if not self._settled:
                 self.fill()
-            return False
-        if signature != self._pending:
-            self._pending = signature
-            self._rests_until = None
             return False
         self.fill()
         return True
@@ -265,6 +270,16 @@ class _Source:
         self.entries.adopt(before.entries)
         self.content = before.content
         self.read = True
+
+    def _look_restless(self) -> None:
+        """Complain of a source that is never still, so that it is never read. Raises Refused."""
+        now = self._monotonic()
+        if self._changing_since is None:
+            self._changing_since = now
+        if now - self._changing_since >= RESTLESS_SECONDS:
+            often = f"has changed at each look for {RESTLESS_SECONDS:.0f} s, so it was not read: write it less often"
+            self.problem = f"{self.shown} {often}; {self.kept}"
+            raise Refused(self.problem)
 
     def _judge(self, rested: bool) -> Judge:
         def judge(content: Content) -> None:

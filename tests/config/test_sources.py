@@ -14,7 +14,7 @@ import pytest
 from eximacl.config.list_files import TEXT_BYTES_MAX
 from eximacl.config.losses import HANDFUL, REST_SECONDS
 from eximacl.config.problems import Missing, Problem, Refused
-from eximacl.config.sources import SETTLED_NANOSECONDS, Refreshed, Sources
+from eximacl.config.sources import RESTLESS_SECONDS, SETTLED_NANOSECONDS, Refreshed, Sources
 from eximacl.mail.lists import Messages, Names, Networks, Recipients, Secrets, Suffixes
 from tests.system.irregular import IRREGULAR
 
@@ -523,3 +523,20 @@ def test_a_file_cut_off_in_its_last_line_has_to_rest(tmp_path: Path, resting: So
     assert resting.refresh().changed == ("tlds",)
     path.write_text("sa\ncom.br")
     assert look(resting).changed == ("tlds",)
+
+
+def test_a_list_that_is_never_still_is_told_once(tmp_path: Path, resting: Sources, clock: Clock) -> None:
+    path = tmp_path / "valid"
+    path.write_text("steve\n")
+    valid = resting.open(path, Recipients)
+    told: list[str] = []
+    for number in range(int(RESTLESS_SECONDS) + 10):
+        path.write_text(f"steve\njoe{'x' * (number % 2)}\n")
+        clock.now += 1
+        told += (problem.message for problem in resting.refresh().problems)
+    often = "valid has changed at each look for 300 s, so it was not read: write it less often; what was read before"
+    assert [message.startswith(often) for message in told] == [True]
+    assert len(valid) == len(resting.kept()) == 1
+    assert resting.refresh().changed == ("valid",)
+    assert len(valid) == 2
+    assert resting.problems() == ()
