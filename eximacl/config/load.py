@@ -50,12 +50,28 @@ class Loaded:
     overlays: Mapping[str, Mapping[str, Values]]
 
     def notes(self) -> Iterator[Problem]:
-        """Yield what is no error, but may not be meant: the checks that default lists which are missing switch off."""
+        """Yield what is no error, but may not be meant: the checks that have no effect.
+
+        They lack a default list, or count the refusals of checks that only observe.
+        """
         for key, shown in self.sources.missing():
             table = self.tables.get(key.rpartition(".")[0], {})
             if "action" in table and table["action"].value != "off":
                 check = key.rpartition(".")[0]
                 yield Problem(self.path.name, key, f"{shown} does not exist, and without it {check} is switched off")
+
+        yield from self._counting_nothing()
+
+    def _counting_nothing(self) -> Iterator[Problem]:
+        policies = (self.policy.base, *self.policy.overlays.values())
+        acting = [step for policy in policies for step in policy.steps("rcpt") if step.action != "observe"]
+        names = {step.name for step in acting}
+        for step in {step.name: step for step in acting}.values():
+            counted = tuple(self.checks[step.name].counts(step.options))
+            if counted and names.isdisjoint(counted):
+                which = " and ".join(counted)
+                what = f"it counts the refusals of {which}, which only observe{'s' * (len(counted) == 1)}"
+                yield Problem(self.path.name, f"checks.{step.name}", f"{what}: so it never objects")
 
     def files(self) -> Iterator[Path]:
         """Yield each file and directory that was read, and that the next load will read again."""
