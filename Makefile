@@ -21,10 +21,10 @@ CORES  := $(shell getconf _NPROCESSORS_ONLN)
 JOBS   ?= $(shell expr 2 '*' $(CORES))
 DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base procps python3-venv
 
-.PHONY: help test check run bench soak soak-lists lint types docs format build clean setup setup-python debian heavy deb deb-test
+.PHONY: readable help test check run bench soak soak-lists lint types docs format build clean setup setup-python debian heavy deb deb-test
 
 # A file's tests stay together, since they share a fixture; what measures time has the machine for itself afterwards.
-test: setup heavy lint types
+test: setup readable heavy lint types
 	$(SUDO) $(PYTEST) -m "not quiet" --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 	$(SUDO) $(PYTEST) -m quiet $(PYTEST_ARGS) || [ $$? = 5 ]  # 5: PYTEST_ARGS has chosen none of these
 
@@ -35,13 +35,18 @@ check: lint types
 help:
 	@sed -n 's/^# //p; /^$$/q' $(firstword $(MAKEFILE_LIST))
 
-run: setup
+# Exim's own user reads the snippets from here.
+readable: debian
+	@$(SUDO) setpriv --reuid=Debian-exim --regid=Debian-exim --clear-groups test -r '$(CURDIR)/exim-snippets/macros' || { \
+	  echo "Exim's user cannot read $(CURDIR): move the checkout to where other users can read it, not in /root"; exit 1; }
+
+run: setup readable
 	$(SUDO) $(BIN)/python -m tests.lab.demo $(if $(ONCE),--once)
 
 bench: setup
 	$(SUDO) $(BIN)/python -m bench
 
-soak: setup heavy
+soak: setup readable heavy
 	$(SUDO) $(PYTEST) -m soak $(PYTEST_ARGS)
 
 soak-lists: setup

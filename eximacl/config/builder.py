@@ -158,7 +158,9 @@ class Builder:
             if name not in self._checks:
                 site.at(name).report(unknown("check", name, self._checks))
             elif name not in self._order:
-                site.at(name).report(f"{name} is not in policy.order, so it never runs; add it there")
+                site.at(name).report(
+                    f"{name} is not in policy.order, so it never runs; add it there, or take its table away"
+                )
         return {name: given for name, given in raw.items() if name in self._declarations}
 
     def _make_step(

@@ -55,7 +55,13 @@ class Who:
         uid, gid = int(lines["Uid"].split()[1]), int(lines["Gid"].split()[1])
         held = int(lines["CapEff"], 16)
         passes = frozenset(right for right, mask in _CAPABILITIES.items() if held & mask)
-        return cls(f"user {uid}", uid, frozenset([gid, *map(int, lines["Groups"].split())]), passes)
+        account = cls.of_account(str(uid))
+        return cls(
+            account.name if account else f"user {uid}",
+            uid,
+            frozenset([gid, *map(int, lines["Groups"].split())]),
+            passes,
+        )
 
     def has(self, found: os.stat_result, right: str) -> bool:
         """Return whether the mode gives this user a right: as owner, else in the group, else (path_resolution(7))."""

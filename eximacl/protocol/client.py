@@ -123,7 +123,9 @@ def _exchange(path: Path, line: bytes, timeout: float) -> bytes:
         except PermissionError:
             raise Denied(path) from None
         except TimeoutError:
-            raise DaemonError(f"{path}: no answer within {timeout:g} s: the daemon hangs; see its log") from None
+            raise DaemonError(
+                f"{path}: no answer within {timeout:g} s: the daemon hangs or fails to start; see its log"
+            ) from None
         except OSError as error:
             raise DaemonError(f"{path}: {error.strerror or error}") from None
 

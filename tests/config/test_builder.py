@@ -128,7 +128,10 @@ def test_an_exemption_that_is_empty_at_first_counts_once_its_file_has_entries(tm
     [
         ("checks = 1", "checks: expected tables such as [checks.rdns_tld]"),
         ("[checks.rdns_tdl]", "checks.rdns_tdl: unknown check; did you mean rdns_tld?"),
-        ("[checks.rdns_tld]", "checks.rdns_tld: rdns_tld is not in policy.order, so it never runs; add it there"),
+        (
+            "[checks.rdns_tld]",
+            "checks.rdns_tld: rdns_tld is not in policy.order, so it never runs; add it there, or take its table away",
+        ),
         (
             '[checks.sender_domain]\naction = "hold"',
             "checks.sender_domain.action: hold needs the archive: set archive.dir, or use another action",

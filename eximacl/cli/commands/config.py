@@ -30,7 +30,8 @@ from eximacl.config.list_trial import UnknownList, try_list
 from eximacl.config.losses import entries
 from eximacl.config.problems import Problem, shown_path
 from eximacl.daemon.preflight import preflight
-from eximacl.doctor.access import USER, Who, unreadable
+from eximacl.doctor.access import Who, unreadable
+from eximacl.doctor.unit import properties, unit_user
 from eximacl.protocol.client import DaemonError
 from eximacl.protocol.control import Status, read_status
 from eximacl.system.text import printable
@@ -153,7 +154,7 @@ def _closed(loaded: Loaded, status: Status | None) -> Iterator[Problem]:
     """Yield what the daemon may not read, as far as root can know: its user's groups, or those that it runs with."""
     if os.geteuid() != 0:
         return
-    who = Who.of_process(Path("/proc", str(status["pid"])), "eximacl") if status else Who.of_account(USER)
+    who = Who.of_process(Path("/proc", str(status["pid"])), "eximacl") if status else unit_user(properties())
     for path, why in unreadable(who, loaded.files()) if who else ():
         yield Problem(shown_path(path, loaded.path.parent), "", f"the daemon may not read it: {why}")
 

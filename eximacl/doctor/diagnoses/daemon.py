@@ -18,7 +18,8 @@ def daemon(case: Case) -> Iterator[Finding]:
         yield problem(
             f"the daemon does not answer: {case.silence}",
             "Exim goes on as EXIMACL_ON_FAILURE says, and nothing is refused",
-            "systemctl restart eximacl; its log (journalctl -u eximacl) says why it stopped or hangs",
+            "systemctl reset-failed eximacl && systemctl restart eximacl; its log (journalctl -u eximacl) says why it "
+            "stopped, hangs or fails to start",
         )
         return
     if status["version"] != __version__:

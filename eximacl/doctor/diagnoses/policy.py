@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
-from eximacl.doctor.access import USER, Who, unreadable
+from eximacl.doctor.access import USER, unreadable
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+from eximacl.doctor.unit import hidden, properties, unit_user
 
 
 @diagnosis("daemon")
@@ -38,13 +40,27 @@ def policy(case: Case) -> Iterator[Finding]:
 
 def _unreadable(case: Case) -> Iterator[Finding]:
     """Yield each file of the policy that root can read and the daemon cannot."""
-    who = case.daemon_user or Who.of_account(USER)
+    found = properties()
+    who = case.daemon_user or unit_user(found)
     if who is None or case.loaded is None:
         return
     for path, why in unreadable(who, case.loaded.files(), case.view):
+        directory = hidden(path, found, case.view)
+        if directory is not None:
+            yield _hidden(path, directory)
+            continue
         yield problem(
             f"the daemon may not read {path}: {why}",
             "its next reload or start fails; until then it keeps what it has",
             f"chgrp {USER} {path} && chmod g+r {path} (a directory: g+rx), or the group that the daemon runs in; "
             "then eximacl reload",
         )
+
+
+def _hidden(path: Path, directory: Path) -> Finding:
+    """Return what is wrong with a file that the daemon would be allowed to read, but cannot see."""
+    return problem(
+        f"the daemon does not see {path}: its unit hides {directory} (ProtectHome, PrivateTmp or the like)",
+        "its next reload or start fails; until then it keeps what it has",
+        "move the file to /etc/eximacl, and change the policy so that it names it there; then eximacl reload",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,20 @@ def test_a_file_that_only_root_can_read(tmp_path: Path, name: str, mode: int, fo
 def test_what_is_none_of_the_policys_is_not_called_refused(tmp_path: Path) -> None:
     case = known(tmp_path, _asked={"pid": 1, "problems": ["the name server 192.0.2.1 does not answer"]})
     assert [level for level, _ in told(policy, case)] == ["warning", "ok"]
+
+
+@pytest.mark.needs_root
+def test_a_file_that_the_unit_hides_is_not_one_of_another_group(tmp_path: Path) -> None:
+    """Where systemd hides a directory from the daemon, no chgrp helps."""
+    lists, view = tmp_path / "lists", tmp_path / "proc/1/root"
+    lists.mkdir()
+    (lists / "tld").write_text("br\n")
+    case = known(tmp_path, f'[checks.rdns_tld]\ntlds = "{lists}/tld"\n')
+    assert case.loaded
+    seen = view / str(tmp_path)[1:]
+    (seen / "lists").mkdir(parents=True)
+    (seen / "lists").chmod(0)
+    case = replace(case, proc=tmp_path / "proc")
+    vars(case).update(daemon_user=DAEMON, _asked={"pid": 1})
+    found = [what for level, what in told(policy, case) if level == "problem" and f"{lists}/tld" in what]
+    assert [words.partition(": its unit hides ")[0] for words in found] == [f"the daemon does not see {lists}/tld"]
