@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple
 Slot = Literal["reserved", "pending", "full", "ended", "foreign", "crowded"]
 
 DAY_SECONDS = 86400.0
-# Of all addresses in one state. A row takes some 200 bytes on the disk, so this is a fifth of a gigabyte: room for
-# ten thousand owners with a hundred addresses each.
+# Of all addresses in one state. Each takes some 400 bytes on the disk, so this is 0.4 GB: room for ten thousand owners
+# with a hundred addresses each.
 ADDRESSES_MAX = 1_000_000
 # One call returns at most this many: some milliseconds, for which a query may have to wait.
 LISTED_MAX = 1000

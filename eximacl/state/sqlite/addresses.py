@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterable
 
@@ -19,6 +20,9 @@ from eximacl.policy.places import (
 )
 from eximacl.policy.state import CLOCK_SLACK_SECONDS, FARTHEST_SECONDS, StateError
 from eximacl.state.sqlite.file import StateFile, to_bytes, to_text
+
+# To count a million takes 40 ms.
+COUNT_SECONDS = 3600.0
 
 _FIND = "SELECT extra, ended, first_sender FROM addresses WHERE key = ?"
 _NEW = "SELECT count(*) FROM addresses WHERE owner = ? AND since > ? AND since <= ? AND NOT issued"
@@ -49,8 +53,9 @@ class Addresses:
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
-        # How many addresses there are, as far as this process knows; None: not counted yet.
+        # How many addresses there are, as far as this process knows, and when they were counted; None: not yet.
         self._total: int | None = None
+        self._counted_at = -math.inf
 
     def revise(self, key: str, now: float, change: AddressChange) -> KnownAddress:
         """See `State.revise`."""
@@ -90,7 +95,9 @@ class Addresses:
     def forget_known(self, before: float, most: int = LISTED_MAX) -> int:
         """See `State.forget_known`."""
         asked = before, day_of(before).encode(), most
-        return self._file.transaction(lambda db: db.execute(_FORGET, asked).rowcount)
+        forgotten = self._file.transaction(lambda db: db.execute(_FORGET, asked).rowcount)
+        self._total = None
+        return forgotten
 
     # For `Places`, in its transactions.
 
@@ -105,7 +112,7 @@ class Addresses:
             asked = to_bytes(terms.owner), now - DAY_SECONDS, now + CLOCK_SLACK_SECONDS
             new = db.execute(_NEW, asked).fetchone()[0]
         if self._total is None:
-            self.prune(db, now, 0)
+            self._count(db, now)
         return Found(0, 0, False, False, new=new, total=self._total or 0)
 
     def note(self, db: sqlite3.Connection, key: bytes, limit: int, now: float, terms: Terms, known: bool) -> None:
@@ -114,7 +121,8 @@ class Addresses:
         limit = written(limit, terms)
         if not known:
             db.execute(_MAKE, (key, owner, limit, day, now, now))
-            self._total = (self._total or 0) + 1
+            if self._total is not None:
+                self._total += 1
         else:
             db.execute(_TRY, (now, owner, limit, day, key, now - DAY_SECONDS, now + CLOCK_SLACK_SECONDS, owner))
 
@@ -128,12 +136,18 @@ class Addresses:
 
     def drop_unused(self, db: sqlite3.Connection, key: bytes) -> None:
         """Forget an address that has no place and that no person has changed."""
-        db.execute(_DROP, (key,))
+        dropped = db.execute(_DROP, (key,)).rowcount
+        if self._total is not None:
+            self._total -= dropped
 
-    def prune(self, db: sqlite3.Connection, _now: float, _most: int) -> int:
-        """Count the addresses, which other processes make and forget as well; nothing is deleted."""
-        self._total = db.execute(_TOTAL).fetchone()[0]
+    def prune(self, db: sqlite3.Connection, now: float, _most: int) -> int:
+        """Count the addresses once an hour, which other processes make and forget as well; nothing is deleted."""
+        if not 0 <= now - self._counted_at < COUNT_SECONDS:
+            self._count(db, now)
         return 0
+
+    def _count(self, db: sqlite3.Connection, now: float) -> None:
+        self._total, self._counted_at = db.execute(_TOTAL).fetchone()[0], now
 
 
 def _one(db: sqlite3.Connection, key: bytes, now: float) -> KnownAddress:
