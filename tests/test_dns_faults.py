@@ -27,7 +27,7 @@ from tests.lab.replies import SERVFAIL, SILENT, Reply
 # Of one query's look-ups. Exim waits for five seconds, and so do these tests.
 BUDGET_SECONDS = 0.6
 EXIM_SECONDS = 5.0
-OTHERS = 30
+OTHERS = 10
 
 # Each check, with the options that make it ask, and the name that it then asks about (see `values_of`).
 CHECKS = {

@@ -8,7 +8,10 @@ from typing import get_args
 import pytest
 
 from eximacl.archive.spool import HEADERS_CUT_BYTES
+from eximacl.daemon.answers import CLIENTS_NAMES_MAX, POLICY_NAMES_MAX
 from eximacl.daemon.limits import Limits
+from eximacl.dns.lookup import CLIENTS_STREAMS_MAX, STREAMS_MAX
+from eximacl.dns.resolver import CLIENTS_FETCHES_MAX, FETCHES_MAX
 from eximacl.mail import patterns
 from eximacl.policy.outcome import Decision, Word
 from eximacl.protocol import exim as wire
@@ -51,6 +54,10 @@ def test_what_each_stage_needs(stage: str) -> None:
         f"{wire.MAX_TEXT_BYTES} bytes",
         f"{MAX_RECORD_BYTES // 1024} KiB",
         f"{Limits().query_seconds:g} s",
+        f"| {Limits().slow} | each may hold a megabyte of headers",
+        f"{CLIENTS_NAMES_MAX} of these names, and {POLICY_NAMES_MAX} in DNS lists",
+        f"{FETCHES_MAX}, of which {CLIENTS_FETCHES_MAX} outside the zones of DNS lists",
+        f"over TCP {STREAMS_MAX}, of which {CLIENTS_STREAMS_MAX}",
         f"{patterns.PATTERN_TIMEOUT_SECONDS * 1000:g} ms, in the first {patterns.PATTERN_INPUT_CHARACTERS} characters",
         f"{records.MAX_BACKLOG_BYTES // 1024 // 1024} MiB of records",
         f"last {records.FLUSH_SECONDS * 1000:g} ms",
