@@ -40,16 +40,18 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse bounces without a valid tag (BATV, prvs) to addresses that send with tags only.
 
     The checks after this one judge the address without its tag, for mail from every sender. Addresses of forwarded
-    mail (SRS) stand for those of its senders, and are none of our mailboxes.
+    mail (SRS) stand for those of its senders, and are not mailboxes of ours.
     """
     recipient, sender = query.recipient, query.sender
     if recipient is None or sender is None:
         return None
     mailbox, domain = query.mailbox, recipient.domain
-    owner = batv.untagged(mailbox)
-    rewritten = srs.parse(owner) if owner[:3].lower() == srs.PREFIX else None
-    if rewritten is not None:
-        return _forwarded(query, rewritten, options)
+    owner = mailbox
+    if "=" in mailbox:  # as in every tag, and in few names
+        owner = batv.untagged(mailbox)
+        rewritten = srs.parse(owner)
+        if rewritten is not None:
+            return _forwarded(query, rewritten, options)
     if owner == mailbox:
         if not sender.is_null or not _is_listed(query, options):
             return None

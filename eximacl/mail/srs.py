@@ -25,8 +25,6 @@ HASH_CHARACTERS_MIN = 4
 # Two letters of base32.
 _DAYS = 1024
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
-# How all of these localparts begin, in any case.
-PREFIX = "srs"
 _FLAGS = re.IGNORECASE | re.DOTALL | re.ASCII
 _SRS0 = re.compile(r"srs0[=+-]([^=]+)=([a-z2-7]{2})=([^=]+)=(.+)", _FLAGS)
 _SRS1 = re.compile(r"srs1[=+-]([^=]+)=([^=]+)=([=+-].+)", _FLAGS)
@@ -47,8 +45,6 @@ class Rewritten(NamedTuple):
 
 def parse(localpart: str) -> Rewritten | None:
     """Read a localpart; None if it has not the form of SRS."""
-    if localpart[:3].lower() != PREFIX:
-        return None
     found = _SRS0.fullmatch(localpart)
     if found:
         written, stamp, domain, name = found.groups()
