@@ -52,7 +52,15 @@ def _counts(options: Options) -> tuple[str, ...]:
     return options.unknown
 
 
-@check("dictionary_attack", stages={"rcpt"}, options=Options, action="defer", counts=_counts, idle=_idle)
+@check(
+    "dictionary_attack",
+    stages={"rcpt"},
+    options=Options,
+    action="defer",
+    counts=_counts,
+    idle=_idle,
+    spare_known=True,
+)
 async def dictionary_attack(query: Query, options: Options, ask: Ask) -> Outcome:
     """Put off clients that have named too many unknown recipients: in number, and as a share of all.
 

@@ -109,7 +109,7 @@ def test_declaration() -> None:
     declaration = declared(dictionary_attack)
     assert declaration is not None
     assert declaration.stages == {"rcpt"}
-    assert declaration.action == "defer"
+    assert (declaration.action, declaration.spare_known) == ("defer", True)
     assert documented_defaults(dictionary_attack) == DEFAULTS
     assert declaration.idle(options(limit=0))
     assert not declaration.idle(options())

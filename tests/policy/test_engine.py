@@ -248,6 +248,7 @@ FATES = [
     ("accepted", "f=fate(b) b=pass", "good"),
     ("refused", "f=fate(b) b=hit", "bad"),
     ("held", "f=fate(b) b:hold=hit", "bad"),
+    ("dropped", "f=fate(b) b:drop=hit", "bad"),
     ("put off", "f=fate(b) b:defer=hit", ""),
     ("put off for a time", "f=fate(b) b=temp", ""),
     ("unknown, put off", "f=fate(b) b/defer=unknown", ""),
