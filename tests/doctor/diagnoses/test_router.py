@@ -9,12 +9,27 @@ import pytest
 
 from eximacl.doctor.diagnoses.router import router
 from eximacl.exim import Exim
-from tests.doctor.breaks import lost
+from tests.doctor.breaks import lost, policy, setting
 from tests.doctor.proof import Way, known, prove, told, wired
 from tests.doctor.world import World
 
 WAYS: dict[str, Way] = {
     "no router": Way(lost("conf.d/router/050_eximacl"), "warning", "no router eximacl_disposable"),
+    "another separator": Way(
+        policy("[checks.disposable]", '[checks.disposable]\nseparator = "-"'),
+        "warning",
+        "router does not know steve-1-count@example.org, which the policy reads",
+    ),
+    "a count may be left out": Way(
+        policy("[checks.disposable]", "[checks.disposable]\ndefault_count = 3"),
+        "warning",
+        "router does not know steve.count@example.org",
+    ),
+    "an older pattern for dates": Way(
+        setting(r"EXIMACL_PATTERN_DATED = \N^(.+)\.date\.[0-9]{2}-[0-9]{2}-[0-9]{4}$\N"),
+        "warning",
+        "router does not know steve.date.2027-12-31@example.org",
+    ),
 }
 
 
