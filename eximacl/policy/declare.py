@@ -121,7 +121,7 @@ class Check:
     resolves: whether it can say whom a recipient's name stands for (`Alias`, `Hit.stands_for`). It then runs, without
     a say, also where mail is exempt from it, and in a domain in which it is off, as long as it is on in another.
     heeds_allowed: False if an earlier check's `Allowed` does not spare from it: it keeps limits that are the
-    recipient's own, whoever the client is.
+    recipient's own, no matter who the client is.
     spare_known: the default of the option `spare_known`: whether mail from senders to whom our users have written is
     spared from it.
     once: whether at DATA it judges the message as a whole. It then runs for the first recipient that is not exempt, and
