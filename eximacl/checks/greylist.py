@@ -6,7 +6,20 @@ import ipaddress
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from eximacl.check import Ask, AtData, Delayed, Hit, Outcome, Query, Recipients, Suffixes, Unknown, check, option
+from eximacl.check import (
+    Ask,
+    AtData,
+    Clients,
+    Delayed,
+    Hit,
+    Outcome,
+    PatternTimeout,
+    Query,
+    Recipients,
+    Unknown,
+    check,
+    option,
+)
 from eximacl.mail.address import Address, canonical_domain
 from eximacl.mail.generic_names import is_line, is_rented
 from eximacl.mail.hosts import IPAddress, ip_address, registrable_domain
@@ -31,8 +44,8 @@ class Options:
         [], 'For when = "suspicious": checks that come before this one in policy.order and have action = "observe".'
     )
     recipients: Recipients = option([], "Only mail to these recipients has to wait; empty: mail to all.")
-    no_retry: Suffixes = option(
-        "lists/no_retry", "Hosts that never wait, since they do not try again, or do so from anywhere or too late."
+    no_retry: Clients = option(
+        "lists/no_retry", "Clients that never wait, since they do not try again, or do so from anywhere or too late."
     )
     delay_minutes: int = option(
         5, "How many minutes after its first attempt a client is accepted.", minimum=0, maximum=1440
@@ -88,7 +101,7 @@ async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
         return None
     if options.recipients.filled and not _is_listed(query, options.recipients):
         return None
-    if options.no_retry.filled and options.no_retry.match(query.host) is not None:
+    if options.no_retry.filled and _never_retries(query, options.no_retry):
         return None
     sources = _listens_to(options)
     if sources and not any(name in sources for name in ask.observed):
@@ -115,6 +128,14 @@ class _Attempt(NamedTuple):
     def triplet(self) -> str:
         """What is compared: without what some systems change in the sender with each attempt."""
         return f"{self.client} {reduced(self.sender)} {self.recipient}"
+
+
+def _never_retries(query: Query, clients: Clients) -> bool:
+    """Whether the client is listed; a pattern that takes too long delays nobody."""
+    try:
+        return clients.match(query.ip, query.host) is not None
+    except PatternTimeout:
+        return True
 
 
 def _is_listed(query: Query, recipients: Recipients) -> bool:

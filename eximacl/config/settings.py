@@ -196,7 +196,7 @@ class PolicySettings:
     )
     known_days: int = option(
         KNOWN_DAYS,
-        "How many days after the last mail to somebody he is a known sender (see `spare_known`).",
+        "For how many days after the last message to an address it is a known sender (see `spare_known`).",
         minimum=1,
         maximum=732,
     )

@@ -1,6 +1,6 @@
 """Whom our users write to: their answers are spared by the checks that have `spare_known`.
 
-Exim tells it once per message of an authenticated client. What is kept is that somebody at a domain of ours has written
+Exim tells it once per message of an authenticated client. What is kept is that a user at a domain of ours has written
 to an address, not who, when or how often; nothing goes into the journal or a log.
 """
 

@@ -29,7 +29,7 @@ class IsKnown(StateQuestion[bool | Unknown]):
 
 
 def known_key(domain: str, who: str) -> str:
-    """Return the key under which it is known that a user at one of our domains has written to somebody."""
+    """Return the key under which it is known that a user at one of our domains has written to an address."""
     return f"{KNOWN_PREFIX}{domain}:{who}"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.check import AtData, Delayed, Hit, Outcome, Recipients, Suffixes, Unknown, declared
+from eximacl.check import AtData, Clients, Delayed, Hit, Outcome, Recipients, Unknown, declared
 from eximacl.checks.greylist import Options, greylist
 from eximacl.policy.drive import drive_now
 from eximacl.policy.questions import AnyRequest, Remember
@@ -21,7 +21,7 @@ DEFAULTS: dict[str, Any] = {
     "when": "always",
     "suspicious": (),
     "recipients": Recipients(),
-    "no_retry": Suffixes(),
+    "no_retry": Clients(),
     "delay_minutes": 5,
     "retry_hours": 48,
     "lifetime_days": 36,
@@ -178,7 +178,7 @@ STEPS: list[tuple[str, dict[str, Any], list[tuple[float, dict[str, str]]], list[
         [LATER, LATER],
     ),
     (
-        "a sender that is tagged anew each time",
+        "a sender with a new tag each time",
         {},
         [(0, {"from_": "prvs=0787b0b1b2=b@example.net"}), (300, {"from_": "prvs=0788c1c1c1=b@example.net"})],
         [LATER, PASS],
@@ -358,14 +358,23 @@ SHIPPED = resources.files("eximacl").joinpath("sample", "lists", "no_retry").rea
         ("6.mo582.mail-out.ovh.net", PASS),
         ("vps-56e061e0.vps.ovh.net", LATER),
         ("notgoogle.com", LATER),
+        ("smtp12.smtpout.orange.fr", PASS),
+        ("smtp12.orange.fr.example.net", LATER),
+        ("fallback17.mail.ru", PASS),
         ("", LATER),
     ],
 )
 def test_who_does_not_try_again_never_waits(host: str, expected: str) -> None:
     entries = [line for line in SHIPPED.splitlines() if line and not line.startswith("#")]
-    given = options(no_retry=Suffixes(entries))
+    given = options(no_retry=Clients(entries))
     assert asked(MemoryState(), 0, given, host=host) == expected
     assert (judge(greylist, query(host=host, from_=""), given) is None) == (expected == PASS)
+
+
+@pytest.mark.parametrize(("ip", "expected"), [("198.2.130.7", PASS), ("198.3.0.1", LATER), ("205.201.131.128", PASS)])
+def test_networks_that_never_wait(ip: str, expected: str) -> None:
+    entries = [line for line in SHIPPED.splitlines() if line and not line.startswith("#")]
+    assert asked(MemoryState(), 0, options(no_retry=Clients(entries)), ip=ip, host="") == expected
 
 
 # ---- only some recipients

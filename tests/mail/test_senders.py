@@ -1,4 +1,4 @@
-"""What stays the same in senders that are written anew for each message, and whose they are."""
+"""What stays the same in senders that are written for one message only, and whose they are."""
 
 from __future__ import annotations
 
