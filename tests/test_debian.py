@@ -155,6 +155,7 @@ def test_the_maintainer_scripts_are_shell(script: str) -> None:
         "debian/tests/mail",
         "tests/debian/try-package",
         "tests/debian/inside",
+        "tests/debian/first",
         "tests/debian/lifecycle",
         "tests/debian/reconfigure",
         "tests/debian/dist-upgrade",

@@ -61,7 +61,7 @@ def flood(lab: Lab, recipient: str) -> None:
             client.send(*[f"RCPT TO:<{recipient}>"] * BURST)
             for _ in range(BURST):
                 client.reply()
-            # As logrotate would: from 4.97 on, Exim itself writes the greeting into two logs for each refusal.
+            # As logrotate would: from 4.98 on, Exim itself writes the greeting into two logs for each refusal.
             for name in ("mainlog", "rejectlog"):
                 os.truncate(lab.log / name, 0)
 
