@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Literal
 from eximacl.doctor.access import FREE_BYTES_LOW, FREE_BYTES_MIN, free_bytes, refusal
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
+from eximacl.records.room import BYTES_PER_MB, short_of
 
 
 @diagnosis("disk")
@@ -22,9 +24,17 @@ def records(case: Case) -> Iterator[Finding]:
         return
     settings = case.loaded.settings
     if settings.log.rejections is not None:
-        yield from writable(case, "log.rejections", settings.log.rejections, "file")
+        path = settings.log.rejections
+        found = list(writable(case, "log.rejections", path, "file"))
+        yield from found
+        if all(one.level == "ok" for one in found):
+            yield from _spared(case, "log.free_mb", path, settings.log.free_mb)
     if settings.journal.dir is not None:
-        yield from writable(case, "journal.dir", settings.journal.dir, "directory")
+        path = settings.journal.dir
+        found = list(writable(case, "journal.dir", path, "directory"))
+        yield from found
+        if all(one.level == "ok" for one in found):
+            yield from _spared(case, "journal.free_mb", path, settings.journal.free_mb)
     for name, file in (case.status or {}).get("records", {}).items():
         if file["dropped"]:
             yield problem(
@@ -32,6 +42,25 @@ def records(case: Case) -> Iterator[Finding]:
                 "what was refused in that time is not recorded anywhere",
                 "free space, or correct the file's rights; the daemon's log says which",
             )
+
+
+def _spared(case: Case, setting: str, path: Path, free_mb: int) -> Iterator[Finding]:
+    """Yield that the disk is so short of space that the daemon leaves the rest to Exim."""
+    for candidate in (path.absolute(), *path.absolute().parents):
+        try:
+            found = os.statvfs(case.view / candidate.relative_to("/"))
+        except FileNotFoundError:
+            continue
+        except OSError:
+            return
+        missing = short_of(found, free_mb * BYTES_PER_MB)
+        if missing:
+            yield problem(
+                f"{setting} = {free_mb}: {path}: {missing}",
+                "decisions are not recorded there; they are made all the same",
+                f"free space there, or lower {setting}",
+            )
+        return
 
 
 PathKind = Literal["file", "directory"]

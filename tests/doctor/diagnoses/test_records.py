@@ -10,6 +10,7 @@ import pytest
 
 from eximacl.doctor.diagnoses.records import PathKind, records, writable
 from eximacl.protocol.client import DaemonError
+from tests.archive.holding import small_disk
 from tests.doctor import breaks
 from tests.doctor.breaks import full
 from tests.doctor.proof import Way, known, prove, told
@@ -59,3 +60,17 @@ def test_a_disk_that_is_soon_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     case = known(tmp_path, daemon_user=None, _asked=DaemonError("nobody listens"))
     ((level, what),) = told(lambda case: writable(case, "journal.dir", tmp_path, "directory"), case)
     assert (level, what.endswith(" MB left")) == ("warning", True)
+
+
+def test_a_disk_whose_rest_is_left_to_exim(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    with small_disk(disk, "size=1000m"):
+        with (disk / "ballast").open("wb") as ballast:
+            os.posix_fallocate(ballast.fileno(), 0, 900_000_000)
+        text = f'[log]\nrejections = "{disk}/r.jsonl"\n[journal]\ndir = "{disk}/j"\nfree_mb = 0\n'
+        case = known(tmp_path, text, daemon_user=None, _asked=DaemonError("nobody listens"))
+        ((level, what),) = told(records, case)
+    assert level == "problem"
+    assert what.startswith(f"log.free_mb = 200: {disk}/r.jsonl: only 1")
+    assert what.endswith("MB are free there, and 200.0 MB have to be")
