@@ -50,7 +50,7 @@ class Loaded:
     overlays: Mapping[str, Mapping[str, Values]]
 
     def notes(self) -> Iterator[Problem]:
-        """Yield what is no error, but may not be meant: the checks that have no effect.
+        """Yield what is not an error, but may not be meant: the checks that have no effect.
 
         They lack a default list, or count the refusals of checks that only observe.
         """

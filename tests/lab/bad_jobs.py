@@ -134,7 +134,7 @@ class Job:
         self._pause()
 
     def garbage(self) -> None:
-        """Write what is no list at all."""
+        """Write something that is not a list."""
         self._path.write_bytes(self._choose.choice(GARBAGE))
         self._pause()
 
@@ -268,7 +268,7 @@ class BadJobs:
 
 
 def run(seconds: float, rate: float, seed: int = 0) -> Report:
-    """Run a site for so many seconds at so many queries a second."""
+    """Run a site for some seconds, at some queries a second."""
     with tempfile.TemporaryDirectory(prefix="eximacl-jobs-") as name:
         directory = Path(name)
         directory.chmod(0o755)
