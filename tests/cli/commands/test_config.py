@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.doctor.access import Who
 from tests.cli.running import eximacl
 from tests.needs import needs
 
@@ -169,7 +170,7 @@ def test_a_default_list_that_is_missing_is_told(config: Path) -> None:
 
 @needs("needs_root")
 def test_root_hears_what_the_daemons_user_may_not_read(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("eximacl.cli.commands.config.USER", "nobody")
+    monkeypatch.setattr("eximacl.cli.commands.config.unit_user", lambda _: Who.of_account("nobody"))
     config.chmod(0o600)
     done = eximacl("config", "test")
     assert done.status == 1
