@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
+from eximacl.system.text import valid_json, with_bytes
 from eximacl.system.times import parse_instant
 
 # More than any file system holds, but such numbers can still be added and shown.
@@ -82,13 +83,13 @@ def format_envelope(envelope: Envelope) -> bytes:
             for one in envelope.released
         ],
     }
-    return f"{json.dumps(values, indent=1)}\n".replace("\x7f", "\\u007f").encode("ascii")
+    return f"{json.dumps(valid_json(values), indent=1)}\n".replace("\x7f", "\\u007f").encode("ascii")
 
 
 def parse_envelope(data: bytes) -> Envelope:
     """Read an envelope. Raises ValueError, with what is wrong, for one that is not whole."""
     try:
-        found = json.loads(data)
+        found = with_bytes(json.loads(data))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(found, dict):

@@ -27,7 +27,7 @@ from eximacl.records.errors import READERS, reading
 from eximacl.records.follow import BLOCK_BYTES, LINE_BYTES_MAX, Follower
 from eximacl.records.rotated import NotReadable, log_files, plain_lines
 from eximacl.system.files import Identity, identity_of, open_regular
-from eximacl.system.text import RAW, from_raw
+from eximacl.system.text import RAW, with_bytes
 from eximacl.system.times import parse_instant
 
 # A file's last change is the time of its last line, unless the clock was set.
@@ -257,10 +257,7 @@ def decode(line: bytes) -> LogEntry | None:
         return None
     if not isinstance(entry, dict) or not entry:
         return None
-    raw = entry.pop(RAW, None)
-    if isinstance(raw, dict):
-        entry.update((key, from_raw(text)) for key, text in raw.items() if key in entry and isinstance(text, str))
-    return entry
+    return with_bytes(entry) if RAW in entry else entry
 
 
 def text_of(entry: LogEntry, key: str) -> str:

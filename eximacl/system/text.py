@@ -63,22 +63,50 @@ def from_raw(text: str) -> str:
 def as_json(value: Any) -> str:
     """Return a JSON value on one line of printable ASCII that every parser takes.
 
-    A text with bytes that are not UTF-8 is `valid_text`; an object that has such texts gets them as `raw_text` under
-    RAW.
+    A text with bytes that are not UTF-8 is `valid_text`; an object that has such texts, or lists of them, gets them as
+    `raw_text` under RAW.
     """
     line = json.dumps(value)
     if "\\ud" in line:  # lone surrogates, or pairs, which are all right
-        line = json.dumps(_valid(value))
+        line = json.dumps(valid_json(value))
     return line.replace("\x7f", "\\u007f")
 
 
-def _valid(value: Any) -> Any:
+def valid_json(value: Any) -> Any:
+    """Return a JSON value whose texts are valid; see `as_json`. `with_bytes` undoes it."""
     if isinstance(value, str):
         return valid_text(value)
     if isinstance(value, list | tuple):
-        return [_valid(one) for one in value]
+        return [valid_json(one) for one in value]
     if not isinstance(value, dict):
         return value
-    found = {valid_text(key): _valid(one) for key, one in value.items()}
-    broken = {key: raw_text(one) for key, one in value.items() if isinstance(one, str) and _SURROGATE.search(one)}
+    found = {valid_text(key): valid_json(one) for key, one in value.items()}
+    broken = {key: _raw(one) for key, one in value.items() if _is_broken(one)}
     return {**found, RAW: broken} if broken and RAW not in value else found
+
+
+def with_bytes(value: Any) -> Any:
+    """Return a JSON value whose texts have their bytes again, from what stands under RAW beside them."""
+    if isinstance(value, list):
+        return [with_bytes(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    raw = value.get(RAW)
+    if not isinstance(raw, dict):
+        return {key: with_bytes(one) for key, one in value.items()}
+    return {key: _from_raw(raw[key]) if key in raw else with_bytes(one) for key, one in value.items() if key != RAW}
+
+
+def _is_broken(value: Any) -> bool:
+    texts = value if isinstance(value, list | tuple) else [value]
+    return all(isinstance(one, str) for one in texts) and any(map(_SURROGATE.search, texts))
+
+
+def _raw(value: Any) -> Any:
+    return raw_text(value) if isinstance(value, str) else [raw_text(one) for one in value]
+
+
+def _from_raw(value: Any) -> Any:
+    if isinstance(value, list):
+        return [from_raw(one) if isinstance(one, str) else one for one in value]
+    return from_raw(value) if isinstance(value, str) else value

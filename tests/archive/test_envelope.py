@@ -34,6 +34,7 @@ def test_what_is_written_is_read(envelope: Envelope) -> None:
     assert data.isascii()
     assert all(byte == 0x0A or 0x20 <= byte < 0x7F for byte in data)
     assert parse_envelope(data) == envelope
+    json.dumps(json.loads(data), ensure_ascii=False).encode("utf-8")  # raises where a surrogate is left
 
 
 GOOD: dict[str, Any] = {

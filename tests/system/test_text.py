@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eximacl.system.text import as_json, from_raw, one_line, printable, printable_text, raw_text
+from eximacl.system.text import as_json, from_raw, one_line, printable, printable_text, raw_text, with_bytes
 
 PRINTABLE = [
     ("steve@example.org", "steve@example.org"),
@@ -37,8 +37,9 @@ JSON = [
     pytest.param("a\udce9\\", {"x": "a\ufffd\\", "raw": {"x": "a\\xe9\\\\"}}, id="a byte"),
     pytest.param("\ud83d", {"x": "\ufffd", "raw": {"x": "\\ud83d"}}, id="half a pair"),
     pytest.param("😀ä\x7f", {"x": "😀ä\x7f"}, id="valid"),
-    pytest.param(["\udce9", {"y": "\udc80"}], {"x": ["\ufffd", {"y": "\ufffd", "raw": {"y": "\\x80"}}]}, id="within"),
+    pytest.param(["x", {"y": "\udc80"}], {"x": ["x", {"y": "\ufffd", "raw": {"y": "\\x80"}}]}, id="within"),
     pytest.param(("a", 1, None), {"x": ["a", 1, None]}, id="others"),
+    pytest.param(["a", "\udce9"], {"x": ["a", "\ufffd"], "raw": {"x": ["a", "\\xe9"]}}, id="a list"),
 ]
 
 
@@ -48,6 +49,7 @@ def test_json_that_every_parser_takes(value: object, expected: dict[str, object]
     assert line.isascii()
     assert line.isprintable()
     assert json.loads(line) == expected
+    assert with_bytes(json.loads(line)) == json.loads(json.dumps({"x": value}))
 
 
 @given(st.text(st.characters(exclude_categories=())))
