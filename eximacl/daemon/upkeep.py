@@ -197,7 +197,7 @@ async def shrink_records(
 
 
 async def forget_addresses(state: State, days: int, watch: ClockWatch) -> None:
-    """Forget the counted and dated addresses that nobody has written to for so many days; 0: none.
+    """Forget the counted and dated addresses that nobody has written to for `days` days; 0: none.
 
     A clock that is not believed would let used-up addresses take mail again.
     """

@@ -134,7 +134,7 @@ def _slot(found: Found, limit: int, terms: Terms) -> Slot:
         return "foreign"
     if found.used + found.reserved >= limit:
         return "pending"
-    # Whoever is accepted first is the only sender, and that is not decided yet.
+    # The first sender to be accepted will be the only one, and that is not decided yet.
     if terms.only and not found.first_sender and any(not is_of(sender, terms.only) for sender in found.rivals):
         return "pending"
     if not found.known and (0 < terms.most_new <= found.new or is_crowded(found.total)):
@@ -143,7 +143,7 @@ def _slot(found: Found, limit: int, terms: Terms) -> Slot:
 
 
 def is_crowded(total: int) -> bool:
-    """Return whether there are so many addresses in a state that none may be added."""
+    """Return whether a state has all the addresses that it may have."""
     return total >= ADDRESSES_MAX
 
 
