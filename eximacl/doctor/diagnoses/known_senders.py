@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from eximacl.config import Loaded
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, warning
+from eximacl.policy.declare import declared
 from eximacl.policy.plan import Step
 from eximacl.protocol.client import DaemonError, ask_control
-
-# These spare known senders by default, so that it is not said that somebody wants it.
-BY_DEFAULT = ("greylist", "rate")
 
 
 @diagnosis("mail")
@@ -19,9 +17,9 @@ def known_senders(case: Case) -> Iterator[Finding]:
     """If checks are to spare senders whom our users wrote to, Exim tells the daemon, and it has heard of some."""
     if not case.wired or case.loaded is None:
         return
-    sparing = [step.name for step in _steps(case.loaded) if step.spare_known]
+    sparing = [step for step in _steps(case.loaded) if step.spare_known]
     noting = case.settings.get("note_sent") == "yes"
-    wanted = [name for name in sparing if name not in BY_DEFAULT]
+    wanted = [step.name for step in sparing if not _by_default(step)]
     if noting and not sparing:
         yield warning(
             "Exim tells the daemon whom users write to, but no check spares known senders",
@@ -42,6 +40,12 @@ def _steps(loaded: Loaded) -> Iterator[Step]:
     policy = loaded.policy
     for plan in (policy.base, *policy.overlays.values()):
         yield from plan.steps("rcpt")
+
+
+def _by_default(step: Step) -> bool:
+    """Whether a check spares known senders unless it is told not to, so that nobody need have wanted it."""
+    declaration = declared(step.run)
+    return declaration is not None and declaration.spare_known
 
 
 def _heard(case: Case) -> Iterator[Finding]:

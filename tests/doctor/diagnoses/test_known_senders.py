@@ -10,13 +10,25 @@ import pytest
 
 from eximacl.doctor.diagnoses.known_senders import known_senders
 from eximacl.state import SqliteState
-from tests.doctor.proof import known, told, wired
+from tests.doctor.breaks import setting
+from tests.doctor.proof import Way, known, prove, told, wired
+from tests.doctor.world import World
 from tests.lab.daemon import Daemon
 from tests.state.contract import opened
 
+WAYS: dict[str, Way] = {
+    "nobody's mail seen": Way(
+        setting("EXIMACL_NOTE_SENT = yes"), "warning", "no check spares known senders|no user's mail to others"
+    ),
+}
 GREYLIST = '[checks.greylist]\naction = "defer"\n'
 RDNS = '[checks.rdns]\nmissing = "reject"\nspare_known = true\n'
 OFF = '[checks.greylist]\naction = "off"\n'
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_break_is_named(world: World, way: str) -> None:
+    prove(world, "known-senders", WAYS[way])
 
 
 def test_a_working_set_up(sound: Callable[[str], set[str]]) -> None:
