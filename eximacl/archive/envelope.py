@@ -83,13 +83,18 @@ def format_envelope(envelope: Envelope) -> bytes:
             for one in envelope.released
         ],
     }
-    return f"{json.dumps(valid_json(values), indent=1)}\n".replace("\x7f", "\\u007f").encode("ascii")
+    text = json.dumps(values, indent=1)
+    if "\\ud" in text:  # bytes that are not UTF-8, or characters beyond U+FFFF
+        text = json.dumps(valid_json(values), indent=1)
+    return f"{text}\n".replace("\x7f", "\\u007f").encode("ascii")
 
 
 def parse_envelope(data: bytes) -> Envelope:
     """Read an envelope. Raises ValueError, with what is wrong, for one that is not whole."""
     try:
-        found = with_bytes(json.loads(data))
+        found = json.loads(data)
+        if b'"raw"' in data:
+            found = with_bytes(found)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"is not JSON: {error}") from None
     if not isinstance(found, dict):

@@ -151,7 +151,8 @@ def test_list(state: SqliteState) -> None:
         "mail": "all",
         "since": now - 120,
         "until": None,
-        "why": "by hand\x1b[2J\n\udcff",
+        "why": "by hand\x1b[2J\n\ufffd",
+        "raw": {"why": "by hand\x1b[2J\n\\xff"},
     }
     assert (found[0]["recipient"], found[0]["mail"], found[2]["until"]) == ("another kind: \x07", "", now + 3600)
 
