@@ -40,6 +40,9 @@ _JOINERS = "\u200c\u200d"
 _JOINED = re.compile(r"(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")
 _SPACES_AND_CONTROLS = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp", "Zs"))
 _PLAIN_DOMAIN = re.compile(r"\.?[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
+# Other programs' spellings of a pattern and of an exception; of what is allowed in a localpart, nobody begins with `!`,
+# or has a slash at both ends without a domain (X.400: /G=Steve/S=Miller/@gateway.example).
+_FOREIGN = re.compile(r"!|/.*/[imsux]*$", re.DOTALL)
 # What people put into a list, and what to write instead; the first that fits is shown.
 _LOOKS = tuple(
     (re.compile(pattern, re.DOTALL), hint)
@@ -52,6 +55,8 @@ _LOOKS = tuple(
         (r"[^\s:]+:[^\s:]*:\d+:", "this looks like a passwd file: write the first field alone"),
         (r"\S+\s*:", "this looks like an alias file: write one entry a line, without a colon"),
         (r".*[,;]", "write one entry a line, without commas or semicolons"),
+        (r"/.*/[imsux]*$", "a pattern cannot be in this list"),
+        (r"!", "a list has no exceptions: take the entry out"),
         (r".*\*", "a list has no wildcards"),
         (r"\S+\s", "it has a blank in it; only a comment (# and a text) may follow an entry"),
     )
@@ -159,7 +164,7 @@ def _mailbox(entry: str, expected: str) -> tuple[str, str]:
     if name == "*" and canonical:
         name = ""
     quoted = name.startswith('"')
-    right = not name or (_QUOTED if quoted else _LOCALPART).fullmatch(name)
+    right = not _FOREIGN.match(entry) and (not name or (_QUOTED if quoted else _LOCALPART).fullmatch(name))
     if not right or canonical is None or not (name or canonical) or (at and not host and not quoted):
         raise _wrong(entry, expected)
     if len(entry) > ADDRESS_CHARACTERS_MAX:

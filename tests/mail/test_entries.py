@@ -14,6 +14,7 @@ PASSWD = "this looks like a passwd file: write the first field alone"
 COMMAS = "write one entry a line, without commas or semicolons"
 JSON = "a list is not JSON: write one entry a line"
 HTML = "this looks like HTML or XML: write one entry a line"
+NO_EXCEPTIONS = "a list has no exceptions: take the entry out"
 WILD = "a list has no wildcards"
 NOT_UTF8 = "it is not UTF-8: save the file as UTF-8"
 
@@ -77,6 +78,9 @@ WRONG_MAILBOXES = [
     pytest.param('"steve"miller@x.example', "", id="text after a quote"),
     pytest.param("steve@a..b", "", id="a domain with an empty label"),
     pytest.param("steve@*.example.org", WILD, id="a domain with a wildcard"),
+    pytest.param("!joe", NO_EXCEPTIONS, id="an exception of Exim's lists"),
+    pytest.param("!joe@example.org", NO_EXCEPTIONS, id="an address as an exception"),
+    pytest.param("! joe", NO_EXCEPTIONS, id="an exception with a blank"),
     pytest.param("steve@192.0.2.7", "", id="an address without brackets for a domain"),
     pytest.param("x" * (ADDRESS_CHARACTERS_MAX + 1), "it is longer than 254 characters", id="too long for SMTP"),
 ]
@@ -97,6 +101,13 @@ def test_a_list_of_names_refuses_them_too(entry: str, hint: str) -> None:
         Names([entry])
 
 
+@pytest.mark.parametrize("entry", ["/^steve$/", "/steve/i", r"/^steve@example\.org$/", "//"])
+def test_a_list_of_recipients_has_no_patterns(entry: str) -> None:
+    for kind in (Recipients, Messages, Names):
+        with pytest.raises(ValueError, match="a pattern cannot be in this list"):
+            kind([entry])
+
+
 RIGHT_MAILBOXES = [
     pytest.param("Steve", ("steve", "any.example"), id="a localpart"),
     pytest.param("Steve@Example.ORG", ("steve", "example.org"), id="an address"),
@@ -109,6 +120,7 @@ RIGHT_MAILBOXES = [
     pytest.param('"a@b"@example.org', ("a@b", "example.org"), id="an @ in quotes"),
     pytest.param('"a@b"', ("a@b", "any.example"), id="a localpart in quotes"),
     pytest.param("o'neil+x/y=z&co%a!b#c@example.org", ("o'neil+x/y=z&co%a!b#c", "example.org"), id="signs"),
+    pytest.param("/G=Steve/@x400.example", ("/g=steve/", "x400.example"), id="a gateway's slashes"),
     pytest.param("a..b.@example.org", ("a..b.", "example.org"), id="dots anywhere, as Exim takes them"),
     pytest.param("steve@[192.0.2.7]", ("steve", "[192.0.2.7]"), id="an address literal"),
     pytest.param("root@localhost", ("root", "localhost"), id="one label"),
