@@ -14,7 +14,7 @@ class Options:
     patterns: Patterns = option("lists/patterns", "Regular expressions; a localpart in which one matches is refused.")
 
 
-@check("localpart_pattern", stages={"rcpt"}, options=Options)
+@check("localpart_pattern", stages={"rcpt"}, options=Options, wants_resolved=True)
 async def localpart_pattern(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse recipients whose localpart matches one of the patterns.
 

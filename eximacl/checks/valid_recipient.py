@@ -16,7 +16,7 @@ class Options:
     )
 
 
-@check("valid_recipient", stages={"rcpt"}, options=Options)
+@check("valid_recipient", stages={"rcpt"}, options=Options, wants_resolved=True)
 async def valid_recipient(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse recipients that do not exist.
 

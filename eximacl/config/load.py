@@ -26,7 +26,7 @@ from eximacl.config.values import Value, Values, read_given, read_table
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.lists import Domains
 from eximacl.policy.declare import Check
-from eximacl.policy.plan import Policy
+from eximacl.policy.plan import DomainPolicy, Policy
 from eximacl.system.files import read_regular
 
 DOMAINS_DIRECTORY = "domains"
@@ -52,7 +52,7 @@ class Loaded:
     def notes(self) -> Iterator[Problem]:
         """Yield what is not an error, but may not be meant: the checks that have no effect.
 
-        They lack a default list, or count the refusals of checks that only observe.
+        They lack a default list, count the refusals of checks that only observe, or come too late to resolve names.
         """
         for key, shown in self.sources.missing():
             table = self.tables.get(key.rpartition(".")[0], {})
@@ -61,6 +61,7 @@ class Loaded:
                 yield Problem(self.path.name, key, f"{shown} does not exist, and without it {check} is switched off")
 
         yield from self._counting_nothing()
+        yield from self._resolving_too_late()
 
     def _counting_nothing(self) -> Iterator[Problem]:
         policies = (self.policy.base, *self.policy.overlays.values())
@@ -72,6 +73,20 @@ class Loaded:
                 which = " and ".join(counted)
                 what = f"it counts the refusals of {which}, which only observe{'s' * (len(counted) == 1)}"
                 yield Problem(self.path.name, f"checks.{step.name}", f"{what}: so it never objects")
+
+    def _resolving_too_late(self) -> Iterator[Problem]:
+        policies = (self.policy.base, *self.policy.overlays.values())
+        for judge, resolver in dict.fromkeys(pair for policy in policies for pair in self._too_late(policy)):
+            what = f"{judge} comes before {resolver}, so it judges the names that {resolver} would resolve"
+            yield Problem(self.path.name, "policy.order", f"{what}; name {resolver} first")
+
+    def _too_late(self, policy: DomainPolicy) -> Iterator[tuple[str, str]]:
+        judges: list[str] = []
+        for step in policy.steps("rcpt"):
+            if step.resolves:
+                yield from ((judge, step.name) for judge in judges)
+            elif self.checks[step.name].wants_resolved and step.action != "observe":
+                judges.append(step.name)
 
     def files(self) -> Iterator[Path]:
         """Yield each file and directory that was read, and that the next load will read again."""

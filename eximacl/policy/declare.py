@@ -124,6 +124,8 @@ class Check:
     recipient's own, no matter who the client is.
     spare_known: the default of the option `spare_known`: whether mail from senders to whom our users have written is
     spared from it.
+    wants_resolved: whether it refuses names that it does not know, so that those which a check would resolve after it
+    are refused, too. `config test` has a note on such an order.
     once: whether at DATA it judges the message as a whole. It then runs for the first recipient that is not exempt, and
     not for each of perhaps 50,000.
     """
@@ -145,6 +147,7 @@ class Check:
     heeds_allowed: bool = True
     once: bool = False
     spare_known: bool = False
+    wants_resolved: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +186,7 @@ def check(
     heeds_allowed: bool = True,
     once: bool = False,
     spare_known: bool = False,
+    wants_resolved: bool = False,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
 
@@ -214,6 +218,7 @@ def check(
             heeds_allowed=heeds_allowed,
             once=once,
             spare_known=spare_known,
+            wants_resolved=wants_resolved,
         )
         plugins.mark(function, declaration)
         return marked

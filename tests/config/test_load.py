@@ -303,3 +303,41 @@ def test_a_check_that_counts_nothing_is_noted(
         files["domains/example.org.toml"] = domain
     loaded = loaded_from(tmp_path, files)
     assert [str(note) for note in loaded.notes() if "dictionary_attack" in str(note)] == notes
+
+
+LATE = "eximacl.toml: policy.order: {0} comes before {1}, so it judges the names that {1} would resolve; name {1} first"
+
+
+LATE_VALID = [("valid_recipient", "disposable")]
+
+
+@pytest.mark.parametrize(
+    ("order", "tables", "notes"),
+    [
+        (["disposable", "bounce_tag", "valid_recipient", "localpart_pattern"], "", []),
+        (["bad_recipient", "disposable"], '[checks.bad_recipient]\nrecipients = ["steve.3.count"]', []),
+        (["valid_recipient", "disposable"], "", LATE_VALID),
+        (["valid_recipient", "disposable"], '[checks.disposable]\naction = "off"', []),
+        (["valid_recipient", "disposable"], '[checks.disposable]\naction = "observe"', LATE_VALID),
+        (["valid_recipient", "disposable"], '[checks.valid_recipient]\naction = "observe"', []),
+        (["localpart_pattern", "bounce_tag"], "", [("localpart_pattern", "bounce_tag")]),
+        (["disposable", "valid_recipient", "bounce_tag"], "", [("valid_recipient", "bounce_tag")]),
+    ],
+)
+def test_an_order_that_resolves_names_too_late_is_noted(
+    tmp_path: Path, order: list[str], tables: str, notes: list[tuple[str, str]]
+) -> None:
+    text = f'[policy]\ndomains = ["example.org"]\norder = {order}\n{tables}\n'
+    loaded = loaded_from(tmp_path, {"eximacl.toml": text, "lists/patterns": "x"})
+    found = [str(note) for note in loaded.notes() if "policy.order" in str(note)]
+    assert found == [LATE.format(*note) for note in notes]
+
+
+def test_an_order_is_looked_at_in_each_domain(tmp_path: Path) -> None:
+    off = 'order = ["valid_recipient", "disposable"]\n[checks.disposable]\naction = "off"\n'
+    files = {
+        "eximacl.toml": f'[policy]\ndomains = ["example.org"]\n{off}',
+        "domains/example.org.toml": '[checks.disposable]\naction = "reject"\n',
+    }
+    loaded = loaded_from(tmp_path, files)
+    assert [str(note) for note in loaded.notes()] == [LATE.format("valid_recipient", "disposable")]
