@@ -19,7 +19,7 @@ PYTEST := $(if $(EXIM),env EXIMACL_LAB_EXIM=$(EXIM)) $(BIN)/python -m pytest
 CORES  := $(shell getconf _NPROCESSORS_ONLN)
 # All tests together wait half of the time for other processes. 0: one after the other, in this process.
 JOBS   ?= $(shell expr 2 '*' $(CORES))
-DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base procps python3-venv
+DEBIAN := exim4-daemon-light exim4-config util-linux iproute2 gcc libc6-dev systemd groff-base jq procps python3-venv
 
 .PHONY: readable help test check run bench soak soak-lists lint types docs format build clean setup setup-python debian heavy deb deb-test
 
@@ -103,7 +103,7 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt
 	@touch $@
 
 debian:
-	@for command in /usr/sbin/exim4 update-exim4.conf unshare ip gcc systemd-analyze groff ps; do \
+	@for command in /usr/sbin/exim4 update-exim4.conf unshare ip gcc systemd-analyze groff jq ps; do \
 	  command -v $$command >/dev/null || missing=yes; done; \
 	$(PYTHON) -c 'import ensurepip' 2>/dev/null || missing=yes; \
 	if [ -n "$$missing" ]; then $(call apt,install $(DEBIAN)); fi

@@ -25,7 +25,7 @@ MARKERS = {
 # What the tests may start only with the marker, found by name on PATH or in the system's directories.
 PROGRAMS = {
     "needs_root": ("mount", "nsenter", "umount", "unshare"),
-    "needs_exim": ("exim4", "gcc", "groff", "systemd-analyze", "update-exim4.conf"),
+    "needs_exim": ("exim4", "gcc", "groff", "jq", "systemd-analyze", "update-exim4.conf"),
 }
 P = ParamSpec("P")
 T = TypeVar("T")
