@@ -28,7 +28,14 @@ class Options(ListOptions):
     zones: Tables[DnswlZone] = option([], "The lists: a table for each, or their names where there is nothing to set.")
 
 
-@check("dnswl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=list_probes, idle=has_no_zones)
+@check(
+    "dnswl",
+    stages={"connect", "helo", "mail", "rcpt"},
+    options=Options,
+    probes=list_probes,
+    idle=has_no_zones,
+    allows=True,
+)
 async def dnswl(query: Query, options: Options, ask: Ask) -> Outcome:
     """Exempt clients from the checks after this one if lists of good senders name their IP address (RFC 5782).
 

@@ -129,25 +129,26 @@ class Builder:
         """Return the policy of the stages before a recipient is known.
 
         A refusal there applies to every recipient, so it leaves out each check from which a recipient may be exempt:
-        one that a domain's file changes, one that exempts recipients, and all of them if a domain has exemptions.
+        one that a domain's file changes, one that may spare by what the client says later, and all of them if a domain
+        has exemptions.
         """
         touched = {key for overlay in self.overlays.values() for key in overlay}
         if "exempt" in touched:
             return DomainPolicy((), self._exempt)
-        kept = {
-            name: step
-            for name, step in self._steps.items()
-            if f"checks.{name}" not in touched and not any(exempt.has_recipients for exempt in step.exempt)
-        }
-        return self._domain_policy(kept, self._exempt)
+        unsure = frozenset(name for name in self._steps if f"checks.{name}" in touched)
+        return self._domain_policy(self._steps, self._exempt, unsure=unsure)
 
     def _domain_policy(
-        self, steps: Mapping[str, Step], exempt: tuple[Exempt, ...], here: Mapping[str, Value] | None = None
+        self,
+        steps: Mapping[str, Step],
+        exempt: tuple[Exempt, ...],
+        here: Mapping[str, Value] | None = None,
+        unsure: frozenset[str] | None = None,
     ) -> DomainPolicy:
         # A check that is off in every domain has nothing to resolve either.
         used = (name for name in self._order if name in steps and name in self._running)
         separators = {**self._tables["policy"], **(here or {})}["separators"]
-        return DomainPolicy(tuple(steps[name] for name in used), exempt, separators.value)
+        return DomainPolicy(tuple(steps[name] for name in used), exempt, separators.value, unsure)
 
     def _known_checks(self, raw: Any, site: Site) -> dict[str, Any]:
         """Return the tables of checks that run; report the others."""
@@ -197,6 +198,7 @@ class Builder:
             heeds_allowed=check.heeds_allowed,
             once=check.once,
             spare_known=values["spare_known"].value,
+            allows=check.allows,
         )
 
 

@@ -122,6 +122,8 @@ class Check:
     a say, also where mail is exempt from it, and in a domain in which it is off, as long as it is on in another.
     heeds_allowed: False if an earlier check's `Allowed` does not spare from it: it keeps limits that are the
     recipient's own, no matter who the client is.
+    allows: whether it may return `Allowed`. Where it is left out before a recipient is known, since a domain wants it
+    otherwise, those that it might spare from are left out, too.
     spare_known: the default of the option `spare_known`: whether mail from senders to whom our users have written is
     spared from it.
     wants_resolved: whether it refuses names that it does not know, so that those which a check would resolve after it
@@ -148,6 +150,7 @@ class Check:
     once: bool = False
     spare_known: bool = False
     wants_resolved: bool = False
+    allows: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +190,7 @@ def check(
     once: bool = False,
     spare_known: bool = False,
     wants_resolved: bool = False,
+    allows: bool = False,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
 
@@ -219,6 +223,7 @@ def check(
             once=once,
             spare_known=spare_known,
             wants_resolved=wants_resolved,
+            allows=allows,
         )
         plugins.mark(function, declaration)
         return marked

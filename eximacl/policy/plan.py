@@ -16,6 +16,11 @@ from eximacl.policy.query import STAGES, Query, Stage
 from eximacl.policy.questions import Ask
 
 KNOWN_DAYS = 180
+# The exemptions that ask about what a client says only after a stage. Recipients are not known at any of these stages.
+_SAID_LATER: Mapping[Stage, tuple[str, ...]] = {
+    "connect": ("greetings", "senders", "sender_domains"),
+    "helo": ("senders", "sender_domains"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,12 @@ class Exempt:
     @property
     def has_recipients(self) -> bool:
         """Whether an entry is about recipients, which are not known at the early stages."""
-        return self.recipients.filled or self.senders.has_recipients
+        return not self.recipients.unused or self.senders.has_recipients
+
+    def may_cover_later(self, stage: Stage) -> bool:
+        """Whether a list that has entries, or may get some, asks about what a client says only after a stage."""
+        later = (getattr(self, name) for name in _SAID_LATER.get(stage, ()))
+        return self.senders.has_recipients or any(not entries.unused for entries in later)
 
     def _addresses(self, query: Query) -> str | None:
         recipient, sender = query.recipient, query.sender
@@ -79,6 +89,7 @@ class Step:
 
     __slots__ = (
         "action",
+        "allows",
         "exempt",
         "heeds_allowed",
         "listens_to",
@@ -111,6 +122,7 @@ class Step:
         heeds_allowed: bool = True,
         once: bool = False,
         spare_known: bool = False,
+        allows: bool = False,
     ) -> None:
         self.name = name
         self.run = run
@@ -125,8 +137,13 @@ class Step:
         self.heeds_allowed = heeds_allowed
         self.once = once
         self.spare_known = spare_known
+        self.allows = allows
         self.spares = bool(exempt) or spare_known
         self.passed = Traced(name, "pass")
+
+    def may_spare_later(self, stage: Stage) -> bool:
+        """Whether mail to which it objects at a stage before RCPT may be exempt from it, by what is known later."""
+        return self.spare_known or any(one.has_recipients or one.may_cover_later(stage) for one in self.exempt)
 
 
 # A step's turn at a stage: what it asks through, and whether it runs silently, only to resolve a name. A plain tuple,
@@ -188,24 +205,49 @@ class DomainPolicy:
     stages: what runs at each. later: the stages after RCPT that Exim has to ask about for every message; a check that
     runs at `rcpt` and at `data` says itself whether it needs the second (`AtData`). separators: the characters that
     start a tag in this domain's localparts. spares_known: whether one of the steps spares known senders.
+
+    unsure: for the policy of the stages before a recipient is known, the checks that not all domains want like this.
+    It leaves them out, and all else from which a message may turn out to be exempt.
     """
 
     __slots__ = ("exempt", "later", "separators", "spares_known", "stages")
 
-    def __init__(self, steps: tuple[Step, ...], exempt: tuple[Exempt, ...] = (), separators: str = "+") -> None:
+    def __init__(
+        self,
+        steps: tuple[Step, ...],
+        exempt: tuple[Exempt, ...] = (),
+        separators: str = "+",
+        unsure: Container[str] | None = None,
+    ) -> None:
         self.separators = separators
         enabled = [step for step in steps if step.action != "off"]
         self.exempt = exempt
         self.spares_known = any(step.spare_known for step in enabled)
         always = any("data" in step.stages and "rcpt" not in step.stages for step in enabled)
         self.later: tuple[Stage, ...] = ("data",) if always else ()
-        self.stages = {
-            stage: StagePlan(stage, _turns_at(stage, steps), self.later if stage == "rcpt" else ()) for stage in STAGES
-        }
+        self.stages = {}
+        for stage in STAGES:
+            here = steps if unsure is None else tuple(_certain(stage, steps, exempt, unsure))
+            self.stages[stage] = StagePlan(stage, _turns_at(stage, here), self.later if stage == "rcpt" else ())
 
     def steps(self, stage: Stage) -> tuple[Step, ...]:
         """Return the steps that may object at a stage, in order."""
         return self.stages[stage].steps
+
+
+def _certain(stage: Stage, steps: Iterable[Step], exempt: tuple[Exempt, ...], unsure: Container[str]) -> Iterator[Step]:
+    """Yield the steps that may object at a stage before a recipient is known, since nothing later will spare from them.
+
+    The policy's own exemptions of recipients are left aside: a client that is refused early reaches nobody.
+    """
+    if any(one.may_cover_later(stage) for one in exempt):
+        return
+    may_be_allowed = False
+    for step in steps:
+        if step.name in unsure or step.may_spare_later(stage):
+            may_be_allowed = may_be_allowed or step.allows
+        elif not (may_be_allowed and step.heeds_allowed):
+            yield step
 
 
 def _turns_at(stage: Stage, steps: Sequence[Step]) -> Iterator[tuple[Step, bool]]:

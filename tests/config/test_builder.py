@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.config.load import Loaded
+from eximacl.policy.query import Stage
 from tests.config.world import SENDER_DOMAIN, decision, loaded_from, problems_of, word
 
 SPAM = SENDER_DOMAIN + '[checks.sender_domain]\ndomains = ["spam.example"]\n'
@@ -111,6 +113,61 @@ def test_early_stages_leave_out_what_a_domain_might_not_want(tmp_path: Path, fil
 def test_early_stages_and_exemptions(tmp_path: Path, extra: str, early: str) -> None:
     loaded = loaded_from(tmp_path, {"eximacl.toml": f"{SPAM}{extra}\n"})
     assert decision(loaded, "mail", sender="a@spam.example").word == early
+
+
+RDNS = """[policy]
+domains = [".example.net", "example.org"]
+order = ["dnswl", "rdns_tld"]
+[checks.dnswl]
+zones = ["wl.example"]
+[checks.rdns_tld]
+tlds = ["br"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("extra", "stages"),
+    [
+        pytest.param("", ["connect", "helo", "mail"], id="no exemption"),
+        pytest.param('exempt = { ips = ["203.0.113.1"] }', ["connect", "helo", "mail"], id="address"),
+        pytest.param('exempt = { hosts = "none" }', ["connect", "helo", "mail"], id="reverse name"),
+        pytest.param('exempt = { clients = ["203.0.113"] }', ["connect", "helo", "mail"], id="client"),
+        pytest.param('exempt = { greetings = ["g.example"] }', ["helo", "mail"], id="greeting"),
+        pytest.param('exempt = { senders = ["a@example.net"] }', ["mail"], id="sender"),
+        pytest.param('exempt = { senders = ["/^a@/"] }', ["mail"], id="pattern of a sender"),
+        pytest.param('exempt = { sender_domains = "none" }', ["mail"], id="a file that is empty so far"),
+        pytest.param('exempt = { senders = ["joe: a@example.net"] }', [], id="sender for one recipient"),
+        pytest.param('exempt = { recipients = "none" }', [], id="a file of recipients that is empty so far"),
+        pytest.param("spare_known = true", [], id="known senders"),
+        pytest.param('[exempt]\nsenders = ["a@example.net"]', ["mail"], id="sender, for all checks"),
+        pytest.param('[exempt]\ngreetings = ["g.example"]', ["helo", "mail"], id="greeting, for all checks"),
+        pytest.param('[exempt]\nsenders = ["joe: a@example.net"]', [], id="sender for one recipient, for all checks"),
+        pytest.param('[exempt]\nrecipients = ["joe"]', ["connect", "helo", "mail"], id="recipient, for all checks"),
+    ],
+)
+def test_no_stage_refuses_what_is_exempt_later(tmp_path: Path, extra: str, stages: list[str]) -> None:
+    loaded = loaded_from(tmp_path, {"eximacl.toml": f"{RDNS}{extra}\n", "none": ""})
+    assert objecting(loaded, "rdns_tld") == stages
+
+
+@pytest.mark.parametrize(
+    ("domain", "stages"),
+    [
+        ('[checks.dnswl]\nzones = ["other.example"]', []),
+        ('[checks.dnswl]\naction = "off"', []),
+        ('[checks.rdns_tld]\naction = "off"', []),
+        ("", ["connect", "helo", "mail"]),
+    ],
+)
+def test_no_stage_refuses_what_may_be_allowed_later(tmp_path: Path, domain: str, stages: list[str]) -> None:
+    loaded = loaded_from(tmp_path, {"eximacl.toml": RDNS, "domains/example.org.toml": domain})
+    assert objecting(loaded, "rdns_tld") == stages
+
+
+def objecting(loaded: Loaded, check: str) -> list[str]:
+    """Return the stages before RCPT at which a check may object."""
+    early: tuple[Stage, ...] = ("connect", "helo", "mail")
+    return [stage for stage in early if any(step.name == check for step in loaded.policy.early.steps(stage))]
 
 
 def test_an_exemption_that_is_empty_at_first_counts_once_its_file_has_entries(tmp_path: Path) -> None:
