@@ -15,6 +15,7 @@ from eximacl.cli.command import Command, Section
 from eximacl.cli.errors import explained
 from eximacl.cli.options import Failure, config_option, json_option, policy_domains
 from eximacl.cli.output import Style, paint, plural, progress, write_line, write_object
+from eximacl.config.peek import NoPolicyFile, PeekError, default_setting, read_setting
 from eximacl.harvest import EXCLUDED_FOLDERS, AddressCount, ListFile, ListFileError, MailSource, Tally, run
 from eximacl.harvest.listfile import day, utc
 from eximacl.mail.lists import Domains
@@ -39,7 +40,7 @@ class Given(NamedTuple):
     headers: str
     min_count: int
     since: str | None
-    tags: str
+    tags: str | None
     keep_disposable: bool
     exclude_folder: tuple[str, ...]
     all_folders: bool
@@ -88,10 +89,8 @@ class Given(NamedTuple):
 @click.option(
     "--strip-tags",
     "tags",
-    default="+",
-    show_default=True,
     metavar="SIGNS",
-    help="The characters that start a tag: steve+shop counts as steve. Empty: no tags.",
+    help="The characters that start a tag: steve+shop counts as steve. Empty: no tags.  [default: policy.separators]",
 )
 @click.option(
     "--keep-disposable", is_flag=True, help="List steve.3.count and steve.date.31-12-2026 as they are, not as steve."
@@ -134,7 +133,7 @@ def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path
     """
     given = Given(**options)
     listfile = _listfile(given)
-    request = _request(given, _domains(domains, config_path))
+    request = _request(given, _domains(domains, config_path), _tags(given, config_path))
     surveyed = _survey(paths, given)
     try:
         with explained(), progress("Reading", surveyed.weight, PROGRESS_MESSAGES) as bar:
@@ -155,7 +154,7 @@ def harvest(paths: tuple[Path, ...], domains: tuple[str, ...], config_path: Path
     return _write(listfile, found, tally, given) or status
 
 
-def _request(given: Given, ours: Domains) -> run.HarvestRequest:
+def _request(given: Given, ours: Domains, tags: str) -> run.HarvestRequest:
     """Return what to look for. Raises UsageError."""
     try:
         since = parse_time(given.since, time.time()) if given.since else 0.0
@@ -164,7 +163,7 @@ def _request(given: Given, ours: Domains) -> run.HarvestRequest:
     return run.HarvestRequest(
         ours,
         all_headers=given.headers == "all",
-        tags=given.tags,
+        tags=tags,
         keep_disposable=given.keep_disposable,
         since=since,
         min_count=given.min_count,
@@ -186,6 +185,20 @@ def _domains(names: tuple[str, ...], config_path: Path) -> Domains:
     if not ours:
         raise Failure(f"{config_path}: policy.domains is empty; name the domains with --domain", exits.CONFIG)
     return ours
+
+
+def _tags(given: Given, config_path: Path) -> str:
+    """Return --strip-tags, or else policy.separators; its default where the mail store's machine has no policy."""
+    if given.tags is not None:
+        return given.tags
+    try:
+        found = read_setting(config_path, "policy", "separators")
+    except PeekError as error:
+        found = default_setting("policy", "separators")
+        if not isinstance(error, NoPolicyFile):
+            click.echo(f"Note: {printable(str(error))}; tags are taken to start with {found}", err=True)
+    assert isinstance(found, str)
+    return found
 
 
 def _listfile(given: Given) -> ListFile | None:

@@ -78,6 +78,27 @@ def test_options(store: Path, args: tuple[str, ...], expected: dict[str, int]) -
     assert counts(store, *args) == expected
 
 
+@pytest.mark.parametrize(
+    ("policy", "args", "expected"),
+    [
+        (None, (), {"steve@example.org": 1}),
+        ("", (), {"steve@example.org": 1}),
+        ('separators = "-"', (), {"steve+x@example.org": 1}),
+        ('separators = ""', (), {"steve+x@example.org": 1}),
+        ('separators = "-"', ("--strip-tags", "+"), {"steve@example.org": 1}),
+        ("separators = 1", (), {"steve@example.org": 1}),
+    ],
+)
+def test_tags_start_as_in_the_policy(
+    tmp_path: Path, policy: str | None, args: tuple[str, ...], expected: dict[str, int]
+) -> None:
+    config, mail = tmp_path / "eximacl.toml", tmp_path / "mail.eml"
+    mail.write_text("Delivered-To: steve+x@example.org\n\ntext\n")
+    if policy is not None:
+        config.write_text(f'[policy]\ndomains = ["example.org"]\n{policy}\n')
+    assert counts(mail, *ORG, "--config", config, *args) == expected
+
+
 @pytest.mark.parametrize("domains", ['["example.org"]', '"ours"'])
 def test_domains_of_a_policy_whose_list_is_still_to_be_written(tmp_path: Path, store: Path, domains: str) -> None:
     config = tmp_path / "eximacl.toml"
