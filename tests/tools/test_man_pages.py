@@ -60,7 +60,7 @@ def test_a_page() -> None:
     assert page[0].startswith(r'.TH "EXIMACL\-CONFIG\-TEST" 1 "2026-12-31" "eximacl ')
     assert page[1:4] == [
         ".SH NAME",
-        r"eximacl\-config\-test \- Test the policy file and everything that it names",
+        r"eximacl\-config\-test \- Test the policy file and everything that it names, or LIST alone",
         ".SH SYNOPSIS",
     ]
     assert page[-2:] == [".SH SEE ALSO", r"\fBeximacl\-config\fR(1)"]

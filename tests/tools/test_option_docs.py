@@ -50,7 +50,7 @@ def test_the_tables_of_an_option_have_tables_of_their_own() -> None:
         text.index("`[checks.dnsbl.zones.NAME]`: One list."),
         text.index("`[checks.dnsbl.zones.NAME.codes.NAME]`: "),
     )
-    assert zones < text.index("\n| `weight` | number, at least 0, at most 1000 | `1` |") < codes
+    assert zones < text.index("\n| `weight` | number, at least -1000, at most 1000 | `1` |") < codes
     assert "checks.rdns.patterns" not in block("rdns", CHECKS)
 
 
@@ -94,13 +94,15 @@ FILES = {
 
 
 def test_the_policy_page_s_examples_load(tmp_path: Path) -> None:
-    first, lists, overlay = TOML.findall((DOCS / "policy-file.md").read_text())
+    first, spared, lists, overlay = TOML.findall((DOCS / "policy-file.md").read_text())
     order = first.replace(
         'order = ["valid_recipient", "rdns_tld"]', 'order = ["valid_recipient", "sender_domain", "rdns_tld"]'
     )
     loaded = loaded_from(tmp_path, {"eximacl.toml": order, "domains/example.org.toml": overlay, **FILES})
     assert word(loaded, "joe@example.org") == "accept"
     assert word(loaded, "ann@example.org") == "reject"
+    known = loaded_from(tmp_path, {"eximacl.toml": spared, "domains/example.org.toml": ""})
+    assert [step.spare_known for step in known.policy.base.steps("rcpt")] == [True]
     for line in lists.splitlines():
         table = f'[policy]\ndomains = ["example.org"]\norder = ["rdns_tld"]\n[checks.rdns_tld]\n{line}\n'
         loaded = loaded_from(tmp_path, {"eximacl.toml": table, "domains/example.org.toml": ""})
