@@ -50,6 +50,9 @@ _BOUNCE_NUMBER = re.compile(
 )
 _VERP = re.compile(r"(?=.*[0-9]{2}).*[^=]=[a-z0-9-]+\.[a-z]", _FLAGS)
 _GROUPS = re.compile(r"\+bnc[a-z0-9]{6,}$", _FLAGS)
+# Mailgun's bounce+5c1a2b.4d3e1f-ann=example.net@.
+_MAILGUN = re.compile(r"bounce\+[0-9a-f]{3,}\.[0-9a-f]{3,}-", _FLAGS)
+_BOUNCE_HOST = re.compile(r"(?:^|\.)bounces?\.", _FLAGS)
 # Fewer are a user's name: ann2b, 3com4u.
 _KEY_CHARACTERS_MIN = 10
 _SEVERAL = re.compile(r"#(?:[\W_]*#)+")
@@ -86,8 +89,9 @@ def is_for_one_message(sender: Address) -> bool:
     localpart = untagged(sender).localpart[:_CHARACTERS_MAX]
     return bool(
         _FORWARDED.fullmatch(localpart)
-        or any(pattern.search(localpart) for pattern in (_UUID, _BASE64, _BOUNCE_NUMBER, _VERP, _GROUPS))
+        or any(pattern.search(localpart) for pattern in (_UUID, _BASE64, _BOUNCE_NUMBER, _VERP, _GROUPS, _MAILGUN))
         or any(_is_random(word) for word in _WORD.findall(localpart))
+        or (_BOUNCE_HOST.search(sender.domain) and CHANGING in reduced(sender))
     )
 
 

@@ -132,6 +132,9 @@ FOR_ONE_MESSAGE = [
     "forum+bncBCLK3T7YXA2BB@groups.example",
     "3kd9xq2lp0zz@bounces.example",
     "v7kd9q2lp0.1@bounces.example",
+    "bounce+5c1a2b.4d3e1f-steve=example.org@mg.example",
+    "v-abcdef_1234567_1@bounce.shop.example",
+    "3AbCdEfGhIjKlMnOpQrStUvWxYz@scoutcamp.bounces.example",
 ]
 FOR_ALL = [
     "boss@partner.example",
@@ -151,6 +154,12 @@ FOR_ALL = [
     "team+invoices@shop.example",
     "deadbeefcafe@mail.example",
     "name=home@mail.example",
+    "boss@bounces.example",
+    "anna1985@bounces.example",
+    "12345678@bounces.example",
+    "list-bounces+steve=example.org@bounces.example",
+    "JohnFitzgeraldKennedy@mail.example",
+    "bounce+ann.bee-cee@mail.example",
     "\u00e4nn2@mail.example",
     "",
 ]
