@@ -19,10 +19,12 @@ _CHARACTERS_MAX = 256
 _LAYERS_MAX = 4
 _FLAGS = re.IGNORECASE | re.DOTALL | re.ASCII
 
-# draft-levine-smtp-batv: prvs=TAG=NAME, also seen as prvs=NAME=TAG; Barracuda: btv1==TAG==NAME; SparkPost:
-# msprvs1=TAG=NAME.
+# draft-levine-smtp-batv: prvs=TAG=NAME, in its first versions prvs=NAME/TAG, also seen as prvs=NAME=TAG; Barracuda:
+# btv1==TAG==NAME; SparkPost: msprvs1=TAG=NAME.
 _TAGGED = re.compile(
-    r"(?:prvs=(?P<name>[^=]+)=[0-9]{4}[0-9a-z]{6}|(?:ms)?prvs1?=[^=]+=(?P<last>.+)|btv1==[^=]+==(?P<b>.+))", _FLAGS
+    r"(?:prvs=(?P<name>[^=]+)=[0-9]{4}[0-9a-z]{6}|prvs=(?P<first>[^=/]+)/[0-9]{4}[0-9a-z]{6}"
+    r"|(?:ms)?prvs1?=[^=]+=(?P<last>.+)|btv1==[^=]+==(?P<b>.+))",
+    _FLAGS,
 )
 _TAG = re.compile(r"[0-9]{4}[0-9a-z]{6}", _FLAGS)
 # https://www.libsrs2.net/srs/srs.pdf: SRS0=HASH=TIME=DOMAIN=NAME, and SRS1 where the second host forwards; `+` or `-`
@@ -115,7 +117,7 @@ def _untagged(sender: Address) -> Address | None:
         return None
     if found["name"] and _TAG.fullmatch(found["name"]):  # both parts look like a tag: it stands first
         return sender._replace(localpart=sender.localpart.rpartition("=")[2])
-    return sender._replace(localpart=found["name"] or found["last"] or found["b"])
+    return sender._replace(localpart=next(filter(None, found.groups())))
 
 
 def _unforwarded(sender: Address) -> Address | None:
