@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from eximacl.config.settings import (
 from eximacl.config.sources import SOURCE_BYTES_MAX, Sources
 from eximacl.config.values import Value, Values, read_given, read_table
 from eximacl.mail.address import canonical_domain
-from eximacl.mail.lists import Domains
+from eximacl.mail.lists import Domains, Messages, Recipients
 from eximacl.policy.declare import Check
-from eximacl.policy.plan import DomainPolicy, Policy
+from eximacl.policy.plan import DomainPolicy, Exempt, Policy
 from eximacl.system.files import read_regular
 
 DOMAINS_DIRECTORY = "domains"
@@ -50,7 +50,7 @@ class Loaded:
     overlays: Mapping[str, Mapping[str, Values]]
 
     def notes(self) -> Iterator[Problem]:
-        """Yield what is not an error, but may not be meant: the checks that have no effect.
+        """Yield what is not an error, but may not be meant: domains as recipients, and checks that have no effect.
 
         They lack a default list, count the refusals of checks that only observe, or come too late to resolve names.
         """
@@ -62,6 +62,9 @@ class Loaded:
 
         yield from self._counting_nothing()
         yield from self._resolving_too_late()
+        yield from _domains_as_recipients(self.path.name, self.tables, self.settings.policy.domains)
+        for domain, overlay in self.overlays.items():
+            yield from _domains_as_recipients(f"{DOMAINS_DIRECTORY}/{domain}.toml", overlay, (domain,))
 
     def _counting_nothing(self) -> Iterator[Problem]:
         policies = (self.policy.base, *self.policy.overlays.values())
@@ -96,6 +99,23 @@ class Loaded:
             yield domains
             yield from sorted(domains.glob("*.toml"))
         yield from self.sources.files()
+
+
+def _domains_as_recipients(file: str, tables: Mapping[str, Values], domains: Iterable[str]) -> Iterator[Problem]:
+    """Yield the lists of recipients in which a domain of the policy stands like a localpart, without its @."""
+    for key, entries in _recipient_lists(tables):
+        for domain in domains:
+            if entries.match(domain, ""):
+                what = f"{domain} is taken for a localpart; write @{domain} for everyone at that domain"
+                yield Problem(file, key, what)
+
+
+def _recipient_lists(tables: Mapping[str, Values]) -> Iterator[tuple[str, Recipients | Messages]]:
+    for key, table in tables.items():
+        for name, value in table.items():
+            found = value.value.recipients if isinstance(value.value, Exempt) else value.value
+            if isinstance(found, Recipients | Messages) and found.filled:
+                yield f"{key}.{name}" + (".recipients" if found is not value.value else ""), found
 
 
 def load(path: Path, instead: Mapping[Path, str] | None = None, sources: Sources | None = None) -> Loaded:

@@ -341,3 +341,40 @@ def test_an_order_is_looked_at_in_each_domain(tmp_path: Path) -> None:
     }
     loaded = loaded_from(tmp_path, files)
     assert [str(note) for note in loaded.notes()] == [LATE.format("valid_recipient", "disposable")]
+
+
+TAKEN = "{0}: {1} is taken for a localpart; write @{1} for everyone at that domain"
+
+
+@pytest.mark.parametrize(
+    ("tables", "where"),
+    [
+        ('[checks.valid_recipient]\nrecipients = ["example.org"]', "eximacl.toml: checks.valid_recipient.recipients"),
+        ('[checks.valid_recipient]\nrecipients = "names"', "eximacl.toml: checks.valid_recipient.recipients"),
+        (
+            '[checks.bad_recipient]\nrecipients = { "example.org" = "gone" }',
+            "eximacl.toml: checks.bad_recipient.recipients",
+        ),
+        ('[exempt]\nrecipients = ["example.org"]', "eximacl.toml: exempt.recipients"),
+        (
+            '[checks.bad_recipient]\nexempt = { recipients = ["Example.ORG"] }',
+            "eximacl.toml: checks.bad_recipient.exempt.recipients",
+        ),
+        ('[checks.valid_recipient]\nrecipients = ["@example.org", "steve@example.org", "example.com", "org"]', ""),
+    ],
+)
+def test_a_domain_without_its_at_is_noted(tmp_path: Path, tables: str, where: str) -> None:
+    order = '["bad_recipient", "valid_recipient"]'
+    text = f'[policy]\ndomains = ["example.org", ".example.net"]\norder = {order}\n{tables}\n'
+    loaded = loaded_from(tmp_path, {"eximacl.toml": text, "names": "steve\nexample.org\n"})
+    assert [str(note) for note in loaded.notes()] == ([TAKEN.format(where, "example.org")] if where else [])
+
+
+def test_a_domain_without_its_at_is_noted_in_its_file(tmp_path: Path) -> None:
+    files = {
+        "eximacl.toml": '[policy]\ndomains = ["example.org", "example.com"]\norder = ["valid_recipient"]\n',
+        "domains/example.org.toml": '[checks.valid_recipient]\nrecipients = ["example.org", "example.com"]\n',
+    }
+    loaded = loaded_from(tmp_path, files)
+    where = "domains/example.org.toml: checks.valid_recipient.recipients"
+    assert [str(note) for note in loaded.notes()] == [TAKEN.format(where, "example.org")]
