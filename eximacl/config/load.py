@@ -52,19 +52,23 @@ class Loaded:
     def notes(self) -> Iterator[Problem]:
         """Yield what is not an error, but may not be meant: domains as recipients, and checks that have no effect.
 
-        They lack a default list, count the refusals of checks that only observe, or come too late to resolve names.
+        They have an empty list since its file is not there, count the refusals of checks that only observe, or come
+        too late to resolve names.
         """
         for key, shown in self.sources.missing():
-            table = self.tables.get(key.rpartition(".")[0], {})
-            if "action" in table and table["action"].value != "off":
-                check = key.rpartition(".")[0]
-                yield Problem(self.path.name, key, f"{shown} does not exist, and without it {check} is switched off")
+            if self._is_on(key.rpartition(".")[0]):
+                yield Problem(self.path.name, key, f"{shown} does not exist, so this list is empty")
 
         yield from self._counting_nothing()
         yield from self._resolving_too_late()
         yield from _domains_as_recipients(self.path.name, self.tables, self.settings.policy.domains)
         for domain, overlay in self.overlays.items():
             yield from _domains_as_recipients(f"{DOMAINS_DIRECTORY}/{domain}.toml", overlay, (domain,))
+
+    def _is_on(self, table: str) -> bool:
+        """Return whether the check of this table is on, for all or for one domain."""
+        tables = (given.get(table, {}) for given in (self.tables, *self.overlays.values()))
+        return any("action" in values and values["action"].value != "off" for values in tables)
 
     def _counting_nothing(self) -> Iterator[Problem]:
         policies = (self.policy.base, *self.policy.overlays.values())

@@ -378,3 +378,31 @@ def test_a_domain_without_its_at_is_noted_in_its_file(tmp_path: Path) -> None:
     loaded = loaded_from(tmp_path, files)
     where = "domains/example.org.toml: checks.valid_recipient.recipients"
     assert [str(note) for note in loaded.notes()] == [TAKEN.format(where, "example.org")]
+
+
+NO_TLD = "checks.rdns_tld.tlds: lists/tld"
+NO_RETRY = "checks.greylist.no_retry: lists/no_retry"
+TLD_OFF = '[checks.rdns_tld]\naction = "off"'
+TLDS = '[checks.rdns_tld]\ntlds = ["br"]'
+GREYLIST = '[checks.greylist]\naction = "defer"'
+
+
+@pytest.mark.parametrize(
+    ("tables", "domain", "missing"),
+    [
+        ("", "", [NO_TLD]),
+        (TLD_OFF, "", []),
+        (TLD_OFF, '[checks.rdns_tld]\naction = "reject"', [NO_TLD]),
+        (f"{TLDS}\n{GREYLIST}", "", [NO_RETRY]),
+        (TLDS, GREYLIST, [NO_RETRY]),
+        (TLDS, "", []),
+    ],
+)
+def test_a_default_list_that_is_not_there_is_noted(
+    tmp_path: Path, tables: str, domain: str, missing: list[str]
+) -> None:
+    text = f'[policy]\ndomains = ["example.org"]\norder = ["rdns_tld", "greylist"]\n{tables}\n'
+    loaded = loaded_from(tmp_path, {"eximacl.toml": text, "domains/example.org.toml": domain})
+    assert [str(note) for note in loaded.notes()] == [
+        f"eximacl.toml: {one} does not exist, so this list is empty" for one in missing
+    ]
