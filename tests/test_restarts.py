@@ -201,7 +201,7 @@ def test_it_tells_when_it_stops_and_when_it_has_reloaded(manager: Manager) -> No
         str(manager.path),
     ]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
-    assert done.stdout == "The new policy is in force.\n"
+    assert done.stdout.splitlines()[0] == "The new policy is in force."
     manager.wait_for("STATUS=reloaded")
     manager.config.write_text("[policy]\n")
     assert subprocess.run(command, check=False, capture_output=True).returncode != 0

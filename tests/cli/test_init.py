@@ -46,9 +46,9 @@ def test_usage_errors_are_no_verdicts(args: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        (("config", "test", "x.toml"), "(x.toml); name the policy file with --config"),
+        (("config", "test", "x.toml"), "x.toml is not a list; name the policy file with --config"),
         (("status", "x.toml"), "(x.toml); name the policy file with --config"),
-        (("config", "test", "x"), "unexpected extra argument (x)\n"),
+        (("config", "show", "x"), "unexpected extra argument (x)\n"),
         (("--config", "x", "status"), "No such option '--config' here; put it after the command."),
         (("archive", "--json", "list"), "No such option '--json' here; put it after the command."),
         (("--frobnicate",), "No such option"),

@@ -236,5 +236,7 @@ def test_plurals(count: int, words: tuple[str, ...], text: str) -> None:
 
 
 def test_objects_are_ascii(capsys: pytest.CaptureFixture[str]) -> None:
-    write_object({"a": "ä\x7f\x1b\udcff"})
-    assert capsys.readouterr().out == '{"a": "\\u00e4\\u007f\\u001b\\udcff"}\n'
+    write_object({"a": "ä\x7f\x1b"})
+    assert capsys.readouterr().out == '{"a": "\\u00e4\\u007f\\u001b"}\n'
+    write_object({"a": "\udcff"})
+    assert capsys.readouterr().out == '{"a": "\\ufffd", "raw": {"a": "\\\\xff"}}\n'
