@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 from eximacl.dns import Resolver, Timing
@@ -55,6 +55,8 @@ class DnsNetwork:
         self._clock = clock
         self._resolver = Resolver(servers, cache_entries=cache_entries, clock=clock, timing=timing)
         self._faults: dict[str, str] = {}
+        # Why those that are NOT_TRIED are not.
+        self._causes: dict[str, str] = {}
         self.tried = asyncio.Event()
 
     def look_up(self, asked: Sequence[tuple[str, RecordKind]], seconds: float) -> Answered | Awaitable[Answered]:
@@ -63,11 +65,14 @@ class DnsNetwork:
 
     def list_fault(self, zone: str) -> str:
         """See `answers.Network.list_fault`."""
-        return self._faults.get(zone, NOT_TRIED)
+        fault = self._faults.get(zone, NOT_TRIED)
+        cause = self._causes.get(zone) if fault is NOT_TRIED else None
+        return f"{fault}: {cause}" if cause else fault
 
     def take_over(self, other: DnsNetwork) -> None:
         """Take over what another instance has found out about the lists."""
         self._faults.update(other._faults)
+        self._causes.update(other._causes)
 
     async def watch(
         self, probes: Sequence[ListProbe], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -78,46 +83,53 @@ class DnsNetwork:
             self.tried.set()
             for seconds in PAUSES_SECONDS:
                 await sleep(seconds)
-                await self._probe_all(probe for probe in probes if self.list_fault(probe.name) == NOT_TRIED)
+                await self._probe_all([probe for probe in probes if self._faults.get(probe.name) is NOT_TRIED])
 
     async def probe(self, probes: Sequence[ListProbe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
-        """Probe each list, all at the same time; log each that turns bad, or good again. Never raises."""
+        """Probe each list, all at the same time; log which turn bad, or good again. Never raises."""
         for name in set(self._faults) - {probe.name for probe in probes}:
             del self._faults[name]
+            self._causes.pop(name, None)
         self._resolver.set_zones(probe.zone for probe in probes)
         await self._probe_all(probes, seconds)
 
-    async def _probe_all(self, probes: Iterable[ListProbe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
+    async def _probe_all(self, probes: Sequence[ListProbe], seconds: float = PROBE_BUDGET_SECONDS) -> None:
+        before = {probe.name: self._said(probe.name) for probe in probes if probe.name in self._faults}
         await asyncio.gather(*(self._probe(probe, seconds) for probe in probes))
+        now = {probe.name: self._said(probe.name) for probe in probes}
+        for line in _lines({name: fault for name, fault in now.items() if fault and fault != before.get(name)}):
+            log.warning("%s; tried again later", line)
+        again = [name for name, fault in now.items() if not fault and before.get(name)]
+        if again:
+            log.warning("%s used again", _lists_are(again))
 
     async def _probe(self, probe: ListProbe, seconds: float) -> None:
-        asked: list[tuple[str, RecordKind]] = [(name, "A") for name in probe.names() if name]
+        question = probe.question()
+        asked = question.names()
         self._resolver.forget(asked)
         waiting = self.look_up(asked, seconds)
-        *listed, clean = waiting if isinstance(waiting, tuple) else await waiting
-        before = self._faults.get(probe.name)
-        fault = _fault(listed, clean)
-        if fault is None:
-            fault = NOT_TRIED if before is None else before
-        self._faults[probe.name] = fault
-        if fault and fault != before:
-            log.warning("the DNS list %s is not used: %s; it is tried again later", probe.name, self._said(fault))
-        elif before and not fault:
-            log.warning("the DNS list %s is used again", probe.name)
+        answers = question.without_keys(waiting if isinstance(waiting, tuple) else await waiting)
+        fault = _fault(answers[:-1], answers[-1])
+        if fault is not None:
+            self._faults[probe.name] = fault
+        elif self._faults.setdefault(probe.name, NOT_TRIED) is NOT_TRIED:
+            self._causes[probe.name] = _cause(question.asked, answers)
 
     def status(self) -> dict[str, Any]:
         """Return what `eximacl status` shows: the resolver's counts, and each list that is at fault."""
-        faults = {zone: self._said(fault) for zone, fault in self._faults.items() if fault}
+        faults = {name: self._said(name) for name, fault in self._faults.items() if fault}
         return {**self._resolver.status(), "faults": faults}
 
-    def _said(self, fault: str) -> str:
-        return NO_SERVER if fault == NOT_TRIED and self._resolver.unanswered else fault
+    def _said(self, name: str) -> str:
+        if self._resolver.unanswered and self._faults.get(name) is NOT_TRIED:
+            return NO_SERVER
+        return self.list_fault(name)
 
     def problems(self) -> list[str]:
-        """Return a line, for the admin, about each DNS list and name server that is not used at the moment."""
+        """Return a line, for the admin, about the DNS lists and each name server that are not used at the moment."""
         status = self.status()
         return [
-            *(f"the DNS list {zone} is not used: {fault}" for zone, fault in status["faults"].items()),
+            *_lines(status["faults"]),
             *(f"the DNS list {zone} does not answer" for zone in status["zones_left_alone"]),
             *(f"the name server {server} does not answer" for server in status["servers_left_alone"]),
         ]
@@ -138,6 +150,30 @@ def _fault(listed: Sequence[Records | Unknown], clean: Records | Unknown) -> str
         if isinstance(found, Unknown) or any(map(is_error, found)):
             return None
     return "" if all(map(is_listed, listed)) else LISTS_NOTHING
+
+
+def _cause(asked: Sequence[tuple[str, RecordKind]], answers: Answered) -> str:
+    """Return why a probe shows nothing, from the first of its answers that does not: `SERVFAIL from … about A of …`."""
+    for (name, _), found in zip(asked, answers, strict=True):
+        if isinstance(found, Unknown):
+            return found.detail.removeprefix("DNS: ")
+        if errors := [address for address in found if is_error(address)]:
+            return f"it answers with the error {errors[0]} about A of {name}"
+    return ""
+
+
+def _lines(faults: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each fault, with the names of all lists that have it: one name server fails them all alike."""
+    alike: dict[str, list[str]] = {}
+    for name, fault in faults.items():
+        alike.setdefault(fault.partition(" about A of ")[0], []).append(name)
+    for names in alike.values():
+        why = ", each because" if len(names) > 1 else ":"
+        yield f"{_lists_are(names)} not used{why} {faults[names[0]]}"
+
+
+def _lists_are(names: Sequence[str]) -> str:
+    return f"the DNS list {names[0]} is" if len(names) == 1 else f"the DNS lists {', '.join(names)} are"
 
 
 def is_listed(found: Records | Unknown) -> bool:

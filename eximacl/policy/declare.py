@@ -28,7 +28,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from eximacl.policy.outcome import Action, Hit, OnUnknown, Outcome
 from eximacl.policy.query import STAGES, Query, Stage
-from eximacl.policy.questions import KEY, Ask
+from eximacl.policy.questions import Ask, Lookup
 from eximacl.system import plugins
 
 CheckFunction = Callable[[Query, Any, Ask], Awaitable[Outcome]]
@@ -93,10 +93,11 @@ class ListProbe(NamedTuple):
         """The name for `Ask.list_fault`, which is also shown where the list is at fault."""
         return f"{self.zone} ({self.part})" if self.part else self.zone
 
-    def names(self) -> tuple[str, str]:
-        """Return the two names with the key in its place."""
+    def question(self) -> Lookup:
+        """Return what to look up: `listed`, unless it is empty, then `clean`, each with the key as it is now."""
+        points = [name for name in (self.listed, self.clean) if name]
         key = next(iter(self.key), "")
-        return self.listed.replace(KEY, key), self.clean.replace(KEY, key)
+        return Lookup(tuple((name, "A") for name in points), (key,) * len(points), of_policy=True)
 
 
 def _none(_options: Any) -> tuple[()]:

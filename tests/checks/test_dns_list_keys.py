@@ -80,7 +80,7 @@ def test_a_key_is_not_in_what_is_shown_of_the_policy(policy: Path) -> None:
     shown = show(loaded)
     for text in (json.dumps(shown), show_toml(shown), repr(loaded.tables), repr(loaded.policy.probes)):
         assert SECRET not in text
-    assert {SECRET in "".join(probe.names()) for probe in loaded.policy.probes} == {True}
+    assert {SECRET in "".join(dict(probe.question().names())) for probe in loaded.policy.probes} == {True}
 
 
 def test_a_new_key_counts_without_a_reload(policy: Path) -> None:
@@ -88,4 +88,4 @@ def test_a_new_key_counts_without_a_reload(policy: Path) -> None:
     (policy.parent / "key").write_text("another\n")
     loaded.sources.refresh()
     loaded.sources.refresh()
-    assert {".another." in probe.names()[1] for probe in loaded.policy.probes} == {True}
+    assert {".another." in probe.question().names()[-1][0] for probe in loaded.policy.probes} == {True}

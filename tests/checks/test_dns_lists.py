@@ -295,16 +295,16 @@ POINTS_6 = tuple(f"{last}.0.0.0.0.0.f.7.f.f.f.f.{'0.' * 20}bl.example.net" for l
 @pytest.mark.parametrize(
     ("v4", "v6", "probe", "expected"),
     [
-        (True, True, True, {"bl.example.net": POINTS, "bl.example.net (IPv6)": ("", POINTS_6[1])}),
+        (True, True, True, {"bl.example.net": POINTS, "bl.example.net (IPv6)": POINTS_6[1:]}),
         (True, False, True, {"bl.example.net": POINTS}),
         (False, True, True, {"bl.example.net (IPv6 only)": POINTS_6}),
         (False, False, True, {}),
         (True, True, False, {}),
     ],
 )
-def test_the_test_points(v4: bool, v6: bool, probe: bool, expected: dict[str, tuple[str, str]]) -> None:
+def test_the_test_points(v4: bool, v6: bool, probe: bool, expected: dict[str, tuple[str, ...]]) -> None:
     listed = zone(ipv4=v4, ipv6=v6, probe=probe)
-    assert {one.name: one.names() for one in listed.list_probes} == expected
+    assert {one.name: tuple(dict(one.question().names())) for one in listed.list_probes} == expected
     asked = [
         one.probe for address in ("192.0.2.7", "2001:db8::7") for one in address_questions([listed], query(ip=address))
     ]
@@ -322,9 +322,12 @@ def test_the_test_points_of_a_list_with_a_key() -> None:
     key = ZoneKey([SECRET])
     (made,) = zone("{key}.bl.example.net", key=key, probe=True, ipv6=False).list_probes
     assert made == ListProbe("bl.example.net", "2.0.0.127.{key}.bl.example.net", "1.0.0.127.{key}.bl.example.net", key)
-    assert made.names() == (f"2.0.0.127.{SECRET}.bl.example.net", f"1.0.0.127.{SECRET}.bl.example.net")
+    assert [name for name, _ in made.question().names()] == [
+        f"2.0.0.127.{SECRET}.bl.example.net",
+        f"1.0.0.127.{SECRET}.bl.example.net",
+    ]
     key.replace(["other"])
-    assert made.names()[0] == "2.0.0.127.other.bl.example.net"
+    assert made.question().names()[0][0] == "2.0.0.127.other.bl.example.net"
     assert SECRET not in repr(made)
 
 

@@ -124,7 +124,7 @@ def test_declaration(tmp_path: Path) -> None:
     ]  # fmt: skip
     first = list_probes(options_from(tmp_path, "dnsbl", BOTH))[0]
     assert isinstance(first, ListProbe)
-    assert first.names() == ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")
+    assert tuple(dict(first.question().names())) == ("2.0.0.127.bl.example.net", "1.0.0.127.bl.example.net")
     assert steps_from(tmp_path, "dnsbl", "") == ()
 
 

@@ -134,7 +134,7 @@ def test_rhsbl(tmp_path: Path, toml: str, values: dict[str, Any], expected: Any)
 def test_the_test_points(tmp_path: Path) -> None:
     toml = f'{ZONE}\n[checks.rhsbl.zones."b.example.net"]\nlisted = "bad.example"\nclean = "good.example"\n'
     made = list_probes(options_from(tmp_path, "rhsbl", f'{toml}[checks.rhsbl.zones."c.example.net"]\nprobe = false\n'))
-    assert [(one.zone, *one.names()) for one in made] == [
+    assert [(one.zone, *dict(one.question().names())) for one in made] == [
         ("dbl.example.net", "test.dbl.example.net", "invalid.dbl.example.net"),
         ("b.example.net", "bad.example.b.example.net", "good.example.b.example.net"),
     ]

@@ -70,17 +70,38 @@ def listing(listed: object, clean: object) -> Zone:
     return {(BL.listed, "A"): listed, (BL.clean, "A"): clean}  # type: ignore[dict-item]
 
 
+def not_recursive(wire: bytes) -> bytes:
+    """Return an answer without its RA flag (RFC 1035 section 4.1.1)."""
+    return wire[:3] + bytes((wire[3] & 0x7F,)) + wire[4:]
+
+
 PROBES = [
     ("works", ["127.0.0.2"], [], ""),
     ("lists everybody", ["127.0.0.2"], ["127.0.0.2"], LISTS_ALL),
     ("lists everybody, with any code", ["127.0.0.9"], ["127.0.0.9"], LISTS_ALL),
     ("lists nobody", [], [], LISTS_NOTHING),
     ("a wildcard that is not a list", ["192.0.2.80"], ["192.0.2.80"], LISTS_NOTHING),
-    ("refuses us", ["127.255.255.254"], ["127.255.255.254"], NOT_TRIED),
-    ("refuses us by half", ["127.0.0.2"], ["127.255.255.254"], NOT_TRIED),
-    ("fails", SERVFAIL, SERVFAIL, NOT_TRIED),
-    ("fails by half", ["127.0.0.2"], SERVFAIL, NOT_TRIED),
-    ("lists nobody, and fails", [], SERVFAIL, NOT_TRIED),
+    (
+        "refuses us",
+        ["127.255.255.254"],
+        ["127.255.255.254"],
+        f"{NOT_TRIED}: it answers with the error 127.255.255.254 about A of {BL.listed}",
+    ),
+    (
+        "refuses us by half",
+        ["127.0.0.2"],
+        ["127.255.255.254"],
+        f"{NOT_TRIED}: it answers with the error 127.255.255.254 about A of {BL.clean}",
+    ),
+    ("fails", SERVFAIL, SERVFAIL, f"{NOT_TRIED}: SERVFAIL from SERVER about A of {BL.listed}"),
+    ("fails by half", ["127.0.0.2"], SERVFAIL, f"{NOT_TRIED}: SERVFAIL from SERVER about A of {BL.clean}"),
+    ("lists nobody, and fails", [], SERVFAIL, f"{NOT_TRIED}: SERVFAIL from SERVER about A of {BL.clean}"),
+    (
+        "gives no proof",
+        ["127.0.0.2"],
+        Reply(rcode="NXDOMAIN", minimum=None, lie=lambda wire: [not_recursive(wire)]),
+        f"{NOT_TRIED}: nothing, and not a recursive server from SERVER about A of {BL.clean}",
+    ),
     ("fails by the other half", SERVFAIL, ["127.0.0.2"], LISTS_ALL),
 ]
 
@@ -91,6 +112,7 @@ async def test_a_probe(names: Names, listed: object, clean: object, fault: str) 
     network = network_of(names)
     assert network.list_fault(BL.zone) == NOT_TRIED, "nothing is believed before"
     await network.probe((BL,))
+    fault = fault.replace("SERVER", str(names.address))
     assert network.list_fault(BL.zone) == fault
     assert network.status()["faults"] == ({BL.zone: fault} if fault else {})
     assert network.problems() == ([f"the DNS list {BL.zone} is not used: {fault}"] if fault else [])
@@ -99,22 +121,48 @@ async def test_a_probe(names: Names, listed: object, clean: object, fault: str) 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
-    [(SERVFAIL, NOT_TRIED), (SILENT, NO_SERVER), (Reply(rcode="REFUSED"), NO_SERVER)],
+    [
+        (SERVFAIL, f"{NOT_TRIED}: SERVFAIL from SERVER about A of {BL.listed}"),
+        (SILENT, NO_SERVER),
+        (Reply(rcode="REFUSED"), NO_SERVER),
+    ],
     ids=["fails", "no", "refuses"],
 )
 async def test_a_list_is_not_blamed_for_its_server(
     answer: object, said: str, names: Names, caplog: pytest.LogCaptureFixture
 ) -> None:
     names.learn(listing(answer, answer))
+    said = said.replace("SERVER", str(names.address))
     timing = Timing((0.05,), 0.3)
     network = DnsNetwork((names.address,), budget_seconds=2.0, cache_entries=1000, timing=timing)
     with caplog.at_level(logging.WARNING, "eximacl"):
         await network.probe((BL,))
     assert [record.getMessage() for record in caplog.records] == [
-        f"the DNS list bl.example is not used: {said}; it is tried again later"
+        f"the DNS list bl.example is not used: {said}; tried again later"
     ]
     assert network.problems() == [f"the DNS list bl.example is not used: {said}"]
-    assert network.list_fault(BL.zone) == NOT_TRIED
+    assert network.list_fault(BL.zone).startswith(NOT_TRIED)
+    network.close()
+
+
+async def test_lists_with_one_fault_share_a_line(names: Names, caplog: pytest.LogCaptureFixture) -> None:
+    probes = [BL._replace(zone=zone, listed=f"2.{zone}", clean=f"1.{zone}") for zone in ("a.example", "b.example")]
+    probes.append(probes[0]._replace(part="IPv6", listed=""))
+    silent = {(name, "A"): SERVFAIL for probe in probes for name, _ in probe.question().asked}
+    sound = {("2.a.example", "A"): ["127.0.0.2"], ("2.b.example", "A"): ["127.0.0.2"]}
+    gone = {(name, "A"): Reply() for name, _ in silent}
+    network = network_of(names)
+    with caplog.at_level(logging.WARNING, "eximacl"):
+        for zone in (silent, silent, gone | sound, gone):
+            names.learn(zone)
+            await network.probe(probes)
+    because = f"each because {NOT_TRIED}: SERVFAIL from {names.address} about A of 2.a.example"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the DNS lists a.example, b.example, a.example (IPv6) are not used, {because}; tried again later",
+        "the DNS lists a.example, b.example, a.example (IPv6) are used again",
+        f"the DNS lists a.example, b.example are not used, each because {LISTS_NOTHING}; tried again later",
+    ]
+    assert network.problems() == [f"the DNS lists a.example, b.example are not used, each because {LISTS_NOTHING}"]
     network.close()
 
 
@@ -130,7 +178,7 @@ async def test_a_list_that_turns_bad_is_noticed_and_used_again(names: Names, cap
             faults.append(network.list_fault(BL.name))
     assert faults == ["", LISTS_ALL, LISTS_ALL, LISTS_ALL, "", ""]
     assert [record.getMessage() for record in caplog.records] == [
-        f"the DNS list bl.example is not used: {LISTS_ALL}; it is tried again later",
+        f"the DNS list bl.example is not used: {LISTS_ALL}; tried again later",
         "the DNS list bl.example is used again",
     ]
     network.close()
@@ -239,7 +287,12 @@ async def test_a_key_is_asked_with_as_it_is_then_and_is_never_shown(
         assert network.list_fault("bl.example") == LISTS_NOTHING
         key[0] = "new-secret"
         await network.probe((probe,))
-    assert network.list_fault("bl.example") == ""
+        assert network.list_fault("bl.example") == ""
+        names.learn(dict.fromkeys(probe.question().names(), SERVFAIL))
+        other = network_of(names)
+        await other.probe((probe,))
+        assert other.list_fault("bl.example").endswith("about A of 2.0.0.127.{key}.bl.example")
+        other.close()
     assert not any("secret" in text for text in (caplog.text, repr(network.status())))
     network.close()
 

@@ -144,10 +144,12 @@ def test_an_option_may_hold_tables_that_know_their_names() -> None:
 def test_a_probe_s_key_is_read_when_it_is_asked_for() -> None:
     key = ["one"]
     probe = ListProbe("x.example", "2.{key}.x.example", "1.{key}.x.example", key)
-    assert probe.names() == ("2.one.x.example", "1.one.x.example")
+    asked = probe.question()
+    assert asked.names() == (("2.one.x.example", "A"), ("1.one.x.example", "A"))
+    assert asked.asked == (("2.{key}.x.example", "A"), ("1.{key}.x.example", "A"))
     key.clear()
-    assert probe.names() == ("2..x.example", "1..x.example")
-    assert ListProbe("x.example", "2.x.example", "1.x.example").names() == ("2.x.example", "1.x.example")
+    assert probe.question().names() == (("2..x.example", "A"), ("1..x.example", "A"))
+    assert ListProbe("x.example", "", "1.x.example").question().names() == (("1.x.example", "A"),)
 
 
 def test_a_probe_s_name_tells_which_part_of_a_zone_it_is_about() -> None:
