@@ -80,13 +80,17 @@ class World:
         return self.run(sys.executable, "-m", "eximacl", *args, text=text)
 
     def doctor(self, *args: str) -> list[dict[str, Any]]:
-        """Return what the doctor finds; its exit status has to fit."""
+        """Return what the doctor finds; its exit status has to fit.
+
+        Which holes the machine's own Exim has depends on its last upgrade, so that finding is left out.
+        """
         host, port = self.lab.server
         done = self.eximacl("doctor", "--json", "--pid-file", PID_FILE, "--smtp", f"{host}:{port}", *args)
         found = [json.loads(line) for line in done.out.splitlines()]
         assert done.err == "", done.err
         assert done.status == int(any(each["level"] == "problem" for each in found)), done
-        return found
+        own = "--exim" not in args
+        return [each for each in found if not (own and (each["diagnosis"], each["level"]) == ("version", "warning"))]
 
     def start(self, *rights: str) -> None:
         """Start the daemon; rights: options of setpriv."""
