@@ -33,13 +33,16 @@ class ListTrial(NamedTuple):
     notes: tuple[str, ...]
 
 
-def try_list(path: Path, instead_of: str, config: Path, *, accept: bool = False) -> ListTrial:
+def try_list(
+    path: Path, instead_of: str, config: Path, *, accept: bool = False, in_force: Mapping[str, int] | None = None
+) -> ListTrial:
     """Test a file or directory as a list. Raises UnknownList.
 
     instead_of: the option that the list is for (`checks.valid_recipient.recipients`), or the path of the list that it
     replaces; empty: `path` itself, which the policy names. accept: it may have lost most of its entries.
+    in_force: how many entries a running daemon has of each list, by path.
     """
-    kind, before = _target(path, instead_of, config)
+    kind, before = _target(path, instead_of, config, in_force or {})
     entries = kind()
     problems: tuple[str, ...] = ()
     content = Content()
@@ -49,15 +52,18 @@ def try_list(path: Path, instead_of: str, config: Path, *, accept: bool = False)
         problems = refused.messages
     loss = Loss(before or Content(0, content.ended), content)
     notes: tuple[str, ...] = ()
+    said = f"{path} {loss.before_move if instead_of else loss}"
     if not problems and not accept and loss.is_refused:
-        problems = (f"{path} {loss}",)
+        problems = (said,)
     elif not problems and not accept and loss.is_doubtful:
-        notes = (f"{path} {loss}",)
+        notes = (said,)
     return ListTrial(str(path), kind.kind, content.size, before.size if before else None, problems, notes)
 
 
-def _target(path: Path, instead_of: str, config: Path) -> tuple[type[EntryList], Content | None]:
-    """Return the kind of a list, and what the one that it replaces has."""
+def _target(
+    path: Path, instead_of: str, config: Path, in_force: Mapping[str, int]
+) -> tuple[type[EntryList], Content | None]:
+    """Return the kind of a list, and what is in force instead of it: in the daemon, or in the list that it replaces."""
     sources = Sources(config.absolute().parent)
     with contextlib.suppress(ConfigError):
         loaded = load(config, sources=sources)
@@ -72,6 +78,8 @@ def _target(path: Path, instead_of: str, config: Path) -> tuple[type[EntryList],
     # Not resolve(): the policy's paths are compared as they are written, too.
     named = Path(os.path.normpath(Path.cwd() / (instead_of or path)))
     for entries, content in sources.counted(named):
+        if str(named) in in_force:
+            return type(entries), Content(in_force[str(named)], content.ended if content else True)
         return type(entries), content if instead_of else None
     if instead_of:
         raise UnknownList(f"{named} is not a list of {config}, and no option is called so")

@@ -53,9 +53,24 @@ class Loss(NamedTuple):
         """Whether the last line may be the beginning of one: `com` of a list of domains would be a great many."""
         return self.before.ended and not self.after.ended
 
-    def __str__(self) -> str:
+    @property
+    def facts(self) -> str:
+        """What was lost, without what becomes of it."""
         torn = " and no end of its last line" if self._is_torn else ""
-        stay = f"has {entries(self.after.size)}{torn} and had {self.before.size:,}, which stay in force"
+        return f"has {entries(self.after.size)}{torn} and had {self.before.size:,}"
+
+    def __str__(self) -> str:
+        return self._said("")
+
+    @property
+    def before_move(self) -> str:
+        """The same as the text, of a list that is to be moved into the place of another one."""
+        return self._said("move it into place, then: ")
+
+    def _said(self, first: str) -> str:
+        stay = f"{self.facts}, which stay in force"
         if self.is_refused:
-            return f"{stay}; if so few are meant: eximacl reload --accept"
-        return f"{stay} until it has rested for {REST_SECONDS:.0f} s; at once: eximacl reload --accept"
+            tested = "test it with --accept, " if first else ""
+            return f"{stay}; if so few are meant: {tested}{first}eximacl reload --accept"
+        place = " in place" if first else ""
+        return f"{stay} until it has rested{place} for {REST_SECONDS:.0f} s; at once: {first}eximacl reload --accept"

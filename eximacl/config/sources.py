@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -83,15 +83,39 @@ class Sources:
         assert isinstance(source.entries, kind)
         return source.entries
 
-    def take_over(self, old: Sources, *, accept: bool = False) -> None:
+    def take_over(self, old: Sources, *, accept: bool = False) -> tuple[str, ...]:
         """Keep the old entries of lists that have lost too many since another configuration read them, or are gone.
 
-        accept: someone has said that they are meant; then nothing is kept.
+        accept: someone has said that they are meant; then nothing is kept, and a line for each such list is returned.
         """
+        accepted: list[str] = []
         for key, source in self._sources.items():
             before = old._sources.get(key)
-            if before is not None and before.read and not accept:
+            if before is None or not before.read:
+                continue
+            if not accept:
                 source.succeed(before)
+            elif not source.read:
+                accepted.append(f"{source.shown} does not exist and had {entries(before.content.size)}")
+            elif (loss := Loss(before.content, source.content)).is_doubtful:
+                accepted.append(f"{source.shown} {loss.facts}")
+        return tuple(dict.fromkeys(accepted))
+
+    def sizes(self) -> dict[str, int]:
+        """Return how many entries are in force of each list that comes from a file or directory, by absolute path."""
+        return {str(path): source.content.size for (path, _), source in self._sources.items() if source.read}
+
+    def losses(self, in_force: Mapping[str, int]) -> Iterator[tuple[str, bool]]:
+        """Yield what a daemon that has so many entries of each list would say of these, and whether it refuses it."""
+        for (path, _), source in self._sources.items():
+            size = in_force.get(str(path))
+            if size is None:
+                continue
+            loss = Loss(Content(size, source.content.ended), source.content)
+            if not source.read:
+                yield f"{source.shown} does not exist; {_kept(size)}; if that is meant: eximacl reload --accept", True
+            elif loss.is_doubtful:
+                yield f"{source.shown} {loss}", loss.is_refused
 
     def refresh(self) -> Refreshed:
         """Read what has changed. Each list is swapped in one step, so any thread may use the lists meanwhile.
@@ -157,6 +181,10 @@ class Sources:
         return sum(source.read for source in self._sources.values())
 
 
+def _kept(size: int) -> str:
+    return f"what was read before stays in force ({entries(size)})"
+
+
 class _Source:
     """One file or directory, and the list that its entries fill.
 
@@ -208,7 +236,7 @@ class _Source:
     @property
     def kept(self) -> str:
         """What problems say of the entries that are in force."""
-        return f"what was read before stays in force ({entries(self.content.size)})"
+        return _kept(self.content.size)
 
     @property
     def rests(self) -> bool:

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -102,6 +102,8 @@ class Daemon:
         self._watching: asyncio.Task[None] | None = None
         self._reloading = asyncio.Lock()
         self._problems: tuple[str, ...] = ()
+        self._refused_at = 0.0
+        self._accepted: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
         self._spool = ""
         self._notify = Notifier(environ)
@@ -185,7 +187,7 @@ class Daemon:
                 self._ready("a reload was not finished; the current policy stays")
                 raise
             else:
-                loaded.sources.take_over(self._loaded.sources, accept=accept)
+                self._accepted = loaded.sources.take_over(self._loaded.sources, accept=accept)
                 self._take(loaded, archiver)
             return self._problems
 
@@ -200,7 +202,7 @@ class Daemon:
         return await run(self._archive_threads, Archiver, loaded.settings, self._archive_threads)
 
     def _refuse(self, problems: tuple[str, ...]) -> None:
-        self._problems = problems
+        self._problems, self._refused_at = problems, time.time()
         text = "the new policy has errors, so the daemon keeps the current one"
         log.error("%s:\n%s", text, "\n".join(problems))
         self._ready(text)
@@ -330,7 +332,8 @@ class Daemon:
         kept = () if problems else sources.kept()
         resting = [line for line in sources.problems() if line not in kept]
         notes = [*self._notes, *map(str, self._loaded.notes()), *resting, *filter(None, [self._spool])]
-        return {"problems": list(problems), "kept": list(kept), "notes": notes}
+        accepted = () if problems else self._accepted
+        return {"problems": list(problems), "kept": list(kept), "accepted": list(accepted), "notes": notes}
 
     async def _end_address(self, values: Mapping[str, str]) -> Reply:
         return await within(STATE_SECONDS, disposable.end_own(self._loaded, self._state, values, time.time()))
@@ -339,7 +342,10 @@ class Daemon:
         return await within(STATE_SECONDS, work(self._state, values, time.time()))
 
     def status(self) -> dict[str, Any]:
-        """Return what `eximacl status` shows; times in seconds since 1970. refused: the problems of a new policy."""
+        """Return what `eximacl status` shows; times in seconds since 1970.
+
+        refused: those of the problems that are a new policy's. lists: the entries in force of each list, by path.
+        """
         stale = self._stale()
         return {
             "version": __version__,
@@ -351,8 +357,9 @@ class Daemon:
             "records": self._recording.status(),
             "dns": self._network.status(),
             "stale": bool(stale),
+            "lists": self._loaded.sources.sizes(),
             "problems": [
-                *self._problems,
+                *self._refused(),
                 *filter(None, [stale]),
                 *self._loaded.sources.problems(),
                 *self._sockets.lost,
@@ -361,9 +368,15 @@ class Daemon:
                 *self._unkept(),
                 *self._network.problems(),
             ],
-            "refused": list(self._problems),
+            "refused": list(self._refused()),
             "notes": [*self._notes, *map(str, self._loaded.notes())],
         }
+
+    def _refused(self) -> Iterator[str]:
+        """Yield what was wrong with a new policy when it was read: it may be right by now."""
+        when = zoned(self._refused_at)
+        for problem in self._problems:
+            yield f"the reload of {when} was refused: {problem}; once that is mended: eximacl reload"
 
     def _state_trouble(self) -> list[str]:
         damage = [*filter(None, [self._state_watch.damage])]

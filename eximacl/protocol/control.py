@@ -24,11 +24,13 @@ class Reloaded(NamedTuple):
 
     problems: of a policy that was refused, so that the old one is still in force; empty where the new one is.
     kept: why lists keep their old entries although the new policy is in force.
+    accepted: the lists that count although they have lost so much, since that was said to be meant.
     notes: what the admin has to know about the new one, such as settings that need a restart.
     """
 
     problems: list[str]
     kept: list[str]
+    accepted: list[str]
     notes: list[str]
 
 
@@ -136,6 +138,7 @@ _SHAPE: Mapping[str, Callable[[object], bool]] = {
     "problems": _are_texts,
     "refused": _are_texts,
     "stale": _is_flag,
+    "lists": _are_counts,
     "notes": _are_texts,
     "records": _are_records,
 }

@@ -71,9 +71,14 @@ def test_a_list_of_one_domains_file(config: Path) -> None:
     [
         (people(100), False, "", ""),
         (people(95), False, "", ""),
-        (people(50), False, "", "50 entries and had 100, which stay in force until it has rested"),
+        (people(50), False, "", "50 entries and had 100, which stay in force until it has rested in place for"),
         (people(50), True, "", ""),
-        (people(5), False, "5 entries and had 100, which stay in force; if so few are meant", ""),
+        (
+            people(5),
+            False,
+            "5 entries and had 100, which stay in force; if so few are meant: test it with --accept, move it",
+            "",
+        ),
         (people(5), True, "", ""),
         ("", False, "0 entries and had 100", ""),
         ("steve\nsteve: smiller\n", True, "new line 2: 'steve: smiller' is not a localpart", ""),
@@ -85,6 +90,16 @@ def test_what_the_daemon_would_say(config: Path, content: str, accept: bool, pro
     assert problem in "".join(found.problems)
     assert note in "".join(found.notes)
     assert (len(found.problems), len(found.notes)) == (bool(problem), bool(note))
+
+
+@pytest.mark.parametrize("instead_of", ["", "lists/valid", "checks.valid_recipient.recipients"])
+def test_what_a_running_daemon_has_in_force_counts(config: Path, instead_of: str) -> None:
+    in_force = {str(config.parent / "lists/valid"): 2000}
+    found = try_list(Path("lists/valid"), instead_of, config, in_force=in_force)
+    assert found.before == 2000
+    advice = "test it with --accept, move it into place, then: eximacl reload" if instead_of else "eximacl reload"
+    said = f"has 100 entries and had 2,000, which stay in force; if so few are meant: {advice} --accept"
+    assert found.problems == (f"lists/valid {said}",)
 
 
 @pytest.mark.parametrize(

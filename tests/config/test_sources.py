@@ -431,7 +431,8 @@ def test_another_configuration_keeps_the_entries_of_a_list_that_lost_too_many(
     for accept in (False, True):
         new = Sources(tmp_path, monotonic=clock)
         valid = new.open(path, Recipients)
-        new.take_over(old, accept=accept)
+        accepted = new.take_over(old, accept=accept)
+        assert accepted == ((f"valid has {now.count(chr(10))} entries and had 1,000",) if accept and problem else ())
         assert len(valid) == (now.count("\n") if accept else count)
         assert len(new.kept()) == (0 if accept else kept)
         assert problem in "".join(new.problems()) or accept
@@ -442,6 +443,35 @@ def test_another_configuration_keeps_the_entries_of_a_list_that_lost_too_many(
     clock.now += REST_SECONDS
     new.refresh()
     assert len(valid) == (count if kept else now.count("\n"))
+
+
+@pytest.mark.parametrize(
+    ("now", "in_force", "said", "refused"),
+    [
+        (people(1000), 1000, "", False),
+        (people(995), 1000, "", False),
+        (people(500), 1000, "valid has 500 entries and had 1,000, which stay in force until", False),
+        (people(50), 1000, "valid has 50 entries and had 1,000, which stay in force; if so few", True),
+        (people(50), None, "", False),
+    ],
+)
+def test_what_a_daemon_with_other_entries_would_say(
+    tmp_path: Path, now: str, in_force: int | None, said: str, refused: bool
+) -> None:
+    path = tmp_path / "valid"
+    path.write_text(now)
+    sources = Sources(tmp_path)
+    sources.open(path, Recipients)
+    found = list(sources.losses({} if in_force is None else {str(path): in_force}))
+    assert [(text.startswith(said), is_refused) for text, is_refused in found] == [(True, refused)] * bool(said)
+    assert sources.sizes() == {str(path): now.count("\n")}
+
+
+def test_a_daemon_keeps_the_entries_of_a_default_list_that_is_gone(tmp_path: Path) -> None:
+    sources = Sources(tmp_path)
+    sources.awaited(tmp_path / "tld", Suffixes, "checks.rdns_tld.tlds")
+    assert sources.sizes() == {}
+    assert [refused for _, refused in sources.losses({str(tmp_path / "tld"): 3})] == [True]
 
 
 def test_a_reload_does_not_make_a_resting_list_rest_again(tmp_path: Path, clock: Clock) -> None:
@@ -484,7 +514,8 @@ def test_a_default_list_that_is_gone_at_a_reload_keeps_its_entries(tmp_path: Pat
         with pytest.raises(Missing):
             new.open(path, Suffixes)
         tlds = new.awaited(path, Suffixes, "checks.rdns_tld.tlds")
-        new.take_over(sources, accept=accept)
+        accepted = new.take_over(sources, accept=accept)
+        assert accepted == (("tld does not exist and had 1 entry",) if accept else ())
         assert list(tlds) == ([] if accept else ["sa"])
         gone = () if accept else ("tld does not exist; what was read before stays in force (1 entry)",)
         assert new.problems() == new.kept() == gone

@@ -50,7 +50,7 @@ async def test_a_reload_swaps_the_policy(config: Path) -> None:
             )
         )
         assert (await query(config)).verdict == "reject"
-        assert await control(config, "reload") == {"problems": [], "kept": [], "notes": []}
+        assert await control(config, "reload") == {"problems": [], "kept": [], "accepted": [], "notes": []}
         assert (await query(config)).verdict == "accept"
 
 
@@ -70,9 +70,12 @@ async def test_a_bad_policy_is_refused_and_the_old_one_stays(config: Path) -> No
         assert "did you mean tlds?" in answer["problems"][0]
         assert (await query(config)).reason == "rdns-tld"
         status = await control(config, "status")
-        assert status["problems"] == status["refused"] == answer["problems"]
+        assert status["problems"] == status["refused"]
+        told = status["refused"][0]
+        assert told.startswith("the reload of 20")
+        assert told.endswith(f" was refused: {answer['problems'][0]}; once that is mended: eximacl reload")
         config.write_text(CONFIG)
-        assert await control(config, "reload") == {"problems": [], "kept": [], "notes": []}
+        assert await control(config, "reload") == {"problems": [], "kept": [], "accepted": [], "notes": []}
         assert (await control(config, "status"))["problems"] == []
 
 
@@ -157,7 +160,12 @@ async def test_a_spool_that_cannot_be_read_is_a_problem(
     async with running(config) as daemon:
         await until(lambda: daemon.status()["problems"] == ["at the start"])
         assert daemon.status()["refused"] == []
-        assert await control(config, "reload") == {"problems": [], "kept": [], "notes": ["at the reload"]}
+        assert await control(config, "reload") == {
+            "problems": [],
+            "kept": [],
+            "accepted": [],
+            "notes": ["at the reload"],
+        }
         assert daemon.status()["problems"] == ["at the reload"]
         await daemon.reload()
         assert daemon.status()["problems"] == []
@@ -273,7 +281,8 @@ async def test_an_archive_that_cannot_be_stops_a_start_and_a_reload(config: Path
         config.write_text(CONFIG + '[archive]\ndir = "file"\n')
         (problem,) = (await control(config, "reload"))["problems"]
         assert problem.startswith(f"archive.dir: {config.parent}/file is not a directory; create it")
-        assert (await control(config, "status"))["problems"] == [problem]
+        (told,) = (await control(config, "status"))["problems"]
+        assert f" was refused: {problem}; " in told
         assert (await query(config)).reason == "rdns-tld"
     with pytest.raises(StartError, match=r"^archive\.dir: .*/file is not a directory"):
         Daemon(load(config), {})

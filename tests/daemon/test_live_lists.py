@@ -75,7 +75,9 @@ async def test_a_signal_keeps_a_list_that_lost_most_entries(
         answer = await control(config, "reload")
         assert (answer["problems"], len(answer["kept"])) == ([], 1)
         answer = await control(config, "reload", accept="1")
-        assert answer == {"problems": [], "kept": [], "notes": []}
+        accepted = ["valid has 1 entry and had 1,001"]
+        assert answer == {"problems": [], "kept": [], "accepted": accepted, "notes": []}
+        assert (await control(config, "reload", accept="1"))["accepted"] == []
         assert (await query(config, host="mx.example.net")).reason == "unknown-recipient"
 
 

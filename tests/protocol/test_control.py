@@ -90,12 +90,14 @@ def test_a_daemons_own(tmp_path: Path) -> None:
 
 
 RELOADS = [
-    ({"problems": [], "kept": ["a list"], "notes": ["one"]}, True),
-    ({"problems": ["one"], "kept": [], "notes": [], "more": 1}, True),
-    ({"problems": None, "kept": [], "notes": []}, False),
-    ({"problems": "text", "kept": [], "notes": []}, False),
-    ({"problems": [], "kept": "text", "notes": []}, False),
-    ({"problems": [], "kept": [], "notes": [{"a": 1}]}, False),
+    ({"problems": [], "kept": ["a list"], "accepted": [], "notes": ["one"]}, True),
+    ({"problems": ["one"], "kept": [], "accepted": [], "notes": [], "more": 1}, True),
+    ({"problems": None, "kept": [], "accepted": [], "notes": []}, False),
+    ({"problems": "text", "kept": [], "accepted": [], "notes": []}, False),
+    ({"problems": [], "kept": [], "notes": []}, False),
+    ({"problems": [], "kept": [], "accepted": "text", "notes": []}, False),
+    ({"problems": [], "kept": "text", "accepted": [], "notes": []}, False),
+    ({"problems": [], "kept": [], "accepted": [], "notes": [{"a": 1}]}, False),
     ({"problems": []}, False),
 ]
 
@@ -104,7 +106,9 @@ RELOADS = [
 def test_a_reload(tmp_path: Path, answer: dict[str, Any], fine: bool) -> None:
     with answering(tmp_path / "s", json.dumps(answer)):
         if fine:
-            assert reload(tmp_path / "s") == Reloaded(answer["problems"], answer["kept"], answer["notes"])
+            assert reload(tmp_path / "s") == Reloaded(
+                answer["problems"], answer["kept"], answer["accepted"], answer["notes"]
+            )
         else:
             with pytest.raises(DaemonError, match="or another program"):
                 reload(tmp_path / "s")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from eximacl.config import (
 )
 from eximacl.config.list_trial import UnknownList, try_list
 from eximacl.config.losses import entries
+from eximacl.config.peek import PeekError, read_setting
 from eximacl.config.problems import Problem, shown_path
 from eximacl.daemon.preflight import preflight
 from eximacl.doctor.access import Who, unreadable
@@ -57,15 +58,16 @@ def config() -> None:
     metavar="OPTION",
     help="Test LIST for this option, such as checks.valid_recipient.recipients, or instead of this list, by its path.",
 )
-@click.option("--accept", is_flag=True, help="LIST may have lost most of the entries of the list that it replaces.")
+@click.option("--accept", is_flag=True, help="LIST, or each list of the policy, may have lost most of its entries.")
 @config_option
 @json_option
 def test(list_path: Path | None, instead_of: str, accept: bool, config_path: Path, as_json: bool) -> int:
     """Test the policy file and everything that it names, or LIST alone.
 
     That includes its domain files, all lists, and the archive's directory. Every problem is printed. Where a daemon
-    runs another policy than these files hold, the last line says how they come into force. For root, what the daemon's
-    user may not read is a problem, too.
+    runs another policy than these files hold, the last line says how they come into force, and a list that it would
+    not take, since it has lost most of the entries in force, is a problem. For root, what the daemon's user may not
+    read is a problem, too.
 
     LIST is a file or directory, and the policy names it, or --as says what it is for. So a job that exports a list can
     test it before it moves it into place.
@@ -82,15 +84,15 @@ def test(list_path: Path | None, instead_of: str, accept: bool, config_path: Pat
       64 what kind of list LIST holds is not known
     """
     if list_path is None:
-        if instead_of or accept:
-            raise click.UsageError("--as and --accept are for a list: name its file")
-        return _test_policy(config_path, as_json)
+        if instead_of:
+            raise click.UsageError("--as is for a list: name its file")
+        return _test_policy(config_path, accept, as_json)
     if list_path.suffix == ".toml":
         raise click.UsageError(f"{list_path} is not a list; name the policy file with --config")
     return _test_list(list_path, instead_of, accept, config_path, as_json)
 
 
-def _test_policy(config_path: Path, as_json: bool) -> int:
+def _test_policy(config_path: Path, accept: bool, as_json: bool) -> int:
     problems: tuple[Problem, ...] = ()
     notes: list[str] = []
     waits = False
@@ -99,10 +101,12 @@ def _test_policy(config_path: Path, as_json: bool) -> int:
     except ConfigError as error:
         problems = error.problems
     else:
-        status = _running(loaded)
+        status = _running(loaded.settings.server.socket, loaded.path)
         waits = status is not None and bool(status.get("stale") or status.get("refused"))
-        problems = tuple(_closed(loaded, status))
-        notes = list(map(str, loaded.notes()))
+        losses = {} if accept else dict(loaded.sources.losses(_in_force(status)))
+        refused = (Problem(loaded.path.name, "", text) for text, is_refused in losses.items() if is_refused)
+        problems = (*_closed(loaded, status), *refused)
+        notes = [*map(str, loaded.notes()), *(text for text, is_refused in losses.items() if not is_refused)]
     if as_json:
         found = [problem._asdict() for problem in problems]
         print_json({"ok": not problems, "problems": found, "notes": notes, "waits_for_reload": waits})
@@ -120,7 +124,8 @@ def _test_policy(config_path: Path, as_json: bool) -> int:
 
 def _test_list(path: Path, instead_of: str, accept: bool, config_path: Path, as_json: bool) -> int:
     try:
-        tested = try_list(path, instead_of, config_path, accept=accept)
+        in_force = _in_force(_running(_socket(config_path), config_path.absolute()))
+        tested = try_list(path, instead_of, config_path, accept=accept, in_force=in_force)
     except UnknownList as error:
         raise Failure(str(error), exits.USAGE) from None
     problems = list(map(printable, tested.problems))
@@ -141,13 +146,27 @@ def _print_problems(lines: list[str]) -> None:
     click.echo(paint(plural(len(lines), "problem"), Style.BAD, sys.stderr), err=True)
 
 
-def _running(loaded: Loaded) -> Status | None:
+def _running(socket: Path | None, config: Path) -> Status | None:
     """Return the status of the daemon that runs these files, whether as they are or as they were; None without one."""
     try:
-        found = read_status(loaded.settings.server.socket)
+        found = read_status(socket) if socket else None
     except DaemonError:
         return None
-    return found if found["config"] == str(loaded.path) else None
+    return found if found and found["config"] == str(config) else None
+
+
+def _socket(config_path: Path) -> Path | None:
+    """Return the daemon's socket; None where the policy is too wrong to say which."""
+    try:
+        socket: Path | None = read_setting(config_path, "server", "socket")
+    except PeekError:
+        return None
+    return socket
+
+
+def _in_force(status: Status | None) -> Mapping[str, int]:
+    """Return how many entries the daemon has of each list, by path; nothing without a daemon."""
+    return status.get("lists", {}) if status else {}
 
 
 def _closed(loaded: Loaded, status: Status | None) -> Iterator[Problem]:

@@ -26,13 +26,16 @@ from eximacl.system.text import printable
 @socket_option
 @json_option
 @click.option(
-    "--accept", is_flag=True, help="Take lists that have lost most of their entries, or are gone, as they are."
+    "--accept",
+    is_flag=True,
+    help="Let all lists count as they are, also those that have lost most entries, and default lists that are gone.",
 )
 def reload(config_path: Path, socket_path: Path | None, accept: bool, as_json: bool) -> int:
     """Reload the policy.
 
     If it has errors, the daemon keeps the current one, and they are printed. A list that has lost
-    most of its entries keeps the old ones, unless --accept says that so few are meant.
+    most of its entries keeps the old ones, and so does a default list that is gone, unless --accept
+    says that so few are meant; then each such list is printed. A list that the policy names must exist.
 
     \b
     Examples:
@@ -56,5 +59,6 @@ def reload(config_path: Path, socket_path: Path | None, accept: bool, as_json: b
     if done.kept:
         lines = "\n".join(map(printable, (*done.kept, *done.notes)))
         raise Failure(f"the new policy is in force, but with old entries of its lists:\n{lines}", exits.CONFIG)
-    click.echo("\n".join(("The new policy is in force.", *map(printable, done.notes))))
+    accepted = (f"taken as it is: {line}" for line in done.accepted)
+    click.echo("\n".join(("The new policy is in force.", *map(printable, (*accepted, *done.notes)))))
     return 0

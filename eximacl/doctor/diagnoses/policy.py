@@ -27,11 +27,15 @@ def policy(case: Case) -> Iterator[Finding]:
     status = case.status or {}
     refused = list(status.get("refused", ()))
     for text in (each for each in status.get("problems", ()) if each not in refused):
-        yield warning(f"the daemon reports: {text}", "what it names does not count", "correct what it names")
+        yield warning(
+            f"the daemon reports: {text}",
+            "what it names is not used, or not as it is now",
+            "what the report says; where it says nothing to do, correct what it names",
+        )
     if refused and not closed:
         yield problem(
-            f"the daemon refused its new policy: {refused[0]}",
-            "it keeps the old one",
+            f"the daemon keeps its old policy: {refused[0]}",
+            "what has changed since then is not in force",
             "eximacl config test && eximacl reload",
         )
     if not refused and not closed:

@@ -33,6 +33,24 @@ def test_it_says_when_the_daemon_runs_another_policy(config: Path) -> None:
     assert log.count(f"NOTICE reloaded {config}\n") == 1
 
 
+@pytest.mark.usefixtures("daemon")
+def test_a_list_that_the_daemon_would_not_take(config: Path) -> None:
+    config.write_text(config.read_text().replace('tlds = ["sa"]', 'tlds = "tlds"'))
+    tlds = config.parent / "tlds"
+    tlds.write_text("".join(f"a{number}\n" for number in range(100)))
+    assert eximacl("reload").status == 0
+    tlds.write_text("sa\n")
+    few = "has 1 entry and had 100, which stay in force; if so few are meant: eximacl reload --accept\n1 problem\n"
+    done = eximacl("config", "test")
+    assert (done.status, done.out, done.err) == (1, "", f"eximacl.toml: tlds {few}")
+    done = eximacl("config", "test", tlds)
+    assert (done.status, done.out, done.err) == (1, "", f"{tlds} {few}")
+    assert eximacl("config", "test", tlds, "--accept").status == eximacl("config", "test", "--accept").status == 0
+    tlds.write_text("".join(f"a{number}\n" for number in range(50)))
+    done = eximacl("config", "test")
+    assert (done.status, "tlds has 50 entries and had 100, which stay in force until" in done.out) == (0, True)
+
+
 def test_every_problem_is_printed(config: Path) -> None:
     config.write_text(config.read_text() + 'colour = "red"\n[servr]\n')
     done = eximacl("config", "test")
@@ -134,8 +152,9 @@ def test_a_list_alone(config: Path) -> None:
     assert done.err.startswith(f"{new} line 2: '*.vn' is not a domain name: write it without *")
     new.write_text("sa\n")
     done = eximacl("config", "test", new, "--as", config.parent / "tlds")
-    few = "has 1 entry and had 100, which stay in force; if so few are meant: eximacl reload --accept"
-    assert (done.status, done.err) == (1, f"{new} {few}\n1 problem\n")
+    few = "has 1 entry and had 100, which stay in force; if so few are meant: test it with --accept"
+    told = f"{new} {few}, move it into place, then: eximacl reload --accept\n1 problem\n"
+    assert (done.status, done.err) == (1, told)
     done = eximacl("config", "test", new, "--as", config.parent / "tlds", "--accept")
     assert done == (0, f"{new}: OK (list of domains, 1 entry; 100 now)\n", "")
     answer = json.loads(eximacl("config", "test", new, "--as", "checks.rdns_tld.tlds", "--accept", "--json").out)
@@ -150,7 +169,7 @@ def test_a_list_alone(config: Path) -> None:
     [
         pytest.param(["{0}/new"], "does not name {0}/new: say for which option it is", id="no kind"),
         pytest.param(["{0}/new.toml"], "is not a list; name the policy file with --config", id="a policy file"),
-        pytest.param(["--as", "policy.domains"], "--as and --accept are for a list: name its file", id="no file"),
+        pytest.param(["--as", "policy.domains"], "--as is for a list: name its file", id="no file"),
     ],
 )
 def test_a_list_that_cannot_be_tested(config: Path, arguments: list[str], words: str) -> None:

@@ -23,7 +23,9 @@ def test_reload(config: Path) -> None:
     assert answer.status == 78
     assert len(json.loads(answer.out)["problems"]) == 1
     shown = eximacl("status").out
-    assert "\n1 problem:\n  eximacl.toml: checks.rdns_tld.tdls" in shown
+    assert "\n1 problem:\n  the reload of " in shown
+    assert " was refused: eximacl.toml: checks.rdns_tld.tdls" in shown
+    assert shown.endswith("did you mean tlds?; once that is mended: eximacl reload\n")
 
 
 @pytest.mark.usefixtures("daemon")
@@ -39,16 +41,21 @@ def test_a_list_that_has_lost_most_entries_needs_a_word(config: Path) -> None:
     answer = eximacl("reload", "--json")
     assert (answer.status, json.loads(answer.out)["kept"][0][:4]) == (78, "tlds")
     assert "if so few are meant: eximacl reload --accept" in eximacl("status").out
-    assert eximacl("reload", "--accept") == (0, "The new policy is in force.\n", "")
+    assert eximacl("reload", "--accept") == (
+        0,
+        "The new policy is in force.\ntaken as it is: tlds has 1 entry and had 100\n",
+        "",
+    )
     assert "No problems." in eximacl("status").out
 
 
 @pytest.mark.parametrize(
     "answer",
     [
-        {"problems": [ESCAPE], "kept": [], "notes": []},
-        {"problems": [], "kept": [ESCAPE], "notes": []},
-        {"problems": [], "kept": [], "notes": [ESCAPE]},
+        {"problems": [ESCAPE], "kept": [], "accepted": [], "notes": []},
+        {"problems": [], "kept": [ESCAPE], "accepted": [], "notes": []},
+        {"problems": [], "kept": [], "accepted": [ESCAPE], "notes": []},
+        {"problems": [], "kept": [], "accepted": [], "notes": [ESCAPE]},
     ],
 )
 def test_no_escape_reaches_the_terminal(config: Path, answer: dict[str, object]) -> None:

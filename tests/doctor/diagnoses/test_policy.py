@@ -18,7 +18,7 @@ from tests.doctor.world import World
 
 WAYS: dict[str, Way] = {
     "policy wrong": Way(breaks.policy("[policy]", "[nonsense]\n[policy]"), "problem", "nonsense"),
-    "policy refused at reload": Way(breaks.refused_reload, "problem", "refused its new policy"),
+    "policy refused at reload": Way(breaks.refused_reload, "problem", "keeps its old policy: the reload of "),
 }
 
 
