@@ -12,6 +12,7 @@ from eximacl.doctor.access import Who
 from eximacl.doctor.diagnoses.daemon import daemon
 from eximacl.doctor.diagnoses.records import records
 from eximacl.doctor.diagnoses.state import state
+from eximacl.protocol.client import DaemonError
 from tests.doctor import breaks
 from tests.doctor.proof import Way, known, prove, told
 from tests.doctor.world import World
@@ -43,6 +44,13 @@ def test_a_process_that_is_not_seen_is_told_once(tmp_path: Path) -> None:
     facts = {"version": __version__, "config": config, "uptime": 3.2, "pid": 1, "records": {}}
     case = known(tmp_path, _asked=facts, daemon_user=None)
     assert [level for look in (daemon, records, state) for level, _ in told(look, case)] == ["warning", "ok"]
+
+
+def test_systemd_has_to_forget_that_the_daemon_failed(tmp_path: Path) -> None:
+    """After it has given up, it refuses a restart."""
+    (found,) = daemon(known(tmp_path, _asked=DaemonError("no answer")))
+    assert found.do.startswith("systemctl reset-failed eximacl && systemctl restart eximacl; ")
+    assert found.do.endswith("says why it stopped, hangs or fails to start")
 
 
 def test_an_older_one_still_runs(tmp_path: Path) -> None:
