@@ -121,12 +121,18 @@ def plan_of(steps: str, exempt: str = "") -> DomainPolicy:
 
 
 class Answers:
-    """Answers from `QUESTION=ANSWER …`, each used once and in order; a question beyond them is an error."""
+    """Answers from `QUESTION=ANSWER …`, each used once and in order; a question beyond them is an error.
+
+    What `peek` finds is what the next answer gives to `reserve`, or a free place where there is none.
+    """
 
     def __init__(self, text: str) -> None:
         self.left = text.split()
 
     def __call__(self, request: AnyRequest) -> Any:
+        if request.question.kind == "peek":
+            name, _, value = (self.left or [""])[0].partition("=")
+            return Place(cast("Slot", value if name == "reserve" and value != "unknown" else "reserved"), 1, 1)
         assert self.left, f"unexpected question: {request.question}"
         name, _, value = self.left.pop(0).partition("=")
         assert request.question.kind == name

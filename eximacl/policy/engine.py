@@ -29,7 +29,7 @@ from eximacl.policy.outcome import (
     Unknown,
     Word,
 )
-from eximacl.policy.plan import DomainPolicy, Exempt, Policy, Step, Turn
+from eximacl.policy.plan import DomainPolicy, Policy, Step, Turn, covered
 from eximacl.policy.query import Query, Stage
 from eximacl.policy.questions import (
     AnyRequest,
@@ -37,6 +37,7 @@ from eximacl.policy.questions import (
     Ask,
     CommitSlots,
     Pause,
+    PeekSlot,
     ReleaseSlots,
     Request,
     ReserveSlot,
@@ -58,6 +59,8 @@ STATE_UNKNOWN = LOST_PLACE._replace(
     text="temporary local problem; please send it again",
 )
 NO_TRANSACTION = Unknown("the query names no transaction (tx=), so the message cannot be counted")
+# Exim asks about these once a slot is reserved.
+END_TOO: tuple[Stage, ...] = ("data", "end")
 # The policy's own steps, as the records name them.
 TRANSACTION = Ask("transaction")
 ARCHIVE = Ask("archive")
@@ -179,7 +182,7 @@ class _Evaluation:
             return _decided(NOT_OURS)
         if self.policy.separators != self.query.separators:
             self.query = self.query._replace(separators=self.policy.separators)
-        why = _covered(self.policy.exempt, self.query)
+        why = covered(self.policy.exempt, self.query)
         if why:
             return _decided(Decision("accept", (Traced("policy", "exempt", "exempt", why),)))
         self.plan = plan = self.policy.stages[self.query.stage]
@@ -207,6 +210,8 @@ class _Evaluation:
                 continue
             seconds = timer() - started if timer else 0.0
             decision = (self._understand if silent else self._judge)(step, ask, outcome, seconds)
+            if not silent and isinstance(outcome, Alias | Reserve):
+                decision = await self._want_slot(step, ask, outcome)
             if decision is not None or self.left is not None:
                 return await self._conclude(policy, decision)
         return plan.accepted if self.trace is None else await self._conclude(policy, None)
@@ -218,6 +223,8 @@ class _Evaluation:
             return await self._run(policy, left)
         if decision is None:
             decision = await self._finish(policy)
+        elif self.reserved:
+            decision = decision._replace(want=END_TOO)
         return await self._count_fates(decision) if self.fates else decision
 
     async def _count_fates(self, decision: Decision) -> Decision:
@@ -234,23 +241,40 @@ class _Evaluation:
     async def _finish(self, policy: DomainPolicy) -> Decision:
         """Nothing objected: reserve what was asked for, then accept. What is reserved must be settled in any case."""
         decision = await self._reserve_all()
-        want: tuple[Stage, ...] = ("data", "end") if self.reserved else ("data",) if self.wants_data else policy.later
+        want: tuple[Stage, ...] = END_TOO if self.reserved else ("data",) if self.wants_data else policy.later
         if decision is not None:
             return decision._replace(want=want) if self.reserved else decision
         trace = self.plan.passed if self.trace is None else tuple(self.trace)
         wanted = want if self.query.stage == "rcpt" else ()
         return Decision("accept", trace, want=wanted, bugs=self.bugs, label=self.label, delayed=self.delayed)
 
+    async def _want_slot(self, step: Step, ask: Ask, wanted: Alias | Reserve) -> Decision | None:
+        """Keep for the end which slot a step needs; object at once where there will never be one.
+
+        The steps after this one then neither count nor greylist a message that cannot be accepted. What time may cure
+        is left to the end, since a later step may refuse the message for good.
+        """
+        needed = wanted.reserve if isinstance(wanted, Alias) else wanted
+        if needed is None:
+            return None
+        place = await Request(PeekSlot(needed.key, needed.limit, self.query.transaction, needed.terms), ask)
+        if isinstance(place, Unknown) or place.slot == "reserved" or needed.objection(place).temporary:
+            self.reservations += ((step, ask, needed),)
+            return None
+        return await self._take_slot(step, ask, needed)  # which also notes that the address still gets mail
+
     async def _reserve_all(self) -> Decision | None:
         """Reserve each slot that a step needs; return the objection where there is none for it."""
-        timer = self.timer
         for step, ask, needed in self.reservations:
-            started = timer() if timer else 0.0
-            outcome = await self._reserve(ask, needed)
-            decision = self._judge(step, ask, outcome, timer() - started if timer else 0.0)
+            decision = await self._take_slot(step, ask, needed)
             if decision is not None:
                 return decision
         return None
+
+    async def _take_slot(self, step: Step, ask: Ask, needed: Reserve) -> Decision | None:
+        started = self.timer() if self.timer else 0.0
+        outcome = await self._reserve(ask, needed)
+        return self._judge(step, ask, outcome, self.timer() - started if self.timer else 0.0)
 
     async def _reserve(self, ask: Ask, needed: Reserve) -> Hit | Unknown | None:
         transaction = self.query.transaction
@@ -273,7 +297,7 @@ class _Evaluation:
         return Unknown(f"a bug in this check: {type(error).__name__}: {error}")
 
     def _exempted(self, step: Step) -> bool:
-        why = _covered(step.exempt, self.query)
+        why = covered(step.exempt, self.query)
         if why:
             self._note(step, Traced(step.name, "exempt", "exempt", why))
         return bool(why)
@@ -305,8 +329,6 @@ class _Evaluation:
             return None
         if isinstance(outcome, Alias):
             self._rename(step, outcome, seconds)
-            if outcome.reserve is not None:
-                self.reservations += ((step, ask, outcome.reserve),)
             return None
         if outcome is None or isinstance(outcome, AtData | CountFate | Delayed | Reserve):
             self._pass(step, ask, outcome, seconds)
@@ -326,8 +348,6 @@ class _Evaluation:
         self._note(step, Traced(step.name, "pass", seconds=seconds))
         if isinstance(outcome, CountFate):
             self.fates += ((ask, outcome),)
-        if isinstance(outcome, Reserve):
-            self.reservations += ((step, ask, outcome),)
         self.wants_data = self.wants_data or isinstance(outcome, AtData)
 
     def _understand(self, step: Step, _ask: Ask, outcome: Outcome, seconds: float) -> None:
@@ -347,7 +367,7 @@ class _Evaluation:
         self._note(step, Traced(step.name, "alias", "alias", alias.address or alias.mailbox, seconds))
         self.query = self.query.judged_as(alias.mailbox, elsewhere=alias.address != "")
         self.label = alias.label
-        why = _covered(self.policy.exempt, self.query) if self.policy else None
+        why = covered(self.policy.exempt, self.query) if self.policy else None
         if why and self.trace is not None:
             self.trace.append(Traced("policy", "exempt", "exempt", why))
             self.left = ()
@@ -383,14 +403,6 @@ class _Evaluation:
 
 async def _decided(decision: Decision) -> Decision:
     return decision
-
-
-def _covered(exemptions: tuple[Exempt, ...], query: Query) -> str | None:
-    for exempt in exemptions:
-        why = exempt.match(query)
-        if why:
-            return why
-    return None
 
 
 def _objection(

@@ -49,6 +49,7 @@ class Reserve(NamedTuple):
     """No objection, if the message gets one of `limit` slots under `key`, which counts it.
 
     The slot is reserved once nothing else objected to the recipient, and used for good when the message is accepted.
+    Where there will never be one (the objection is not temporary), that decides before the checks that follow.
     objection: makes the objection where there is no slot for it (see `Place.slot`). terms: whose slots these are.
     """
 

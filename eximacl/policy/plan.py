@@ -289,3 +289,12 @@ class Policy:
         if domain not in self.domains:
             return None
         return self.overlays.get(domain, self.base)
+
+
+def covered(exemptions: tuple[Exempt, ...], query: Query) -> str | None:
+    """Return why the first of the exemptions that fits covers a query; None: none fits."""
+    for exempt in exemptions:
+        why = exempt.match(query)
+        if why:
+            return why
+    return None

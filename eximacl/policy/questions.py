@@ -155,6 +155,21 @@ class ReserveSlot(StateQuestion[Place | Unknown]):
 
 
 @dataclass(frozen=True, slots=True)
+class PeekSlot(StateQuestion[Place | Unknown]):
+    """Would `holder` get one of `limit` slots under `key` now? Nothing is changed."""
+
+    kind = "peek"
+
+    key: str
+    limit: int
+    holder: str
+    terms: Terms = field(default=NO_TERMS, repr=False)
+
+    def put(self, state: State, now: float, dry: bool) -> MayWait[Place]:
+        return state.peek(self.key, self.limit, self.holder, now, self.terms)
+
+
+@dataclass(frozen=True, slots=True)
 class Known(StateQuestion["KnownAddress | Unknown | None"]):
     """What is known of a counted or dated address?"""
 

@@ -25,7 +25,7 @@ from eximacl.mail.lists import Recipients, Secrets
 from eximacl.policy.drive import drive_now
 from eximacl.policy.engine import decide
 from eximacl.policy.outcome import Alias, Decision, Hit, Outcome, Unknown
-from eximacl.policy.places import AddressChange
+from eximacl.policy.places import AddressChange, Terms
 from eximacl.policy.plan import DomainPolicy, Policy, Step
 from eximacl.policy.query import Query
 from eximacl.policy.state import RESERVATION_SECONDS, StateError
@@ -434,6 +434,124 @@ class _Dead(MemoryState):
 def test_what_cannot_be_counted_is_deferred() -> None:
     decision = decided(THREE, _Dead())
     assert (decision.word, decision.reason) == ("defer", "disposable-unknown")
+
+
+# --- before what counts and what defers
+
+GUARDED = """
+[policy]
+domains = ["example.org"]
+order = ["disposable", "greylist", "rate"]
+[checks.disposable]
+timezone = "UTC"
+exclusive = "EXCLUSIVE"
+new_addresses = 1
+action = "ACTION"
+[checks.greylist]
+action = "GREYLIST"
+no_retry = []
+[checks.rate.windows.hour]
+client = 2
+recipient = 2
+"""
+DATED = "steve.date.16-01-2027@example.org"
+CLOSED = AddressChange("steve@example.org", 3, end=True)
+
+
+def used_up(state: Kept) -> None:
+    for number in range(3):
+        state.reserve(f"counted:{STEVE}", 3, f"used{number}", NOW, NOW + 60)
+        state.commit(f"used{number}", NOW)
+
+
+def ended(state: Kept) -> None:
+    state.revise(f"counted:{STEVE}", NOW, CLOSED)
+
+
+def dated_ended(state: Kept) -> None:
+    state.revise(f"dated:{DATED}", NOW, CLOSED)
+
+
+def anothers(state: Kept) -> None:
+    for kind, rcpt, limit in (("counted", STEVE, 3), ("dated", DATED, 1000)):
+        state.reserve(f"{kind}:{rcpt}", limit, rcpt, NOW, NOW + 60, Terms("steve@example.org", "first@example.com"))
+        state.commit(rcpt, NOW)
+
+
+def pending(state: Kept) -> None:
+    for number in range(3):
+        state.reserve(f"counted:{STEVE}", 3, f"held{number}", NOW, NOW + 60)
+
+
+def crowded(state: Kept) -> None:
+    state.reserve("counted:steve.9.count@example.org", 9, "another", NOW, NOW + 60, Terms("steve@example.org"))
+
+
+GOOD_MAIL = "steve@example.org"
+# what is the matter, recipient, exclusive, reason; whether it stays so for good
+NO_PLACE: list[tuple[Any, str, str, str, bool]] = [
+    (used_up, STEVE, "no", "counted-used-up", True),
+    (used_up, "STEVE.count.3@example.org", "no", "counted-used-up", True),
+    (used_up, STEVE, "domain", "counted-used-up", True),
+    (ended, STEVE, "no", "disposable-ended", True),
+    (ended, STEVE, "sender", "disposable-ended", True),
+    (dated_ended, DATED, "no", "disposable-ended", True),
+    (dated_ended, DATED, "sender", "disposable-ended", True),
+    (anothers, STEVE, "domain", "disposable-exclusive", True),
+    (anothers, DATED, "sender", "disposable-exclusive", True),
+    (pending, STEVE, "no", "counted-pending", False),
+    (crowded, STEVE, "no", "counted-crowded", False),
+]
+
+
+def guarded(tmp_path: Path, state: Kept, exclusive: str, action: str = "reject", greylist: str = "defer") -> Any:
+    """Return what asks a policy with `disposable`, `greylist` and `rate` about mail to a recipient."""
+    text = GUARDED.replace("EXCLUSIVE", exclusive).replace("ACTION", action).replace("GREYLIST", greylist)
+    (tmp_path / "eximacl.toml").write_text(text, encoding="utf-8")
+    plans, numbers = load(tmp_path / "eximacl.toml").policy, count()
+
+    def ask(rcpt: str, days: int = 0) -> str:
+        asked = query(rcpt=rcpt, tx=f"t{next(numbers)}")._replace(now=NOW + days * 86400)
+        decision = drive_now(decide(plans, asked), Answers(state, NoNetwork(), asked))
+        return f"{decision.word} {decision.reason}".strip()
+
+    return ask
+
+
+@pytest.mark.parametrize(("matter", "rcpt", "exclusive", "reason", "for_good"), NO_PLACE)
+def test_what_never_gets_a_place_is_neither_greylisted_nor_counted(
+    state: Kept, tmp_path: Path, matter: Any, rcpt: str, exclusive: str, reason: str, for_good: bool
+) -> None:
+    matter(state)
+    ask = guarded(tmp_path, state, exclusive)
+    found = [ask(rcpt) for _ in range(4)]
+    assert found == ([f"reject {reason}"] if for_good else ["defer greylisted"]) * 4
+    assert bool(state.sightings("greylist:", NOW)) == (not for_good)
+    ask = guarded(tmp_path, state, exclusive, greylist="off")
+    found = [ask(rcpt) for _ in range(4)]
+    if for_good:
+        assert found == [f"reject {reason}"] * 4
+        assert [ask(GOOD_MAIL) for _ in range(3)] == ["accept", "accept", "defer rate"]
+    else:
+        assert found[:2] == [f"defer {reason}"] * 2
+
+
+@pytest.mark.parametrize(("matter", "rcpt", "exclusive", "reason", "for_good"), NO_PLACE[:9])
+def test_under_observe_it_is_greylisted_and_counted_as_all_mail_is(
+    state: Kept, tmp_path: Path, matter: Any, rcpt: str, exclusive: str, reason: str, for_good: bool
+) -> None:
+    matter(state)
+    assert guarded(tmp_path, state, exclusive, "observe")(rcpt) == "defer greylisted"
+    ask = guarded(tmp_path, state, exclusive, "observe", "off")
+    assert [ask(rcpt) for _ in range(3)] == ["accept", "accept", "defer rate"]
+
+
+def test_mail_to_a_used_up_address_still_keeps_it_from_being_forgotten(state: Kept, tmp_path: Path) -> None:
+    used_up(state)
+    ask = guarded(tmp_path, state, "no")
+    assert ask(STEVE, days=9) == "reject counted-used-up"
+    state.prune(NOW + 8 * 86400)
+    assert state.forget_known(NOW + 86400) == 0
 
 
 # --- its page

@@ -137,7 +137,10 @@ def test_dry_changes_nothing_and_explains_itself() -> None:
     assert reply.verdict == "accept"
     assert reply.ref == ""
     assert [line["check"] for line in json.loads(reply.extra["trace"])] == ["passes", "counts", "counts"]
-    assert json.loads(reply.extra["questions"]) == [["counts", "reserve", "a-key", 1, "1-1", "reserved 1 of 1"]]
+    assert json.loads(reply.extra["questions"]) == [
+        ["counts", "peek", "a-key", 1, "1-1", "reserved 1 of 1"],
+        ["counts", "reserve", "a-key", 1, "1-1", "reserved 1 of 1"],
+    ]
     assert [record.query.dry for record in exim.records] == [True]  # which is for the recorder to leave out
     assert exim.judge.state.places("a-key", NOW) == (0, 0)
 
@@ -149,7 +152,8 @@ def test_a_place_is_reserved_committed_and_then_used_up() -> None:
     assert exim.reply_to("data", rcpts="steve@example.org", want="data end").verdict == "accept"
     assert exim.reply_to(tx="3-3").verdict == "reject"
     assert [one.as_list() for one in exim.records[0].asked] == [
-        ["counts", "reserve", "a-key", 1, "1-1", "reserved 1 of 1"]
+        ["counts", "peek", "a-key", 1, "1-1", "reserved 1 of 1"],
+        ["counts", "reserve", "a-key", 1, "1-1", "reserved 1 of 1"],
     ]
 
 
@@ -174,7 +178,7 @@ class DeadState:
 def test_a_dead_state_is_unknown_and_never_a_5xx(on_unknown: str, word: str) -> None:
     exim = exim_with(counts, on_unknown=on_unknown, state=DeadState())
     assert exim.reply_to().verdict == word
-    assert exim.records[0].asked[0].as_list()[-1] == {"unknown": "reserve: the backend is gone"}
+    assert exim.records[0].asked[-1].as_list()[-1] == {"unknown": "reserve: the backend is gone"}
     assert exim.reply_to("data", rcpts="steve@example.org", want="data end").verdict == "defer"
 
 

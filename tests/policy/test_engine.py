@@ -16,7 +16,7 @@ from eximacl.policy.outcome import Decision, OnUnknown, Outcome, Traced, Unknown
 from eximacl.policy.places import Place
 from eximacl.policy.plan import DomainPolicy, Step
 from eximacl.policy.query import Query
-from eximacl.policy.questions import AnyRequest, ArchiveMessage, Ask, CommitSlots, ReleaseSlots, ReserveSlot
+from eximacl.policy.questions import AnyRequest, ArchiveMessage, Ask, CommitSlots, PeekSlot, ReleaseSlots, ReserveSlot
 from eximacl.protocol.exim import parse_query
 from eximacl.state import MemoryState
 from tests.asking import NOW, query
@@ -114,6 +114,7 @@ def test_places_are_asked_for_under_the_transactions_id() -> None:
     judged('data v=1 tx=T ip="" from="" rcpts="" want="data end"', "committed")
     judged("end v=1 tx=T", 1)
     assert asked == [
+        ("a", PeekSlot("key", 1, "T")),
         ("a", ReserveSlot("key", 1, "T")),
         ("transaction", CommitSlots("T")),
         ("transaction", ReleaseSlots("T")),

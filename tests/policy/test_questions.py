@@ -29,6 +29,7 @@ from eximacl.policy.questions import (
     ListFaults,
     Lookup,
     MakeBlock,
+    PeekSlot,
     ReleaseSlots,
     Remember,
     Request,
@@ -60,6 +61,7 @@ class Calls:
     ("question", "call"),
     [
         (ReserveSlot("key", 3, "T"), ("reserve", "key", 3, "T", NOW, NOW + RESERVATION_SECONDS, NO_TERMS)),
+        (PeekSlot("key", 3, "T"), ("peek", "key", 3, "T", NOW, NO_TERMS)),
         (CommitSlots("T"), ("commit", "T", NOW)),
         (ReleaseSlots("T"), ("release", "T")),
         (Count("key", 600, 20), ("count", "key", 600, 20, NOW)),
@@ -84,6 +86,7 @@ def test_to_make_a_block_is_one_verb_and_has_no_answer_but_true() -> None:
 
 EMPTY: dict[StateQuestion[Any], Any] = {
     ReserveSlot("key", 1, "T"): Place("reserved", 1, 1),
+    PeekSlot("key", 1, "T"): Place("reserved", 1, 1),
     CommitSlots("T"): "committed",
     ReleaseSlots("T"): 0,
     Count("key", 600, 20): 1,
@@ -95,6 +98,7 @@ EMPTY: dict[StateQuestion[Any], Any] = {
 }
 KNOWN: dict[StateQuestion[Any], Any] = {
     ReserveSlot("key", 1, "U"): Place("full", 1, 1),
+    PeekSlot("key", 1, "U"): Place("full", 1, 1),
     CommitSlots("T"): "committed",
     ReleaseSlots("T"): 0,
     Count("key", 600, 20): 4,

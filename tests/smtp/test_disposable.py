@@ -65,9 +65,9 @@ class World(NamedTuple):
 
 
 @contextmanager
-def world(directory: Path) -> Iterator[World]:
+def world(directory: Path, policy: str = POLICY) -> Iterator[World]:
     directory.mkdir()
-    (directory / "eximacl.toml").write_text(POLICY.format(directory=directory))
+    (directory / "eximacl.toml").write_text(policy.format(directory=directory))
     socket = directory / "eximacl.sock"
     macros = {"EXIMACL_SOCKET": str(socket), "EXIMACL_TIMEOUT": "5s"}
     site = Site(macros=macros, mailboxes=("steve", "juha", "anna", "postmaster"))
@@ -247,3 +247,18 @@ def test_a_flood_of_new_addresses_is_bounded_and_good_mail_goes_on(shared: World
     send(shared, "anna.2.count@example.org", subject="minted")
     send(shared, "steve+flood.1.count@example.org", subject="another's")
     send(shared, "anna+x0y1.1.count@example.org", subject="used up", replies=("550 5.2.1",))
+
+
+# What junk to an old address costs other mail.
+
+LIMITED = POLICY.replace('["disposable"]', '["disposable", "rate"]') + "[checks.rate.windows.hour]\nclient = 2\n"
+
+
+def test_mail_to_a_used_up_address_takes_no_share_of_a_rate(exim: str, home: Path) -> None:
+    assert exim == chosen()
+    with world(home / f"limited-{exim}", LIMITED) as limited:
+        send(limited, "steve.1.count@example.org", subject="limited 1")
+        for _ in range(4):
+            send(limited, "steve.1.count@example.org", subject="junk", replies=("550 5.2.1",))
+        send(limited, "steve@example.org", subject="limited 2")
+        send(limited, "steve@example.org", subject="limited 3", replies=("451 4.7.1",))

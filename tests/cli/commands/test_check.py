@@ -110,11 +110,12 @@ def test_explain_shows_each_check_question_and_answer() -> None:
         ["sender_domain", "pass"],
         ["rdns_tld", "pass"],
         ["disposable", "pass"],
+        ["peek", "counted:steve.3.count@example.org"],
         ["reserve", "counted:steve.3.count@example.org"],
         [],
         ["Exim", "would"],
     ]
-    assert lines[13][-4:] == ["reserved", "1", "of", "3"]
+    assert lines[14][-4:] == ["reserved", "1", "of", "3"]
     assert "data end" in done.out
 
 
