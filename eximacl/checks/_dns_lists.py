@@ -12,14 +12,12 @@ from functools import lru_cache
 from typing import Generic, NamedTuple, TypeVar
 
 from eximacl.check import Ask, Query, Records, Tables, Unknown
-from eximacl.checks._list_zones import LISTED, AddressZone, Code, ListZone, TextCode, farthest
+from eximacl.checks._list_zones import LISTED, WEIGHT_DIGITS, AddressZone, Code, ListZone, TextCode, farthest
 from eximacl.mail.dns_lists import list_labels
 from eximacl.mail.hosts import IPAddress, ip_address, is_private
 
 # What is quoted from a list's TXT record is part of one SMTP reply line of 512 octets.
 TXT_CHARACTERS_MAX = 200
-# Weights are shares of a threshold that people choose, and may be 0.1: their sums are compared rounded.
-WEIGHT_DIGITS = 6
 
 Z_co = TypeVar("Z_co", bound=ListZone, covariant=True)
 A = TypeVar("A", bound=AddressZone)

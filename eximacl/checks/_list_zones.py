@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,6 +21,8 @@ NAME_CHARACTERS_MAX = 253
 # The name of a list leaves room for the 64 characters of an IPv6 address, and for a key.
 ZONE_CHARACTERS_MAX = 120
 WEIGHT_MAX = 1000
+# Weights are shares of a threshold that people choose, and may be 0.1: their sums are compared rounded.
+WEIGHT_DIGITS = 6
 
 _KEY_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,61}[a-z0-9])?", re.ASCII | re.IGNORECASE)
 # RFC 5782 section 5: what a list of addresses always lists, and what it never does.
@@ -126,6 +129,11 @@ class ListZone(Named):
         return join(min(weight, 0) for weight in weights), join(max(weight, 0) for weight in weights)
 
     @property
+    def about(self) -> tuple[str, ...]:
+        """Which kinds of questions it is asked; the listings of one kind add up. Empty: it is never asked."""
+        return ("names",)
+
+    @property
     def list_probes(self) -> tuple[ListProbe, ...]:
         """How to find out whether the list works (RFC 5782 section 5); empty where that is switched off."""
         return ()
@@ -152,6 +160,10 @@ class AddressZone(ListZone):
     )
     ipv4: bool = option(True, "Whether it lists IPv4 addresses; if not, it is not asked about them.")
     ipv6: bool = option(True, "Whether it lists IPv6 addresses; if not, it is not asked about them.")
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        return ("IPv4",) * self.ipv4 + ("IPv6",) * self.ipv6
 
     def takes(self, address: IPAddress) -> bool:
         """Whether it is to be asked about an address."""
@@ -225,6 +237,21 @@ def list_probes(options: ListOptions) -> list[ListProbe]:
 def has_no_zones(options: ListOptions) -> bool:
     """Whether there is nobody to ask."""
     return not options.zones
+
+
+def lists_without_effect(options: ListOptions) -> Iterator[str]:
+    """Yield a text about each list that is never asked, and each threshold that they cannot reach together."""
+    most: dict[str, float] = defaultdict(float)
+    for zone in options.zones:
+        if not zone.about:
+            yield f"zones: {zone.shown} is never asked, since nothing is left that it is asked about"
+        for kind in zone.about:
+            most[kind] += zone.bounds[1]
+    reached = round(max(most.values(), default=0), WEIGHT_DIGITS)
+    for name in ("lower_threshold", "threshold") if options.zones else ():
+        wanted = getattr(options, name, 0)
+        if wanted > reached:
+            yield f"{name} = {wanted:g} is never reached: its lists count {reached:g} together at most"
 
 
 def farthest(weights: Iterable[float]) -> float:

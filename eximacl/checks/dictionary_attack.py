@@ -59,6 +59,7 @@ def _counts(options: Options) -> tuple[str, ...]:
     action="defer",
     counts=_counts,
     idle=_idle,
+    temporary=True,
     spare_known=True,
 )
 async def dictionary_attack(query: Query, options: Options, ask: Ask) -> Outcome:

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from eximacl.check import Ask, Hit, Outcome, Query, Tables, Unknown, check, option
 from eximacl.checks._dns_lists import address_questions, consult, detail_of, reply_text
-from eximacl.checks._list_zones import AddressZone, ReplyText, TextCode, TwoThresholds, has_no_zones, list_probes
+from eximacl.checks._list_zones import (
+    AddressZone,
+    ReplyText,
+    TextCode,
+    TwoThresholds,
+    has_no_zones,
+    list_probes,
+    lists_without_effect,
+)
 
 # 127.0.0.1 and 127.0.0.255 are errors of some lists. What each code of a list means, its own documentation says.
 USUAL_CODES = ["127.0.0.2-127.0.0.254"]
@@ -29,7 +37,14 @@ class Options(TwoThresholds):
     zones: Tables[DnsblZone] = option([], "The lists: a table for each, or their names where there is nothing to set.")
 
 
-@check("dnsbl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=list_probes, idle=has_no_zones)
+@check(
+    "dnsbl",
+    stages={"connect", "helo", "mail", "rcpt"},
+    options=Options,
+    probes=list_probes,
+    idle=has_no_zones,
+    no_effect=lists_without_effect,
+)
 async def dnsbl(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse clients whose IP address is on lists in DNS (RFC 5782).
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from eximacl.check import Allowed, Ask, Outcome, Query, Tables, Unknown, check, option
 from eximacl.checks._dns_lists import address_questions, consult, detail_of
-from eximacl.checks._list_zones import AddressZone, Code, ListOptions, has_no_zones, list_probes
+from eximacl.checks._list_zones import AddressZone, Code, ListOptions, has_no_zones, list_probes, lists_without_effect
 
 # As dnswl.org writes them: the last octet is the trust, 0 (none) to 3 (high); 127.0.0.255 refuses the query.
 USUAL_CODES = {"127.0.*.1-3": {}, "127.0.*.0": {"weight": 0}}
@@ -34,6 +34,7 @@ class Options(ListOptions):
     options=Options,
     probes=list_probes,
     idle=has_no_zones,
+    no_effect=lists_without_effect,
     allows=True,
 )
 async def dnswl(query: Query, options: Options, ask: Ask) -> Outcome:

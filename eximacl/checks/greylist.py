@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -82,13 +83,20 @@ def _listens_to(options: Options) -> tuple[str, ...]:
     return options.suspicious if options.when == "suspicious" else ()
 
 
+def _no_effect(options: Options) -> Iterator[str]:
+    if not options.delay_minutes:
+        yield "delay_minutes = 0 delays nobody"
+
+
 @check(
     "greylist",
     stages={"rcpt", "data"},
     options=Options,
     action="off",
     listens_to=_listens_to,
+    no_effect=_no_effect,
     once=True,
+    temporary=True,
     spare_known=True,
 )
 async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:

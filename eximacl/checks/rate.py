@@ -82,7 +82,7 @@ def _idle(options: Options) -> bool:
     return not any(window.has_limits for window in options.windows)
 
 
-@check("rate", stages={"rcpt"}, options=Options, action="defer", idle=_idle, spare_known=True)
+@check("rate", stages={"rcpt"}, options=Options, action="defer", idle=_idle, temporary=True, spare_known=True)
 async def rate(query: Query, options: Options, ask: Ask) -> Outcome:
     """Defer mail that comes too fast from one client or sender, or for one recipient or one of our domains.
 

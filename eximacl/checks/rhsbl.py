@@ -16,6 +16,7 @@ from eximacl.checks._list_zones import (
     TwoThresholds,
     has_no_zones,
     list_probes,
+    lists_without_effect,
     name_probe,
 )
 from eximacl.mail.address import parents
@@ -55,6 +56,10 @@ class RhsblZone(ListZone):
             if dns_name(getattr(self, key)) is None:
                 raise ValueError(f"{key}: {getattr(self, key)!r} is not a name in DNS")
 
+    @property
+    def about(self) -> tuple[str, ...]:
+        return super().about if self.names else ()
+
     @cached_property
     def list_probes(self) -> tuple[ListProbe, ...]:
         return (name_probe(self, self.listed, self.clean),) if self.probe else ()
@@ -72,7 +77,14 @@ class Options(TwoThresholds):
     zones: Tables[RhsblZone] = option([], "The lists: a table for each, or their names where there is nothing to set.")
 
 
-@check("rhsbl", stages={"connect", "helo", "mail", "rcpt"}, options=Options, probes=list_probes, idle=has_no_zones)
+@check(
+    "rhsbl",
+    stages={"connect", "helo", "mail", "rcpt"},
+    options=Options,
+    probes=list_probes,
+    idle=has_no_zones,
+    no_effect=lists_without_effect,
+)
 async def rhsbl(query: Query, options: Options, ask: Ask) -> Outcome:
     """Refuse mail whose sender's domain, HELO name or reverse name is on lists of domains in DNS (RFC 5782 section 3).
 

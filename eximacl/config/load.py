@@ -11,6 +11,7 @@ from typing import Any
 
 from eximacl.config.builder import Builder
 from eximacl.config.discovery import discover
+from eximacl.config.effects import without_effect
 from eximacl.config.problems import ConfigError, Problem, Site, nearest, unknown
 from eximacl.config.settings import (
     DEFAULT_ORDER,
@@ -52,14 +53,14 @@ class Loaded:
     def notes(self) -> Iterator[Problem]:
         """Yield what is not an error, but may not be meant: domains as recipients, and checks that have no effect.
 
-        They have an empty list since its file is not there, count the refusals of checks that only observe, or come
-        too late to resolve names.
+        They have an empty list since its file is not there, settings without an effect (`effects`), or come too late to
+        resolve names.
         """
         for key, shown in self.sources.missing():
             if self._is_on(key.rpartition(".")[0]):
                 yield Problem(self.path.name, key, f"{shown} does not exist, so this list is empty")
 
-        yield from self._counting_nothing()
+        yield from without_effect(self.path.name, DOMAINS_DIRECTORY, self.policy, self.checks)
         yield from self._resolving_too_late()
         yield from _domains_as_recipients(self.path.name, self.tables, self.settings.policy.domains)
         for domain, overlay in self.overlays.items():
@@ -69,17 +70,6 @@ class Loaded:
         """Return whether the check of this table is on, for all or for one domain."""
         tables = (given.get(table, {}) for given in (self.tables, *self.overlays.values()))
         return any("action" in values and values["action"].value != "off" for values in tables)
-
-    def _counting_nothing(self) -> Iterator[Problem]:
-        policies = (self.policy.base, *self.policy.overlays.values())
-        acting = [step for policy in policies for step in policy.steps("rcpt") if step.action != "observe"]
-        names = {step.name for step in acting}
-        for step in {step.name: step for step in acting}.values():
-            counted = tuple(self.checks[step.name].counts(step.options))
-            if counted and names.isdisjoint(counted):
-                which = " and ".join(counted)
-                what = f"it counts the refusals of {which}, which only observe{'s' * (len(counted) == 1)}"
-                yield Problem(self.path.name, f"checks.{step.name}", f"{what}: so it never objects")
 
     def _resolving_too_late(self) -> Iterator[Problem]:
         policies = (self.policy.base, *self.policy.overlays.values())

@@ -118,11 +118,14 @@ class Check:
     they run there too.
     counts: the names of later checks whose refusals it counts (see `CountFate`).
     idle: True if, with these options, it can never object; it is then skipped.
+    no_effect: a text for the admin about each option whose value can never have the effect that it names.
 
     resolves: whether it can say whom a recipient's name stands for (`Alias`, `Hit.stands_for`). It then runs, without
     a say, also where mail is exempt from it, and in a domain in which it is off, as long as it is on in another.
     heeds_allowed: False if an earlier check's `Allowed` does not spare from it: it keeps limits that are the
     recipient's own, no matter who the client is.
+    temporary: whether all of its objections are `Hit.temporary`. `config test` has a note on an action that
+    asks for more than `defer`.
     allows: whether it may return `Allowed`. Where it is left out before a recipient is known, since a domain wants it
     otherwise, those that it might spare from are left out, too.
     spare_known: the default of the option `spare_known`: whether mail from senders to whom our users have written is
@@ -146,11 +149,13 @@ class Check:
     listens_to: Callable[[Any], Iterable[str]] = _none
     counts: Callable[[Any], Iterable[str]] = _none
     idle: Callable[[Any], bool] = _never
+    no_effect: Callable[[Any], Iterable[str]] = _none
     resolves: bool = False
     heeds_allowed: bool = True
     once: bool = False
     spare_known: bool = False
     wants_resolved: bool = False
+    temporary: bool = False
     allows: bool = False
 
 
@@ -186,11 +191,13 @@ def check(
     listens_to: Callable[[Any], Iterable[str]] = _none,
     counts: Callable[[Any], Iterable[str]] = _none,
     idle: Callable[[Any], bool] = _never,
+    no_effect: Callable[[Any], Iterable[str]] = _none,
     resolves: bool = False,
     heeds_allowed: bool = True,
     once: bool = False,
     spare_known: bool = False,
     wants_resolved: bool = False,
+    temporary: bool = False,
     allows: bool = False,
 ) -> Callable[[F], F]:
     """Declare a coroutine function to be the check `name`. Raises TypeError on a malformed declaration."""
@@ -219,11 +226,13 @@ def check(
             listens_to=listens_to,
             counts=counts,
             idle=idle,
+            no_effect=no_effect,
             resolves=resolves,
             heeds_allowed=heeds_allowed,
             once=once,
             spare_known=spare_known,
             wants_resolved=wants_resolved,
+            temporary=temporary,
             allows=allows,
         )
         plugins.mark(function, declaration)

@@ -268,43 +268,6 @@ def test_checks_are_found_however_wrong_the_file_is(tmp_path: Path, config: str 
     assert set(find_checks()) <= set(find_checks(path))
 
 
-ATTACK = """
-[policy]
-domains = ["example.org"]
-[checks.valid_recipient]
-recipients = ["steve"]
-{valid}
-[checks.dictionary_attack]
-limit = 20
-{attack}
-"""
-OBSERVE = 'action = "observe"'
-NOTHING_COUNTED = (
-    "eximacl.toml: checks.dictionary_attack: it counts the refusals of valid_recipient, which only observes: "
-    "so it never objects"
-)
-
-
-@pytest.mark.parametrize(
-    ("valid", "attack", "domain", "notes"),
-    [
-        (OBSERVE, "", "", [NOTHING_COUNTED]),
-        ("", "", "", []),
-        (OBSERVE, OBSERVE, "", []),
-        (OBSERVE, "", '[checks.valid_recipient]\naction = "reject"', []),
-        (OBSERVE, OBSERVE, '[checks.dictionary_attack]\naction = "defer"', [NOTHING_COUNTED]),
-    ],
-)
-def test_a_check_that_counts_nothing_is_noted(
-    tmp_path: Path, valid: str, attack: str, domain: str, notes: list[str]
-) -> None:
-    files = {"eximacl.toml": ATTACK.format(valid=valid, attack=attack)}
-    if domain:
-        files["domains/example.org.toml"] = domain
-    loaded = loaded_from(tmp_path, files)
-    assert [str(note) for note in loaded.notes() if "dictionary_attack" in str(note)] == notes
-
-
 LATE = "eximacl.toml: policy.order: {0} comes before {1}, so it judges the names that {1} would resolve; name {1} first"
 
 
