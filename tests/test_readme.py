@@ -13,6 +13,7 @@ from textwrap import dedent
 
 import pytest
 
+from eximacl.config.settings import DEFAULT_ORDER
 from tests.cli.running import eximacl
 from tests.lab.daemon import Daemon
 from tests.lab.demo import table
@@ -116,6 +117,14 @@ def test_the_table_of_make_run_is_what_it_prints() -> None:
         Result(mail, f"{mail.reply} {'a word or two' * 9} (ref=8AKXXRAM)", mail.check) for mail in examples()
     ]
     assert max(map(len, (*lines, *table(all_results)))) <= 78
+
+
+def test_the_checks_are_all_that_run_by_default() -> None:
+    found = re.search(r"^The (\d+) checks ask about .*?\n\n", README, re.MULTILINE | re.DOTALL)
+    assert found
+    assert sorted(re.findall(r"`(\w+)`", found[0])) == sorted(DEFAULT_ORDER)
+    assert found[1] == str(len(DEFAULT_ORDER))
+    assert f"| {found[1]} checks of " in README
 
 
 def shown_results(lines: Iterable[str]) -> Iterator[list[Result]]:

@@ -26,7 +26,7 @@ from tests.lab.mails import CLIENTS, NAMES, Result, examples, send
 from tests.lab.names import Names, reverse_zone
 from tests.lab.namespace import Missing, require_root
 from tests.lab.policy import install
-from tests.lab.site import ROOT, Site
+from tests.lab.site import PASSWORD, ROOT, Site
 
 HOST, PORT = "127.0.0.1", 2525
 # Deleted each time, so that the examples go as they should.
@@ -120,7 +120,8 @@ def _running(var: Path) -> Iterator[tuple[Path, Lab]]:
         names = stack.enter_context(Names(reverse_zone(NAMES)))
         stack.enter_context(Daemon(config, run / "eximacl.sock", var / "daemon.log"))
         # Its spool is at the same path for Exim, in its own mounts, and for the daemon, which keeps held mail.
-        site = Site(macros={"EXIMACL_SOCKET": str(run / "eximacl.sock"), "SPOOLDIR": str(run / "spool")})
+        macros = {"EXIMACL_SOCKET": str(run / "eximacl.sock"), "SPOOLDIR": str(run / "spool")}
+        site = Site(macros={**macros, "EXIMACL_NOTE_SENT": "yes"})
         lab = stack.enter_context(Lab(site, listen=(HOST, PORT), names=names, queue_only=False))
         (run / "sendmail").write_text(f'#!/bin/sh\nexec {shlex.join(lab.namespace.command(EXIM))} "$@"\n')
         (run / "sendmail").chmod(0o755)
@@ -138,6 +139,13 @@ Send mail yourself (apt-get install swaks); --local-interface chooses the client
 
     swaks --server {host}:{port} --local-interface 127.0.1.2 \\
         --from ann@example.net --to steve@example.org
+
+Log in as a user, each with the password {PASSWORD}. With +end they end a disposable
+address of their own; whom they write to is a known sender, if greylist is on:
+
+    swaks --server {host}:{port} --local-interface 127.0.1.1 --auth PLAIN \\
+        --auth-user steve@example.org --auth-password {PASSWORD} \\
+        --from steve@example.org --to steve.4.count+end@example.org
 
 Ask without sending:
 

@@ -21,12 +21,14 @@ Kind = Literal["split", "unsplit", "plain"]
 # What a machine's /etc/exim4 may hold of its own and the lab must not inherit.
 NOT_COPIED = ("exim4.conf", "exim4.conf.localmacros", "passwd.client", "000_localmacros", "050_eximacl", "eximacl")
 
-AUTHENTICATOR = """
+# Of every user.
+PASSWORD = "secret"
+AUTHENTICATOR = f"""
 lab_plain:
   driver = plaintext
   public_name = PLAIN
   server_prompts = :
-  server_condition = ${if eq{$auth3}{secret}}
+  server_condition = ${{if eq{{$auth3}}{{{PASSWORD}}}}}
   server_set_id = $auth2
 """
 ROUTER = """

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+import shlex
 import signal
+import smtplib
 import socket
 import subprocess
 import sys
@@ -205,10 +209,25 @@ def test_a_second_make_run_says_what_to_do(tmp_path: Path) -> None:
         second = subprocess.run([*command, "--once"], cwd=ROOT, capture_output=True, text=True, timeout=60)
         assert second.returncode == 1
         assert f"another `make run` uses {tmp_path}" in second.stderr
-        assert any("Ctrl-C stops both" in line for line in lines)
+        said = "".join(itertools.takewhile(lambda line: "Ctrl-C stops both" not in line, lines))
+        assert end_by_hand(said) == "550"
         first.send_signal(signal.SIGINT)
         assert "Stopped Exim and the daemon." in first.stdout.read()
     assert first.returncode == 0
+
+
+def end_by_hand(said: str) -> str:
+    """Do what `make run` says about logging in; return the code of the reply to RCPT."""
+    (command,) = re.findall(r"(?ms)^ +(swaks [^\n]*--auth .*?)\n\n", said)
+    words = shlex.split(command.replace("\\\n", ""))[1:]
+    given = dict(zip(words[::2], words[1::2], strict=True))
+    host, _, port = given["--server"].partition(":")
+    with smtplib.SMTP(host, int(port), source_address=(given["--local-interface"], 0)) as client:
+        client.login(given["--auth-user"], given["--auth-password"])
+        client.mail(given["--from"])
+        code, text = client.rcpt(given["--to"])
+    assert b"has ended and takes no more mail" in text
+    return str(code)
 
 
 ANSWERS = [
