@@ -25,7 +25,7 @@ class Options:
     srs_secrets: Secrets = option(
         "",
         "A file of secrets, one per line, that made the SRS0= and SRS1= addresses of mail which is forwarded here; "
-        "empty: these are known by their form.",
+        "empty: a bounce to one is known by its form, and for other mail it is a name like any other.",
     )
 
     def __post_init__(self) -> None:
@@ -46,12 +46,10 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     if recipient is None or sender is None:
         return None
     mailbox, domain = query.mailbox, recipient.domain
-    owner = mailbox
-    if "=" in mailbox:  # as in every tag, and in few names
-        owner = batv.untagged(mailbox)
-        rewritten = srs.parse(owner)
-        if rewritten is not None:
-            return _forwarded(query, rewritten, options)
+    owner = batv.untagged(mailbox) if "=" in mailbox else mailbox  # an = is in every tag, and in few names
+    rewritten = srs.parse(owner) if "=" in mailbox else None
+    if rewritten is not None and (sender.is_null or options.srs_secrets.filled):
+        return _forwarded(query, rewritten, options, Alias(owner) if owner != mailbox else None)
     if owner == mailbox:
         if not sender.is_null or not _is_listed(query, options):
             return None
@@ -68,24 +66,29 @@ async def bounce_tag(query: Query, options: Options, ask: Ask) -> Outcome:
     return Alias(owner)
 
 
-def _forwarded(query: Query, rewritten: srs.Rewritten, options: Options) -> Hit | Alias:
-    """Judge mail to the sender of a message that was forwarded here: its bounce, mostly."""
+def _forwarded(query: Query, rewritten: srs.Rewritten, options: Options, named: Alias | None) -> Hit | Alias:
+    """Judge mail to the sender of a message that was forwarded here: its bounce, mostly.
+
+    Without secrets only a bounce may come here: anybody can write the form, and if a host behind this one refuses the
+    name, a message with a sender comes back to someone who may never have sent it. A bounce comes back to nobody.
+    named: the name without its tags, if it has any. A wrong hash stands for that, and not for a mailbox elsewhere.
+    """
     sender = Alias("", address=rewritten.address)
     if not options.srs_secrets.filled:
         return sender
     days = srs.valid_days(rewritten, options.srs_secrets)
     if days is None:
-        return _unknown("srs-bad", rewritten.hash, query, sender)
+        return _unknown("srs-bad", rewritten.hash, query, named)
     if srs.is_over(rewritten, days, query.now):
-        return _unknown("srs-over", f"over {days} days old", query, sender)
+        return _unknown("srs-over", f"over {days} days old", query, named)
     return sender
 
 
-def _unknown(reason: str, detail: str, query: Query, sender: Alias) -> Hit:
+def _unknown(reason: str, detail: str, query: Query, named: Alias | None) -> Hit:
     localpart = query.recipient.localpart if query.recipient else ""
     text = f"mail to {localpart} not accepted here"
     sentence = f"Mail for {localpart} not accepted at {query.domain}"
-    return Hit(reason, detail, text, sentence, status="1.1", stands_for=sender)
+    return Hit(reason, detail, text, sentence, status="1.1", stands_for=named)
 
 
 def _is_listed(query: Query, options: Options) -> bool:

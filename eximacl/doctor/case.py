@@ -130,13 +130,29 @@ class Case:
     @cached_property
     def taken(self) -> Mapping[str, bool]:
         """Whether Exim accepts mail for each of the policy's domains, as far as it can say."""
+        there = [name for name in ("local_domains", "relay_to_domains") if name in self._domain_lists]
+        return self._said_of_domains(f"or{{{_matches(there)}}}") if there else {}
+
+    @cached_property
+    def relayed(self) -> tuple[str, ...]:
+        """The policy's domains whose mail Exim passes on to another host, as far as it can say."""
+        if "relay_to_domains" not in self._domain_lists:
+            return ()
+        own = f"{{!or{{{_matches(['local_domains'])}}}}}" if "local_domains" in self._domain_lists else ""
+        return _those(self._said_of_domains(f"and{{{_matches(['relay_to_domains'])}{own}}}"))
+
+    @cached_property
+    def handed_on(self) -> tuple[str, ...]:
+        """The policy's domains in which our routers hand an address on to its owner, as far as Exim can say."""
+        return _those(self._said_of_domains(_matches(["eximacl_domains"])[1:-1])) if self.settings else ()
+
+    def _said_of_domains(self, condition: str) -> Mapping[str, bool]:
+        """Ask Exim whether a condition holds for each of the policy's domains, for which DOMAIN stands in it."""
         judged = self.loaded.settings.policy.domains if self.loaded else ()
         plain = [domain for domain in judged if _PLAIN_DOMAIN.fullmatch(domain)][:DOMAINS_MAX]
-        there = [name for name in ("local_domains", "relay_to_domains") if name in self._domain_lists]
-        if not plain or not there:
+        if not plain:
             return {}
-        tests = "".join(f"{{match_domain{{DOMAIN}}{{+{name}}}}}" for name in there)
-        lines = [f"${{if or{{{tests}}}{{yes}}{{no}}}}".replace("DOMAIN", domain) for domain in plain]
+        lines = [f"${{if {condition}{{yes}}{{no}}}}".replace("DOMAIN", domain) for domain in plain]
         said = self.exim.run("-be", *lines).out.splitlines()
         return {domain: word == "yes" for domain, word in zip(plain, said, strict=False) if word in ("yes", "no")}
 
@@ -278,3 +294,12 @@ class Case:
     def view(self) -> Path:
         """The root directory as the daemon sees it: systemd may hide files from it, or make them read-only."""
         return self._root_of(self.status["pid"] if self.status and self.daemon_user else None)
+
+
+def _matches(names: list[str]) -> str:
+    """Return conditions of Exim's, each in braces: that DOMAIN is in a named list."""
+    return "".join(f"{{match_domain{{DOMAIN}}{{+{name}}}}}" for name in names)
+
+
+def _those(said: Mapping[str, bool]) -> tuple[str, ...]:
+    return tuple(sorted(domain for domain, yes in said.items() if yes))

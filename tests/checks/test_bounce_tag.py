@@ -155,39 +155,42 @@ def forwarded(secret: str = KEY, made: float = NOW, address: str = "joe@example.
 
 
 JOE = Alias("", address="joe@example.net")
-# A localpart, and what comes of it without secrets and with them.
-FORWARDED: dict[str, tuple[str, Any, Any]] = {
-    "Exim's": (forwarded(), JOE, JOE),
-    "of an old secret": (forwarded(OLD), JOE, JOE),
-    "on its last day": (forwarded(made=NOW - 10 * DAY), JOE, JOE),
-    "over": (forwarded(made=NOW - 11 * DAY), JOE, "srs-over"),
-    "of a day to come": (forwarded(made=NOW + 2 * DAY), JOE, "srs-over"),
-    "forged": (forwarded(OTHER), JOE, "srs-bad"),
-    "of another address": (forwarded().replace("joe", "ann"), Alias("", address="ann@example.net"), "srs-bad"),
-    "in lower case": (forwarded().lower(), JOE, JOE),
+# A localpart, what comes of a bounce to it without secrets, of other mail, and of either with secrets.
+FORWARDED: dict[str, tuple[str, Any, Any, Any]] = {
+    "Exim's": (forwarded(), JOE, None, JOE),
+    "of an old secret": (forwarded(OLD), JOE, None, JOE),
+    "on its last day": (forwarded(made=NOW - 10 * DAY), JOE, None, JOE),
+    "over": (forwarded(made=NOW - 11 * DAY), JOE, None, "srs-over"),
+    "of a day to come": (forwarded(made=NOW + 2 * DAY), JOE, None, "srs-over"),
+    "forged": (forwarded(OTHER), JOE, None, "srs-bad"),
+    "of another address": (forwarded().replace("joe", "ann"), Alias("", address="ann@example.net"), None, "srs-bad"),
+    "in lower case": (forwarded().lower(), JOE, None, JOE),
     "of another forwarder": (
         "SRS1=AAAA=first.example==abcd=jr=example.net=joe",
         Alias("", address="SRS0=abcd=jr=example.net=joe@first.example"),
+        None,
         "srs-bad",
     ),
-    "tagged, too": (f"prvs=0840abcdef={forwarded()}", JOE, JOE),
-    "nearly": ("SRS0=abcd=joe", None, None),
+    "tagged, too": (f"prvs=0840abcdef={forwarded()}", JOE, Alias(forwarded()), JOE),
+    "a gateway's tag, too": (f"btv1==0787b0b1b22=={forwarded()}", JOE, Alias(forwarded()), JOE),
+    "nearly": ("SRS0=abcd=joe", None, None, None),
 }
 
 
-@pytest.mark.parametrize("sender", ["", "a@example.net"])
-@pytest.mark.parametrize(("localpart", "by_form", "by_secret"), FORWARDED.values(), ids=FORWARDED)
-def test_addresses_of_forwarded_mail(localpart: str, by_form: Any, by_secret: Any, sender: str) -> None:
-    asked = query(rcpt=f"{localpart}@example.org", from_=sender)
-    assert shown(judge(bounce_tag, asked, options())) == by_form
-    assert shown(judge(bounce_tag, asked, options(secrets=(KEY, OLD)))) == by_secret
+@pytest.mark.parametrize(("localpart", "bounce", "mail", "by_secret"), FORWARDED.values(), ids=FORWARDED)
+def test_addresses_of_forwarded_mail(localpart: str, bounce: Any, mail: Any, by_secret: Any) -> None:
+    for sender, by_form in (("", bounce), ("a@example.net", mail)):
+        asked = query(rcpt=f"{localpart}@example.org", from_=sender)
+        assert shown(judge(bounce_tag, asked, options())) == by_form
+        assert shown(judge(bounce_tag, asked, options(secrets=(KEY, OLD)))) == by_secret
 
 
-def test_a_forged_address_of_forwarded_mail_is_an_unknown_recipient_to_its_sender() -> None:
-    hit = judge(bounce_tag, query(rcpt=f"{forwarded(OTHER)}@example.org"), options(secrets=(KEY,)))
+@pytest.mark.parametrize(("tag", "stands_for"), [("", None), ("prvs=0840abcdef=", Alias(forwarded(OTHER)))])
+def test_a_forged_address_of_forwarded_mail_is_an_unknown_recipient(tag: str, stands_for: Alias | None) -> None:
+    hit = judge(bounce_tag, query(rcpt=f"{tag}{forwarded(OTHER)}@example.org"), options(secrets=(KEY,)))
     assert isinstance(hit, Hit)
-    assert (hit.text, hit.status) == (f"mail to {forwarded(OTHER)} not accepted here", "1.1")
-    assert hit.stands_for == JOE
+    assert (hit.text, hit.status) == (f"mail to {tag}{forwarded(OTHER)} not accepted here", "1.1")
+    assert hit.stands_for == stands_for
 
 
 # Each in its place in the usual order, with a recipient that it objects to and one that it does not.
@@ -268,15 +271,37 @@ def test_bounces_to_forwarded_mail_are_no_mailboxs_business(
             assert (decision.check, decision.word) == (check, "reject" if check else "accept")
 
 
-@pytest.mark.parametrize("way", ['action = "observe"', 'exempt = { hosts = ["mx.example.net"] }'])
-def test_a_forged_one_is_understood_where_it_is_not_refused(tmp_path: Path, way: str) -> None:
+WAYS = ['action = "observe"', 'action = "off"', 'exempt = { hosts = ["mx.example.net"] }']
+
+
+@pytest.mark.parametrize("sender", ["", "a@example.net"])
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("tags", ["", "prvs=0840abcdef="])
+def test_where_a_forged_one_is_not_refused_it_is_a_name(tmp_path: Path, way: str, sender: str, tags: str) -> None:
+    """Anybody can write one: it does not lead past the list of recipients."""
+    localparts = {forwarded(OTHER): "reject", forwarded(made=NOW - 30 * DAY): "reject", forwarded(): "accept"}
+    for localpart, word in localparts.items():
+        assert overlaid(tmp_path, way, f"{tags}{localpart}@example.org", sender) == word
+
+
+@pytest.mark.parametrize("way", ["", *WAYS])
+def test_without_secrets_only_a_bounce_gets_past_the_list(tmp_path: Path, way: str) -> None:
+    rcpt = f"{forwarded()}@example.org"
+    found = [overlaid(tmp_path, way, rcpt, sender, secrets="") for sender in ("", "a@example.net")]
+    assert found == ["accept", "reject"]
+
+
+def overlaid(tmp_path: Path, way: str, rcpt: str, sender: str, secrets: str = 'srs_secrets = "secrets"') -> str:
+    """Return the verdict where the check is set this way in the recipient's domain, and left alone in another."""
     (tmp_path / "secrets").write_text(f"{KEY}\n")
     (tmp_path / "secrets").chmod(0o600)
-    text = f'[checks.bounce_tag]\nsrs_secrets = "secrets"\n{way}\n[checks.valid_recipient]\nrecipients = ["steve"]\n'
-    (tmp_path / "eximacl.toml").write_text(f'[policy]\ndomains = ["example.org"]\n{text}')
-    asked = query(rcpt=f"{forwarded(OTHER)}@example.org", from_="", host="mx.example.net")
+    (tmp_path / "domains").mkdir(exist_ok=True)
+    (tmp_path / "domains" / "example.org.toml").write_text(f"[checks.bounce_tag]\n{way}\n")
+    text = f'[checks.bounce_tag]\n{secrets}\n[checks.valid_recipient]\nrecipients = ["steve"]\n'
+    (tmp_path / "eximacl.toml").write_text(f'[policy]\ndomains = ["example.org", "example.com"]\n{text}')
+    asked = query(rcpt=rcpt, from_=sender, host="mx.example.net")
     policy = load(tmp_path / "eximacl.toml").policy
-    assert drive_now(decide(policy, asked), Answers(MemoryState(), NoNetwork(), asked)).word == "accept"
+    return drive_now(decide(policy, asked), Answers(MemoryState(), NoNetwork(), asked)).word
 
 
 TAGS = {
