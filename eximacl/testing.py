@@ -32,6 +32,7 @@ from eximacl.policy.questions import (
     Pause,
     Records,
     Remember,
+    WhenSeen,
 )
 from eximacl.policy.state import State
 from eximacl.protocol.exim import build_query
@@ -51,6 +52,7 @@ __all__ = [
     "MakeBlock",
     "MemoryState",
     "Remember",
+    "WhenSeen",
     "decision_of",
     "outcome_of",
     "query",

@@ -30,8 +30,14 @@ MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3600.0
 DAY_SECONDS = 86400.0
 _OWN_BITS = {4: 32, 6: 64}
-# Of all its keys.
-PREFIX = "greylist:"
+# Of all its keys. What follows counts as an owner of its own in the state: who has passed and who is known keep their
+# rows, however many wait.
+PREFIX = "greylist-"
+WAITING = f"{PREFIX}waiting"
+# How many new triplets a client may begin within an hour before it waits as a whole. Each has a row in the state.
+NEW_MAX = 200
+# A host with one IPv6 network of 64 bits often has 65,536 of them, in one of 48.
+_NETWORK6_BITS = 48
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +110,8 @@ async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
 
     Bounces are delayed at DATA, not at RCPT, so that servers that verify an address by a callout are not delayed.
     """
-    address, recipient = ip_address(query.ip), query.recipient
-    if address is None or recipient is None or query.sender is None:
+    address, recipient, sender = ip_address(query.ip), query.recipient, query.sender
+    if address is None or recipient is None or sender is None:
         return None
     if options.recipients.filled and not _is_listed(query, options.recipients):
         return None
@@ -114,14 +120,15 @@ async def greylist(query: Query, options: Options, ask: Ask) -> Outcome:
     sources = _listens_to(options)
     if sources and not any(name in sources for name in ask.observed):
         return None
-    if query.sender.is_null and query.stage == "rcpt":
+    if sender.is_null and query.stage == "rcpt":
         return AtData()
     if query.stage == "data":
-        if not query.sender.is_null:
+        if not sender.is_null:
             return None  # judged at RCPT
         recipient = query.recipients[0]  # a message waits as a whole: once, under the name of its first recipient
+        query = query.for_recipient(recipient)
     client = _client(query, address, options)
-    attempt = _Attempt(client, query.sender, str(recipient).lower(), query.now)
+    attempt = _Attempt(client, sender, _mailbox(query, recipient), query.now)
     return await _judge(attempt, options, ask)
 
 
@@ -136,6 +143,20 @@ class _Attempt(NamedTuple):
     def triplet(self) -> str:
         """What is compared: without what some systems change in the sender with each attempt."""
         return f"{self.client} {reduced(self.sender)} {self.recipient}"
+
+
+class _Wait(NamedTuple):
+    """Since when a triplet waits, in seconds since 1970; as_client: not it alone, but its client as a whole."""
+
+    since: float
+    as_client: bool = False
+
+
+def _mailbox(query: Query, recipient: Address) -> str:
+    """Return who gets the message: a tag makes no other recipient, or one client could begin millions of triplets."""
+    if query.elsewhere or not query.owner:
+        return str(recipient).lower()
+    return str(Address(query.owner, query.domain)).lower()
 
 
 def _never_retries(query: Query, clients: Clients) -> bool:
@@ -168,6 +189,16 @@ def _client(query: Query, address: IPAddress, options: Options) -> str:
     return str(ipaddress.ip_network((address, bits), strict=False))
 
 
+def _flooder(client: str) -> str:
+    """Return whose new triplets are counted together: the client's, or those of a wider network where it has many."""
+    if "/" not in client:
+        return client
+    network = ipaddress.ip_network(client)
+    if network.version == 4 or network.prefixlen <= _NETWORK6_BITS:
+        return client
+    return str(network.supernet(new_prefix=_NETWORK6_BITS))
+
+
 async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Delayed | Hit | Unknown | None:
     client = attempt.client
     lifetime = options.lifetime_days * DAY_SECONDS
@@ -180,25 +211,38 @@ async def _judge(attempt: _Attempt, options: Options, ask: Ask) -> Delayed | Hit
         return passed
     waited = 0.0
     if not passed:
-        found = await _wait(attempt, triplet, options, ask)
-        if not isinstance(found, float):
-            return found
-        waited = found
-        await ask.first_seen(f"{PREFIX}passed:{triplet}", lifetime)
+        wait = await _wait(attempt, triplet, options, ask)
+        if isinstance(wait, Unknown):
+            return wait
+        waited = max(0.0, attempt.now - wait.since)
+        if waited < options.delay_minutes * MINUTE_SECONDS:
+            return _hit(client, options.delay_minutes)
+        if wait.as_client:
+            waited = 0.0  # this message may never have
+        else:
+            await ask.first_seen(f"{PREFIX}passed:{triplet}", lifetime)
     if options.known_after:
         await _note_delivery(client, lifetime, options.known_after, ask)
     return Delayed(waited) if waited else None
 
 
-async def _wait(attempt: _Attempt, triplet: str, options: Options, ask: Ask) -> float | Hit | Unknown:
-    """Return for how many seconds a triplet that has not passed yet has waited, or that it has to wait longer."""
-    first = await ask.first_seen(f"{PREFIX}waiting:{triplet}", options.retry_hours * HOUR_SECONDS)
-    if isinstance(first, Unknown):
-        return first
-    seconds = attempt.now - first
-    if seconds < options.delay_minutes * MINUTE_SECONDS:
-        return _hit(attempt.client, options.delay_minutes)
-    return max(0.0, seconds)
+async def _wait(attempt: _Attempt, triplet: str, options: Options, ask: Ask) -> _Wait | Unknown:
+    """Return since when a triplet that has not passed yet waits: since now, if it is new.
+
+    Of a client that has begun too many in an hour, the others wait together, in one row, until that one is forgotten.
+    """
+    own, flooder = f"{WAITING}:{triplet}", _flooder(attempt.client)
+    for key, as_client in ((own, False), (f"{WAITING}:{flooder} * *", True)):
+        since = await ask.seen(key)
+        if since is not None:
+            return since if isinstance(since, Unknown) else _Wait(since, as_client)
+    begun = await ask.count_event(f"{WAITING}:{flooder}", HOUR_SECONDS, NEW_MAX + 1)
+    if isinstance(begun, Unknown):
+        return begun
+    as_client = begun > NEW_MAX
+    key = f"{WAITING}:{flooder} * *" if as_client else own
+    first = await ask.first_seen(key, options.retry_hours * HOUR_SECONDS, evict=True)
+    return first if isinstance(first, Unknown) else _Wait(first, as_client)
 
 
 async def _note_delivery(client: str, lifetime: float, known_after: int, ask: Ask) -> None:

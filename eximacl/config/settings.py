@@ -93,7 +93,7 @@ class StateSettings:
     rows: int = option(
         ROWS_MAX,
         "How many rows each check may have, of clients, senders or recipients, about 450 bytes each. Beyond that what "
-        "is new is not remembered, and of counted events the longest unused are forgotten.",
+        "is new is not remembered; of counted events, and of those who wait for greylisting, the oldest are forgotten.",
         minimum=1000,
         maximum=100_000_000,
     )

@@ -236,17 +236,30 @@ class CountEvents(StateQuestion[int | Unknown]):
 
 @dataclass(frozen=True, slots=True)
 class FirstSeen(StateQuestion[float | Unknown]):
-    """When was `key` first seen? If never: now, and it is known for `seconds`."""
+    """When was `key` first seen? If never: now, and it is known for `seconds`; `evict`: see `State.first_seen`."""
 
     kind = "firstseen"
 
     key: str
     seconds: float
+    evict: bool = False
 
     def put(self, state: State, now: float, dry: bool) -> MayWait[float]:
         if dry:
             return then(state.seen(self.key, now), lambda since: now if since is None else since)
-        return state.first_seen(self.key, now, now + self.seconds)
+        return state.first_seen(self.key, now, now + self.seconds, self.evict)
+
+
+@dataclass(frozen=True, slots=True)
+class WhenSeen(StateQuestion["float | Unknown | None"]):
+    """When was `key` first seen? None: never."""
+
+    kind = "seen"
+
+    key: str
+
+    def put(self, state: State, now: float, dry: bool) -> MayWait[float | None]:
+        return state.seen(self.key, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,9 +368,13 @@ class Ask(NamedTuple):
         """Return how many events there were in the last `window` seconds (see `State.tally`)."""
         return self._request(CountEvents(key, window))
 
-    def first_seen(self, key: str, seconds: float) -> Awaitable[float | Unknown]:
+    def first_seen(self, key: str, seconds: float, *, evict: bool = False) -> Awaitable[float | Unknown]:
         """Return when `key` was first seen; if never, now, and it is known for `seconds` (see `State.first_seen`)."""
-        return self._request(FirstSeen(key, seconds))
+        return self._request(FirstSeen(key, seconds, evict))
+
+    def seen(self, key: str) -> Awaitable[float | Unknown | None]:
+        """Return when `key` was first seen, or None, and change nothing (see `State.seen`)."""
+        return self._request(WhenSeen(key))
 
     def remember(self, key: str, seconds: float) -> Awaitable[bool | Unknown]:
         """Return whether `key` is known; if so, it is for `seconds` from now (see `State.remember`)."""

@@ -81,8 +81,8 @@ class State(Protocol):
 
     Of `count`, `first_seen` and `block`, each owner (`owner_of`) has at most as many rows as the state was opened with.
     A flood must neither push out who is known or blocked, nor have good mail refused: at the bound, what is new is a
-    StateError, which checks take as `Unknown`. Only of `count` the longest unused rows are forgotten: those that
-    matter are in use.
+    StateError, which checks take as `Unknown`. Only of `count` the longest unused rows are forgotten, since those that
+    matter are in use; and of `first_seen` those that end first, where the caller says so.
 
     However wrong the clock is, and however it is set: a committed place stays, and no more are used than there are.
     """
@@ -159,11 +159,12 @@ class State(Protocol):
     def forget(self, key: str) -> MayWait[None]:
         """Forget all events that `count` has noted under `key`."""
 
-    def first_seen(self, key: str, now: float, until: float) -> MayWait[float]:
+    def first_seen(self, key: str, now: float, until: float, evict: bool = False) -> MayWait[float]:
         """Return when `key` was first seen; if never, or if it was forgotten, that is now, and known until `until`.
 
         A known key keeps its first time and its `until`. One first seen more than CLOCK_SLACK_SECONDS after `now` is
-        taken as never seen.
+        taken as never seen. evict: where the owner has too many, the oldest make room for a new one. An owner's keys
+        are all noted with it, or all without.
         """
 
     def seen(self, key: str, now: float) -> MayWait[float | None]:

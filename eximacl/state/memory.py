@@ -102,10 +102,10 @@ class MemoryState:
         with self._lock:
             self._windows.drop(key)
 
-    def first_seen(self, key: str, now: float, until: float) -> float:
+    def first_seen(self, key: str, now: float, until: float, evict: bool = False) -> float:
         """See `State.first_seen`."""
         with self._lock:
-            return self._seen.first_seen(key, now, until)
+            return self._seen.first_seen(key, now, until, evict)
 
     def seen(self, key: str, now: float) -> float | None:
         """See `State.seen`."""
@@ -216,31 +216,40 @@ class _Window(NamedTuple):
     until: float
 
 
-class _Windows(_Table[_Window]):
+class _Evicting(_Table[R]):
+    """Rows that make room for new ones, where their owner has too many: the longest unused go."""
+
     def __init__(self, most: int) -> None:
         super().__init__(most)
         # The keys of each owner, the longest unused first.
         self._used: defaultdict[str, OrderedDict[str, None]] = defaultdict(OrderedDict)
 
-    def count(self, key: str, window: float, most: int, now: float) -> int:
-        row = self.rows.get(key)
-        events = noted(row.events if row else array("d"), window, most, now)
-        until = expiry(events[-1], window, row.until if row else None)
-        self.put(key, _Window(events, until))
-        self._used[owner_of(key)].move_to_end(key)
-        return len(events)
-
-    def put(self, key: str, row: _Window) -> None:
-        super().put(key, row)
-        self._used[owner_of(key)][key] = None
+    def use(self, key: str) -> None:
+        """Note that a key is used now."""
+        used = self._used[owner_of(key)]
+        used[key] = None
+        used.move_to_end(key)
 
     def make_room(self, key: str) -> None:
-        for oldest in tuple(islice(self._used[owner_of(key)], EVICTED_ROWS)):
+        used = self._used[owner_of(key)]
+        if not used:
+            super().make_room(key)
+        for oldest in tuple(islice(used, EVICTED_ROWS)):
             self.drop(oldest)
 
     def drop(self, key: str) -> bool:
         self._used[owner_of(key)].pop(key, None)
         return super().drop(key)
+
+
+class _Windows(_Evicting[_Window]):
+    def count(self, key: str, window: float, most: int, now: float) -> int:
+        row = self.rows.get(key)
+        events = noted(row.events if row else array("d"), window, most, now)
+        until = expiry(events[-1], window, row.until if row else None)
+        self.put(key, _Window(events, until))
+        self.use(key)
+        return len(events)
 
     def tally(self, key: str, window: float, now: float) -> int:
         row = self.rows.get(key)
@@ -252,12 +261,14 @@ class _Known(NamedTuple):
     until: float
 
 
-class _Seen(_Table[_Known]):
-    def first_seen(self, key: str, now: float, until: float) -> float:
+class _Seen(_Evicting[_Known]):
+    def first_seen(self, key: str, now: float, until: float, evict: bool) -> float:
         since = self.seen(key, now)
         if since is not None:
             return since
         self.put(key, _Known(now, until))
+        if evict:
+            self.use(key)
         return now
 
     def seen(self, key: str, now: float) -> float | None:

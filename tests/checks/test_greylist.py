@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eximacl.check import AtData, Clients, Delayed, Hit, Outcome, Recipients, Unknown, declared
-from eximacl.checks.greylist import Options, greylist
+from eximacl.checks.greylist import NEW_MAX, Options, greylist
 from eximacl.policy.drive import drive_now
 from eximacl.policy.questions import AnyRequest, Remember
 from eximacl.state import MemoryState
@@ -284,6 +284,90 @@ def test_a_provider_that_never_retries_from_the_same_host() -> None:
     assert deferred[3:] == [0] * 57
 
 
+# ---- floods
+
+FLOODS: list[tuple[str, dict[str, str], dict[str, str], dict[str, str]]] = [
+    ("of recipients", {"rcpt": "r{}@example.org"}, {}, {"host": "mx.other.example", "ip": "203.0.113.9"}),
+    ("of senders", {"from_": "s{}x@example.net", "host": ""}, {"ip": "192.0.2.9"}, {"ip": "192.0.3.9"}),
+    ("of hosts", {"host": "h{}.example.net", "ip": "203.0.113.{}"}, {}, {"host": "mx.other.example"}),
+    ("of IPv6 networks", {"host": "", "ip": "2001:db8:1:{}::7"}, {}, {"ip": "2001:db8:2::7"}),
+    ("of addresses elsewhere", {"rcpt": "SRS0=abcd=aa=x.example=j{}@example.org"}, {}, {"host": "mx.other.example"}),
+]
+
+
+def many(state: MemoryState, values: dict[str, str], most: int, seconds: float = 0) -> list[str]:
+    """Send messages, each with its number in the values; of hosts and networks there are not as many as numbers."""
+    found = []
+    for number in range(most):
+        sender = "a@example.net" if "rcpt" in values else f"s{number}x@example.net"
+        sent = {name: text.format(number % 200 if name == "ip" else number) for name, text in values.items()}
+        found.append(asked(state, seconds, options(), **{"from_": sender, **sent}))
+    return found
+
+
+@pytest.mark.parametrize(("flood", "later", "other"), [row[1:] for row in FLOODS], ids=[row[0] for row in FLOODS])
+def test_a_client_that_begins_too_much_waits_as_a_whole(
+    flood: dict[str, str], later: dict[str, str], other: dict[str, str]
+) -> None:
+    state = MemoryState()
+    assert set(many(state, flood, 3 * NEW_MAX)) == {LATER}
+    rows = [found.key for found in state.sightings("greylist-waiting:", NOW, None, 9 * NEW_MAX)]
+    assert len(rows) == NEW_MAX + 1
+    assert sum(key.endswith(" * *") for key in rows) == 1
+    # Those without a row of their own wait as long as others, and are not delayed again when they come back late.
+    late = {**{name: text.format(7) for name, text in flood.items()}, **later, "from_": "new@example.net"}
+    assert [asked(state, seconds, options(), **late) for seconds in (299, 300, 2 * HOUR, 30 * HOUR)] == [
+        LATER,
+        PASS,
+        PASS,
+        PASS,
+    ]
+    assert many(state, flood, 2 * NEW_MAX, 300)[-1] == PASS
+    assert not any("new@example.net" in found.key for found in state.sightings("greylist-", NOW + HOUR, None, 9999))
+    # What others send waits for itself.
+    assert asked(state, 300, options(), **{**late, **other}) == LATER
+
+
+def test_what_waits_with_its_client_does_not_say_how_long() -> None:
+    state = MemoryState()
+    many(state, {"rcpt": "r{}@example.org"}, NEW_MAX + 1)
+    new = query(rcpt="new@example.org")
+    assert judge(greylist, new, options(), state=state, now=NOW + 400) is None
+
+
+def test_a_client_may_begin_many_in_a_day() -> None:
+    state = MemoryState()
+    for hour in range(5):
+        values = {"rcpt": f"h{hour}r{{}}@example.org", "host": "", "from_": "s@example.net"}
+        assert set(many(state, values, NEW_MAX, hour * HOUR)) == {LATER}
+    found = state.sightings("greylist-waiting:", NOW + 4 * HOUR, None, 9 * NEW_MAX)
+    assert len(found) == 5 * NEW_MAX
+
+
+def test_full_of_those_who_wait_it_goes_on() -> None:
+    """Clients from everywhere fill the state: what is new waits, who waits is accepted, who has passed is known."""
+    state = MemoryState(300)
+    assert [asked(state, wait, from_="b@example.net") for wait in (0, 300)] == [LATER, PASS]
+    for number in range(900):
+        assert asked(state, 301, host="", ip=f"10.{number // 256}.{number % 256}.1") == LATER
+    assert asked(state, 301, host="mx.other.example") == LATER
+    assert asked(state, 601, host="mx.other.example") == PASS
+    assert asked(state, 602, from_="b@example.net") == PASS
+
+
+TAGS = [
+    ("steve+0@example.org", "steve+1@example.org", PASS),
+    ("steve+a.b@example.org", "steve@example.org", PASS),
+    ("steve@example.org", "ann+steve@example.org", LATER),
+    ("+steve@example.org", "+ann@example.org", LATER),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "expected"), TAGS)
+def test_a_tag_makes_no_other_recipient(first: str, second: str, expected: str) -> None:
+    assert fates([(0, {"rcpt": first}), (300, {"rcpt": second})]) == [LATER, expected]
+
+
 # ---- bounces
 
 
@@ -437,13 +521,14 @@ def test_options_that_do_not_go_together(given: dict[str, Any], text: str) -> No
 # ---- what is unknown
 
 
-@pytest.mark.parametrize("verb", ["remember", "first_seen"])
+@pytest.mark.parametrize("verb", ["remember", "seen", "count", "first_seen"])
 def test_a_dead_state_is_unknown(verb: str) -> None:
     assert asked(Dead(verb), 0) == str(Unknown("the disk is gone"))
 
 
 def test_a_pass_that_cannot_be_noted_is_a_pass() -> None:
-    assert asked(Dead("count"), 0, options(delay_minutes=0)) == PASS
+    state = Dead("tally")
+    assert [asked(state, wait) for wait in (0, 300)] == [LATER, PASS]
 
 
 @pytest.mark.parametrize("ip", ["", "\udcff", "192.0.2.256"])
@@ -465,7 +550,7 @@ def test_dry_remembers_nothing() -> None:
 
 def test_one_who_is_known_costs_one_question() -> None:
     state, questions = MemoryState(), []
-    state.first_seen("greylist:known:example.net", NOW, NOW + DAY)
+    state.first_seen("greylist-known:example.net", NOW, NOW + DAY)
     source = answers(state, NOW)
 
     def answer(request: AnyRequest) -> Any:
@@ -473,7 +558,7 @@ def test_one_who_is_known_costs_one_question() -> None:
         return source(request)
 
     assert drive_now(greylist(query(), options(), ASK), answer) is None
-    assert questions == [Remember("greylist:known:example.net", 36 * DAY)]
+    assert questions == [Remember("greylist-known:example.net", 36 * DAY)]
 
 
 def test_before_a_recipient_is_known() -> None:

@@ -22,7 +22,7 @@ def test_more_than_a_page(tmp_path: Path) -> None:
     now = time.time()
     with opened(SqliteState(path)) as state:
         for number in range(count):
-            state.first_seen(f"greylist:known:{number:05}.example.net", now, now + 1000)
+            state.first_seen(f"greylist-known:{number:05}.example.net", now, now + 1000)
     source = state_source(f"sqlite:{path}", REQUESTS)
     found = list(greylisted(source))
     assert [one.client for one in found] == [f"{number:05}.example.net" for number in range(count)]
@@ -34,7 +34,7 @@ def test_more_than_a_page(tmp_path: Path) -> None:
 def test_without_a_state_file_there_is_nothing(tmp_path: Path) -> None:
     source = state_source(f"sqlite:{tmp_path}/state.db", REQUESTS)
     assert list(greylisted(source)) == []
-    assert forget_greylisted(source, [Greylisted("greylist:known:x", "known", "x", "", "", 0, 0)]) == 0
+    assert forget_greylisted(source, [Greylisted("greylist-known:x", "known", "x", "", "", 0, 0)]) == 0
     assert not (tmp_path / "state.db").exists()
 
 
@@ -51,8 +51,8 @@ def test_another_checks_key_is_not_forgotten(tmp_path: Path) -> None:
         None,
         {},
         {"greylist": {}, "more": False},
-        {"greylist": [["greylist:known:x", 1.0]], "more": False},
-        {"greylist": [["greylist:known:x", "1", 2]], "more": False},
+        {"greylist": [["greylist-known:x", 1.0]], "more": False},
+        {"greylist": [["greylist-known:x", "1", 2]], "more": False},
         {"greylist": [["other", 1, 2]], "more": False},
         {"greylist": [], "more": 1},
     ],
@@ -63,6 +63,6 @@ def test_answers_that_cannot_be_read(answer: Any) -> None:
 
 
 def test_a_sender_with_blanks() -> None:
-    key = 'greylist:waiting:example.net "a b"@example.net steve@example.org'
+    key = 'greylist-waiting:example.net "a b"@example.net steve@example.org'
     (one,) = greylisted(lambda _request, _values: {"greylist": [[key, 1, 2]], "more": False})
     assert one == Greylisted(key, "waiting", "example.net", '"a b"@example.net', "steve@example.org", 1.0, 2.0)

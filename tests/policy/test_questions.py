@@ -35,6 +35,7 @@ from eximacl.policy.questions import (
     Request,
     ReserveSlot,
     StateQuestion,
+    WhenSeen,
 )
 from eximacl.policy.state import RESERVATION_SECONDS, Block, State
 from eximacl.state import MemoryState
@@ -66,7 +67,9 @@ class Calls:
         (ReleaseSlots("T"), ("release", "T")),
         (Count("key", 600, 20), ("count", "key", 600, 20, NOW)),
         (CountEvents("key", 600), ("tally", "key", 600, NOW)),
-        (FirstSeen("key", 90), ("first_seen", "key", NOW, NOW + 90)),
+        (FirstSeen("key", 90), ("first_seen", "key", NOW, NOW + 90, False)),
+        (FirstSeen("key", 90, evict=True), ("first_seen", "key", NOW, NOW + 90, True)),
+        (WhenSeen("key"), ("seen", "key", NOW)),
         (Remember("key", 90), ("remember", "key", NOW, NOW + 90)),
         (Blocked("key"), ("blocked", "key", NOW)),
     ],
@@ -92,6 +95,7 @@ EMPTY: dict[StateQuestion[Any], Any] = {
     Count("key", 600, 20): 1,
     CountEvents("key", 600): 0,
     FirstSeen("key", 90): NOW,
+    WhenSeen("key"): None,
     Remember("key", 90): False,
     MakeBlock("key", 90, "why"): True,
     Blocked("key"): None,
@@ -105,6 +109,7 @@ KNOWN: dict[StateQuestion[Any], Any] = {
     Count("key", 600, 3): 3,
     CountEvents("key", 600): 3,
     FirstSeen("key", 90): NOW - 5,
+    WhenSeen("key"): NOW - 5,
     Remember("key", 90): True,
     MakeBlock("key", 90, "another"): True,
     Blocked("key"): Block("key", NOW - 5, NOW + 5, "a storm"),
@@ -159,6 +164,8 @@ ASKED: list[tuple[Callable[[Ask], Awaitable[Any]], AnyQuestion]] = [
     (lambda ask: ask.count_event("key", 600, 20), Count("key", 600, 20)),
     (lambda ask: ask.count_events("key", 600), CountEvents("key", 600)),
     (lambda ask: ask.first_seen("key", 90), FirstSeen("key", 90)),
+    (lambda ask: ask.first_seen("key", 90, evict=True), FirstSeen("key", 90, evict=True)),
+    (lambda ask: ask.seen("key"), WhenSeen("key")),
     (lambda ask: ask.remember("key", 90), Remember("key", 90)),
     (lambda ask: ask.block("key", 90, "a storm"), MakeBlock("key", 90, "a storm")),
     (lambda ask: ask.blocked("key"), Blocked("key")),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.checks.greylist import NEW_MAX
 from eximacl.records.journal import journal_files
 from eximacl.state import SqliteState
 from tests.archive.holding import small_disk
@@ -25,6 +26,8 @@ DISK_MB = 100
 # A fifth of the disk has to stay free; Exim itself wants 10 MB (check_spool_space).
 MARK_MB = 20
 RECIPIENTS = 10_000
+# As few as state.rows allows.
+ROWS = 1000
 BURST = 500
 POLICY = """
 [server]
@@ -71,6 +74,16 @@ def flood(lab: Lab, recipient: str) -> None:
             client.send(*[f"RCPT TO:<{recipient}>"] * BURST)
             for _ in range(BURST):
                 client.reply()
+
+
+def name_each(lab: Lab, recipients: list[str]) -> set[str]:
+    """Name recipients, as fast as Exim takes them, in one message of one client; return the codes of the replies."""
+    with lab.client("127.0.2.3") as client:
+        client.reply()
+        client.ask("EHLO mx.example.net")
+        client.ask("MAIL FROM:<a@example.net>")
+        client.send(*[f"RCPT TO:<{recipient}>" for recipient in recipients])
+        return {client.reply()[:9] for _ in recipients}
 
 
 def bounce(lab: Lab, recipients: int) -> str:
@@ -143,5 +156,27 @@ def test_a_bounce_to_thousands_waits_once(disk: Path) -> None:
     ):
         assert bounce(lab, 4 * BURST).startswith("451 4.7.1 greylisted")
     state = SqliteState(disk / "state.db")
-    assert len(state.sightings("greylist:", time.time())) == 1
+    assert len(state.sightings("greylist-", time.time())) == 1
     state.close()
+
+
+def test_one_client_does_not_switch_greylisting_off(home: Path) -> None:
+    """A tag makes no other recipient, and a client that begins too many triplets waits as a whole."""
+    with tempfile.TemporaryDirectory(dir=home) as name:
+        path = Path(name)
+        path.chmod(0o755)
+        config = path / "eximacl.toml"
+        policy = POLICY.replace('order = ["valid_recipient"]', 'order = ["greylist"]') + GREYLIST
+        config.write_text(policy.format(dir=path).replace("[log]", f"rows = {ROWS}\n[log]"))
+        with (
+            Names(reverse_zone(NAMES)) as names,
+            Daemon(config, path / "e.sock", path / "daemon.log"),
+            Lab(Site(macros={"EXIMACL_SOCKET": f"{path}/e.sock"}), names=names) as lab,
+        ):
+            for recipient in ("steve+{}@example.org", "n{}@example.org"):
+                assert name_each(lab, [recipient.format(number) for number in range(ROWS + 100)]) == {"451 4.7.1"}
+            assert attempt(lab, "steve@example.org").startswith("451 4.7.1 greylisted")
+            assert json.loads(eximacl("status", "--json", "--config", config).out)["problems"] == []
+        state = SqliteState(path / "state.db")
+        assert len(state.sightings("greylist-", time.time())) == 1 + (NEW_MAX - 1) + 1 + 1
+        state.close()

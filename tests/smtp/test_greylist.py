@@ -250,9 +250,9 @@ def test_another_client_waits_for_itself(always: Greylisting) -> None:
     assert always.send(ANN, STEVE, source=OTHER) == [LATER]
     assert always.send(ANN, STEVE, source=UNNAMED) == [LATER]
     assert always.seen() == [
-        f"greylist:waiting:127.1.4.0/24 {ANN} {STEVE}",
-        f"greylist:waiting:example.com {ANN} {STEVE}",
-        f"greylist:waiting:example.net {ANN} {STEVE}",
+        f"greylist-waiting:127.1.4.0/24 {ANN} {STEVE}",
+        f"greylist-waiting:example.com {ANN} {STEVE}",
+        f"greylist-waiting:example.net {ANN} {STEVE}",
     ]
 
 

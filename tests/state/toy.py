@@ -71,8 +71,8 @@ class ToyState:
     async def forget(self, key: str) -> None:
         await self._ask("forget", key)
 
-    async def first_seen(self, key: str, now: float, until: float) -> float:
-        return float(await self._ask("first_seen", key, now, until))
+    async def first_seen(self, key: str, now: float, until: float, evict: bool = False) -> float:
+        return float(await self._ask("first_seen", key, now, until, evict))
 
     async def seen(self, key: str, now: float) -> float | None:
         answer: float | None = await self._ask("seen", key, now)

@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from eximacl.policy.state import ROWS_MAX, owner_of, too_many
+from eximacl.policy.state import EVICTED_ROWS, ROWS_MAX, owner_of, too_many
 from eximacl.state.sqlite.file import to_text
 
 # Counting 500,000 rows takes some 30 ms, in which no query is answered.
@@ -29,6 +29,11 @@ class Rows:
         self._clock = clock
         self._recounted = float("-inf")
         self._of_owner = f"SELECT count(*) FROM {table} WHERE key >= ? AND key < ?"
+        # `+key` has SQLite walk along `until`, and not sort all that the owner has.
+        self._evict = (
+            f"DELETE FROM {table} WHERE key IN "
+            f"(SELECT key FROM {table} WHERE +key >= ? AND +key < ? ORDER BY until LIMIT ?) RETURNING key"
+        )
         # A blob before its first colon.
         self._by_owner = f"SELECT CAST(substr(key, 1, instr(key, x'3A') - 1) AS BLOB), count(*) FROM {table} GROUP BY 1"
         self._counts: Counter[str] | None = None
@@ -55,8 +60,13 @@ class Rows:
         if self.is_full(db, key):
             raise too_many(key, self.most)
 
+    def make_room(self, db: sqlite3.Connection, key: str) -> None:
+        """Before a new row: where the owner of `key` may have no more, delete those of its rows that end first."""
+        if self.is_full(db, key):
+            self.deleted(db.execute(self._evict, (*range_of(owner_of(key)), EVICTED_ROWS)).fetchall())
+
     def added(self, key: str) -> None:
-        """Count one row more, after `is_full` or `check`."""
+        """Count one row more, after `check` or `make_room`."""
         if self._counts is not None:
             self._counts[owner_of(key)] += 1
 

@@ -27,7 +27,7 @@ class Seen:
         self._file = file
         self._rows = rows or Rows("seen")
 
-    def first_seen(self, key: str, now: float, until: float) -> float:
+    def first_seen(self, key: str, now: float, until: float, evict: bool = False) -> float:
         """See `State.first_seen`."""
         found = self.seen(key, now)
         if found is not None:
@@ -38,7 +38,8 @@ class Seen:
             # Asked again: another process may have seen it first.
             since = _find(db, name, now)
             if since is None:
-                self._rows.check(db, key)
+                make_room = self._rows.make_room if evict else self._rows.check
+                make_room(db, key)
                 db.execute(_NOTE, (name, now, until))
                 self._rows.added(key)
                 return now

@@ -10,10 +10,9 @@ import sqlite3
 import sys
 from array import array
 
-from eximacl.policy.state import EVICTED_ROWS, owner_of
 from eximacl.state.events import expiry, noted, recent
 from eximacl.state.sqlite.file import StateFile, to_bytes
-from eximacl.state.sqlite.rows import Rows, range_of
+from eximacl.state.sqlite.rows import Rows
 
 _FIND = "SELECT events, until FROM windows WHERE key = ?"
 _NOTE = "UPDATE windows SET events = ? WHERE key = ?"
@@ -21,11 +20,6 @@ _WRITE = "INSERT OR REPLACE INTO windows (key, events, until) VALUES (?, ?, ?)"
 _FORGET = "DELETE FROM windows WHERE key = ? RETURNING key"
 _PRUNE = (
     "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE until <= ? ORDER BY until LIMIT ?) RETURNING key"
-)
-# `+key` has SQLite walk along `until`, and not sort all that the owner has.
-_EVICT = (
-    "DELETE FROM windows WHERE key IN (SELECT key FROM windows WHERE +key >= ? AND +key < ? ORDER BY until LIMIT ?) "
-    "RETURNING key"
 )
 
 # The file is the same on every machine.
@@ -51,17 +45,12 @@ class Windows:
                 db.execute(_NOTE, (pack(events), name))
             else:
                 if until is None:
-                    self._make_room(db, key)
+                    self._rows.make_room(db, key)
+                    self._rows.added(key)
                 db.execute(_WRITE, (name, pack(events), then))
             return len(events)
 
         return self._file.transaction(work)
-
-    def _make_room(self, db: sqlite3.Connection, key: str) -> None:
-        """Before a new row: where its owner has too many, forget those that are unused for longest."""
-        if self._rows.is_full(db, key):
-            self._rows.deleted(db.execute(_EVICT, (*range_of(owner_of(key)), EVICTED_ROWS)).fetchall())
-        self._rows.added(key)
 
     def tally(self, key: str, window: float, now: float) -> int:
         """See `State.tally`."""

@@ -16,9 +16,9 @@ from tests.cli.running import eximacl
 from tests.lab.daemon import Daemon
 from tests.state.contract import opened
 
-WAITING = "greylist:waiting:192.0.2.0/24 news-return-#@example.com steve@example.org"
-PASSED = "greylist:passed:example.net ann@partner.example steve@example.org"
-KNOWN = "greylist:known:example.net"
+WAITING = "greylist-waiting:192.0.2.0/24 news-return-#@example.com steve@example.org"
+PASSED = "greylist-passed:example.net ann@partner.example steve@example.org"
+KNOWN = "greylist-known:example.net"
 ALL = [WAITING, PASSED, KNOWN]
 
 
@@ -30,7 +30,7 @@ def state(config: Path) -> Iterator[SqliteState]:
         for key in (*ALL, "greylistings:other"):
             state.first_seen(key, now, now + 1000)
         for _ in range(3):
-            state.count("greylist:passes:example.net", 1000, 3, now)
+            state.count("greylist-passes:example.net", 1000, 3, now)
         yield state
 
 
@@ -83,7 +83,7 @@ def test_filters(state: SqliteState, given: list[str], expected: list[str]) -> N
 
 def test_a_known_client_is_not_known_again_at_once(state: SqliteState) -> None:
     assert eximacl("greylist", "forget", "--client", "example.net").out == "forgotten: 2\n"
-    assert state.tally("greylist:passes:example.net", 1000, time.time()) == 0
+    assert state.tally("greylist-passes:example.net", 1000, time.time()) == 0
 
 
 def test_forget_everything_of_greylisting(state: SqliteState) -> None:

@@ -54,6 +54,16 @@ def test_at_the_bound_who_is_known_stays_and_what_is_new_is_unknown(state: Opene
     assert state.seen("greylist:new", NOW) is None
 
 
+def test_where_the_caller_says_so_the_oldest_make_room(state: Opened) -> None:
+    fill(state)
+    for number in range(3 * ROWS):
+        assert state.first_seen(f"waiting:{number}", NOW + number, LATER + number, True) == NOW + number
+    kept = [number for number in range(3 * ROWS) if state.seen(f"waiting:{number}", NOW + 3 * ROWS) is not None]
+    assert ROWS - EVICTED_ROWS <= len(kept) <= ROWS
+    assert kept == list(range(kept[0], 3 * ROWS))
+    assert all(state.seen(f"greylist:{number}", NOW) == NOW for number in range(ROWS))
+
+
 def test_others_have_their_own_bound(state: Opened) -> None:
     fill(state)
     assert state.first_seen("known:boss@partner.example", NOW, LATER) == NOW
