@@ -6,10 +6,11 @@ from datetime import date
 from typing import NamedTuple
 
 from eximacl.config import Loaded
-from eximacl.daemon.disposable import DisposableError, rules_at
+from eximacl.daemon.disposable import DisposableError, address_of, rules_at
 from eximacl.daemon.offline import judge_without_dns
 from eximacl.mail import disposable
 from eximacl.mail.address import canonical_domain
+from eximacl.policy.places import KnownAddress
 
 
 class UnnamedDomain(DisposableError):
@@ -44,6 +45,24 @@ def mint(
     # Nothing else can be held against this client: it has no name, and the sender is the null sender.
     query = {"tx": "mint", "ip": "127.0.0.1", "from": "", "rcpt": address, "dry": "1"}
     return Minted(address, judge_without_dns(loaded, "rcpt", query).message)
+
+
+def shortfall(loaded: Loaded, known: KnownAddress) -> str:
+    """Return why a minted address takes no mail, or fewer messages than its name says; empty: it is as good as new.
+
+    The same name, count and day always make the same address, which may have been in use before.
+    """
+    address, limit = address_of(known.key), known.limit + known.extra
+    if known.ended:
+        return f"it has ended and takes no mail; to open it: eximacl disposable reset {address}"
+    if known.day or not known.used:
+        return ""
+    policy = loaded.policy.for_domain(address.rpartition("@")[2])
+    tag = f"{known.owner.rpartition('@')[0]}{policy.separators[0]}shop" if policy and policy.separators else ""
+    another = f"; for a new address, mint one with a tag, such as {tag}" if tag else ""
+    taken = f"{known.used} of its {limit} messages have come already" if limit > 1 else "its message has come already"
+    full = ", so it takes no more" if known.used >= limit else ""
+    return f"{taken}{full}; to count from zero: eximacl disposable reset {address}{another}"
 
 
 def _only_domain(loaded: Loaded) -> str:

@@ -15,7 +15,8 @@ from eximacl.cli.options import Failure, load_config, print_json
 from eximacl.cli.sources import find_source, note_option, source_failures, source_options
 from eximacl.config import Loaded
 from eximacl.daemon.disposable import REQUESTS, named, revise_address
-from eximacl.daemon.mint import mint
+from eximacl.daemon.mint import mint, shortfall
+from eximacl.policy.places import KnownAddress
 from eximacl.system.text import printable
 
 
@@ -55,26 +56,33 @@ def mint_command(
     NAME is a localpart or an address. The new address is signed if the policy says so. It is noted in the state, so
     that `eximacl disposable list` has it before its first message; that needs the rights of root or the daemon's user.
 
+    The same name with the same count or day always makes the same address. If that has been in use, a warning says how
+    many messages have come. For another one, add a tag to the name.
+
     \b
     Examples:
       eximacl mint steve --count 3
       eximacl mint steve@example.org --until 2026-12-31
-      eximacl mint steve --count 3 --note "shop.example.net"
+      eximacl mint steve+shop --count 3 --note "shop.example.net"
     """
     if (count is None) == (until is None):
         raise click.UsageError("give either --count N or --until YYYY-MM-DD")
     loaded = load_config(config_path)
     with explained():
         minted = mint(loaded, name, time.time(), count=count, until=until, domain=domain or "")
-    unknown = _note(loaded, minted.address, note, config_path, socket_path, state_path)
+    known, unknown = _note(loaded, minted.address, note, config_path, socket_path, state_path)
+    worn = shortfall(loaded, known) if known else ""
     if as_json:
-        print_json({"address": minted.address, "warning": minted.refused, "not_noted": unknown})
+        used = known.used if known else None
+        print_json({"address": minted.address, "used": used, "warning": minted.refused or worn, "not_noted": unknown})
         return 0
     click.echo(minted.address)
     if unknown:
         click.echo(f"Note: the state does not know it until its first message: {printable(unknown)}", err=True)
     if minted.refused:
         click.echo(f"Warning: the policy refuses mail to it now: {printable(minted.refused)}", err=True)
+    if worn:
+        click.echo(f"Warning: {printable(worn)}", err=True)
     return 0
 
 
@@ -85,14 +93,16 @@ def _note(
     config_path: Path,
     socket_path: Path | None,
     state_path: Path | None,
-) -> str:
-    """Have the state know a new address; return why it does not. Raises Failure where a note would be lost."""
+) -> tuple[KnownAddress | None, str]:
+    """Have the state know an address; return it as it is then, or why it does not know it.
+
+    Raises Failure where a note would be lost.
+    """
     try:
         with source_failures():
             source = find_source(REQUESTS, config_path, socket_path, state_path)
-            revise_address(source, named(loaded, address), note=note)
+            return revise_address(source, named(loaded, address), note=note), ""
     except Failure as error:
         if note is not None:
             raise
-        return error.message
-    return ""
+        return None, error.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def test_warns_where_the_policy_refuses_the_name() -> None:
     done = eximacl("mint", "nobody", "--count", "3", "--json")
     assert json.loads(done.out) == {
         "address": "nobody.3.count@example.org",
+        "used": 0,
         "warning": "5.1.1 mail to nobody.3.count not accepted here",
         "not_noted": "",
     }
@@ -100,3 +102,50 @@ def test_a_domain_without_disposable_addresses(config: Path) -> None:
     done = eximacl("mint", "steve", "--count", "3")
     assert done.status == 78
     assert "checks.disposable is off" in done.err
+
+
+NEW = "; for a new address, mint one with a tag, such as steve+shop"
+RESET = "to count from zero: eximacl disposable reset steve.2.count@example.org"
+ENDED = "it has ended and takes no mail; to open it: eximacl disposable reset"
+# name, how many messages have come, what was done with the address since; the warning
+WORN: list[tuple[tuple[object, ...], int, str, str]] = [
+    (("--count", "2"), 0, "", ""),
+    (("--count", "2"), 0, "reset", ""),
+    (("--count", "2"), 1, "", f"1 of its 2 messages have come already; {RESET}{NEW}"),
+    (("--count", "2"), 2, "", f"2 of its 2 messages have come already, so it takes no more; {RESET}{NEW}"),
+    (("--count", "2"), 2, "add --places 1", f"2 of its 3 messages have come already; {RESET}{NEW}"),
+    (("--count", "2"), 2, "reset", ""),
+    (("--count", "2"), 0, "end", f"{ENDED} steve.2.count@example.org"),
+    (("--count", "2"), 2, "end", f"{ENDED} steve.2.count@example.org"),
+    (("--until", SOON), 0, "", ""),
+    (("--until", SOON), 0, "end", f"{ENDED} steve.date.{SOON:%d-%m-%Y}@example.org"),
+]
+
+
+@pytest.mark.parametrize(("args", "used", "since", "warning"), WORN)
+def test_an_address_that_has_been_in_use_is_said_to_be_so(
+    config: Path, args: tuple[object, ...], used: int, since: str, warning: str
+) -> None:
+    address = eximacl("mint", "steve", *args).out.strip()
+    with closing(SqliteState(config.parent / "state.db")) as state:
+        for number in range(used):
+            state.reserve(f"counted:{address}", 2, f"t{number}", 1.0, 2.0)
+            assert state.commit(f"t{number}", 1.0) == "committed"
+    if since:
+        verb, *options = since.split()
+        assert eximacl("disposable", verb, address, *options).status == 0
+    done = eximacl("mint", "steve", *args)
+    assert done == (0, f"{address}\n", f"Warning: {warning}\n" if warning else "")
+    found = json.loads(eximacl("mint", "steve", *args, "--json").out)
+    assert (found["warning"], found["used"]) == (warning, 0 if since == "reset" else used)
+
+
+def test_no_tag_is_named_where_there_are_none(config: Path) -> None:
+    config.write_text(config.read_text().replace("[policy]", '[policy]\nseparators = ""'))
+    with closing(SqliteState(config.parent / "state.db")) as state:
+        state.reserve("counted:steve.1.count@example.org", 1, "t", 1.0, 2.0)
+        state.commit("t", 1.0)
+    assert eximacl("mint", "steve", "--count", "1").err == (
+        "Warning: its message has come already, so it takes no more; "
+        "to count from zero: eximacl disposable reset steve.1.count@example.org\n"
+    )
