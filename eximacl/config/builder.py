@@ -81,23 +81,23 @@ class Builder:
             if option.type == Action and option.name in values and values[option.name].value == "hold":
                 site.at(option.name).report(NO_HOLD)
 
-    def _wrong_source(self, name: str, other: str) -> str:
-        """Return why a check cannot listen to another; empty if it can."""
+    def _wrong_source(self, name: str, other: str, is_on: bool) -> str:
+        """Return why a check cannot listen to another; empty if it can. The order matters to one that is on."""
         if other not in self._checks:
             return f"{name} depends on the hits of {other}: {unknown('check', other, self._checks)}"
         if other == name:
             return f"{name} cannot depend on its own hits; name checks that come before it"
-        if other not in self._order[: self._order.index(name)]:
+        if is_on and other not in self._order[: self._order.index(name)]:
             return f"{name} depends on the hits of {other}, so policy.order must name {other} before {name}"
         return ""
 
-    def _wrong_counted(self, name: str, other: str) -> str:
-        """Return why a check cannot count the refusals of another; empty if it can."""
+    def _wrong_counted(self, name: str, other: str, is_on: bool) -> str:
+        """Return why a check cannot count the refusals of another; empty if it can. See `_wrong_source`."""
         if other not in self._checks:
             return f"{name} counts the refusals of {other}: {unknown('check', other, self._checks)}"
         if other == name:
             return f"{name} cannot count its own refusals; name checks that come after it"
-        if other not in self._order[self._order.index(name) :]:
+        if is_on and other not in self._order[self._order.index(name) :]:
             return f"{name} counts the refusals of {other}, so policy.order must name {other} after {name}"
         return ""
 
@@ -177,10 +177,11 @@ class Builder:
         # Whether the checks it listens to run at all is known only when all files have been read: `check_running`.
         listens_to = frozenset(check.listens_to(options))
         action: Action = "off" if check.idle(options) else values["action"].value
+        is_on = action != "off"
         for other in sorted(listens_to):
-            self._need(f"{name} depends on the hits of", other, self._wrong_source(name, other), action, site)
+            self._need(f"{name} depends on the hits of", other, self._wrong_source(name, other, is_on), action, site)
         for other in sorted(set(check.counts(options))):
-            self._need(f"{name} counts the refusals of", other, self._wrong_counted(name, other), action, site)
+            self._need(f"{name} counts the refusals of", other, self._wrong_counted(name, other, is_on), action, site)
         if action != "off":
             self._running.add(name)
             self._probes.update({probe.name: probe for probe in check.probes(options)})

@@ -17,7 +17,7 @@ from eximacl.config.list_files import bad_entries
 from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
 from eximacl.config.settings import REDACTABLE, FileMode, Redacted, Separators, Servers, StateUrl, Template
 from eximacl.config.sources import Sources
-from eximacl.config.toml import toml_type
+from eximacl.config.toml import toml, toml_type
 from eximacl.mail.hosts import parse_name_server
 from eximacl.mail.lists import EntryList, Secrets
 from eximacl.policy.declare import Option, Text
@@ -220,7 +220,9 @@ def _list(given: RawValue) -> EntryList:
         try:
             return given.sources.open(path, kind)
         except Missing as missing:
-            raise Missing(f"{missing}; a string names a file or a directory, entries stand in an array") from None
+            raise Missing(
+                f"{missing}; a string names a file or a directory; for an entry write [{toml(raw)}]"
+            ) from None
     if isinstance(raw, dict) and kind.texts:
         raw = [_with_text(who, text) for who, text in raw.items()]
     entries = _strings(given._replace(raw=raw))

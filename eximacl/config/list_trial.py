@@ -11,11 +11,11 @@ from typing import NamedTuple
 from eximacl.config.list_files import fill
 from eximacl.config.load import find_checks, load
 from eximacl.config.losses import Content, Loss
-from eximacl.config.problems import ConfigError, Refused, unknown
+from eximacl.config.problems import ConfigError, Refused, nearest, unknown
 from eximacl.config.settings import EXEMPT_TABLE, NARROW_EXEMPT_TABLE, SETTINGS_TABLES, OptionTable, check_table
 from eximacl.config.sources import Sources
 from eximacl.mail.lists import EntryList
-from eximacl.policy.declare import Check
+from eximacl.policy.declare import Check, Option
 
 
 class UnknownList(LookupError):
@@ -82,7 +82,9 @@ def _target(
             return type(entries), Content(in_force[str(named)], content.ended if content else True)
         return type(entries), content if instead_of else None
     if instead_of:
-        raise UnknownList(f"{named} is not a list of {config}, and no option is called so")
+        near = _option_meant(instead_of, config)
+        meant = f"; did you mean {near}?" if near else ""
+        raise UnknownList(f"{instead_of} is neither an option nor a list that {config} names{meant}")
     raise UnknownList(
         f"{config} does not name {path}: say for which option it is, such as --as checks.valid_recipient.recipients, "
         "or which list it replaces"
@@ -93,15 +95,34 @@ def _kind_of(key: str, config: Path) -> type[EntryList] | None:
     """Return the kind of list that an option takes; None where `key` is not an option's. Raises UnknownList."""
     table, _, name = key.rpartition(".")
     tables = dict(_tables(find_checks(config)))
+    if key in tables:
+        raise UnknownList(f"{key} is a table; did you mean {_option_meant(key, config)}?")
     if table not in tables:
         return None
     option = tables[table].get(name)
     if option is None:
         raise UnknownList(f"{key}: {unknown('option', name, (one.name for one in tables[table].options))}")
-    kind: type = option.type
-    if not (isinstance(kind, type) and issubclass(kind, EntryList)):
+    kind = _list_kind(option)
+    if kind is None:
         raise UnknownList(f"{key} is not a list of entries")
     return kind
+
+
+def _list_kind(option: Option) -> type[EntryList] | None:
+    kind = option.type
+    return kind if isinstance(kind, type) and issubclass(kind, EntryList) else None
+
+
+def _option_meant(given: str, config: Path) -> str:
+    """Return the options that a name with something missing or misspelt most likely means, or nothing."""
+    keys: dict[str, list[str]] = {}
+    for key, table in _tables(find_checks(config)):
+        keys[key] = [f"{key}.{option.name}" for option in table.options if _list_kind(option)]
+    for name in (given, f"checks.{given}"):
+        if keys.get(name):
+            return " or ".join(keys[name])
+    every = [one for lists in keys.values() for one in lists]
+    return next(filter(None, (nearest(name, every) for name in (given, f"checks.{given}"))), "")
 
 
 def _tables(checks: Mapping[str, Check]) -> Iterator[tuple[str, OptionTable]]:

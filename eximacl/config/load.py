@@ -60,6 +60,7 @@ class Loaded:
             if self._is_on(key.rpartition(".")[0]):
                 yield Problem(self.path.name, key, f"{shown} does not exist, so this list is empty")
 
+        yield from self._not_exempt()
         yield from without_effect(self.path.name, DOMAINS_DIRECTORY, self.policy, self.checks)
         yield from self._resolving_too_late()
         yield from _domains_as_recipients(self.path.name, self.tables, self.settings.policy.domains)
@@ -70,6 +71,19 @@ class Loaded:
         """Return whether the check of this table is on, for all or for one domain."""
         tables = (given.get(table, {}) for given in (self.tables, *self.overlays.values()))
         return any("action" in values and values["action"].value != "off" for values in tables)
+
+    def _not_exempt(self) -> Iterator[Problem]:
+        """Yield which of those who are exempt by default are not, since the policy names others."""
+        entries: Recipients = self.tables[EXEMPT_TABLE.key]["recipients"].value
+        option = EXEMPT_TABLE.get("recipients")
+        assert option
+        assert isinstance(option.default, list | tuple)
+        domains = [domain.removeprefix(".") for domain in self.settings.policy.domains]
+        lost = [name for name in option.default if any(entries.match(name, domain) is None for domain in domains)]
+        if lost:
+            names = " and ".join(lost)
+            what = f"{names} {'are' if lost[1:] else 'is'} not in it, so mail to {names} is judged like any other"
+            yield Problem(self.path.name, "exempt.recipients", f"{what}; add {names}, unless that is meant")
 
     def _resolving_too_late(self) -> Iterator[Problem]:
         policies = (self.policy.base, *self.policy.overlays.values())
@@ -261,7 +275,14 @@ def parse_toml(data: bytes) -> dict[str, Any]:
     except RecursionError:
         raise ValueError("is not TOML: arrays or tables nested too deeply") from None
     except ValueError as error:
-        raise ValueError(f"is not TOML: {error}") from None
+        raise ValueError(f"is not TOML: {error}{_escape_hint(str(error))}") from None
+
+
+def _escape_hint(error: str) -> str:
+    """Return what to write instead where a pattern's backslashes are read as TOML's."""
+    if "Unescaped '\\'" not in error and "hex value" not in error:
+        return ""
+    return r"; write a pattern in single quotes, where a backslash stands for itself: '/^promo-\d+@/'"
 
 
 def check_top_level(raw: Mapping[str, Any], known: tuple[str, ...], site: Site) -> None:

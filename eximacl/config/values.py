@@ -56,13 +56,22 @@ def read_given(table: OptionTable, raw: Any, site: Site, sources: Sources) -> Va
     for name, one in raw.items():
         option = table.get(name)
         if option is None:
-            site.at(name).report(unknown("key", name, (option.name for option in table.options)))
+            site.at(name).report(_unknown_key(table, name, site))
             continue
         try:
             values[name] = Value(read_value(option, one, site.at(name), sources), one)
         except Refused as refused:
             site.at(name).report(*refused.messages)
     return values
+
+
+def _unknown_key(table: OptionTable, name: str, site: Site) -> str:
+    """Return the message for an unknown key; one that belongs into a table of an option says so."""
+    for option in table.options:
+        kind = tables_of(option)
+        if kind is not None and named_table(site.key, kind).get(name) is not None:
+            return f"unknown key; it stands in a table with a name: [{site.key}.{option.name}.NAME]"
+    return unknown("key", name, (option.name for option in table.options))
 
 
 def read_value(option: Option, raw: Any, site: Site, sources: Sources) -> Any:

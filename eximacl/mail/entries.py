@@ -33,6 +33,8 @@ _QUOTED = re.compile(r'"(?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])+"')
 _PLAIN_LOCALPART = re.compile(r"[A-Za-z0-9._+=-]{1,64}")
 _WHO = re.compile(rf"(?:{_QUOTED.pattern})?[^ \t\v\f]*")
 _RAW_BYTE = re.compile("[\udc80-\udcff]")
+# How `repr` shows one.
+_SHOWN_BYTE = re.compile(r"(?<!\\)((?:\\\\)*)\\udc([89a-f][0-9a-f])")
 # In Unicode's classes of letters and marks, but nothing is seen of them.
 _UNSEEN = "\u034f\u115f\u1160\u2800\u3164\uffa0"
 # They join letters in Persian, in the languages of India and in emoji, so between such letters they belong to a name.
@@ -121,7 +123,7 @@ def network(entry: str) -> Network:
     try:
         found = ipaddress.ip_network(entry)
     except ValueError as error:
-        hint = str(error).removeprefix(f"{entry} ") if "host bits" in str(error) else _network_hint(entry)
+        hint = _host_hint(entry) if "host bits" in str(error) else _network_hint(entry)
         raise _wrong(entry, NETWORK, hint) from None
     if isinstance(found, ipaddress.IPv6Network) and found.network_address.scope_id is not None:
         raise _wrong(entry, NETWORK, "write it without the name of an interface")
@@ -153,7 +155,8 @@ def is_text(text: str) -> bool:
 
 def shown(entry: str) -> str:
     """Return an entry as errors show it."""
-    return repr(entry) if len(entry) <= SHOWN_CHARACTERS else f"{entry[:SHOWN_CHARACTERS]!r}…"
+    text = repr(entry) if len(entry) <= SHOWN_CHARACTERS else f"{entry[:SHOWN_CHARACTERS]!r}…"
+    return _SHOWN_BYTE.sub(r"\1\\x\2", text)
 
 
 def _mailbox(entry: str, expected: str) -> tuple[str, str]:
@@ -192,6 +195,11 @@ def _domain_hint(entry: str) -> str:
     if _address(entry) is not None:
         return "an IP address belongs in a list of networks"
     return ""
+
+
+def _host_hint(entry: str) -> str:
+    network = ipaddress.ip_network(entry, strict=False)
+    return f"write {network} for the network, or {entry.partition('/')[0]} for this address alone"
 
 
 def _network_hint(entry: str) -> str:

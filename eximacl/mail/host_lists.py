@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from eximacl.mail import entries as grammar
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.lists import EntryList, Networks, Suffixes
-from eximacl.mail.pattern_table import PatternTable, whole_pattern
+from eximacl.mail.pattern_table import PatternTable, refuse_wildcard, whole_pattern
 
 # The first two or three numbers of an IPv4 address stand for all that begin so.
 _PARTIAL = re.compile(r"(\d{1,3}(?:\.\d{1,3}){1,2})\.?", re.ASCII)
@@ -94,6 +95,7 @@ def _sorted(entries: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _domain(entry: str) -> str:
+    refuse_wildcard(entry.removeprefix("*."), grammar.DOMAIN, "")
     return entry[1:] if entry.startswith("*.") else entry
 
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 import regex
 
 from eximacl.mail.address import parents
+from eximacl.mail.entries import shown
 from eximacl.mail.patterns import PATTERN_INPUT_CHARACTERS, Patterns
 
 # `/^mail\d+\.example\.net$/`, as in the lists of postgrey and sqlgrey; the first slash before a blank ends it.
@@ -20,6 +21,8 @@ _PATTERN = re.compile(r"/(.+?)/(?=\s|$)(.*)", re.DOTALL)
 # These change what the rest of a pattern means: flags, look-arounds, conditions.
 _SPECIAL = re.compile(r"\(\?(?!:)")
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+# An entry with a wildcard; not what looks like something else than one entry.
+_WILD = re.compile(r'[^\s":,;<>/\[\]{}]*\*[^\s":,;<>/\[\]{}]*')
 _Sources = dict[str, list[str]]
 # Signs that stand for themselves, these with or without a backslash; a dot only with one.
 _SIGNS = frozenset("-_@")
@@ -93,6 +96,23 @@ def whole_pattern(entry: str) -> str | None:
     if found is not None and found[1]:
         raise ValueError(f"{entry!r} has something after its pattern")
     return found and found[0]
+
+
+def refuse_wildcard(entry: str, expected: str, prefix: str) -> None:
+    """Raise ValueError for an entry with a wildcard in it, with the pattern that is meant.
+
+    prefix: what precedes the dot of a domain that stands for all below it: `@` or nothing.
+    """
+    rest = entry[1:] if entry.startswith("*@") else entry
+    if not _WILD.fullmatch(rest) or not rest.strip("*"):
+        return
+    below = rest.removeprefix(f"{prefix}*")
+    if rest != below and below.startswith(".") and "*" not in below:
+        meant = f"for all below a domain write {prefix}{below}"
+    else:
+        source = ".*".join(re.escape(part).replace("\\-", "-") for part in entry.lower().split("*"))
+        meant = f"write a pattern between slashes: /^{source}$/"
+    raise ValueError(f"{shown(entry)} is not {expected}: a list has no wildcards; {meant}")
 
 
 def domain_of(source: str) -> tuple[str, str]:

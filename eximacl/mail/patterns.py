@@ -69,6 +69,9 @@ class Patterns(EntryList):
 
 def _compiled(source: str, flags: int) -> _Pattern:
     """Compile one pattern and try it on texts that make a bad one backtrack. Raises ValueError with the reason."""
+    if "\b" in source:
+        hint = r"it has a backspace in it: TOML reads \b in double quotes as one; write the pattern in single quotes"
+        raise ValueError(f"pattern {shown(source)}: {hint}")
     wrong = unfit(source)
     if wrong:
         raise ValueError(f"pattern {shown(source)}: {wrong}; for the character itself write \\x or \\u and its number")

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from eximacl.mail import entries as grammar
 from eximacl.mail.address import Address, canonical_localpart
 from eximacl.mail.lists import EntryList, Senders, Suffixes
-from eximacl.mail.pattern_table import PatternTable, split_pattern, whole_pattern
+from eximacl.mail.pattern_table import PatternTable, refuse_wildcard, split_pattern, whole_pattern
 from eximacl.mail.senders import untagged
 
 # Who the sender is for, up to a colon and a blank: no localpart has these without quotes.
 _FOR = re.compile(r'((?:"(?:[^"\\]|\\.)*"|[^\s":/])[^\s":]*):\s+(?=\S)')
 _BELOW = "@."
+# What looks like a recipient and its sender, and is not: `joe:ann@example.net`, `joe:steve: ann@example.net`.
+_LIKE_FOR = re.compile(r'[^\s":@\[/]+:(?:[^\s:]+:)?\s*[^\s:]*@\S+')
 
 
 class SenderTable:
@@ -30,6 +32,7 @@ class SenderTable:
             if pattern is not None:
                 patterns.append(pattern)
             else:
+                refuse_wildcard(entry, grammar.SENDER, "@")
                 (below if entry.startswith(_BELOW) else plain).append(entry)
         self._plain = Senders(plain)
         self._below = Suffixes(entry.removeprefix("@") for entry in below)
@@ -98,6 +101,7 @@ class SenderTexts(EntryList):
         for entry in entries:
             recipient, rest = _split(entry)
             sender, text = _with_text(rest)
+            _refuse_address(entry, sender, text)
             texts[_shown(recipient, text_of(sender))] = text
             rules.append((recipient, sender))
         self._content = texts, _by_recipient(rules)
@@ -130,6 +134,9 @@ def _split(entry: str) -> tuple[str, str]:
     """Split `RECIPIENT: SENDER`: the recipient canonical, or empty."""
     found = _FOR.match(entry) if ":" in entry else None
     if found is None:
+        if _LIKE_FOR.match(entry):
+            hint = "for one recipient only write that one, a colon, a blank and the sender: joe: news@shop.example"
+            raise ValueError(f"{grammar.shown(entry)} is not {grammar.SENDER}: {hint}")
         return "", entry
     return _address_text(*grammar.recipient(found[1])), entry[found.end() :]
 
@@ -139,6 +146,25 @@ def _with_text(entry: str) -> tuple[str, str]:
     if pattern is not None:
         return f"/{pattern[0]}/", pattern[1]
     return grammar.with_text(entry)
+
+
+def _refuse_address(entry: str, sender: str, text: str) -> None:
+    """Refuse `joe news@shop.example`: without the colon it is about all senders that are called joe."""
+    if "@" in sender or sender.startswith("/") or not _is_sender(text):
+        return
+    hint = f"for the recipient {sender} only write a colon: {sender}: {text}; else write one entry a line"
+    raise ValueError(f"{grammar.shown(entry)} has a sender where a text is expected: {hint}")
+
+
+def _is_sender(text: str) -> bool:
+    """Return whether a text is an address, a domain with its @, or a pattern, and nothing else."""
+    if " " in text or not (text.startswith("/") or "@" in text):
+        return False
+    try:
+        SenderTable([text])
+    except ValueError:
+        return False
+    return True
 
 
 def _by_recipient(rules: Iterable[tuple[str, str]]) -> dict[str, SenderTable]:

@@ -229,6 +229,46 @@ def test_domain_files_must_fit_the_domains(tmp_path: Path, name: str, problem: s
     assert found.message.startswith(problem or "is not TOML")
 
 
+@pytest.mark.parametrize("pattern", [r"/^promo-\d+@/", r"/\.example$/", r"/\u0/"])
+def test_a_pattern_in_double_quotes_is_told_to_take_single_ones(tmp_path: Path, pattern: str) -> None:
+    (told,) = problems_of(tmp_path, {"eximacl.toml": f'{SENDER_DOMAIN}x = ["{pattern}"]\n'})
+    assert told.endswith(r"; write a pattern in single quotes, where a backslash stands for itself: '/^promo-\d+@/'")
+
+
+OFF = "[checks.dictionary_attack]\nlimit = {limit}\n"
+
+
+@pytest.mark.parametrize(("limit", "wrong"), [(0, False), (5, True)])
+def test_a_check_that_is_off_needs_no_other_in_the_order(tmp_path: Path, limit: int, wrong: bool) -> None:
+    text = '[policy]\ndomains = ["example.org"]\norder = ["dictionary_attack"]\n' + OFF.format(limit=limit)
+    files = {"eximacl.toml": text}
+    if not wrong:
+        assert load(write(tmp_path, files)).policy.base.steps("rcpt") == ()
+        return
+    (told,) = problems_of(tmp_path, files)
+    assert "policy.order must name valid_recipient after dictionary_attack" in told
+
+
+@pytest.mark.parametrize(
+    ("recipients", "lost"),
+    [
+        (None, ""),
+        ('["postmaster", "abuse", "steve"]', ""),
+        ('["@example.org", "postmaster", "abuse@example.net"]', ""),
+        ('["postmaster@example.org", "abuse"]', "postmaster is"),
+        ('["steve"]', "postmaster and abuse are"),
+        ('["steve", "postmaster"]', "abuse is"),
+        ("[]", "postmaster and abuse are"),
+    ],
+)
+def test_that_postmaster_is_no_longer_exempt_is_noted(tmp_path: Path, recipients: str | None, lost: str) -> None:
+    text = SENDER_DOMAIN + (f"[exempt]\nrecipients = {recipients}\n" if recipients else "")
+    found = [str(note) for note in load(write(tmp_path, {"eximacl.toml": text})).notes() if "exempt." in str(note)]
+    assert [note.startswith(f"eximacl.toml: exempt.recipients: {lost} not in it") for note in found] == (
+        [True] if lost else []
+    )
+
+
 @pytest.mark.parametrize(
     ("order", "problems"),
     [
@@ -318,7 +358,7 @@ TAKEN = "{0}: {1} is taken for a localpart; write @{1} for everyone at that doma
             '[checks.bad_recipient]\nrecipients = { "example.org" = "gone" }',
             "eximacl.toml: checks.bad_recipient.recipients",
         ),
-        ('[exempt]\nrecipients = ["example.org"]', "eximacl.toml: exempt.recipients"),
+        ('[exempt]\nrecipients = ["example.org", "postmaster", "abuse"]', "eximacl.toml: exempt.recipients"),
         (
             '[checks.bad_recipient]\nexempt = { recipients = ["Example.ORG"] }',
             "eximacl.toml: checks.bad_recipient.exempt.recipients",

@@ -102,6 +102,14 @@ def test_exemptions_are_a_table_of_lists() -> None:
     assert not len(found.senders)
 
 
+def test_a_key_of_a_table_with_a_name_says_where_it_stands() -> None:
+    here = site(key="t")
+    table = OptionTable("t", "", (Option("branches", Tables[Branch], [], "Help."),))
+    read_given(table, {"weight": 2}, here, Sources(HOME))
+    told = "eximacl.toml: t.weight: unknown key; it stands in a table with a name: [t.branches.NAME]"
+    assert list(map(str, here.problems)) == [told]
+
+
 WRONG_TABLES = [
     ({"a.b": 1}, ['."a.b": expected a table, got a number']),
     ({"a.b": {"weigth": 2}}, ['."a.b".weigth: unknown key; did you mean weight?']),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eximacl.mail.entries import ADDRESS_CHARACTERS_MAX, SHOWN_CHARACTERS, is_text, unfit, with_text
+from eximacl.mail.entries import ADDRESS_CHARACTERS_MAX, SHOWN_CHARACTERS, is_text, shown, unfit, with_text
 from eximacl.mail.lists import Domains, EntryList, Messages, Names, Networks, Recipients, Secrets, Senders, Suffixes
 from eximacl.mail.patterns import Patterns
 
@@ -201,7 +201,8 @@ def test_a_domain_is_the_same_in_letters_and_in_a_labels(entry: str, name: str) 
 @pytest.mark.parametrize(
     ("entry", "hint"),
     [
-        ("192.0.2.1/24", "has host bits set"),
+        ("192.0.2.1/24", "write 192.0.2.0/24 for the network, or 192.0.2.1 for this address alone"),
+        ("2001:db8::1/64", "write 2001:db8::/64 for the network, or 2001:db8::1 for this address alone"),
         ("192.0.2.0-192.0.2.9", ""),
         ("[2001:db8::1]", "write it without brackets"),
         ("fe80::1%eth0", "write it without the name of an interface"),
@@ -252,6 +253,19 @@ def test_the_text_after_a_recipient() -> None:
     assert with_text('"joe bloggs"@x.example\tgone') == ('"joe bloggs"@x.example', "gone")
     with pytest.raises(ValueError, match="not UTF-8"):
         with_text("joe f\udcfcr immer weg")
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("j\udcfcrgen", r"'j\xfcrgen'"),
+        ("\udc80\udcff", r"'\x80\xff'"),
+        (r"j\udcfcrgen", r"'j\\udcfcrgen'"),
+        ("jürgen", "'jürgen'"),
+    ],
+)
+def test_bytes_that_are_not_utf_8_are_shown_as_bytes(entry: str, expected: str) -> None:
+    assert shown(entry) == expected
 
 
 def test_a_long_entry_is_shown_by_its_start() -> None:

@@ -125,6 +125,12 @@ def test_texts(sender: str, recipient: str, expected: tuple[str, str] | None) ->
         ("joe@@x: ann@example.net", "is not a localpart, an address, or @domain"),
         ("@.", "is not a domain name"),
         ("*", "is not"),
+        ("promo-*@shop.example", r"write a pattern between slashes: /\^promo-\.\*@shop\\.example\$/$"),
+        ("@*.shop.example", r"for all below a domain write @\.shop\.example$"),
+        ("*@*.shop.example", r"for all below a domain write @\.shop\.example$"),
+        ("joe:ann@example.net", "a colon, a blank and the sender: joe: news@shop.example$"),
+        ("joe:steve: a@b.example", "a colon, a blank and the sender: joe: news@shop.example$"),
+        ("root:x:0:0:root:/root:/bin/sh", "this looks like a passwd file"),
         ("", "is not"),
         ("<>", "the null sender, which all bounces have, cannot be in a list"),
         ("<ann@example.net>", "write it without < and >"),
@@ -138,6 +144,20 @@ def test_what_is_not_a_sender(entry: str, why: str) -> None:
     with pytest.raises(ValueError, match=why):
         rules.replace(["bob@example.net", entry])
     assert (len(rules), rules.has_recipients) == (1, False)
+
+
+@pytest.mark.parametrize("text", ["news@x.example", "@x.example", "@.x.example", "/^news-/"])
+@pytest.mark.parametrize("before", ["joe", "ann: joe", '"first.last"'])
+def test_a_colon_that_was_forgotten_does_not_refuse_all_who_are_called_so(before: str, text: str) -> None:
+    with pytest.raises(ValueError, match="has a sender where a text is expected: for the recipient"):
+        SenderTexts([f"{before} {text}"])
+
+
+@pytest.mark.parametrize(
+    "entry", ["joe ask ann@x.example", "joe", "joe a/b", "@x.example ann@x.example", "joe: ann@x.example ann@x.example"]
+)
+def test_a_text_may_have_an_address_in_it(entry: str) -> None:
+    assert len(SenderTexts([entry])) == 1
 
 
 def test_what_follows_a_sender_or_pattern_is_refused_where_there_are_no_texts() -> None:

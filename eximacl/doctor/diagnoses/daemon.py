@@ -9,6 +9,9 @@ from eximacl import __version__
 from eximacl.doctor.case import Case
 from eximacl.doctor.model import Finding, diagnosis, ok, problem, warning
 
+# How the daemon's notes end about a setting that a reload cannot change.
+RESTART = "takes effect when the daemon is restarted"
+
 
 @diagnosis("daemon")
 def daemon(case: Case) -> Iterator[Finding]:
@@ -35,7 +38,7 @@ def daemon(case: Case) -> Iterator[Finding]:
             f"give --config {status['config']}, or restart the daemon with the other",
         )
     for text in status.get("notes", ()):
-        yield warning(f"{text}", "the daemon still runs with the old value", "systemctl restart eximacl")
+        yield _noted(text)
     if case.daemon_user is None:
         yield warning(
             f"the user that the daemon runs as cannot be seen (process {status['pid']})",
@@ -43,3 +46,10 @@ def daemon(case: Case) -> Iterator[Finding]:
             "run the doctor on the daemon's own machine; `ss -xlp` shows which process listens at its socket",
         )
     yield ok(f"the daemon answers (version {status['version']}, up for {status['uptime']:.0f} s)")
+
+
+def _noted(text: str) -> Finding:
+    """Return what a note of the daemon means: a setting that needs a restart, or what may not be meant."""
+    if text.endswith(RESTART):
+        return warning(text, "the daemon still runs with the old value", "systemctl restart eximacl")
+    return warning(text, "a check may do less, or more, than you expect", "change the policy, unless that is meant")
