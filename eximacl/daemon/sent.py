@@ -20,15 +20,21 @@ from eximacl.policy.state import State
 DAY_SECONDS = 86400.0
 # A newsletter's readers are nobody's correspondents.
 RECIPIENTS_MAX = 100
-# So many strangers a day become known by one sender: more than a person writes to, less than a stolen account.
+# How many strangers become known in a day by one user: more than a person writes to, less than a stolen account does.
 NEW_A_DAY_MAX = 500
+# And by all users at a domain, since several accounts may be stolen, or one may have many names.
+NEW_AT_DOMAIN_MAX = 4000
 
 
 class Sent(NamedTuple):
-    """A message that a user sends, at a time in seconds since 1970."""
+    """A message that a user sends, at a time in seconds since 1970.
+
+    user: as whom Exim has authenticated them (`$authenticated_id`); empty where its authenticator does not say.
+    """
 
     sender: Address
     recipients: tuple[Address, ...]
+    user: str
     now: float
 
 
@@ -43,12 +49,23 @@ async def note_sent(policy: Policy, state: State, sent: Sent) -> int:
         key = known_key(sent.sender.domain, who)
         if await settled(state.remember(key, sent.now, until)):
             continue
-        new = f"sent-new:{correspondent(sent.sender)}"
-        if await settled(state.count(new, DAY_SECONDS, NEW_A_DAY_MAX + 1, sent.now)) > NEW_A_DAY_MAX:
+        if await _has_enough(state, sent):
             break
         await settled(state.first_seen(key, sent.now, until))
         count += 1
     return count
+
+
+async def _has_enough(state: State, sent: Sent) -> bool:
+    """Count a stranger, and return whether there were enough of them today.
+
+    A user chooses the envelope sender, but not the name by which Exim knows them; a login in capitals is the same one.
+    """
+    who = f"user:{sent.user.lower()}" if sent.user else f"sender:{correspondent(sent.sender)}"
+    for key, most in ((who, NEW_A_DAY_MAX), (f"domain:{sent.sender.domain}", NEW_AT_DOMAIN_MAX)):
+        if await settled(state.count(f"sent-new:{key}", DAY_SECONDS, most + 1, sent.now)) > most:
+            return True
+    return False
 
 
 def _strangers(policy: Policy, sent: Sent) -> Iterator[str]:

@@ -43,7 +43,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "rcpt": ("ip", "tx", "from", "rcpt"),
     "data": ("ip", "tx", "from", "rcpts"),
     "end": ("tx",),
-    SENT: ("from", "rcpts"),
+    SENT: ("user", "from", "rcpts"),
     CONTROL: ("do",),
 }
 
@@ -187,13 +187,13 @@ def parse_query(line: bytes, now: float = 0.0) -> Query:
     return build_query(cast("Stage", word), values, now)
 
 
-def parse_sent(line: bytes) -> tuple[Address, tuple[Address, ...]]:
-    """Return sender and recipients of a message that a user sends. Raises ProtocolError."""
+def parse_sent(line: bytes) -> tuple[Address, tuple[Address, ...], str]:
+    """Return sender, recipients and user of a message that a user sends. Raises ProtocolError."""
     _, values = parse_line(line)
     for key in NEEDED[SENT]:
         if key not in values:
             raise ProtocolError("missing-key", f"{SENT} needs {key}=")
-    return parse_quoted(values["from"]), split_addresses(values["rcpts"])
+    return parse_quoted(values["from"]), split_addresses(values["rcpts"]), values["user"]
 
 
 def build_query(stage: Stage, values: Mapping[str, str], now: float = 0.0) -> Query:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from eximacl.daemon.sent import NEW_A_DAY_MAX, RECIPIENTS_MAX, REQUESTS, Sent, note_sent
+from eximacl.daemon.sent import NEW_A_DAY_MAX, NEW_AT_DOMAIN_MAX, RECIPIENTS_MAX, REQUESTS, Sent, note_sent
 from eximacl.mail.address import parse_address
 from eximacl.policy.plan import DomainPolicy, Policy, Step
 from eximacl.state import MemoryState
@@ -31,8 +31,10 @@ def policy(spare_known: bool = True, known_days: int = 30) -> Policy:
     )
 
 
-def note(state: MemoryState, sender: str, *recipients: str, now: float = NOW, given: Policy | None = None) -> int:
-    sent = Sent(parse_address(sender), tuple(map(parse_address, recipients)), now)
+def note(
+    state: MemoryState, sender: str, *recipients: str, user: str = "", now: float = NOW, given: Policy | None = None
+) -> int:
+    sent = Sent(parse_address(sender), tuple(map(parse_address, recipients)), user, now)
     return asyncio.run(note_sent(given or policy(), state, sent))
 
 
@@ -92,6 +94,39 @@ def test_a_stolen_account_does_not_fill_the_state() -> None:
     assert note(state, "steve@example.org", "r1@partner.example") == 0
     assert note(state, "juha@example.org", "new@partner.example") == 1
     assert note(state, "steve@example.org", "newer@partner.example", now=NOW + DAY) == 1
+
+
+SENDERS = {
+    "another localpart each time": ("s{}@example.org", "steve"),
+    "another subaddress": ("steve+{}@example.org", "steve"),
+    "another tag": ("prvs=0787b{:05x}=steve@example.org", "steve"),
+    "at two domains": ("s{}@{domain}", "steve"),
+    "a login in another case": ("s{}@example.org", "{case}"),
+}
+
+
+@pytest.mark.parametrize(("sender", "user"), SENDERS.values(), ids=SENDERS)
+def test_an_account_under_many_names_makes_no_more_known(sender: str, user: str) -> None:
+    state = MemoryState()
+    for number in range(NEW_A_DAY_MAX + 50):
+        domain = ("example.org", "example.com")[number % 2]
+        case = ("Steve", "STEVE", "steve")[number % 3]
+        note(state, sender.format(number, domain=domain), f"r{number}@partner.example", user=user.format(case=case))
+    assert len(known(state)) == NEW_A_DAY_MAX
+    assert note(state, "steve@example.org", "new@partner.example", user="juha") == 1
+
+
+@pytest.mark.parametrize("user", ["", "u{}"])
+def test_many_accounts_do_not_fill_it_either(user: str) -> None:
+    """With an authenticator that does not say who it is, too, where each sender counts as a user."""
+    state = MemoryState()
+    new = [
+        note(state, f"s{number}@example.org", f"r{number}@partner.example", user=user.format(number))
+        for number in range(NEW_AT_DOMAIN_MAX + 50)
+    ]
+    assert sum(new) == NEW_AT_DOMAIN_MAX
+    assert note(state, "steve@example.org", "r1@partner.example", user="steve") == 0
+    assert note(state, "steve@example.com", "new@partner.example", user="steve") == 1
 
 
 def test_whether_any_is_known() -> None:

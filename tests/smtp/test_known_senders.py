@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from eximacl.daemon.sent import NEW_A_DAY_MAX, RECIPIENTS_MAX
 from tests.lab import Daemon, Lab, Names, Site, reverse_zone
 from tests.lab.waiting import until
 
@@ -150,6 +151,17 @@ def test_too_many_recipients_are_nobodys_correspondents(running: Office) -> None
     before = running.noted()
     running.write("steve@example.org", *(f"r{number}@partner.example" for number in range(101)))
     assert running.noted() == before
+
+
+def test_a_stolen_account_under_many_names_is_one_user(home: Path) -> None:
+    """Exim says who is logged in, whatever envelope sender they choose."""
+    with office(home / "known-stolen") as running:
+        for number in range(NEW_A_DAY_MAX // RECIPIENTS_MAX + 1):
+            strangers = (f"r{number}-{each}@partner.example" for each in range(RECIPIENTS_MAX))
+            assert running.write(f"name{number}@example.org", *strangers).startswith("250")
+        assert len(running.noted()) == NEW_A_DAY_MAX
+        assert running.answer(f"r{number}-0@partner.example") == LATER
+        assert running.answer("r0-0@partner.example") == ACCEPTED
 
 
 def test_other_checks_spare_them_where_they_are_told_to(home: Path) -> None:
