@@ -37,16 +37,26 @@ class Greylisted(NamedTuple):
     since: float
     until: float
 
+    @property
+    def waits(self) -> bool:
+        """Whether only the first attempt was seen."""
+        return self.standing == "waiting"
+
+    @property
+    def triplet(self) -> str:
+        """What was compared."""
+        return self.key.removeprefix(f"{PREFIX}{self.standing}:")
+
 
 class GreylistFilter(NamedTuple):
     """Which of it is wanted: each of these that is not empty must agree.
 
     client: a domain or a network as it is listed, or an address in that network. sender, recipient: an address, or
-    `@domain`.
+    `@domain`; an empty sender is the null sender, None is any.
     """
 
     client: str = ""
-    sender: str = ""
+    sender: str | None = None
     recipient: str = ""
     standings: tuple[str, ...] = get_args(Standing)
 
@@ -55,18 +65,23 @@ class GreylistFilter(NamedTuple):
         return (
             one.standing in self.standings
             and (not self.client or _is_client(one.client, self.client.lower()))
-            and (not self.sender or _is_address(one.sender, reduced(parse_quoted(without_brackets(self.sender)))))
+            and (self.sender is None or _is_sender(one, self.sender))
             and (not self.recipient or _is_address(one.recipient, without_brackets(self.recipient).lower()))
         )
 
 
 def greylisted(source: Source, wanted: GreylistFilter = GreylistFilter()) -> Iterator[Greylisted]:  # noqa: B008 (it never changes)
-    """Yield what is remembered and wanted, in order of the keys."""
+    """Yield what is remembered and wanted, in order of the keys.
+
+    Of a triplet that has passed, its first attempt is remembered for some hours more; it is not yielded.
+    """
     after: Values = {}
+    passed: set[str] = set()
     while True:
         answer = source("greylist", after)
         page = [_read(fields) for fields in part(answer, "greylist", list)]
-        yield from filter(wanted.covers, page)
+        passed.update(one.triplet for one in page if one.standing == "passed")
+        yield from (one for one in page if wanted.covers(one) and not (one.waits and one.triplet in passed))
         if not part(answer, "more", bool) or not page:
             return
         after = {"after": page[-1].key}
@@ -84,6 +99,13 @@ def _is_client(listed: str, wanted: str) -> bool:
         return ipaddress.ip_address(wanted) in ipaddress.ip_network(listed)
     except ValueError:  # one of them is a domain
         return False
+
+
+def _is_sender(one: Greylisted, wanted: str) -> bool:
+    if one.standing == "known":
+        return False
+    address = without_brackets(wanted)
+    return _is_address(one.sender, reduced(parse_quoted(address))) if address else not one.sender
 
 
 def _is_address(listed: str, wanted: str) -> bool:
@@ -122,9 +144,13 @@ async def _forget(state: State, values: Values, _now: float) -> dict[str, Any]:
     if not key.startswith(PREFIX):
         raise ProtocolError("control", f"key= begins with {PREFIX}")
     forgotten = await settled(state.unsee(key))
-    if forgotten and key.startswith(f"{PREFIX}known:"):
+    standing, _, rest = key.removeprefix(PREFIX).partition(":")
+    if forgotten and standing == "known":
         # Its next delivery would make it known again.
-        await settled(state.forget(passes_key(key.removeprefix(f"{PREFIX}known:"))))
+        await settled(state.forget(passes_key(rest)))
+    if forgotten and standing == "passed":
+        # Its next attempt would be taken for a retry.
+        await settled(state.unsee(f"{PREFIX}waiting:{rest}"))
     return {"forgotten": forgotten}
 
 

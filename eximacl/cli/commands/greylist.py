@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -14,18 +16,57 @@ from eximacl.cli.options import Failure, print_json
 from eximacl.cli.output import Column, Table, terminal_width, write_line, write_object
 from eximacl.cli.sources import find_source, source_failures, source_options
 from eximacl.daemon.greylist import REQUESTS, Greylisted, GreylistFilter, Standing, forget_greylisted, greylisted
+from eximacl.mail.address import without_brackets
+from eximacl.mail.hosts import dns_name, literal_address
+from eximacl.system.text import printable
 from eximacl.system.times import local, zone_names
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+def _sender(one: Greylisted) -> str:
+    return one.sender or ("all" if one.standing == "known" else "<>")
+
+
 COLUMNS = (
     Column[Greylisted]("CLIENT", lambda one: one.client, 14, 40, 0),
-    Column[Greylisted]("SENDER", lambda one: one.sender or "all", 14, 50, 1),
+    Column[Greylisted]("SENDER", _sender, 14, 50, 1),
     Column[Greylisted]("RECIPIENT", lambda one: one.recipient or "all", 14, 40, 2),
     Column[Greylisted]("STANDS", lambda one: one.standing, 7, 7, 3),
     Column[Greylisted](f"SINCE ({zone_names()})", lambda one: local(one.since), 19, 24, 4),
     Column[Greylisted](f"UNTIL ({zone_names()})", lambda one: local(one.until), 19, 24, 5),
 )
+
+
+def _checked_address(_context: click.Context, parameter: click.Parameter, text: str | None) -> str | None:
+    """Return an address or @domain as it was given; for --sender also the null sender. Raises UsageError."""
+    if text is None:
+        return None
+    address = without_brackets(text)
+    if not address and parameter.name == "sender":
+        return ""
+    _, at, domain = address.rpartition("@")
+    if not at or (dns_name(domain) is None and literal_address(domain) is None):
+        raise click.UsageError(
+            f"--{parameter.name}: {printable(text)} is not an address; "
+            "give one such as steve@example.org, or @example.org for all there"
+        )
+    return text
+
+
+def _checked_client(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str:
+    """Return a client as it is listed: a domain, or a network with its first address. Raises UsageError."""
+    if text is None:
+        return ""
+    with contextlib.suppress(ValueError):
+        return str(ipaddress.ip_network(text, strict=False)) if "/" in text else str(ipaddress.ip_address(text))
+    name = dns_name(text)
+    if name is None or "." not in name:
+        raise click.UsageError(
+            f"--client: {printable(text)} is not a client; give a domain, an address or a network, "
+            "such as example.net, 192.0.2.7 or 192.0.2.0/24"
+        )
+    return name
 
 
 def filter_options(function: F) -> F:
@@ -38,9 +79,23 @@ def filter_options(function: F) -> F:
             type=click.Choice(get_args(Standing)),
             help="Only what stands so. Can be given several times.",
         ),
-        click.option("--recipient", default="", metavar="ADDRESS", help="Only this recipient, or all at @domain."),
-        click.option("--sender", default="", metavar="ADDRESS", help="Only this sender, or all at @domain."),
-        click.option("--client", default="", metavar="CLIENT", help="Only this domain, network or address."),
+        click.option(
+            "--recipient",
+            metavar="ADDRESS",
+            callback=_checked_address,
+            help="Only this recipient, or all at @domain.",
+        ),
+        click.option(
+            "--sender",
+            "--from",
+            "sender",
+            metavar="ADDRESS",
+            callback=_checked_address,
+            help="Only this sender, or all at @domain; '<>' is the null sender of a bounce.",
+        ),
+        click.option(
+            "--client", metavar="CLIENT", callback=_checked_client, help="Only this domain, network or address."
+        ),
     ):
         function = option(function)
     return function
@@ -64,8 +119,8 @@ def greylist() -> None:
 @source_options
 def list_command(
     client: str,
-    sender: str,
-    recipient: str,
+    sender: str | None,
+    recipient: str | None,
     standings: tuple[str, ...],
     as_json: bool,
     config_path: Path,
@@ -82,11 +137,12 @@ def list_command(
       eximacl greylist list --client 192.0.2.7 --standing waiting
       eximacl greylist list --json | jq -r 'select(.standing == "known").client'
 
-    In JSON, times are seconds since 1970.
+    In JSON, times are seconds since 1970. The sender is "" for a bounce, and null where all senders are meant.
 
     \b
-    Exit status: 0 the list is complete, if empty    69 the daemon does not answer
-      74 the state cannot be used                    78 wrong configuration
+    Exit status: 0 the list is complete, if empty    64 wrong command line
+      69 the daemon does not answer                  74 the state cannot be used
+      78 wrong configuration
     """
     with source_failures():
         source = find_source(REQUESTS, config_path, socket_path, state_path)
@@ -110,8 +166,8 @@ def list_command(
 @source_options
 def forget(
     client: str,
-    sender: str,
-    recipient: str,
+    sender: str | None,
+    recipient: str | None,
     standings: tuple[str, ...],
     everything: bool,
     as_json: bool,
@@ -134,8 +190,10 @@ def forget(
       64 wrong command line            69 the daemon does not answer
       74 the state cannot be used      78 wrong configuration
     """
-    narrowed = bool(client or sender or recipient or standings)
-    if narrowed == everything:
+    narrowed = bool(client or sender is not None or recipient or standings)
+    if narrowed and everything:
+        raise click.UsageError("--all goes alone: leave it out, or the options that say what to forget")
+    if not narrowed and not everything:
         raise click.UsageError("say what to forget: --client, --sender, --recipient, --standing, or --all")
     with source_failures():
         source = find_source(REQUESTS, config_path, socket_path, state_path)
@@ -149,11 +207,13 @@ def forget(
     return 0
 
 
-def _wanted(client: str, sender: str, recipient: str, standings: tuple[str, ...]) -> GreylistFilter:
-    return GreylistFilter(client, sender, recipient, standings or get_args(Standing))
+def _wanted(client: str, sender: str | None, recipient: str | None, standings: tuple[str, ...]) -> GreylistFilter:
+    return GreylistFilter(client, sender, recipient or "", standings or get_args(Standing))
 
 
 def _as_dict(one: Greylisted) -> dict[str, Any]:
     fields = one._asdict()
     del fields["key"]
-    return {name: value if value != "" else None for name, value in fields.items()}
+    if one.standing == "known":
+        fields |= {"sender": None, "recipient": None}
+    return fields

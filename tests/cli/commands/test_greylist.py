@@ -69,6 +69,8 @@ FILTERS = [
     (["--recipient", "@example.org", "--standing", "passed"], [PASSED]),
     (["--standing", "known", "--standing", "waiting"], [WAITING, KNOWN]),
     (["--recipient", "eve@example.org"], []),
+    (["--client", "192.0.2.7/24"], [WAITING]),
+    (["--from", "@partner.example"], [PASSED]),
 ]
 
 
@@ -94,11 +96,58 @@ def test_forget_everything_of_greylisting(state: SqliteState) -> None:
 
 
 @pytest.mark.usefixtures("state")
-@pytest.mark.parametrize("given", [[], ["--all", "--client", "example.net"]])
-def test_what_to_forget_must_be_said_once(given: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ([], "say what to forget"),
+        (["--all", "--client", "example.net"], "--all goes alone"),
+        (["--all", "--sender", ""], "--all goes alone"),
+        (["--all", "--standing", "known"], "--all goes alone"),
+    ],
+)
+def test_what_to_forget_must_be_said_once(given: list[str], words: str) -> None:
     result = eximacl("greylist", "forget", *given)
     assert result.status == exits.USAGE
-    assert "say what to forget" in result.err
+    assert words in result.err
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("command", ["list", "forget"])
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("--client", ["nonsense_", "127.0.1.300", "", "192.0.2.0/33", "a@example.net", "mx", "127.0.1"]),
+        ("--sender", ["steve", "example.org", "steve@", "steve@a b", "steve@192.0.2.300"]),
+        ("--recipient", ["steve", "", "<>", "@"]),
+    ],
+)
+def test_a_filter_that_can_match_nothing_is_an_error(command: str, option: str, values: list[str]) -> None:
+    for value in values:
+        result = eximacl("greylist", command, option, value)
+        assert (value, result.status, result.out) == (value, exits.USAGE, "")
+        assert f"{option}: {value}" in result.err
+
+
+def test_a_bounces_sender_is_not_all_senders(state: SqliteState) -> None:
+    bounce = WAITING.replace("news-return-#@example.com", "")
+    state.first_seen(bounce, time.time(), time.time() + 1000)
+    lines = [" ".join(line.split()[:4]) for line in eximacl("greylist", "list").out.splitlines()[1:]]
+    assert lines[0] == "192.0.2.0/24 <> steve@example.org waiting"
+    for null in ("", "<>"):
+        (found,) = eximacl("greylist", "list", "--json", "--sender", null).out.splitlines()
+        assert (json.loads(found)["sender"], json.loads(found)["standing"]) == ("", "waiting")
+    assert eximacl("greylist", "forget", "--sender", "").out == "forgotten: 1\n"
+    assert left(state) == ALL
+
+
+def test_what_has_passed_does_not_wait_too(state: SqliteState) -> None:
+    """Its first attempt is remembered for some hours more; forgotten, too, the next attempt is the first."""
+    first = PASSED.replace("passed", "waiting")
+    state.first_seen(first, time.time(), time.time() + 1000)
+    listed = [json.loads(line)["standing"] for line in eximacl("greylist", "list", "--json").out.splitlines()]
+    assert listed == ["waiting", "known", "passed"]
+    assert eximacl("greylist", "forget", "--client", "example.net", "--standing", "passed").out == "forgotten: 1\n"
+    assert state.seen(first, time.time()) is None
 
 
 def test_the_running_daemon_is_asked(config: Path, state: SqliteState) -> None:
