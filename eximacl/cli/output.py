@@ -74,6 +74,7 @@ class Column(NamedTuple, Generic[T]):
     """One column. least, most: its width in cells where its texts are not known or have no room; style: None is plain.
 
     rank: the lowest is the last to be left out where the terminal is narrow, and the first to become wider.
+    keep: it names the row, as other commands take it, so it gets the width that it needs before all others.
     """
 
     title: str
@@ -82,6 +83,7 @@ class Column(NamedTuple, Generic[T]):
     most: int
     rank: int
     style: Callable[[T], Style | None] = lambda _: None
+    keep: bool = False
 
 
 class Table(Generic[T]):
@@ -272,7 +274,7 @@ def _settle(columns: Sequence[Column[T]], width: int, sample: Sequence[T]) -> It
     widths: dict[str, int] = {}
     ranked = sorted(columns, key=lambda column: column.rank)
     for column in ranked:
-        least = min(column.least, needed[column.title])
+        least = min(usual[column.title], width) if column.keep else min(column.least, needed[column.title])
         narrow -= column.least + len(GAP)
         others = sum(usual[title] - used for title, used in widths.items()) if narrow < 0 else 0
         if least + len(GAP) + others > room and widths:

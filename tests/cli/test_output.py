@@ -240,3 +240,23 @@ def test_objects_are_ascii(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == '{"a": "\\u00e4\\u007f\\u001b"}\n'
     write_object({"a": "\udcff"})
     assert capsys.readouterr().out == '{"a": "\\ufffd", "raw": {"a": "\\\\xff"}}\n'
+
+
+KEPT = [
+    # the widths of NAME, which is kept, and of FROM
+    (20, ("a" * 10, "b" * 4), [10, 4]),
+    (20, ("a" * 10, "b" * 20), [10, 8]),
+    (20, ("a" * 14, "b" * 20), [14, 4]),
+    (20, ("a" * 18, "b" * 20), [18]),
+    (20, ("a" * 30, "b" * 20), [20]),
+    (60, ("a" * 30, "b" * 20), [30, 20]),
+]
+
+
+@pytest.mark.parametrize(("width", "row", "widths"), KEPT)
+def test_what_names_a_row_is_cut_last(width: int, row: tuple[str, str], widths: list[int]) -> None:
+    columns = (
+        Column[tuple[str, str]]("NAME", lambda row: row[0], 4, 30, 0, keep=True),
+        Column[tuple[str, str]]("FROM", lambda row: row[1], 4, 20, 1),
+    )
+    assert [len(text) for text in Table(columns, width, [row]).row(row).split()] == widths

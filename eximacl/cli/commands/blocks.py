@@ -43,7 +43,7 @@ def _time(seconds: float, shown: Callable[[float], str] = local) -> str:
 
 
 COLUMNS = (
-    Column[Block]("RECIPIENT", lambda block: split_key(block.key)[1], 14, 50, 0),
+    Column[Block]("RECIPIENT", lambda block: split_key(block.key)[1], 14, 50, 0, keep=True),
     Column[Block]("MAIL", lambda block: split_key(block.key)[0], 7, 7, 2),
     Column[Block](f"SINCE ({zone_names()})", lambda block: _time(block.since), 19, 19, 3),
     Column[Block](f"UNTIL ({zone_names()})", lambda block: _time(block.until), 19, 19, 1),

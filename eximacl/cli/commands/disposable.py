@@ -33,13 +33,18 @@ from eximacl.system.times import local, zone_names, zoned
 EXITS = """
     \b
     Exit status: 0 done
-      64 wrong command line    65 not a disposable address    66 the address is not known
+      64 wrong command line    65 not a disposable address    66 {not_found}
       69 the daemon does not answer    74 the state cannot be used    78 wrong configuration
 """
+NOT_KNOWN = "the address or its domain is not known"
+NOT_OURS = "its domain is not in policy.domains"
 
 
 def _taken(known: KnownAddress) -> str:
-    return str(known.used) if known.day else f"{known.used} of {known.limit + known.extra}"
+    """Return how many messages have come; those of a dated address are counted only under `exclusive`."""
+    if known.day:
+        return str(known.used) if known.used else "-"
+    return f"{known.used} of {known.limit + known.extra}"
 
 
 def _standing(known: KnownAddress) -> str:
@@ -55,7 +60,7 @@ def _last(known: KnownAddress) -> str:
 
 
 COLUMNS = (
-    Column[KnownAddress]("ADDRESS", lambda known: address_of(known.key), 20, 60, 0),
+    Column[KnownAddress]("ADDRESS", lambda known: address_of(known.key), 20, 60, 0, keep=True),
     Column[KnownAddress]("USED", _taken, 6, 12, 1),
     Column[KnownAddress]("STANDS", _standing, 7, 16, 2),
     Column[KnownAddress](f"LAST MESSAGE ({zone_names()})", _last, 19, 24, 3),
@@ -187,7 +192,8 @@ def add(
 ) -> int:
     """Add messages to a counted address, or a note to any.
 
-    An address that has ended stays ended; `eximacl disposable reset` opens it again.
+    An address that has ended stays ended; `eximacl disposable reset` opens it again. Where nothing is known of the
+    address, a note says so, since it may be misspelt.
 
     \b
     Examples:
@@ -201,8 +207,11 @@ def add(
         found = _find(config_path, source, address)
         if places and found.day:
             raise click.UsageError("--places: a dated address takes any number of messages until its day")
+        is_new = find_address(source, found.key) is None
         known = revise_address(source, found, more=places or 0, note=note)
-    return _done(known, f"{_taken(known)} used", as_json)
+    ended = f"it has ended and takes no mail; to open it: eximacl disposable reset {found.address}"
+    what = ended if known.ended else "noted" if known.day else f"{_taken(known)} used"
+    return _done(known, what, as_json, is_new)
 
 
 @disposable.command()
@@ -223,7 +232,7 @@ def reset(address: str, as_json: bool, config_path: Path, socket_path: Path | No
         if find_address(source, found.key) is None:
             raise _unknown(address)
         known = revise_address(source, found, reset=True)
-    return _done(known, f"{_taken(known)} used", as_json)
+    return _done(known, "open again" if known.day else f"{_taken(known)} used", as_json)
 
 
 @disposable.command()
@@ -240,7 +249,8 @@ def end(
 ) -> int:
     """End an address: from now on its mail is refused.
 
-    It may be counted or dated, and need not have got any mail yet.
+    It may be counted or dated, and need not have got any mail yet; where it has not, a note says so, since it may be
+    misspelt.
 
     \b
     Examples:
@@ -249,13 +259,15 @@ def end(
     """
     with source_failures():
         source = find_source(REQUESTS, config_path, socket_path, state_path)
-        known = revise_address(source, _find(config_path, source, address), end=True, note=note)
-    return _done(known, "takes no more mail", as_json)
+        found = _find(config_path, source, address)
+        is_new = find_address(source, found.key) is None
+        known = revise_address(source, found, end=True, note=note)
+    return _done(known, "takes no more mail", as_json, is_new)
 
 
-for _command in (show, add, reset, end):
+for _command, _not_found in ((show, NOT_KNOWN), (add, NOT_OURS), (reset, NOT_KNOWN), (end, NOT_OURS)):
     assert _command.help is not None
-    _command.help += EXITS
+    _command.help += EXITS.format(not_found=_not_found)
 
 
 def _find(config_path: Path, source: Source, text: str) -> NamedAddress:
@@ -276,7 +288,9 @@ def _unknown(address: str) -> Failure:
     return Failure(f"{printable(address)} is not known; see `eximacl disposable list`", exits.NOT_FOUND)
 
 
-def _done(known: KnownAddress, what: str, as_json: bool) -> int:
+def _done(known: KnownAddress, what: str, as_json: bool, is_new: bool = False) -> int:
+    if is_new:
+        click.echo("Note: no message has come to this address and it was not minted; is it spelt right?", err=True)
     if as_json:
         print_json(_as_dict(known))
     else:

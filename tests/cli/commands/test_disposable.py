@@ -54,7 +54,7 @@ def test_list(state: SqliteState) -> None:
         f"joe.1.count@example.org 1 of 1 used up {local(now)} shop@example.net",
         f"{THREE} 1 of 3 open {local(now)} shop@example.net",
         "steve.9.count@example.org 0 of 11 ended none yet",
-        "steve.date.31-12-2030@example.org 0 until 2030-12-31 none yet a\\x1b[31m",
+        "steve.date.31-12-2030@example.org - until 2030-12-31 none yet a\\x1b[31m",
     ]
     found = [json.loads(line) for line in eximacl("disposable", "list", "--json").out.splitlines()]
     assert found[1] == {
@@ -124,8 +124,43 @@ def test_what_has_got_no_mail_yet_can_be_ended_and_noted_but_not_reset(state: Sq
     assert eximacl("disposable", "reset", THREE).status == exits.NOT_FOUND
     assert eximacl("disposable", "show", THREE).status == exits.NOT_FOUND
     assert eximacl("disposable", "end", THREE).status == 0
-    assert eximacl("disposable", "add", dated, "--note", "x").out == "steve.date.31-12-2030@example.org: 0 used\n"
+    assert eximacl("disposable", "add", dated, "--note", "x").out == "steve.date.31-12-2030@example.org: noted\n"
     assert [known.key for known in state.all_known(time.time())] == [KEY, "dated:steve.date.31-12-2030@example.org"]
+
+
+DATE = "steve.date.31-12-2030@example.org"
+UNKNOWN = "Note: no message has come to this address and it was not minted; is it spelt right?\n"
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("address", [THREE, DATE])
+@pytest.mark.parametrize("args", [("end",), ("end", "--json"), ("add", "--note", "x")])
+def test_an_address_that_is_not_known_may_be_misspelt(address: str, args: tuple[str, ...]) -> None:
+    assert eximacl("disposable", *args, address).err == UNKNOWN
+    assert eximacl("disposable", *args, address).err == ""
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize(("address", "opened_again"), [(THREE, "0 of 5 used"), (DATE, "open again")])
+def test_what_is_added_to_an_address_that_has_ended_does_not_open_it(address: str, opened_again: str) -> None:
+    eximacl("disposable", "end", address)
+    what = ("--note", "x") if address == DATE else ("--places", "2")
+    ended = f"{address}: it has ended and takes no mail; to open it: eximacl disposable reset {address}\n"
+    assert eximacl("disposable", "add", address, *what) == (0, ended, "")
+    assert eximacl("disposable", "reset", address) == (0, f"{address}: {opened_again}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("add", "66 its domain is not in policy.domains"),
+        ("end", "66 its domain is not in policy.domains"),
+        ("show", "66 the address or its domain is not known"),
+        ("reset", "66 the address or its domain is not known"),
+    ],
+)
+def test_the_help_says_when_the_exit_status_is_66(command: str, words: str) -> None:
+    assert words in eximacl("disposable", command, "--help").out
 
 
 @pytest.mark.usefixtures("state")
