@@ -63,7 +63,7 @@ def scripted(name: str, kind: str, argument: str, only: str) -> Callable[[Query,
             "alias": Alias(argument),
             "spared": Allowed("by the best"),
             "later": AtData(),
-            "fate": CountFate((argument,), "bad", "good", 60.0, 1),
+            "fate": CountFate((argument,), "bad", "good", 60.0, 9, 2),
             "heard": Hit(f"{name}-heard", argument, f"{name} objects") if argument in ask.observed else None,
         }
         return outcomes[kind]

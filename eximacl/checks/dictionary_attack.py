@@ -14,6 +14,9 @@ from eximacl.mail.hosts import ip_address, network_of
 MINUTE_SECONDS = 60.0
 # Each recipient rewrites the times of all that are remembered for its client: a thousand are eight kilobytes.
 REMEMBERED_MAX = 1000
+# How often one accepted recipient counts: a host that many use writes to the same few mailboxes of a small site again
+# and again, but who knows one name must not make up for a thousand guesses with it.
+EACH_MAX = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ class Options:
     """Options of `dictionary_attack`."""
 
     limit: int = option(
-        0, "How many unknown recipients one client may name within `minutes`; 0: the check is off.",
+        0, "How many different unknown recipients one client may name within `minutes`; 0: the check is off.",
         minimum=0, maximum=REMEMBERED_MAX,
     )  # fmt: skip
     percent: int = option(
@@ -84,12 +87,12 @@ async def dictionary_attack(query: Query, options: Options, ask: Ask) -> Outcome
             return accepted
         if _is_attack(unknown, accepted, options):
             return _hit(client, unknown, unknown + accepted, options)
-    return CountFate(options.unknown, *keys, seconds, REMEMBERED_MAX)
+    return CountFate(options.unknown, *keys, seconds, REMEMBERED_MAX, EACH_MAX)
 
 
 def _is_attack(unknown: int, accepted: int, options: Options) -> bool:
-    # Of more than are remembered, the share is not known.
-    return accepted < REMEMBERED_MAX and unknown * 100 >= options.percent * (unknown + accepted)
+    """Whether the share is too large: that among those remembered, if there were more."""
+    return unknown * 100 >= options.percent * (unknown + accepted)
 
 
 def _hit(client: str, unknown: int, named: int, options: Options) -> Hit:

@@ -235,8 +235,20 @@ class _Evaluation:
                 ask.action == "observe" and any(name in fate.by for name in self.observed)
             )
             if refused or decision.word == "accept":
-                await ask.count_event(fate.refused if refused else fate.accepted, fate.window, fate.most)
+                await self._count_one(ask, fate, refused)
         return decision
+
+    async def _count_one(self, ask: Ask, fate: CountFate, refused: bool) -> None:
+        """Count a recipient, unless it counts often enough already, so that one name does not stand for many."""
+        query = self.query
+        key, name, most = fate.accepted, f"{query.owner}@{query.domain}", fate.each
+        if refused:
+            key, name, most = fate.refused, str(query.recipient), 1
+        one = f"{key}:{name}".lower()
+        counted = await ask.count_events(one, fate.window)
+        if not isinstance(counted, Unknown) and counted < most:
+            await ask.count_event(one, fate.window, most)
+            await ask.count_event(key, fate.window, fate.most)
 
     async def _finish(self, policy: DomainPolicy) -> Decision:
         """Nothing objected: reserve what was asked for, then accept. What is reserved must be settled in any case."""

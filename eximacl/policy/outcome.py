@@ -63,7 +63,8 @@ class CountFate(NamedTuple):
     """No objection, but what becomes of the recipient is counted, up to `most` events in `window` seconds.
 
     An event is noted under the key `refused` where one of the checks `by` refused the recipient, under `accepted`
-    where nothing objected. Where the check that returns this observes, a hit of these under `observe` counts, too.
+    where nothing objected. In `window` each refused recipient counts once, an accepted one up to `each` times. Where
+    the check that returns this observes, a hit of these under `observe` counts, too.
     """
 
     by: tuple[str, ...]
@@ -71,6 +72,7 @@ class CountFate(NamedTuple):
     accepted: str
     window: float
     most: int
+    each: int
 
 
 class Alias(NamedTuple):

@@ -48,7 +48,13 @@ ROWS = [
     ("half and half", {}, "ox" * 12, "ox" * 10 + "----"),
     ("a small share counts", {"percent": 10}, "ooox" * 10 + "x", "ooox" * 10 + "-"),
     ("a large share is wanted", {"percent": 90}, "ox" * 50, "ox" * 50),
-    ("good for a thousand", {"percent": 1}, "o" * REMEMBERED_MAX + "x" * 50, "o" * REMEMBERED_MAX + "x" * 50),
+    ("of a thousand", {"percent": 1}, "o" * REMEMBERED_MAX + "x" * 50, "o" * REMEMBERED_MAX + "x" * 11 + "-" * 39),
+    (
+        "of more than that",
+        {"percent": 2},
+        "o" * 2 * REMEMBERED_MAX + "x" * 25,
+        "o" * 2 * REMEMBERED_MAX + "x" * 21 + "-" * 4,
+    ),
 ]
 
 

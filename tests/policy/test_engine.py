@@ -276,10 +276,35 @@ def test_a_recipients_fate_is_counted(steps: str, counted: str) -> None:
     assert found == {key: int(key == counted) for key in ("good", "bad")}
 
 
+NAMED = [
+    ("accepted, the same one", "f=fate(b)", ["steve", "steve", "STEVE", "steve+a", "steve+b"], {"good": 2, "bad": 0}),
+    ("accepted, each twice", "f=fate(b)", ["steve", "ann", "steve", "ann", "steve"], {"good": 4, "bad": 0}),
+    ("refused, the same one", "f=fate(b) b=hit", ["joe", "joe", "JOE"], {"good": 0, "bad": 1}),
+    ("refused, each once", "f=fate(b) b=hit", ["joe", "jim", "jim+a", "joe"], {"good": 0, "bad": 3}),
+]
+
+
+@pytest.mark.parametrize(("steps", "names", "counted"), [row[1:] for row in NAMED], ids=[row[0] for row in NAMED])
+def test_one_recipient_counts_a_few_times(steps: str, names: list[str], counted: dict[str, int]) -> None:
+    state, policy = MemoryState(), policy_of(plan_of(steps))
+    for name in names:
+        asked = query(rcpt=f"{name}@example.org")
+        drive_now(decide(policy, asked), StateAnswers(state, NoNetwork(), asked))
+    assert {key: state.tally(key, 60, NOW) for key in ("good", "bad")} == counted
+
+
+def test_one_recipient_counts_again_when_the_window_has_passed() -> None:
+    state, policy = MemoryState(), policy_of(plan_of("f=fate(b)"))
+    for seconds in range(0, 120, 5):
+        asked = query()._replace(now=NOW + seconds)
+        drive_now(decide(policy, asked), StateAnswers(state, NoNetwork(), asked))
+        assert state.tally("good", 60, NOW + seconds) == (2 if seconds else 1)
+
+
 @pytest.mark.parametrize("steps", ["f=fate(b) b=hit", "f=fate(b) b=pass"])
 def test_a_fate_that_cannot_be_counted_stays_what_it_is(steps: str) -> None:
     without = run(policy_of(plan_of(steps.replace("fate(b)", "pass"))), query_of(RCPT))
-    assert run(policy_of(plan_of(steps)), query_of(RCPT), "count=unknown") == without
+    assert run(policy_of(plan_of(steps)), query_of(RCPT), "tally=unknown") == without
 
 
 def test_a_heard_check_that_refuses_at_data_gives_the_places_back() -> None:

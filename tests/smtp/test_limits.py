@@ -14,7 +14,7 @@ import pytest
 
 from tests.lab import Daemon, Lab, Names, Site, reverse_zone
 
-ATTACKER, LISTS, OTHER = "127.1.1.1", "127.1.2.1", "127.1.3.1"
+ATTACKER, LISTS, OTHER, PADDER = "127.1.1.1", "127.1.2.1", "127.1.3.1", "127.1.4.1"
 POLICY = """
 [server]
 socket = "{directory}/eximacl.sock"
@@ -106,6 +106,14 @@ def test_a_list_with_stale_addresses_passes(limited: Limited) -> None:
         assert limited.name(LISTS, sender, "steve", f"stale{number}", "juha") == [
             ACCEPTED, refused(f"stale{number}"), ACCEPTED,
         ]  # fmt: skip
+
+
+def test_one_known_name_does_not_make_up_for_many_guesses(limited: Limited) -> None:
+    for sender in ("a@example.net", "b@example.net", "c@example.net"):
+        assert limited.name(PADDER, sender, *["steve"] * 5) == [ACCEPTED] * 5
+    replies = [limited.name(PADDER, f"s{number}@example.net", "steve", f"guess{number}") for number in range(12)]
+    assert replies[:10] == [[ACCEPTED, refused(f"guess{number}")] for number in range(10)]
+    assert all(reply.startswith("451 4.7.1 too many unknown") for pair in replies[10:] for reply in pair)
 
 
 def test_two_windows_at_once(limited: Limited) -> None:
