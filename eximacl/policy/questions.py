@@ -130,7 +130,9 @@ class Pause(Question[None]):
 
 @dataclass(frozen=True, slots=True)
 class StateQuestion(Question[A_co]):
-    """A question that a state verb answers."""
+    """A question that a state verb answers. changes: whether the answer may come with a change of the state."""
+
+    changes: ClassVar[bool] = False
 
     def put(self, state: State, now: float, dry: bool) -> MayWait[A_co]:
         """Ask `state`, and return its answer or an awaitable of it; with `dry`, change nothing. Raises StateError."""
@@ -142,6 +144,7 @@ class ReserveSlot(StateQuestion[Place | Unknown]):
     """May `holder` have one of `limit` slots under `key`?"""
 
     kind = "reserve"
+    changes = True
 
     key: str
     limit: int
@@ -186,6 +189,7 @@ class CommitSlots(StateQuestion[Settled | Unknown]):
     """The holder's message is accepted: are its slots now used for good?"""
 
     kind = "commit"
+    changes = True
 
     holder: str
 
@@ -198,6 +202,7 @@ class ReleaseSlots(StateQuestion[int | Unknown]):
     """The holder's message was not accepted: give its slots back."""
 
     kind = "release"
+    changes = True
 
     holder: str
 
@@ -210,6 +215,7 @@ class Count(StateQuestion[int | Unknown]):
     """How many events were there under `key` in the last `window` seconds, with this one, up to `most`?"""
 
     kind = "count"
+    changes = True
 
     key: str
     window: float
@@ -239,6 +245,7 @@ class FirstSeen(StateQuestion[float | Unknown]):
     """When was `key` first seen? If never: now, and it is known for `seconds`; `evict`: see `State.first_seen`."""
 
     kind = "firstseen"
+    changes = True
 
     key: str
     seconds: float
@@ -267,6 +274,7 @@ class Remember(StateQuestion[bool | Unknown]):
     """Is `key` known? If so, it is known for `seconds` from now."""
 
     kind = "remember"
+    changes = True
 
     key: str
     seconds: float
@@ -282,6 +290,7 @@ class MakeBlock(StateQuestion[bool | Unknown]):
     """Block `key` for `seconds` from now, or longer where it is blocked already. The answer is True."""
 
     kind = "makeblock"
+    changes = True
 
     key: str
     seconds: float
@@ -410,6 +419,19 @@ class AskedQuestion(NamedTuple):
         kind: Any = type(question)
         fields = [getattr(question, name) for name in _recorded(kind)]
         return [check, question.kind, *fields, _plain(answer)]
+
+
+_OF_STATE: tuple[type[StateQuestion[Any]], ...] = (
+    ReserveSlot, PeekSlot, Known, CommitSlots, ReleaseSlots, Count, CountEvents, FirstSeen, WhenSeen, Remember,
+    MakeBlock, Blocked,
+)  # fmt: skip
+QUESTIONS_OF_STATE = {one.kind: one for one in _OF_STATE}
+
+
+def field_names(kind: str) -> tuple[str, ...]:
+    """Return what the fields of a state's question stand for, as `AskedQuestion.as_list` has them; empty: not known."""
+    asked: Any = QUESTIONS_OF_STATE.get(kind)
+    return _recorded(asked) if asked else ()
 
 
 @cache

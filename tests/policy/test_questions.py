@@ -10,11 +10,13 @@ from typing import Any
 import msgpack
 import pytest
 
+from eximacl.policy import questions
 from eximacl.policy.drive import drive_now
 from eximacl.policy.outcome import Unknown
 from eximacl.policy.places import NO_TERMS, Place
 from eximacl.policy.query import Query
 from eximacl.policy.questions import (
+    QUESTIONS_OF_STATE,
     AnyQuestion,
     AnyRequest,
     ArchiveMessage,
@@ -36,6 +38,7 @@ from eximacl.policy.questions import (
     ReserveSlot,
     StateQuestion,
     WhenSeen,
+    field_names,
 )
 from eximacl.policy.state import RESERVATION_SECONDS, Block, State
 from eximacl.state import MemoryState
@@ -310,3 +313,11 @@ def test_an_asked_question_is_plain_values(question: AnyQuestion, answer: object
     asked = AskedQuestion("a_check", question, answer).as_list()
     assert msgpack.unpackb(msgpack.packb(asked)) == expected
     assert json.loads(json.dumps(asked)) == expected
+
+
+def test_all_questions_of_the_state_say_whether_they_change_it() -> None:
+    found = [one for one in vars(questions).values() if isinstance(one, type) and issubclass(one, StateQuestion)]
+    assert set(QUESTIONS_OF_STATE.values()) == {one for one in found if one is not StateQuestion}
+    changing = {kind for kind, one in QUESTIONS_OF_STATE.items() if one.changes}
+    assert changing == {"reserve", "commit", "release", "count", "firstseen", "remember", "makeblock"}
+    assert (field_names("count"), field_names("lookup")) == (("key", "window", "most"), ())

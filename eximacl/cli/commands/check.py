@@ -83,6 +83,8 @@ def check(
 ) -> int:
     """Ask what Exim would be told. Changes and counts nothing.
 
+    --explain marks what a real query would have counted, reserved or remembered with "(not done)".
+
     \b
     Examples:
       eximacl check --ip 192.0.2.7 --from a@example.net --rcpt steve@example.org
@@ -233,6 +235,6 @@ def _print(reply: Reply, explain: bool, stage: str) -> None:
     if not explain:
         return
     click.echo()
-    print_trace([Traced(**line) for line in answer["trace"]], answer["questions"], times=True)
+    print_trace([Traced(**line) for line in answer["trace"]], answer["questions"], times=True, dry=True)
     if reply.want:
         click.echo(f"\n  Exim would be asked again at: {printable(reply.want)}")

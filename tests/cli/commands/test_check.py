@@ -115,7 +115,8 @@ def test_explain_shows_each_check_question_and_answer() -> None:
         [],
         ["Exim", "would"],
     ]
-    assert lines[14][-4:] == ["reserved", "1", "of", "3"]
+    assert lines[13][-4:] == ["reserved", "1", "of", "3"], "a peek reserves nothing"
+    assert lines[14][-6:] == ["reserved", "1", "of", "3", "(not", "done)"]
     assert "data end" in done.out
 
 
