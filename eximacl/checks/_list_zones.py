@@ -5,16 +5,16 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from eximacl.check import KEY, Action, ListProbe, Named, Tables, Text, option
 from eximacl.mail.address import canonical_domain
 from eximacl.mail.dns_lists import Codes, list_labels, parse_codes
+from eximacl.mail.entry_list import EntryList
 from eximacl.mail.hosts import IPAddress, dns_name
-from eximacl.mail.lists import EntryList
 
 # RFC 1035 section 2.3.4, without the last dot.
 NAME_CHARACTERS_MAX = 253
@@ -46,6 +46,9 @@ class ZoneKey(EntryList):
             raise ValueError("the key cannot be part of a DNS name: letters, digits and hyphens, 63 at most")
         self._key = keys[0] if keys else ""
         self.filled = bool(keys)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {"": tuple(self)}
 
     def __len__(self) -> int:
         return int(self.filled)

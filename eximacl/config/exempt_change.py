@@ -31,7 +31,7 @@ from eximacl.config.settings import EXEMPT_TABLE
 from eximacl.config.sources import SOURCE_BYTES_MAX
 from eximacl.config.values import Values
 from eximacl.mail.address import canonical_domain
-from eximacl.mail.lists import EntryList
+from eximacl.mail.entry_list import EntryList
 from eximacl.system.files import PUBLIC_DIRECTORY_MODE, replace_file
 
 TABLE = EXEMPT_TABLE.key

@@ -18,8 +18,9 @@ from eximacl.config.problems import Missing, Refused, Site, nearest, unknown
 from eximacl.config.settings import REDACTABLE, FileMode, Redacted, Separators, Servers, StateUrl, Template
 from eximacl.config.sources import Sources
 from eximacl.config.toml import toml, toml_type
+from eximacl.mail.entry_list import EntryList
 from eximacl.mail.hosts import parse_name_server
-from eximacl.mail.lists import EntryList, Secrets
+from eximacl.mail.lists import Secrets
 from eximacl.policy.declare import Option, Text
 from eximacl.policy.message import MESSAGE_FIELDS
 from eximacl.state import absolute_url, forms

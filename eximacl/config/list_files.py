@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 
 from eximacl.config.losses import Content
 from eximacl.config.problems import Missing, Refused
-from eximacl.mail.lists import EntryList
+from eximacl.mail.entry_list import EntryList
 from eximacl.system.files import open_regular, read_regular
 
 # A list is parsed in pieces of this size, so that a long one does not keep other threads waiting.
 BLOCK_CHARACTERS = 256 * 1024
 # Enough to see what is wrong with a list; a wrong file (a mailbox, a binary) would otherwise fill the screen.
 BAD_ENTRIES_MAX = 10
-# What is wrong with a file that is too short is seen in its first lines; to try a million takes seconds.
-FIRST_LINES = 1000
 # A text becomes part of an SMTP reply of 512 bytes. A longer file is not meant as one.
 TEXT_BYTES_MAX = 64 * 1024
 
@@ -30,19 +29,18 @@ _UTF_16 = ("\udcff\udcfe", "\udcfe\udcff")
 _BLANKS = " \t\r\f\v"
 
 
-# Raises Refused for what is not to count.
-Judge = Callable[[Content], None]
+# Called with a list as it would be, and how much that is. Raises Refused for what is not to count.
+Judge = Callable[[EntryList, Content], None]
 
 
-def _anything(_content: Content) -> None:
+def _anything(_entries: EntryList, _content: Content) -> None:
     return
 
 
 def fill(entries: EntryList, path: Path, shown: str, judge: Judge = _anything) -> Content:
     """Put what a file or directory holds into `entries`, and return how much that is.
 
-    judge: called with the same before any of them count; it may raise Refused. Raises Refused, with one message for
-    each bad entry.
+    judge: called before any of them count. Raises Refused, with one message for each bad entry.
     """
     try:
         mode = path.stat().st_mode
@@ -59,10 +57,6 @@ def fill(entries: EntryList, path: Path, shown: str, judge: Judge = _anything) -
         if isinstance(error, FileNotFoundError) and named == shown:
             raise Missing(f"{shown} does not exist") from None
         raise Refused(f"{named} cannot be read: {error.strerror}") from None
-    except _TooFewError as error:
-        # That a line is wrong says more than that there are few.
-        wrong = [] if stat.S_ISDIR(mode) else bad_lines(type(entries), path, shown, FIRST_LINES)
-        raise (Refused(*wrong) if wrong else error.refused) from None
     except _NotTextError as error:
         raise Refused(f"{shown} {error}") from None
     except ValueError as error:
@@ -70,28 +64,20 @@ def fill(entries: EntryList, path: Path, shown: str, judge: Judge = _anything) -
         raise Refused(*(found or [f"{shown}: {error}"])) from None
 
 
-class _TooFewError(Exception):
-    """Carries what `judge` has raised through the list that reads the entries."""
-
-    def __init__(self, refused: Refused) -> None:
-        self.refused = refused
-
-
 def _replace(entries: EntryList, blocks: Iterable[tuple[Iterable[str], bool]], judge: Judge) -> Content:
-    content = Content()
+    ended = True
 
-    def counted() -> Iterator[Iterable[str]]:
-        nonlocal content
-        for block, ended in blocks:
-            found = list(block)
-            content = Content(content.size + len(found), ended)
-            yield found
-        try:
-            judge(content)
-        except Refused as refused:
-            raise _TooFewError(refused) from None
+    def watched() -> Iterator[Iterable[str]]:
+        nonlocal ended
+        for block, is_ended in blocks:
+            ended = is_ended
+            yield block
 
-    entries.replace(chain.from_iterable(counted()))
+    fresh = copy.copy(entries)
+    fresh.replace(chain.from_iterable(watched()))
+    content = Content(len(fresh), ended)
+    judge(fresh, content)
+    entries.adopt(fresh)
     return content
 
 
@@ -114,13 +100,10 @@ def directory_entries(path: Path, *, texts: bool = False) -> list[str]:
     return [f"{entry.name} {_text(Path(entry.path))}".rstrip() for entry in entries]
 
 
-def bad_lines(kind: type[EntryList], path: Path, shown: str, lines: int | None = None) -> list[str]:
-    """Return a message for each of the first bad lines of a file; none if it can no longer be read.
-
-    lines: how many entries are looked at; None: all.
-    """
+def bad_lines(kind: type[EntryList], path: Path, shown: str) -> list[str]:
+    """Return a message for each of the first bad lines of a file; none if it can no longer be read."""
     try:
-        numbered = islice(numbered_lines(path), lines)
+        numbered = numbered_lines(path)
         return [f"{shown} line {number}: {reason}" for number, reason in bad_entries(kind, numbered)]
     except OSError:
         return []

@@ -14,7 +14,7 @@ from eximacl.config.losses import Content, Loss
 from eximacl.config.problems import ConfigError, Refused, nearest, unknown
 from eximacl.config.settings import EXEMPT_TABLE, NARROW_EXEMPT_TABLE, SETTINGS_TABLES, OptionTable, check_table
 from eximacl.config.sources import Sources
-from eximacl.mail.lists import EntryList
+from eximacl.mail.entry_list import EntryList
 from eximacl.policy.declare import Check, Option
 
 
@@ -42,7 +42,7 @@ def try_list(
     replaces; empty: `path` itself, which the policy names. accept: it may have lost most of its entries.
     in_force: how many entries a running daemon has of each list, by path.
     """
-    kind, before = _target(path, instead_of, config, in_force or {})
+    kind, old, before = _target(path, instead_of, config, in_force or {})
     entries = kind()
     problems: tuple[str, ...] = ()
     content = Content()
@@ -50,7 +50,8 @@ def try_list(
         content = fill(entries, path, str(path))
     except Refused as refused:
         problems = refused.messages
-    loss = Loss(before or Content(0, content.ended), content)
+    missing = old.missing_in(entries) if old is not None and not problems else 0
+    loss = Loss(before or Content(0, content.ended), content, missing)
     notes: tuple[str, ...] = ()
     said = f"{path} {loss.before_move if instead_of else loss}"
     if not problems and not accept and loss.is_refused:
@@ -62,8 +63,8 @@ def try_list(
 
 def _target(
     path: Path, instead_of: str, config: Path, in_force: Mapping[str, int]
-) -> tuple[type[EntryList], Content | None]:
-    """Return the kind of a list, and what is in force instead of it: in the daemon, or in the list that it replaces."""
+) -> tuple[type[EntryList], EntryList | None, Content | None]:
+    """Return the kind of a list, the list that it replaces, and how much the daemon has of it, or that list has."""
     sources = Sources(config.absolute().parent)
     with contextlib.suppress(ConfigError):
         loaded = load(config, sources=sources)
@@ -74,13 +75,14 @@ def _target(
             instead_of = str(loaded.path.parent / given.raw)
     kind = None if os.sep in instead_of or not instead_of else _kind_of(instead_of, config)
     if kind is not None:
-        return kind, None
+        return kind, None, None
     # Not resolve(): the policy's paths are compared as they are written, too.
     named = Path(os.path.normpath(Path.cwd() / (instead_of or path)))
     for entries, content in sources.counted(named):
+        old = entries if instead_of and content is not None else None
         if str(named) in in_force:
-            return type(entries), Content(in_force[str(named)], content.ended if content else True)
-        return type(entries), content if instead_of else None
+            return type(entries), old, Content(in_force[str(named)], content.ended if content else True)
+        return type(entries), old, content if instead_of else None
     if instead_of:
         near = _option_meant(instead_of, config)
         meant = f"; did you mean {near}?" if near else ""

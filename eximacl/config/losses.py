@@ -1,4 +1,7 @@
-"""How many entries a list may lose at once. What loses more than people take out by hand may be half a file."""
+"""How many entries a list may lose at once. What loses more than people take out by hand may be half a file.
+
+Not the numbers of entries are compared, but the entries: half a file may have more than the whole one had.
+"""
 
 from __future__ import annotations
 
@@ -29,10 +32,14 @@ class Content(NamedTuple):
 
 
 class Loss(NamedTuple):
-    """A list that had one content, and would have another."""
+    """A list that had one content, and would have another.
+
+    missing: how many of the entries that it had it has no longer; at least so many as it has fewer.
+    """
 
     before: Content
     after: Content
+    missing: int = 0
 
     @property
     def is_doubtful(self) -> bool:
@@ -42,11 +49,25 @@ class Loss(NamedTuple):
     @property
     def is_refused(self) -> bool:
         """Whether the list does not count until someone says that it is meant."""
-        return self._lost > HANDFUL and self._lost * 100 > self.before.size * REFUSED_PERCENT
+        return self._is_cut or (self._lost > HANDFUL and self._are_most(self._lost))
 
     @property
     def _lost(self) -> int:
-        return self.before.size - self.after.size
+        return max(self.missing, self.before.size - self.after.size)
+
+    @property
+    def _is_replaced(self) -> bool:
+        """Whether there are other entries instead of those that are missing, so that the numbers do not show it."""
+        fewer = self.before.size - self.after.size
+        return self.missing > HANDFUL and (fewer <= HANDFUL or self._are_most(fewer) != self._are_most(self.missing))
+
+    def _are_most(self, count: int) -> bool:
+        return count * 100 > self.before.size * REFUSED_PERCENT
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether the file ends in the middle of a line, and what came after it is missing."""
+        return self._is_torn and self._lost > 0
 
     @property
     def _is_torn(self) -> bool:
@@ -57,7 +78,10 @@ class Loss(NamedTuple):
     def facts(self) -> str:
         """What was lost, without what becomes of it."""
         torn = " and no end of its last line" if self._is_torn else ""
-        return f"has {entries(self.after.size)}{torn} and had {self.before.size:,}"
+        has = f"has {entries(self.after.size)}{torn} and"
+        if self._is_replaced:
+            return f"{has} lacks {self._lost:,} of the {self.before.size:,} that it had"
+        return f"{has} had {self.before.size:,}"
 
     def __str__(self) -> str:
         return self._said("")
@@ -71,6 +95,8 @@ class Loss(NamedTuple):
         stay = f"{self.facts}, which stay in force"
         if self.is_refused:
             tested = "test it with --accept, " if first else ""
-            return f"{stay}; if so few are meant: {tested}{first}eximacl reload --accept"
+            meant = "that is" if self._is_replaced or self._is_torn else "so few are"
+            end = "end the last line; " if self._is_torn else ""
+            return f"{stay}; {end}if {meant} meant: {tested}{first}eximacl reload --accept"
         place = " in place" if first else ""
         return f"{stay} until it has rested{place} for {REST_SECONDS:.0f} s; at once: {first}eximacl reload --accept"

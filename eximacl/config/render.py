@@ -28,7 +28,7 @@ from eximacl.config.settings import (
 )
 from eximacl.config.toml import toml, toml_key
 from eximacl.config.values import Value, Values, kind_of
-from eximacl.mail.lists import EntryList
+from eximacl.mail.entry_list import EntryList
 from eximacl.policy.declare import Check, Named, Option, Tables, options_of
 
 SAMPLE_NAME = "eximacl.toml"

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from eximacl.config.list_files import Judge, fill, kept_names
 from eximacl.config.losses import REST_SECONDS, Content, Loss, entries
 from eximacl.config.problems import Problem, Refused, shown_path
-from eximacl.mail.lists import EntryList
+from eximacl.mail.entry_list import EntryList
 
 # A policy or a check has a few kilobytes; a wrong file (a disk image, a device behind a link) would fill the memory.
 SOURCE_BYTES_MAX = 4 * 1024 * 1024
@@ -97,7 +97,7 @@ class Sources:
                 source.succeed(before)
             elif not source.read:
                 accepted.append(f"{source.shown} does not exist and had {entries(before.content.size)}")
-            elif (loss := Loss(before.content, source.content)).is_doubtful:
+            elif (loss := source.loss_since(before)).is_doubtful:
                 accepted.append(f"{source.shown} {loss.facts}")
         return tuple(dict.fromkeys(accepted))
 
@@ -286,7 +286,7 @@ class _Source:
 
     def succeed(self, before: _Source) -> None:
         """Keep the entries of the same source as it was read before, where this one is not to count (yet)."""
-        loss = Loss(before.content, self.content)
+        loss = self.loss_since(before)
         if self.read and not loss.is_doubtful:
             return
         if self.read:
@@ -299,6 +299,11 @@ class _Source:
         self.content = before.content
         self.read = True
 
+    def loss_since(self, before: _Source) -> Loss:
+        """Return what the list has lost since it was read before."""
+        is_same = before._signature == self._signature and before._settled and not before.problem
+        return Loss(before.content, self.content, 0 if is_same else before.entries.missing_in(self.entries))
+
     def _look_restless(self) -> None:
         """Complain of a source that is never still, so that it is never read. Raises Refused."""
         now = self._monotonic()
@@ -310,8 +315,10 @@ class _Source:
             raise Refused(self.problem)
 
     def _judge(self, rested: bool) -> Judge:
-        def judge(content: Content) -> None:
-            loss = Loss(self.content if self.read else content, content)
+        def judge(fresh: EntryList, content: Content) -> None:
+            if not self.read:
+                return
+            loss = Loss(self.content, content, self.entries.missing_in(fresh))
             if loss.is_refused or (loss.is_doubtful and not rested):
                 raise Shrunk(self.shown, loss)
 

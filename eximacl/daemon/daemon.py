@@ -187,7 +187,9 @@ class Daemon:
                 self._ready("a reload was not finished; the current policy stays")
                 raise
             else:
-                self._accepted = loaded.sources.take_over(self._loaded.sources, accept=accept)
+                # In a thread, since to compare a list of a million entries takes a moment.
+                take_over = partial(loaded.sources.take_over, self._loaded.sources, accept=accept)
+                self._accepted = await asyncio.to_thread(take_over)
                 self._take(loaded, archiver)
             return self._problems
 

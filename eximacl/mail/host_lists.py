@@ -6,11 +6,13 @@ They read the lists of clients that postgrey and sqlgrey come with, as these are
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from eximacl.mail import entries as grammar
 from eximacl.mail.address import canonical_domain
-from eximacl.mail.lists import EntryList, Networks, Suffixes
+from eximacl.mail.entry_list import EntryList
+from eximacl.mail.lists import Networks, Suffixes
 from eximacl.mail.pattern_table import PatternTable, refuse_wildcard, whole_pattern
 
 # The first two or three numbers of an IPv4 address stand for all that begin so.
@@ -30,6 +32,9 @@ class Hosts(EntryList):
         names, patterns = _sorted(entries)
         self._tables = Suffixes(map(_domain, names)), PatternTable(patterns)
         self.filled = bool(names or patterns)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {**self._tables[0].parts(), "/": self._tables[1].sources()}
 
     def __len__(self) -> int:
         domains, patterns = self._tables
@@ -69,6 +74,9 @@ class Clients(EntryList):
                 others.append(entry)
         self._tables = Networks(networks), Hosts(others)
         self.filled = bool(networks or others)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {**self._tables[0].parts(), **self._tables[1].parts()}
 
     def __len__(self) -> int:
         return sum(map(len, self._tables))

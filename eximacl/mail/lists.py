@@ -1,16 +1,11 @@
-"""The lists that options hold. Look-ups take constant time, and new content is swapped in whole.
-
-A list object outlives its content: a check keeps the object, and the code that watches the source calls
-`replace`, which builds the new table first and then swaps one reference. A refused entry raises
-`ValueError` with the entry in its text, and the old content stays.
-"""
+"""The lists that options hold, without patterns. Look-ups take constant time."""
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import ClassVar, Self
+from typing import Any, Self
 
 from eximacl.mail import entries as grammar
 from eximacl.mail.address import (
@@ -21,63 +16,18 @@ from eximacl.mail.address import (
     parents,
     parse_address,
 )
+from eximacl.mail.entry_list import CHUNK_ENTRIES, EntryList
 from eximacl.mail.hosts import dns_name
 from eximacl.mail.senders import untagged
 
 # Short enough to type, long enough that it cannot be guessed (over 64 bits in any usual alphabet).
 SECRET_CHARACTERS_MIN = 16
 
-# So many entries are looked at together: most lists have only plain ones, and these need no look at each.
-CHUNK_ENTRIES = 4096
-
 # In lower case. What has other characters is read by its grammar.
 _PLAIN = b"abcdefghijklmnopqrstuvwxyz0123456789._+-=@\n"
 # Whole addresses, localparts, domains.
 _Recipients = tuple[Collection[str], Collection[str], Collection[str]]
 _Tables = tuple[set[str], set[str], set[str]]
-
-
-class EntryList:
-    """What all lists share: entries in, one table swapped whole. `kind` is the word in docs and errors.
-
-    filled: whether there are entries; an attribute because the hot path cannot afford len(). live: whether its source
-    is watched, so that it may be filled later.
-    texts: an entry may have a text after a space. private: entries are secret and come from a file.
-    """
-
-    kind: ClassVar[str] = "list"
-    entry_help: ClassVar[str] = "one entry"
-    texts: ClassVar[bool] = False
-    private: ClassVar[bool] = False
-
-    __slots__ = ("filled", "live")
-
-    filled: bool
-    live: bool
-
-    def __init__(self, entries: Iterable[str] = ()) -> None:
-        self.live = False
-        self.replace(entries)
-
-    def replace(self, entries: Iterable[str]) -> None:
-        """Replace all entries. Raises ValueError on a bad one, and changes nothing then."""
-        raise NotImplementedError
-
-    @property
-    def unused(self) -> bool:
-        """Whether it is empty for good: an array without entries."""
-        return not (self.filled or self.live)
-
-    def adopt(self, other: Self) -> None:
-        """Take over the entries of another list of the same kind."""
-        for kind in type(self).__mro__:
-            for name in getattr(kind, "__slots__", ()):
-                setattr(self, name, getattr(other, name))
-        if hasattr(self, "__dict__"):
-            vars(self).update(vars(other))
-
-    def __len__(self) -> int:
-        raise NotImplementedError
 
 
 class Names(EntryList):
@@ -91,6 +41,9 @@ class Names(EntryList):
     def replace(self, entries: Iterable[str]) -> None:
         self._names = {grammar.localpart(entry) for entry in entries}
         self.filled = bool(self._names)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {"": self._names}
 
     def __len__(self) -> int:
         return len(self._names)
@@ -111,6 +64,9 @@ class Suffixes(EntryList):
         domains = frozenset(map(grammar.domain, entries))
         self._tables = domains, frozenset(domain.rpartition(".")[2] for domain in domains)
         self.filled = bool(domains)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {"": self._tables[0]}
 
     def __len__(self) -> int:
         return len(self._tables[0])
@@ -151,6 +107,9 @@ class Domains(EntryList):
         self._tables = exact, below
         self.filled = bool(exact or below)
 
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return dict(enumerate(self._tables))
+
     def __len__(self) -> int:
         return sum(map(len, self._tables))
 
@@ -190,6 +149,9 @@ class Recipients(EntryList):
     def replace(self, entries: Iterable[str]) -> None:
         self._tables = _tables_of(entries, grammar.recipient)
         self.filled = len(self) > 0
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return dict(enumerate(self._tables))
 
     def __len__(self) -> int:
         return sum(map(len, self._tables))
@@ -236,6 +198,9 @@ class Messages(EntryList):
         self._content = texts, tables
         self.filled = bool(texts)
 
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {"": self._content[0]}
+
     def __len__(self) -> int:
         return len(self._content[0])
 
@@ -263,6 +228,9 @@ class Networks(EntryList):
             tables.setdefault((bits, shift), set()).add(int(network.network_address) >> shift)
         self._tables = tables
         self.filled = bool(tables)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return self._tables
 
     def __len__(self) -> int:
         return sum(map(len, self._tables.values()))
@@ -297,6 +265,9 @@ class Secrets(EntryList):
         self._secrets = tuple(secret.encode("utf-8", "surrogateescape") for secret in secrets)
         self.filled = bool(secrets)
 
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {"": self._secrets}
+
     def __len__(self) -> int:
         return len(self._secrets)
 
@@ -321,6 +292,7 @@ def _tables_of(entries: Iterable[str], read: Callable[[str], tuple[str, str]], d
     tables: _Tables = (set(), set(), set())
     domains: set[str] = set()
     waiting = iter(entries)
+    # Most lists have only plain ones, and these need no look at each.
     while chunk := list(islice(waiting, CHUNK_ENTRIES)):
         plain = _plain_entries(chunk)
         for entry in chunk if plain is None else _others(plain, tables, domains, dots):

@@ -55,6 +55,11 @@ class PatternTable:
     def __len__(self) -> int:
         return sum(map(len, (*self._by_domain.values(), *self._by_tail.values(), self._others)))
 
+    def sources(self) -> frozenset[str]:
+        """Return all patterns, as they are written."""
+        tables = (*self._by_domain.values(), *self._by_tail.values(), self._others)
+        return frozenset(source for table in tables for source in table)
+
     def search(self, text: str) -> str | None:
         """Return the first pattern that matches in a canonical name or address; None without one.
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import ClassVar, TypeAlias
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, ClassVar, TypeAlias
 
 import regex
 
 from eximacl.mail.entries import shown, unfit
-from eximacl.mail.lists import EntryList
+from eximacl.mail.entry_list import EntryList
 
 # RFC 5321 section 4.5.3.1.3 allows 256 octets for a whole path; longer texts are judged by their first 256.
 # Not the 64 of a localpart: forwarders' localparts (SRS) are longer, and a pattern with $ must see the end.
@@ -49,8 +49,14 @@ class Patterns(EntryList):
         self._sources = sources
         self.filled = bool(sources)
 
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {"": frozenset(self._sources)}
+
     def __len__(self) -> int:
         return len(self._sources)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
 
     def search(self, text: str) -> str | None:
         """Return the first pattern (in list order) that matches in `text`; or None. Raises PatternTimeout."""

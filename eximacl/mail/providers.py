@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from eximacl.mail.address import canonical_domain
-from eximacl.mail.lists import EntryList, Suffixes
+from eximacl.mail.entry_list import EntryList
+from eximacl.mail.lists import Suffixes
 
 
 class Providers(EntryList):
@@ -24,6 +26,9 @@ class Providers(EntryList):
             hosts[name] = Suffixes(others or [domain])
         self._content = Suffixes(hosts), hosts
         self.filled = bool(hosts)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {"": self._content[1]}
 
     def __len__(self) -> int:
         return len(self._content[1])

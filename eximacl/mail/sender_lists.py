@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
 from eximacl.mail import entries as grammar
 from eximacl.mail.address import Address, canonical_localpart
-from eximacl.mail.lists import EntryList, Senders, Suffixes
+from eximacl.mail.entry_list import EntryList
+from eximacl.mail.lists import Senders, Suffixes
 from eximacl.mail.pattern_table import PatternTable, refuse_wildcard, split_pattern, whole_pattern
 from eximacl.mail.senders import untagged
 
@@ -37,6 +39,9 @@ class SenderTable:
         self._plain = Senders(plain)
         self._below = Suffixes(entry.removeprefix("@") for entry in below)
         self._patterns = PatternTable(patterns)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {**self._plain.parts(), **self._below.parts(), "/": self._patterns.sources()}
 
     def __len__(self) -> int:
         return len(self._plain) + len(self._below) + len(self._patterns)
@@ -69,6 +74,9 @@ class SenderRules(EntryList):
     def replace(self, entries: Iterable[str]) -> None:
         self._tables = _by_recipient(map(_split, entries))
         self.filled = bool(self._tables)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {(who, form): part for who, one in self._tables.items() for form, part in one.parts().items()}
 
     def __len__(self) -> int:
         return sum(map(len, self._tables.values()))
@@ -106,6 +114,9 @@ class SenderTexts(EntryList):
             rules.append((recipient, sender))
         self._content = texts, _by_recipient(rules)
         self.filled = bool(texts)
+
+    def parts(self) -> Mapping[Any, Collection[Any]]:
+        return {"": self._content[0]}
 
     def __len__(self) -> int:
         return len(self._content[0])

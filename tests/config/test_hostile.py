@@ -14,7 +14,8 @@ from eximacl.config.problems import Refused
 from eximacl.config.render import all_tables, show, show_toml
 from eximacl.config.sources import Sources
 from eximacl.config.toml import toml, toml_key
-from eximacl.mail.lists import Domains, EntryList, Messages, Names, Networks, Recipients, Secrets, Suffixes
+from eximacl.mail.entry_list import EntryList
+from eximacl.mail.lists import Domains, Messages, Names, Networks, Recipients, Secrets, Suffixes
 from eximacl.mail.patterns import Patterns
 
 CHECKS = find_checks()

@@ -17,6 +17,7 @@ from eximacl.config.list_files import (
 )
 from eximacl.config.losses import Content
 from eximacl.config.problems import Refused
+from eximacl.mail.entry_list import EntryList
 from eximacl.mail.lists import Names, Suffixes
 
 
@@ -78,10 +79,11 @@ def test_the_number_of_entries_is_judged_before_they_count(tmp_path: Path) -> No
     path.write_text("sa\n# comment\n\nvn\n")
     names = Names(["ws"])
 
-    def judge(content: Content) -> None:
-        raise Refused(f"{content.size} are not enough")
+    def judge(fresh: EntryList, content: Content) -> None:
+        assert isinstance(fresh, Names)
+        raise Refused(f"{content.size} are not enough, without {names.missing_in(fresh)}")
 
-    with pytest.raises(Refused, match="2 are not enough"):
+    with pytest.raises(Refused, match="2 are not enough, without 1"):
         fill(names, path, "list", judge)
     assert "ws" in names
     with path.open("a") as file:

@@ -33,10 +33,45 @@ def test_losses(before: int, after: int, doubtful: bool, refused: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "doubtful"),
-    [(True, True, False), (True, False, True), (False, False, False), (False, True, False)],
+    ("before", "after", "missing", "text"),
+    [
+        (500, 520, 0, ""),
+        (500, 520, 10, ""),
+        (500, 520, 11, "has 520 entries and lacks 11 of the 500 that it had, which stay in force until it has rested"),
+        (
+            500,
+            500,
+            450,
+            "has 500 entries and lacks 450 of the 500 that it had, which stay in force until it has rested",
+        ),
+        (500, 500, 451, "has 500 entries and lacks 451 of the 500 that it had, which stay in force; if that is meant"),
+        (500, 250, 260, "has 250 entries and had 500, which stay in force until it has rested"),
+        (500, 250, 500, "has 250 entries and lacks 500 of the 500 that it had, which stay in force; if that is meant"),
+        (500, 5, 500, "has 5 entries and had 500, which stay in force; if so few are meant"),
+        (10, 10, 10, ""),
+    ],
 )
-def test_a_last_line_without_an_end_may_be_the_beginning_of_one(before: bool, after: bool, doubtful: bool) -> None:
-    loss = Loss(Content(5, before), Content(5, after))
-    assert (loss.is_doubtful, loss.is_refused) == (doubtful, False)
+def test_the_entries_are_compared_and_not_their_numbers(before: int, after: int, missing: int, text: str) -> None:
+    loss = Loss(Content(before), Content(after), missing)
+    assert (loss.is_doubtful, loss.is_refused) == (bool(text), "; if" in text)
+    assert text in str(loss)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "missing", "doubtful", "refused"),
+    [
+        (True, True, 1, False, False),
+        (True, False, 0, True, False),
+        (True, False, 1, True, True),
+        (True, False, 5, True, True),
+        (False, False, 5, False, False),
+        (False, True, 5, False, False),
+    ],
+)
+def test_a_last_line_without_an_end_may_be_the_beginning_of_one(
+    before: bool, after: bool, missing: int, doubtful: bool, refused: bool
+) -> None:
+    loss = Loss(Content(5, before), Content(5, after), missing)
+    assert (loss.is_doubtful, loss.is_refused) == (doubtful, refused)
     assert ("no end of its last line" in str(loss)) is doubtful
+    assert ("end the last line; if that is meant" in str(loss)) is refused

@@ -543,17 +543,52 @@ def test_a_list_is_found_by_its_path(tmp_path: Path, sources: Sources) -> None:
     assert sources.find(tmp_path) == ()
 
 
-def test_a_file_cut_off_in_its_last_line_has_to_rest(tmp_path: Path, resting: Sources, clock: Clock) -> None:
+def test_a_file_cut_off_in_its_last_line_does_not_count(tmp_path: Path, resting: Sources, clock: Clock) -> None:
     path = tmp_path / "tlds"
     path.write_text("sa\ncom.br\n")
     tlds = resting.open(path, Suffixes)
     path.write_text("sa\ncom")
-    assert "2 entries and no end of its last line" in look(resting).warnings[0].message
+    assert "2 entries and no end of its last line" in look(resting).problems[0].message
+    clock.now += REST_SECONDS
+    assert resting.refresh() == NOTHING
     assert tlds.match("mx.example.com") is None
+    path.write_text("sa\ncom.br")
+    look(resting)
     clock.now += REST_SECONDS
     assert resting.refresh().changed == ("tlds",)
-    path.write_text("sa\ncom.br")
+    path.write_text("sa\ncom")
     assert look(resting).changed == ("tlds",)
+
+
+def test_a_new_last_line_without_an_end_counts_when_it_has_rested(
+    tmp_path: Path, resting: Sources, clock: Clock
+) -> None:
+    path = tmp_path / "tlds"
+    path.write_text("sa\n")
+    tlds = resting.open(path, Suffixes)
+    path.write_text("sa\nnet")
+    assert "2 entries and no end of its last line" in look(resting).warnings[0].message
+    assert list(tlds) == ["sa"]
+    clock.now += REST_SECONDS
+    assert resting.refresh().changed == ("tlds",)
+
+
+def test_the_beginning_of_a_longer_list_has_to_rest(tmp_path: Path, resting: Sources, clock: Clock) -> None:
+    path = tmp_path / "valid"
+    path.write_text(people(500))
+    valid = resting.open(path, Recipients)
+    first = "".join(f"a{number}\n" for number in range(520))
+    path.write_text(first)
+    (problem,) = look(resting).problems
+    assert problem.message.startswith("valid has 520 entries and lacks 500 of the 500 that it had, which stay in force")
+    clock.now += REST_SECONDS
+    assert resting.refresh() == NOTHING
+    assert valid.match("user499", "example.org")
+    path.write_text(first + people(500))
+    assert look(resting).changed == ("valid",)
+    assert len(valid) == 1020
+    path.write_text(people(300) + first)
+    assert "has 820 entries and had 1,020, which stay in force until" in look(resting).warnings[0].message
 
 
 def test_a_list_that_is_never_still_is_told_once(tmp_path: Path, resting: Sources, clock: Clock) -> None:

@@ -15,7 +15,8 @@ from eximacl.config.problems import Refused
 from eximacl.config.settings import NARROW_EXEMPT_TABLE, OptionTable
 from eximacl.config.sources import Sources
 from eximacl.config.values import KINDS, Value, given_tables, kind_of, read_given, read_table, read_value
-from eximacl.mail.lists import EntryList, Names, Suffixes
+from eximacl.mail.entry_list import EntryList
+from eximacl.mail.lists import Names, Suffixes
 from eximacl.policy.plan import Exempt
 from tests.config.world import option_of, site
 from tests.mail.test_entries import BLANK

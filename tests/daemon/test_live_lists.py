@@ -83,7 +83,7 @@ async def test_a_signal_keeps_a_list_that_lost_most_entries(
 
 async def test_a_reload_lets_a_list_rest_and_says_so(config: Path, valid: Path) -> None:
     async with running(config):
-        valid.write_text(PEOPLE[: len(PEOPLE) // 2])
+        valid.write_text(PEOPLE[: PEOPLE.index("\n", len(PEOPLE) // 2) + 1])
         answer = await control(config, "reload")
         assert (answer["problems"], answer["kept"]) == ([], [])
         assert "until it has rested for 60 s" in answer["notes"][0]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from eximacl.mail.entries import ADDRESS_CHARACTERS_MAX, SHOWN_CHARACTERS, is_text, shown, unfit, with_text
-from eximacl.mail.lists import Domains, EntryList, Messages, Names, Networks, Recipients, Secrets, Senders, Suffixes
+from eximacl.mail.entry_list import EntryList
+from eximacl.mail.lists import Domains, Messages, Names, Networks, Recipients, Secrets, Senders, Suffixes
 from eximacl.mail.patterns import Patterns
 
 BLANK = "it has a blank in it; only a comment (# and a text) may follow an entry"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from eximacl.mail.entry_list import EntryList
 from eximacl.mail.lists import (
     SECRET_CHARACTERS_MIN,
     Domains,
-    EntryList,
     Messages,
     Names,
     Networks,
@@ -41,6 +41,8 @@ def test_the_base_is_no_list_of_its_own() -> None:
         EntryList()
     with pytest.raises(NotImplementedError):
         len(EntryList.__new__(EntryList))
+    with pytest.raises(NotImplementedError):
+        EntryList.__new__(EntryList).parts()
 
 
 def test_names() -> None:
