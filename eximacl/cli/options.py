@@ -123,7 +123,7 @@ def find_path(config_path: Path, table: str, key: str, instead: str) -> Path | N
     """Return one path that the policy file names, or its default; None where it is set to nothing. Raises Failure.
 
     instead: the option that names the path, too. Where the policy file may not be read, the default is taken if it
-    exists.
+    exists; where it is wrong, the message names the default that exists.
     """
     found: Path | None = find_value(config_path, table, key, default_setting(table, key), instead)
     return found
@@ -156,7 +156,8 @@ def find_value(config_path: Path, table: str, key: str, default: Path | None, in
             return default_setting(table, key)
         raise Failure(f"{error}; run this as root, or give the path with {instead}", exits.IO_ERROR) from None
     except PeekError as error:
-        text = f"{error}; see `eximacl config test`, or give the path with {instead}"
+        such = f" {default}" if default and os.access(default, os.F_OK) else ""
+        text = f"{error}; see `eximacl config test`, or give the path with {instead}{such}"
         raise Failure(text, exits.CONFIG) from None
 
 

@@ -84,7 +84,7 @@ def _target(
             return type(entries), old, Content(in_force[str(named)], content.ended if content else True)
         return type(entries), old, content if instead_of else None
     if instead_of:
-        near = _option_meant(instead_of, config)
+        near = "" if os.sep in instead_of else _option_meant(instead_of, config)
         meant = f"; did you mean {near}?" if near else ""
         raise UnknownList(f"{instead_of} is neither an option nor a list that {config} names{meant}")
     raise UnknownList(

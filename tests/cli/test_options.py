@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from eximacl.cli import options
 from eximacl.cli.options import Failure, find_path, find_socket, find_value, policy_domains
 from eximacl.system import paths
 from tests.archive.holding import let_everybody_pass, nobody
@@ -47,6 +48,21 @@ def test_a_default_of_a_wrong_policy_is_noted(
     socket = find_socket(None, path)
     note = f"Note: {path} has errors; server.socket is taken to be {socket}; see `eximacl config test`\n"
     assert capsys.readouterr().err == (note if noted else "")
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_where_the_policy_is_not_toml_the_socket_that_is_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: bool
+) -> None:
+    socket = tmp_path / "s"
+    monkeypatch.setattr(options, "default_setting", lambda _table, _key: socket)
+    if there:
+        socket.touch()
+    path = tmp_path / "eximacl.toml"
+    path.write_text(r'x = "\d"')
+    with pytest.raises(Failure, match=r"is not TOML: .*in single quotes.*; see `eximacl config test`") as raised:
+        find_socket(None, path)
+    assert str(raised.value).endswith(f"or give the path with --socket{f' {socket}' if there else ''}")
 
 
 def test_then_the_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -114,13 +114,14 @@ def test_what_a_running_daemon_has_in_force_counts(config: Path, instead_of: str
         ("valid_recipient", "neither an option nor a list that"),
         ("valid_recipient", "did you mean checks.valid_recipient.recipients?"),
         ("valid_recipient.recipients", "did you mean checks.valid_recipient.recipients?"),
+        ("lists/recipients", "that {config} names$"),
         ("policy.order", "policy.order is not a list of entries"),
         ("state.url", "state.url is not a list of entries"),
     ],
 )
 def test_what_cannot_be_known(config: Path, instead_of: str, words: str) -> None:
     (config.parent / "new").write_text("steve\n")
-    with pytest.raises(UnknownList, match=words.replace("?", r"\?")):
+    with pytest.raises(UnknownList, match=words.replace("?", r"\?").format(config=config)):
         try_list(Path("new"), instead_of, config, accept=False)
 
 

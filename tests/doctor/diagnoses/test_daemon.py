@@ -59,3 +59,17 @@ def test_an_older_one_still_runs(tmp_path: Path) -> None:
     older, answers = told(daemon, case)
     assert older == ("warning", f"the daemon has version 0.0.1, but {__version__} is installed")
     assert answers == ("ok", "the daemon answers (version 0.0.1, up for 3 s)")
+
+
+@pytest.mark.parametrize(
+    ("note", "do"),
+    [
+        ("[server] has changed: that takes effect when the daemon is restarted", "systemctl restart eximacl"),
+        ("eximacl.toml: checks.rdns_tld.tlds: lists/tld does not exist, so this list is empty", "change the policy"),
+    ],
+)
+def test_not_every_note_wants_a_restart(tmp_path: Path, note: str, do: str) -> None:
+    config = str(tmp_path / "eximacl.toml")
+    facts = {"version": __version__, "config": config, "uptime": 3.2, "pid": 1, "notes": [note]}
+    noted, _ = daemon(known(tmp_path, _asked=facts, daemon_user=ROOT))
+    assert (noted.level, noted.what, noted.do.startswith(do)) == ("warning", note, True)
