@@ -106,7 +106,7 @@ class Sources:
         return {str(path): source.content.size for (path, _), source in self._sources.items() if source.read}
 
     def losses(self, in_force: Mapping[str, int]) -> Iterator[tuple[str, bool]]:
-        """Yield what a daemon that has so many entries of each list would say of these, and whether it refuses it."""
+        """Yield what a daemon with these numbers of entries in force would say of the lists, and whether it refuses."""
         for (path, _), source in self._sources.items():
             size = in_force.get(str(path))
             if size is None:
