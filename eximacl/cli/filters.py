@@ -24,7 +24,9 @@ _OPTIONS = (
         shell_complete=logged("domain"),
         help="The recipient's domain; with a dot before it, all below it.",
     ),
-    click.option("--recipient", metavar="WHO", help="The recipient: a localpart, an address, or @domain."),
+    click.option(
+        "--recipient", "--rcpt", "recipient", metavar="WHO", help="The recipient: a localpart, an address, or @domain."
+    ),
     click.option(
         "--sender",
         "--from",

@@ -47,8 +47,8 @@ PROGRESS_LINES = 2000
 @click.option("--host", default="", help="The client's reverse-DNS name; leave it out for a client without one.")
 @click.option("--host-deferred", is_flag=True, help="The reverse look-up could not be finished.")
 @click.option("--helo", help="The name given in HELO or EHLO.")
-@click.option("--from", "sender", help="The envelope sender; '' is the null sender of a bounce.")
-@click.option("--rcpt", help="The recipient's address.")
+@click.option("--from", "--sender", "sender", help="The envelope sender; '' is the null sender of a bounce.")
+@click.option("--rcpt", "--recipient", "rcpt", help="The recipient's address.")
 @click.option("--stage", type=click.Choice(STAGES), help="The stage.  [default: the last one that the values allow]")
 @click.option(
     "--batch",

@@ -81,6 +81,8 @@ def filter_options(function: F) -> F:
         ),
         click.option(
             "--recipient",
+            "--rcpt",
+            "recipient",
             metavar="ADDRESS",
             callback=_checked_address,
             help="Only this recipient, or all at @domain.",

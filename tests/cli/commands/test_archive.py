@@ -66,6 +66,7 @@ def refs(out: str) -> list[str]:
         pytest.param(["--until", "2026-11-20"], "1", id="until"),
         pytest.param(["--last", "3"], "233", id="the last three"),
         pytest.param(["--from", "<>"], "2", id="from"),
+        pytest.param(["--rcpt", "juha"], "3", id="rcpt"),
     ],
 )
 def test_list(three: Path, arguments: list[str], expected: str) -> None:

@@ -51,6 +51,12 @@ VERDICTS = [
         "accept",
         id="deferred",
     ),
+    pytest.param(
+        ("--ip", "192.0.2.7", "--sender", "", "--recipient", "nobody@example.org"),
+        1,
+        "reject   550 5.1.1 mail to nobody",
+        id="sender and recipient",
+    ),
 ]
 
 

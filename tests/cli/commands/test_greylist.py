@@ -71,6 +71,7 @@ FILTERS = [
     (["--recipient", "eve@example.org"], []),
     (["--client", "192.0.2.7/24"], [WAITING]),
     (["--from", "@partner.example"], [PASSED]),
+    (["--rcpt", "eve@example.org"], []),
 ]
 
 

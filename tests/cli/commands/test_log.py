@@ -67,6 +67,7 @@ def test_a_table_of_all_files_the_newest_last(log: Path) -> None:
     ("arguments", "expected"),
     [
         pytest.param(["--recipient", "r3@example.org"], [3], id="recipient"),
+        pytest.param(["--rcpt", "r3@example.org"], [3], id="rcpt"),
         pytest.param(["--check", "unknown-recipient"], [6], id="check"),
         pytest.param(["--ref", "7kq2m9o4"], [4], id="reference"),
         pytest.param(["--since", "2026-11-23T12:00:05Z"], [5, 6], id="since"),
