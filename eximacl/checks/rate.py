@@ -73,9 +73,15 @@ class _Limit(NamedTuple):
         return self.minutes * MINUTE_SECONDS
 
     def hit(self) -> Hit:
-        who = self.what.partition(":")[2]
-        text = f"too much mail from or to {who} in {self.minutes} min; please try again later"
+        kind, _, who = self.what.partition(":")
+        way = "to" if kind in ("recipient", "domain") else "from"
+        text = f"too much mail {way} {_without_own_bits(who)} in {self.minutes} min; please try again later"
         return Hit("rate", f"{self.what}: {self.most} in {self.minutes} min", text, temporary=True)
+
+
+def _without_own_bits(who: str) -> str:
+    """Return a network of one address as that address, and all else as it is."""
+    return who.removesuffix("/128" if ":" in who else "/32")
 
 
 def _idle(options: Options) -> bool:

@@ -89,6 +89,33 @@ def test_several_windows_at_once() -> None:
     assert found == ["", "", "", minute, "", "", ten, ten, "", "", "", minute]
 
 
+@pytest.mark.parametrize(
+    ("given", "values", "who"),
+    [
+        ({"client": 1}, {}, "from 192.0.2.7"),
+        ({"client": 1, "network4": 24}, {}, "from 192.0.2.0/24"),
+        ({"client": 1}, {"ip": "::ffff:192.0.2.7"}, "from 192.0.2.7"),
+        ({"client": 1}, {"ip": "2001:db8::7"}, "from 2001:db8::/64"),
+        ({"sender": 1}, {}, "from sender@example.net"),
+        ({"sender": 1}, {"from_": "a/32@[192.0.2.7]"}, "from a/32@[192.0.2.7]"),
+        ({"recipient": 1}, {}, "to steve@example.org"),
+        ({"recipient_domain": 1}, {}, "to example.org"),
+    ],
+)
+def test_the_text_says_whose_mail_is_too_much(given: dict[str, int], values: dict[str, str], who: str) -> None:
+    state = MemoryState()
+    outcomes = [judge(rate, query(**values), options(**given), state=state) for _ in range(2)]
+    assert isinstance(outcomes[1], Hit)
+    assert outcomes[1].text == f"too much mail {who} in 60 min; please try again later"
+
+
+def test_a_network_of_one_ipv6_address_is_said_as_an_address() -> None:
+    state, single = MemoryState(), Options(windows=Tables((window(client=1),)), network4=32, network6=128)
+    outcomes = [judge(rate, query(ip="2001:db8::7"), single, state=state) for _ in range(2)]
+    assert isinstance(outcomes[1], Hit)
+    assert "from 2001:db8::7 in 60 min" in outcomes[1].text
+
+
 def test_two_windows_of_one_length_are_one() -> None:
     with pytest.raises(ValueError, match="windows: hour and h have the same minutes"):
         options(window("hour", client=1), window("h", sender=1))
