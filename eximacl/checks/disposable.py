@@ -10,10 +10,24 @@ from functools import partial
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from eximacl.check import Alias, Ask, Hit, KnownAddress, Outcome, Place, Query, Reserve, Secrets, Terms, check, option
+from eximacl.check import (
+    Alias,
+    Ask,
+    Hit,
+    KnownAddress,
+    Outcome,
+    Place,
+    Query,
+    Reserve,
+    Secrets,
+    Terms,
+    Unknown,
+    check,
+    option,
+)
 from eximacl.mail.address import Address, without_tag
 from eximacl.mail.disposable import Disposable, Malformed, Rules, parse, standing
-from eximacl.mail.hosts import registrable_domain
+from eximacl.mail.hosts import ip_address, network_of, registrable_domain
 from eximacl.mail.senders import untagged
 
 # Each question about a counted address reads all of its places of a week: ten thousand take a millisecond.
@@ -22,6 +36,12 @@ LARGEST_COUNT_MAX = 10_000
 FARTHEST_DAYS_MAX = 36_600
 # Of a dated address: as many as anybody sends.
 DATED_PLACES = 1_000_000_000
+# Of `new_addresses`, one client's network gets this share, so that the rest is left to others; but never less than
+# ten, since a few shops may send through one provider.
+CLIENT_SHARE = 4
+CLIENT_NEW_MIN = 10
+CLIENT_BITS4, CLIENT_BITS6 = 24, 48
+DAY_SECONDS = 86400.0
 # Of the first message under `exclusive`, where the null sender is not one.
 NULL_SENDER = "<>"
 
@@ -58,7 +78,8 @@ class Options(Rules):
     )
     new_addresses: int = option(
         100,
-        "How many counted addresses of one owner may come into use within 24 hours; more get a 451. 0: any number. "
+        "How many counted addresses of one owner may come into use within 24 hours, a quarter of them (or ten) from "
+        "one client's network; more get a 451. 0: any number. "
         "Those that `eximacl mint` made do not count.",
         minimum=0,
     )
@@ -82,7 +103,9 @@ async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
     if isinstance(address, Malformed):
         return _unknown_recipient(recipient, *address)
     if address.until is None:
-        return Alias(address.name, _slot(query, recipient, options, address))
+        owner = Alias(address.name, _slot(query, recipient, options, address))
+        crowds = await _crowds(query, recipient, options, address, ask)
+        return _crowded(recipient)._replace(stands_for=owner._replace(reserve=None)) if crowds else owner
     stands = standing(options, address.until, query.now)
     if stands == "too-far":
         return _unknown_recipient(recipient, "dated-too-far", str(address.until), address.name)
@@ -94,6 +117,31 @@ async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
     # Its owner may have ended it. A state that cannot tell is not a reason to put its mail off.
     known = await ask.known(key_of(address, recipient.domain))
     return _ended(recipient)._replace(stands_for=owner) if isinstance(known, KnownAddress) and known.ended else owner
+
+
+async def _crowds(query: Query, recipient: Address, options: Options, address: Disposable, ask: Ask) -> bool:
+    """Return whether this client has brought too many new addresses of one owner into use, which leaves none to others.
+
+    Each counts once, however often the client tries. A state that cannot tell is not a reason to put its mail off: the
+    owner's own bound holds all the same.
+    """
+    client = ip_address(query.ip)
+    if not options.new_addresses or options.sign or client is None:
+        return False
+    key = key_of(address, recipient.domain)
+    if await ask.known(key) is not None:  # or Unknown
+        return False
+    network = network_of(client, CLIENT_BITS4, CLIENT_BITS6)
+    new = f"disposable:{network}:{key}"
+    if await ask.seen(new) is not None:
+        return False
+    most = max(CLIENT_NEW_MIN, options.new_addresses // CLIENT_SHARE)
+    whose = f"disposable:{network}:{owner_of(address, recipient.domain, query.separators)}"
+    count = await ask.count_event(whose, DAY_SECONDS, most + 1)
+    if not isinstance(count, Unknown) and count > most:
+        return True
+    await ask.first_seen(new, DAY_SECONDS)
+    return False
 
 
 def key_of(address: Disposable, domain: str) -> str:

@@ -335,6 +335,59 @@ def test_an_owner_has_so_many_new_addresses_a_day(state: Kept) -> None:
     assert told(judge(disposable, asked._replace(separators=""), options(new_addresses=3)), state, "e") == ""
 
 
+CLIENTS: dict[str, tuple[str, str]] = {
+    "one address": ("192.0.2.7", "192.0.2.7"),
+    "its network": ("192.0.2.{}", "192.0.2.250"),
+    "the networks of one host": ("2001:db8:1:{:x}::7", "2001:db8:1:ffff::1"),
+}
+
+
+@pytest.mark.parametrize(("client", "same"), CLIENTS.values(), ids=CLIENTS)
+def test_one_client_does_not_use_up_an_owners_new_addresses(state: Kept, client: str, same: str) -> None:
+    numbers = count()
+
+    def attempt(localpart: str, ip: str) -> str:
+        outcome = judge(disposable, query(rcpt=f"{localpart}@example.org", ip=ip), options(), state=state)
+        return told(outcome, state, f"t{next(numbers)}")
+
+    for _ in range(3):  # each counts once, as when greylisting puts it off
+        for number in range(25):
+            assert judge_reason(state, f"steve+{number}.1.count", client.format(number)) == ""
+    assert attempt("steve.9.count", same) == "counted-crowded"
+    assert attempt("steve+0.1.count", same) == ""
+    assert attempt("steve.9.count", "198.51.100.7") == ""
+    assert attempt("joe.9.count", same) == ""
+    assert attempt("steve.9.count", same) == ""  # it is known now
+    state.revise("counted:steve.5.count@example.org", NOW, AddressChange("steve@example.org", 5))
+    assert attempt("steve.5.count", same) == ""
+
+
+def judge_reason(state: Kept, localpart: str, ip: str) -> str:
+    """Return why the check objects; nothing is reserved."""
+    outcome = judge(disposable, query(rcpt=f"{localpart}@example.org", ip=ip), options(), state=state)
+    return outcome.reason if isinstance(outcome, Hit) else ""
+
+
+def test_signed_addresses_are_the_owners_own_and_any_client_may_use_them() -> None:
+    state, signing = MemoryState(), options(**SIGNING)
+    for number in range(30):
+        signed = mint(signing, f"steve+{number}", "example.org", NOW, count=1)
+        assert isinstance(judge(disposable, query(rcpt=signed), signing, state=state), Alias)
+
+
+@pytest.mark.parametrize("verb", ["known", "seen", "count", "first_seen"])
+def test_a_state_that_cannot_tell_who_is_new_is_no_reason_to_put_mail_off(verb: str) -> None:
+    assert isinstance(judge(disposable, THREE, options(), state=Dead(verb)), Alias)
+
+
+def test_what_is_crowded_stands_for_its_owner() -> None:
+    state = MemoryState()
+    for number in range(26):
+        outcome = judge(disposable, query(rcpt=f"steve+{number}.1.count@example.org"), options(), state=state)
+    assert isinstance(outcome, Hit)
+    assert (outcome.reason, outcome.temporary, outcome.stands_for) == ("counted-crowded", True, Alias("steve+25"))
+
+
 def test_what_the_state_keeps_of_an_address(state: Kept) -> None:
     asked = query(rcpt="Steve+Shop.3.count@Example.ORG", from_="Prvs=07875fda59=Shop@Example.NET")
     assert told(judge(disposable, asked, options(), state=state), state, "a") == ""
@@ -526,7 +579,7 @@ def test_what_never_gets_a_place_is_neither_greylisted_nor_counted(
     ask = guarded(tmp_path, state, exclusive)
     found = [ask(rcpt) for _ in range(4)]
     assert found == ([f"reject {reason}"] if for_good else ["defer greylisted"]) * 4
-    assert bool(state.sightings("greylist:", NOW)) == (not for_good)
+    assert bool(state.sightings("greylist-waiting:", NOW)) == (not for_good)
     ask = guarded(tmp_path, state, exclusive, greylist="off")
     found = [ask(rcpt) for _ in range(4)]
     if for_good:
