@@ -42,6 +42,11 @@ class Loss(NamedTuple):
     missing: int = 0
 
     @property
+    def is_any(self) -> bool:
+        """Whether anything is missing, or may be."""
+        return self._lost > 0 or not self.after.ended
+
+    @property
     def is_doubtful(self) -> bool:
         """Whether the list has to rest before it counts, because it may not be written to its end."""
         return self._lost > HANDFUL or self._is_torn

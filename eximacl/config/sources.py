@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from eximacl.config.list_files import Judge, fill, kept_names
 from eximacl.config.losses import REST_SECONDS, Content, Loss, entries
-from eximacl.config.problems import Problem, Refused, shown_path
+from eximacl.config.problems import Problem, Refused, nearest, shown_path
 from eximacl.mail.entry_list import EntryList
 
 # A policy or a check has a few kilobytes; a wrong file (a disk image, a device behind a link) would fill the memory.
@@ -83,23 +83,38 @@ class Sources:
         assert isinstance(source.entries, kind)
         return source.entries
 
-    def take_over(self, old: Sources, *, accept: bool = False) -> tuple[str, ...]:
+    def take_over(self, old: Sources, *, accept: bool = False, named: Collection[str] = ()) -> tuple[str, ...]:
         """Keep the old entries of lists that have lost too many since another configuration read them, or are gone.
 
         accept: someone has said that they are meant; then nothing is kept, and a line for each such list is returned.
+        named: only these lists are meant, as problems name them or by their absolute paths; empty: all.
         """
         accepted: list[str] = []
         for key, source in self._sources.items():
             before = old._sources.get(key)
             if before is None or not before.read:
                 continue
-            if not accept:
+            if not accept or (named and source.names.isdisjoint(named)):
                 source.succeed(before)
             elif not source.read:
                 accepted.append(f"{source.shown} does not exist and had {entries(before.content.size)}")
             elif (loss := source.loss_since(before)).is_doubtful:
                 accepted.append(f"{source.shown} {loss.facts}")
         return tuple(dict.fromkeys(accepted))
+
+    def unknown(self, named: Iterable[str]) -> Iterator[str]:
+        """Yield why a name of a list is none, for those that are not."""
+        known = {source.shown: source.names for source in self._sources.values()}
+        for name in named:
+            if not any(name in names for names in known.values()):
+                near = nearest(name, known)
+                yield f"{name} is not a list of the policy" + (f"; did you mean {near}?" if near else "")
+
+    def waiting(self) -> Iterator[str]:
+        """Yield a line for each list that was being written when it was to be read, so that it is read in a moment."""
+        for source in self._sources.values():
+            if source.waits:
+                yield f"{source.shown} has just changed: it is read once it has been still for a second"
 
     def sizes(self) -> dict[str, int]:
         """Return how many entries are in force of each list that comes from a file or directory, by absolute path."""
@@ -189,7 +204,7 @@ class _Source:
     """One file or directory, and the list that its entries fill.
 
     content: how much it had when it was last taken. problem: why the file is not what is in force; or empty.
-    keys: the options for which it may be missing.
+    keys: the options for which it may be missing. waits: it has changed, and will be read if it changes no further.
     """
 
     __slots__ = (
@@ -207,6 +222,7 @@ class _Source:
         "problem",
         "read",
         "shown",
+        "waits",
     )
 
     def __init__(
@@ -224,6 +240,7 @@ class _Source:
         self.read = False
         self.content = Content()
         self.problem = ""
+        self.waits = False
         self.keys: list[str] = []
         self._clock = clock
         self._monotonic = monotonic
@@ -232,6 +249,11 @@ class _Source:
         self._settled = True
         self._rests_until: float | None = None
         self._changing_since: float | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        """How people may call the list: as problems do, or by its absolute path."""
+        return frozenset((self.shown, str(self.path)))
 
     @property
     def kept(self) -> str:
@@ -274,6 +296,7 @@ class _Source:
             self._look_restless()
             return False
         self._changing_since = None
+        self.waits = False
         if signature == self._signature:
             if self._rests_until is not None and self._monotonic() >= self._rests_until:
                 self.fill(rested=True)
@@ -288,6 +311,8 @@ class _Source:
         """Keep the entries of the same source as it was read before, where this one is not to count (yet)."""
         loss = self.loss_since(before)
         if self.read and not loss.is_doubtful:
+            if before._signature != self._signature and not self._settled and loss.is_any:
+                self._wait(before)
             return
         if self.read:
             rests_until = before._rests_until if before._signature == self._signature else None
@@ -295,6 +320,15 @@ class _Source:
         else:
             self.problem = f"{self.shown} does not exist; {before.kept}"
         self._settled = True
+        self._adopt(before)
+
+    def _wait(self, before: _Source) -> None:
+        """Keep the old entries until the source has not changed between two looks: someone may be writing to it."""
+        self._signature, self._pending = before._signature, None
+        self.waits = self._settled = True
+        self._adopt(before)
+
+    def _adopt(self, before: _Source) -> None:
         self.entries.adopt(before.entries)
         self.content = before.content
         self.read = True

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -56,7 +56,7 @@ from eximacl.daemon.upkeep import (
 )
 from eximacl.dns.list_health import DnsNetwork
 from eximacl.policy.state import StateError
-from eximacl.protocol.exim import Reply, error_reply, format_reply
+from eximacl.protocol.exim import ProtocolError, Reply, error_reply, format_reply
 from eximacl.records.references import References
 from eximacl.state import open_state
 from eximacl.system.systemd import Notifier
@@ -163,17 +163,17 @@ class Daemon:
         """Make `run` end. Calling it again is harmless."""
         self._stop.set()
 
-    async def reload(self, *, accept: bool = False) -> tuple[str, ...]:
+    async def reload(self, *, accept: bool = False, named: Collection[str] = ()) -> tuple[str, ...]:
         """Load the configuration again and swap it in. Return the problems of one that is refused; empty: done.
 
-        accept: lists count even if they have lost most of their entries.
+        accept: lists count even if they have lost most of their entries. named: only these; empty: all.
 
         One load at a time. A caller's load begins after its call, so it sees every change made before. It is finished
         even if the caller does not wait for it: lists of some million entries take longer than the server waits.
         """
-        return await asyncio.shield(self._upkeep.start(self._reload(accept)))
+        return await asyncio.shield(self._upkeep.start(self._reload(accept, named)))
 
-    async def _reload(self, accept: bool) -> tuple[str, ...]:
+    async def _reload(self, accept: bool, named: Collection[str]) -> tuple[str, ...]:
         async with self._reloading:
             self._notify.reloading()
             try:
@@ -188,7 +188,7 @@ class Daemon:
                 raise
             else:
                 # In a thread, since to compare a list of a million entries takes a moment.
-                take_over = partial(loaded.sources.take_over, self._loaded.sources, accept=accept)
+                take_over = partial(loaded.sources.take_over, self._loaded.sources, accept=accept, named=named)
                 self._accepted = await asyncio.to_thread(take_over)
                 self._take(loaded, archiver)
             return self._problems
@@ -323,17 +323,27 @@ class Daemon:
         return {
             "ping": ControlRequest(lambda _: None, everyone=True),
             "status": ControlRequest(lambda _: self.status(), everyone=True),
-            "reload": ControlRequest(lambda values: self._answer_reload(values.get("accept") == "1")),
+            "reload": ControlRequest(self._answer_reload),
             "end-address": ControlRequest(self._end_address, everyone=True),
             **{name: ControlRequest(partial(self._ask_state, asked.work)) for name, asked in STATE_REQUESTS.items()},
         }
 
-    async def _answer_reload(self, accept: bool) -> dict[str, Any]:
-        problems = await self.reload(accept=accept)
+    async def _answer_reload(self, values: Mapping[str, str]) -> dict[str, Any]:
+        named = values.get("lists", "").splitlines()
+        wrong = list(self._loaded.sources.unknown(named))
+        if wrong:
+            raise ProtocolError("lists", "; ".join(wrong))
+        problems = await self.reload(accept=values.get("accept") == "1", named=named)
         sources = self._loaded.sources
         kept = () if problems else sources.kept()
         resting = [line for line in sources.problems() if line not in kept]
-        notes = [*self._notes, *map(str, self._loaded.notes()), *resting, *filter(None, [self._spool])]
+        notes = [
+            *self._notes,
+            *map(str, self._loaded.notes()),
+            *resting,
+            *sources.waiting(),
+            *filter(None, [self._spool]),
+        ]
         accepted = () if problems else self._accepted
         return {"problems": list(problems), "kept": list(kept), "accepted": list(accepted), "notes": notes}
 

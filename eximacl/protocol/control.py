@@ -7,7 +7,7 @@ expected shape.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,12 +46,14 @@ def accepted(reply: Reply) -> Reply:
     return reply
 
 
-def reload(path: Path, *, accept: bool = False) -> Reloaded:
+def reload(path: Path, *, accept: bool = False, named: Sequence[str] = ()) -> Reloaded:
     """Have the daemon at a socket read its policy again. accept: lists count even if they have lost most entries.
+    named: only these lists; empty: all.
 
     Raises DaemonError where it does not answer, RequestRefused where it will not: only root and its own user may ask.
     """
-    answer = ask_control(path, "reload", {"accept": "1"} if accept else {})
+    values = {"accept": "1", **({"lists": "\n".join(named)} if named else {})} if accept else {}
+    answer = ask_control(path, "reload", values)
     if not (isinstance(answer, dict) and all(_are_texts(answer.get(name)) for name in Reloaded._fields)):
         raise DaemonError(f"{path}: {UNREADABLE}")
     return Reloaded(*(answer[name] for name in Reloaded._fields))

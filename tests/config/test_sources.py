@@ -6,6 +6,7 @@ import mmap
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -330,6 +331,11 @@ def people(count: int) -> str:
     return "".join(f"user{number}\n" for number in range(count))
 
 
+def later() -> int:
+    """Return a time at which what was written now has settled."""
+    return time.time_ns() + 2 * SETTLED_NANOSECONDS
+
+
 def look(sources: Sources) -> Refreshed:
     """Look twice, so that what does not change is read."""
     assert not sources.refresh().changed
@@ -425,11 +431,11 @@ def test_another_configuration_keeps_the_entries_of_a_list_that_lost_too_many(
 ) -> None:
     path = tmp_path / "valid"
     path.write_text(people(1000))
-    old = Sources(tmp_path, monotonic=clock)
+    old = Sources(tmp_path, later, clock)
     old.open(path, Recipients)
     path.write_text(now)
     for accept in (False, True):
-        new = Sources(tmp_path, monotonic=clock)
+        new = Sources(tmp_path, later, clock)
         valid = new.open(path, Recipients)
         accepted = new.take_over(old, accept=accept)
         assert accepted == ((f"valid has {now.count(chr(10))} entries and had 1,000",) if accept and problem else ())
@@ -437,12 +443,82 @@ def test_another_configuration_keeps_the_entries_of_a_list_that_lost_too_many(
         assert len(new.kept()) == (0 if accept else kept)
         assert problem in "".join(new.problems()) or accept
         assert new.refresh() == NOTHING
-    new = Sources(tmp_path, monotonic=clock)
+    new = Sources(tmp_path, later, clock)
     valid = new.open(path, Recipients)
     new.take_over(old)
     clock.now += REST_SECONDS
     new.refresh()
     assert len(valid) == (count if kept else now.count("\n"))
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "waits"),
+    [
+        pytest.param(people(1000), people(995), True, id="a few less"),
+        pytest.param(people(5), "", True, id="none"),
+        pytest.param(people(5), "a\nb\nc\nd\ne\n", True, id="others"),
+        pytest.param(people(5)[:-1], people(6)[:-2], True, id="no end of the last line, as before"),
+        pytest.param(people(1000), people(1001), False, id="more"),
+        pytest.param(people(5), people(5), False, id="the same"),
+    ],
+)
+def test_a_reload_takes_no_list_that_is_just_being_written(
+    tmp_path: Path, clock: Clock, before: str, now: str, waits: bool
+) -> None:
+    path = tmp_path / "valid"
+    path.write_text(before)
+    old = Sources(tmp_path, monotonic=clock)
+    had = len(old.open(path, Recipients))
+    path.write_text(now)
+    new = Sources(tmp_path, monotonic=clock)
+    valid = new.open(path, Recipients)
+    has = len(valid)
+    new.take_over(old)
+    assert len(valid) == (had if waits else has)
+    told = ["valid has just changed: it is read once it has been still for a second"]
+    assert (list(new.waiting()), new.problems()) == (told if waits else [], ())
+    assert new.refresh() == NOTHING
+    assert len(valid) == (had if waits else has)
+    assert new.refresh().changed == (("valid",) if waits else ())
+    assert len(valid) == has
+    assert list(new.waiting()) == []
+
+
+def test_a_reload_takes_a_short_list_that_has_settled(tmp_path: Path) -> None:
+    path = tmp_path / "valid"
+    path.write_text(people(5))
+    old = Sources(tmp_path)
+    old.open(path, Recipients)
+    path.write_text(people(4))
+    new = Sources(tmp_path, later)
+    valid = new.open(path, Recipients)
+    new.take_over(old)
+    assert (len(valid), list(new.waiting())) == (4, [])
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_only_the_lists_that_are_named_are_accepted(tmp_path: Path, absolute: bool) -> None:
+    paths = [tmp_path / name for name in ("valid", "other")]
+    old, new = Sources(tmp_path), Sources(tmp_path)
+    for path in paths:
+        path.write_text(people(100))
+        old.open(path, Recipients)
+        path.write_text(people(1))
+    lists = [new.open(path, Recipients) for path in paths]
+    accepted = new.take_over(old, accept=True, named=[str(paths[0]) if absolute else "valid"])
+    assert accepted == ("valid has 1 entry and had 100",)
+    assert [len(one) for one in lists] == [1, 100]
+    assert [line[:9] for line in new.kept()] == ["other has"]
+
+
+def test_names_of_lists_that_the_policy_has_not(tmp_path: Path, sources: Sources) -> None:
+    (tmp_path / "valid").touch()
+    sources.open(tmp_path / "valid", Recipients)
+    assert list(sources.unknown(["valid", str(tmp_path / "valid")])) == []
+    assert list(sources.unknown(["vaild", "other-one"])) == [
+        "vaild is not a list of the policy; did you mean valid?",
+        "other-one is not a list of the policy",
+    ]
 
 
 @pytest.mark.parametrize(

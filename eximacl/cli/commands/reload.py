@@ -30,26 +30,32 @@ from eximacl.system.text import printable
     is_flag=True,
     help="Let all lists count as they are, also those that have lost most entries, and default lists that are gone.",
 )
-def reload(config_path: Path, socket_path: Path | None, accept: bool, as_json: bool) -> int:
+@click.argument("lists", nargs=-1)
+def reload(config_path: Path, socket_path: Path | None, accept: bool, as_json: bool, lists: tuple[str, ...]) -> int:
     """Reload the policy.
 
     If it has errors, the daemon keeps the current one, and they are printed. A list that has lost
     most of its entries keeps the old ones, and so does a default list that is gone, unless --accept
-    says that so few are meant; then each such list is printed. A list that the policy names must exist.
+    says that so few are meant; then each such list is printed. LISTS are those that --accept is about,
+    by the names that problems have; without them it is about all. A list that the policy names must exist.
 
     \b
     Examples:
       eximacl reload
       eximacl config test && eximacl reload
       eximacl reload --accept
+      eximacl reload --accept lists/valid
 
     \b
     Exit status: 0 the new policy is in force
-      69 the daemon did not answer    74 only root and the daemon's user may reload
+      65 one of LISTS is not a list of the policy    69 the daemon did not answer
+      74 only root and the daemon's user may reload
       78 the new policy has errors, or lists keep their old entries
     """
+    if lists and not accept:
+        raise click.UsageError("lists are named for --accept")
     with explained():
-        done = reload_daemon(find_socket(socket_path, config_path), accept=accept)
+        done = reload_daemon(find_socket(socket_path, config_path), accept=accept, named=lists)
     if as_json:
         print_json(done._asdict())
         return exits.CONFIG if done.problems or done.kept else 0

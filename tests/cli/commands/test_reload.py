@@ -41,7 +41,10 @@ def test_a_list_that_has_lost_most_entries_needs_a_word(config: Path) -> None:
     answer = eximacl("reload", "--json")
     assert (answer.status, json.loads(answer.out)["kept"][0][:4]) == (78, "tlds")
     assert "if so few are meant: eximacl reload --accept" in eximacl("status").out
-    assert eximacl("reload", "--accept") == (
+    assert eximacl("reload", "tlds").err.endswith("Error: lists are named for --accept\n")
+    done = eximacl("reload", "--accept", "tdls")
+    assert (done.status, "tdls is not a list of the policy; did you mean tlds?" in done.err) == (65, True)
+    assert eximacl("reload", "--accept", "tlds") == (
         0,
         "The new policy is in force.\ntaken as it is: tlds has 1 entry and had 100\n",
         "",
