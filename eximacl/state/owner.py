@@ -55,5 +55,14 @@ def _refuse_foreign(path: Path, found: os.stat_result, directory: os.stat_result
         owner = user_name(directory.st_uid)
         raise StateError(
             f"{path} belongs to {user_name(found.st_uid)}, but its directory to {owner}: it is not used; "
-            f"if it is the daemon's state, chown {owner} {path}"
+            + _cure(path, found, owner)
         )
+
+
+def _cure(path: Path, found: os.stat_result, owner: str) -> str:
+    """Say what to do about a file of another user's; chown would give away what a hard link leads to."""
+    if not stat.S_ISREG(found.st_mode):
+        return "it is not a regular file, so it is not the daemon's state: delete it"
+    if found.st_nlink > 1:
+        return "it has another name elsewhere (a hard link), so it may not be the daemon's state: delete it here"
+    return f"if it is the daemon's state, chown {owner} {path}"

@@ -114,6 +114,33 @@ def roots(theirs: Path) -> Path:
     return path
 
 
+@pytest.mark.needs_root
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ("file", "if it is the daemon's state, chown nobody "),
+        ("hard link", "it has another name elsewhere (a hard link)"),
+        ("fifo", "it is not a regular file"),
+        ("directory", "it is not a regular file"),
+    ],
+)
+def test_a_file_of_roots_is_not_given_away(theirs: Path, roots: Path, made: str, words: str) -> None:
+    """Who may write in the directory may have linked another file there: it must not become theirs by our advice."""
+    path = theirs / "other.db"
+    if made == "hard link":
+        os.link(roots, path)
+    elif made == "fifo":
+        os.mkfifo(path)
+    elif made == "directory":
+        path.mkdir()
+    else:
+        path.touch()
+    with pytest.raises(StateError) as error, as_owner(path):
+        pass
+    assert words in str(error.value)
+    assert ("chown" in str(error.value)) == (made == "file")
+
+
 LINKED = "state.db is a symbolic link, and users other than root may write in its directory: it is not followed"
 
 
