@@ -22,7 +22,7 @@ from eximacl.daemon.state_requests import ANSWER_CHARACTERS, Source, StateReques
 from eximacl.mail.address import canonical_domain, parse_address, parse_quoted, without_brackets
 from eximacl.mail.disposable import Disposable, Malformed, parse
 from eximacl.policy.later import settled
-from eximacl.policy.places import LISTED_MAX, NOTE_CHARACTERS_MAX, AddressChange, KnownAddress
+from eximacl.policy.places import DAY_SECONDS, LISTED_MAX, NOTE_CHARACTERS_MAX, AddressChange, KnownAddress
 from eximacl.policy.state import State
 from eximacl.protocol.client import UNREADABLE, DaemonError
 from eximacl.protocol.exim import CODES, ProtocolError, Reply
@@ -212,10 +212,24 @@ async def end_own(loaded: Loaded, state: State, values: Values, now: float) -> R
     if user not in (address.owner, address.owner.rpartition("@")[0]):
         text = f"5.7.1 {address.address} is not yours to end; {address.owner} may"
         return _refusal(text, f"{user} may not end {address.address}")
+    if not await _may_be_new(loaded, state, address, now):
+        text = f"4.2.1 {address.address} has had no mail, and too many such addresses were ended today; try again later"
+        return Reply("defer", CODES["defer"], message=text, log=f"eximacl: {user} has ended too many new addresses")
     terms = address.owner, address.limit, address.day
     await settled(state.revise(address.key, now, AddressChange(*terms, end=True)))
     log.info("%s was ended by %s, by mail", address.address, user)
     return _refusal(f"5.2.1 {address.address} has ended and takes no more mail", f"{user} ended {address.address}")
+
+
+async def _may_be_new(loaded: Loaded, state: State, address: NamedAddress, now: float) -> bool:
+    """Return whether an address is known, or its owner has not made too many known by their end within a day.
+
+    An ended address is kept for years: one account would else fill the state, and nobody's new address were taken.
+    """
+    most = rules_at(loaded, address.address.rpartition("@")[2]).new_addresses
+    if not most or await settled(state.known(address.key, now)) is not None:
+        return True
+    return await settled(state.count(f"disposable-ended:{address.owner}", DAY_SECONDS, most + 1, now)) <= most
 
 
 def _refusal(message: str, why: str) -> Reply:

@@ -247,6 +247,23 @@ async def test_who_ends_what_by_mail(loaded: Loaded, user: str, rcpt: str, verdi
     assert ended == ([NOW] if words.startswith("5.2.1") else [])
 
 
+async def test_a_user_ends_a_hundred_addresses_a_day_that_had_no_mail(loaded: Loaded) -> None:
+    state = MemoryState()
+    state.revise("counted:steve.3.count@example.org", NOW, AddressChange("steve@example.org", 3))
+
+    async def end(localpart: str, user: str = "steve", now: float = NOW) -> tuple[str, int]:
+        reply = await end_own(loaded, state, {"user": user, "rcpt": f"{localpart}+end@example.org"}, now)
+        return reply.verdict, reply.code
+
+    done, later = ("reject", 550), ("defer", 451)
+    assert [await end(f"steve+{number}.1.count") for number in range(101)] == [done] * 100 + [later]
+    assert await end("steve.3.count") == done  # it is known
+    assert await end("steve+0.1.count") == done
+    assert await end("steve.date.31-12-2026") == later
+    assert await end("juha.1.count", "juha") == done
+    assert await end("steve+100.1.count", now=NOW + 86400) == done
+
+
 async def test_what_a_request_to_end_needs(loaded: Loaded) -> None:
     for values in ({"user": "steve"}, {"rcpt": "steve.3.count+end@example.org"}):
         with pytest.raises(ProtocolError, match="needs"):
