@@ -163,3 +163,29 @@ def test_two_thresholds(tmp_path: Path, client: str, good: bool, reason: str, de
     assert (found.reason, found.detail) == (reason, detail)
     assert found.action == ("observe" if reason == "dnsbl-suspect" else None)
     assert found.text == f"{client} is listed by bl.example.net"
+
+
+SILENT = [
+    (1, -1, "unknown"),
+    (1.5, -1, "unknown"),
+    (2, -1, "dnsbl-listed"),
+    (2, -2, "unknown"),
+    (3, -2, "dnsbl-listed"),
+    (0.5, -1, "None"),
+]
+
+
+@pytest.mark.parametrize("silent", ["does not answer", "fails its probe"])
+@pytest.mark.parametrize(("bad", "good", "expected"), SILENT)
+def test_a_silent_list_of_good_ones_decides_unless_it_is_outweighed(
+    tmp_path: Path, bad: float, good: float, silent: str, expected: str
+) -> None:
+    zones = f"""[checks.dnsbl.zones]
+"bl.example.net" = {{ weight = {bad} }}
+"good.example.net" = {{ weight = {good} }}
+"""
+    faults = {"good.example.net": "lists nothing"} if silent == "fails its probe" else {}
+    names = Dns({**NAMES, ("7.2.0.192.good.example.net", "A"): SERVFAIL}, faults)
+    found = outcome(tmp_path, zones, query(ip="192.0.2.7"), names)
+    reason = found.reason if isinstance(found, Hit) else "unknown" if isinstance(found, Unknown) else str(found)
+    assert reason == expected
