@@ -34,7 +34,7 @@ class Content(NamedTuple):
 class Loss(NamedTuple):
     """A list that had one content, and would have another.
 
-    missing: how many of the entries that it had it has no longer; at least so many as it has fewer.
+    missing: how many of the entries that it had are gone.
     """
 
     before: Content
