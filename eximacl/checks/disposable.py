@@ -5,6 +5,7 @@ A message that cannot be counted is not accepted.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -87,7 +88,21 @@ class Options(Rules):
     secrets: Secrets = option("", "A file of secrets, one per line. Needed by sign.")
 
 
-@check("disposable", stages={"rcpt"}, options=Options, on_unknown="defer", resolves=True, heeds_allowed=False)
+def _no_effect(options: Options) -> Iterator[str]:
+    if options.exclusive != "no" and not options.sign:
+        what = "keeps out nobody who guesses an address and writes to it first; set sign = true, too"
+        yield f'exclusive = "{options.exclusive}" without sign {what}'
+
+
+@check(
+    "disposable",
+    stages={"rcpt"},
+    options=Options,
+    on_unknown="defer",
+    no_effect=_no_effect,
+    resolves=True,
+    heeds_allowed=False,
+)
 async def disposable(query: Query, options: Options, ask: Ask) -> Outcome:
     """Accept NAME.3.count for three messages, and NAME.date.31-12-2026 until that day begins.
 

@@ -45,6 +45,33 @@ def test_a_check_that_counts_nothing_is_noted(
     assert [str(note) for note in loaded.notes() if "dictionary_attack" in str(note)] == notes
 
 
+EXCLUSIVE = (
+    'eximacl.toml: checks.disposable: exclusive = "{}" without sign keeps out nobody who guesses an address and writes '
+    "to it first; set sign = true, too"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [
+        ('exclusive = "sender"', [EXCLUSIVE.format("sender")]),
+        ('exclusive = "domain"', [EXCLUSIVE.format("domain")]),
+        ('exclusive = "no"', []),
+        ("", []),
+        ('exclusive = "domain"\nsign = true\nsecrets = "secrets"', []),
+        ('exclusive = "domain"\naction = "off"', []),
+    ],
+)
+def test_an_address_for_one_sender_that_anybody_can_make_up_is_noted(
+    tmp_path: Path, text: str, noted: list[str]
+) -> None:
+    (tmp_path / "secrets").write_text("a secret of sixteen letters\n")
+    (tmp_path / "secrets").chmod(0o600)
+    policy = f'[policy]\ndomains = ["example.org"]\n[checks.disposable]\n{text}\n'
+    loaded = loaded_from(tmp_path, {"eximacl.toml": policy})
+    assert [str(note) for note in loaded.notes() if "checks.disposable" in str(note)] == noted
+
+
 LATER = "eximacl.toml: checks.{0}.action: {1} does the same as defer, since {0} never refuses for good"
 UNREACHED = "eximacl.toml: checks.{}: {} is never reached: its lists count {} together at most"
 UNHEARD = (
