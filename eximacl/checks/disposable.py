@@ -43,6 +43,8 @@ CLIENT_SHARE = 4
 CLIENT_NEW_MIN = 10
 CLIENT_BITS4, CLIENT_BITS6 = 24, 48
 DAY_SECONDS = 86400.0
+# The reason of those that come too many at once, of which an admin hears.
+CROWDED = "counted-crowded"
 # Of the first message under `exclusive`, where the null sender is not one.
 NULL_SENDER = "<>"
 
@@ -243,7 +245,7 @@ def _crowded(recipient: Address) -> Hit:
     localpart, domain = recipient
     text = f"mail to {localpart} not accepted yet; please try again later"
     sentence = f"Mail for {localpart} not yet accepted at {domain}: too many new addresses like it"
-    return Hit("counted-crowded", "too many new addresses", text, sentence, status="2.1", temporary=True)
+    return Hit(CROWDED, "too many new addresses", text, sentence, status="2.1", temporary=True)
 
 
 def _used_up(recipient: Address, limit: int) -> Hit:

@@ -376,6 +376,7 @@ class Daemon:
                 *self._loaded.sources.problems(),
                 *self._sockets.lost,
                 *self._state_trouble(),
+                *self._judge.crowding(),
                 *self._recording.problems(),
                 *self._unkept(),
                 *self._network.problems(),

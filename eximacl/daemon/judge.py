@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from eximacl.archive.hold import held_ref
+from eximacl.checks.disposable import CROWDED, DAY_SECONDS
 from eximacl.daemon.answers import STATE_SECONDS, Answers, ArchiveCall, Network, NoNetwork, no_archive, within
 from eximacl.daemon.sent import Sent, note_sent
 from eximacl.policy.drive import Pending, drive
@@ -21,7 +22,9 @@ from eximacl.policy.query import Query
 from eximacl.policy.questions import AskedQuestion
 from eximacl.policy.state import State, StateError
 from eximacl.records.decision import Judgement
+from eximacl.system.text import printable
 from eximacl.system.throttle import Complaints
+from eximacl.system.times import zoned
 
 log = logging.getLogger("eximacl")
 
@@ -55,6 +58,7 @@ class Judge:
         self.state_errors = 0
         self.new_known = 0
         self.last_state_error: tuple[float, str] | None = None
+        self._crowded: tuple[float, str] | None = None
         self._clock = clock
         self.counts = dict.fromkeys(("accept", "defer", "reject", "hold", "dry"), 0)
         self._next_ref = next_ref
@@ -90,6 +94,8 @@ class Judge:
             self.counts["dry"] += 1
             return Judgement("", query, decision, asked)
         self.counts[decision.word] += 1
+        if decision.reason == CROWDED:
+            self._crowded = self._clock(), str(query.recipient)
         if query.stage == "data" and query.is_held:
             ref = held_ref(query) or self._next_ref(query.now)
             if not decision.archived:
@@ -97,6 +103,15 @@ class Judge:
         else:
             ref = self._next_ref(query.now)
         return Judgement(ref, query, decision, asked)
+
+    def crowding(self) -> list[str]:
+        """Return a line for `eximacl status` if new disposable addresses were put off within a day, since too many came
+        into use, or the state has all that it may have."""
+        if self._crowded is None or self._crowded[0] < self._clock() - DAY_SECONDS:
+            return []
+        when, address = self._crowded
+        cure = "see new_addresses and sign in docs/checks/disposable.md, and eximacl disposable list"
+        return [f"too many new disposable addresses: mail to {printable(address)} was put off at {zoned(when)}; {cure}"]
 
     def _note_state_error(self, problem: str) -> None:
         """Checks that need the state now do what their `on_unknown` says, so an admin must hear of it."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from eximacl.check import Ask, Hit, Outcome, Query, Unknown
+from eximacl.config import load
 from eximacl.daemon.judge import Judge
 from eximacl.policy.outcome import Action
 from eximacl.policy.plan import DomainPolicy, Policy, Step
@@ -55,6 +57,20 @@ def test_counts_each_verdict_once() -> None:
     judged(judge, query())
     judged(judge, query(rcpt="steve@elsewhere.example"))
     assert judge.counts == {"accept": 1, "defer": 0, "reject": 1, "hold": 0, "dry": 0}
+
+
+def test_an_owner_with_too_many_new_addresses_is_named_for_a_day(tmp_path: Path) -> None:
+    (tmp_path / "eximacl.toml").write_text('[policy]\ndomains = ["example.org"]\norder = ["disposable"]\n')
+    now = [NOW]
+    policy = load(tmp_path / "eximacl.toml").policy
+    judge = Judge(policy, MemoryState(), next_ref=lambda _now: REF, clock=lambda: now[0])
+    for number in range(26):
+        assert judge.crowding() == []
+        judged(judge, query(rcpt=f"steve+{number}.1.count@example.org"))
+    (line,) = judge.crowding()
+    assert line.startswith("too many new disposable addresses: mail to steve+25.1.count@example.org was put off at ")
+    now[0] += 86401
+    assert judge.crowding() == []
 
 
 def test_each_check_is_timed_in_a_dry_query_only() -> None:
