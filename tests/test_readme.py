@@ -23,7 +23,7 @@ from tests.lab.site import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 EXIM_PAGE = (ROOT / "docs" / "exim.md").read_text(encoding="utf-8")
 # What differs from run to run: times, process ids, references, message ids.
-CHANGING = re.compile(r" +\d+ µs|check-\d+-\d+|ref [0-9A-Z]{8}|id=\S+")
+CHANGING = re.compile(r" +\d+ µs|check-\d+-\d+|ref [0-9A-Z]{8}|id=\S+|since [0-9-]+ [0-9:]+")
 
 
 def blocks(language: str) -> list[str]:

@@ -116,13 +116,17 @@ def test_explain_shows_each_check_question_and_answer() -> None:
         ["sender_domain", "pass"],
         ["rdns_tld", "pass"],
         ["disposable", "pass"],
+        ["known", "counted:steve.3.count@example.org"],
+        ["seen", "disposable:192.0.2.0/24:counted:steve.3.count@example.org"],
+        ["count", "disposable:192.0.2.0/24:steve@example.org"],
+        ["firstseen", "disposable:192.0.2.0/24:counted:steve.3.count@example.org"],
         ["peek", "counted:steve.3.count@example.org"],
         ["reserve", "counted:steve.3.count@example.org"],
         [],
         ["Exim", "would"],
     ]
-    assert lines[13][-4:] == ["reserved", "1", "of", "3"], "a peek reserves nothing"
-    assert lines[14][-6:] == ["reserved", "1", "of", "3", "(not", "done)"]
+    assert lines[17][-4:] == ["reserved", "1", "of", "3"], "a peek reserves nothing"
+    assert lines[18][-6:] == ["reserved", "1", "of", "3", "(not", "done)"]
     assert "data end" in done.out
 
 

@@ -16,7 +16,7 @@ from tests.doctor.world import World
 AUTHENTICATED = (
     "accept  authenticated = *\n        endpass\n        acl = ${listnamed_a:eximacl_next_rcpt}\n"
     "        set acl_m_eximacl_want = ${if eq{${listnamed_l:eximacl_note_sent}}{yes}{sent}}\n"
-    "        set acl_m_eximacl_common = v=1 from=${quote:$sender_address}\n"
+    "        set acl_m_eximacl_common = v=1 user=${quote:$authenticated_id} from=${quote:$sender_address}\n"
 )
 WAYS: dict[str, Way] = {
     "relay hosts asked": Way(setting("EXIMACL_SKIP_HOSTS ="), "warning", "relay host 127.0.0.99"),
