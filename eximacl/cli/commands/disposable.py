@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,11 @@ from eximacl.system.text import printable
 from eximacl.system.times import local, zone_names, zoned
 
 EXITS = """
-    \b
-    Exit status: 0 done
-      64 wrong command line    65 not a disposable address    66 {not_found}
-      69 the daemon does not answer    74 the state cannot be used    78 wrong configuration
+
+\b
+Exit status: 0 done
+  64 wrong command line    65 not a disposable address    66 {not_found}
+  69 the daemon does not answer    74 the state cannot be used    78 wrong configuration
 """
 NOT_KNOWN = "the address or its domain is not known"
 NOT_OURS = "its domain is not in policy.domains"
@@ -267,7 +269,8 @@ def end(
 
 for _command, _not_found in ((show, NOT_KNOWN), (add, NOT_OURS), (reset, NOT_KNOWN), (end, NOT_OURS)):
     assert _command.help is not None
-    _command.help += EXITS.format(not_found=_not_found)
+    # Since Python 3.13 a docstring comes without its indentation.
+    _command.help = inspect.cleandoc(_command.help) + EXITS.format(not_found=_not_found)
 
 
 def _find(config_path: Path, source: Source, text: str) -> NamedAddress:
